@@ -1,0 +1,10 @@
+"""Learned effective fields for metallic magnets: from the s-d Hamiltonian to spin dynamics on large lattices."""
+
+from sdgnn import fields, spins
+from sdgnn.electrons import ExactField
+from sdgnn.hamiltonian import SDModel
+from sdgnn.lattice import Lattice
+
+__version__ = "0.1.0"
+
+__all__ = ["ExactField", "Lattice", "SDModel", "fields", "spins"]

@@ -1,0 +1,110 @@
+"""Exact effective field of the s-d model by diagonalising the electrons' Hamiltonian."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdgnn.electrons.filling import (
+    check_filling,
+    chemical_potential,
+    grand_potential,
+    ground_state_occupation,
+    occupation,
+)
+from sdgnn.errors import UserError
+from sdgnn.fields import Field, FieldResult
+from sdgnn.hamiltonian import SDModel
+
+
+class ExactField(Field):
+    """H_i = J <c+_i sigma c_i> from all eigenstates, in float64.
+
+    Give ``mu`` (energy is the grand potential Omega = -kT ln Xi) or ``filling`` = N_e / (2 N_sites) (energy is the
+    Helmholtz energy F = Omega + mu N_e); the field is the same expression in both, at that mu. kT >= 0 is the
+    electrons' temperature.
+
+    ``twists=(n_1, n_2)`` averages over boundary phases 2 pi m_a / n_a across the cell. With the spins repeated, this is
+    exactly the n_1 x n_2 times larger lattice, per cell, at the cost of n_1 n_2 small diagonalisations (Lin, Zong and
+    Ceperley, Phys. Rev. E 64, 016702, doi:10.1103/PhysRevE.64.016702); one mu is common to all twists.
+
+    Raises UserError unless exactly one of mu and filling is given, kT >= 0 and filling is in [0, 1].
+    """
+
+    def __init__(
+        self,
+        model: SDModel,
+        kT: float,
+        mu: float | None = None,
+        filling: float | None = None,
+        twists: Sequence[int] | None = None,
+    ) -> None:
+        if (mu is None) == (filling is None):
+            raise UserError(f"mu = {mu} with filling = {filling}", allowed="exactly one of the two")
+        if not (kT >= 0 and np.isfinite(kT)):
+            raise UserError(f"electron temperature kT = {kT}", allowed="kT >= 0")
+        if mu is not None and not np.isfinite(mu):
+            raise UserError(f"mu = {mu}", allowed="a finite chemical potential")
+        dim = model.lattice.dim
+        counts = tuple(int(n) for n in twists) if twists is not None else (1,) * dim
+        if len(counts) != dim or min(counts) < 1:
+            raise UserError(f"twists {counts}", allowed=f"{dim} whole numbers >= 1, one per cell axis")
+        self.model = model
+        self.lattice = model.lattice
+        self.kT = float(kT)
+        self.mu = None if mu is None else float(mu)
+        self.filling = None if filling is None else check_filling(filling)
+        self.twists = counts
+
+    def evaluate(self, spins: Tensor) -> FieldResult:
+        states = [self._one(spins[r].to(torch.float64)) for r in range(len(spins))]
+        energy, field, density = (torch.stack(part) for part in zip(*states, strict=True))
+        return FieldResult(energy, field, density)
+
+    def chemical_potential(self, spins: Tensor) -> Tensor:
+        """mu (replica,): the given one, or the one that gives the filling."""
+        levels = torch.stack(
+            [torch.cat([torch.linalg.eigvalsh(h) for h in self._matrices(s.to(torch.float64))]) for s in spins]
+        )
+        return self._occupy(levels)[0]
+
+    def _matrices(self, spins: Tensor) -> list[Tensor]:
+        """H of one state (site, 3), for each twist."""
+        phases = itertools.product(*[[m / n for m in range(n)] for n in self.twists])
+        return [self.model.matrix(spins[None], twist=phase if any(phase) else None)[0] for phase in phases]
+
+    def _occupy(self, levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """mu (replica,), occupations (replica, level) and energy (replica,) of all twists' levels together."""
+        if self.mu is not None:
+            mu = levels.new_full(levels.shape[:1], self.mu)
+            return mu, occupation(levels, mu, self.kT), grand_potential(levels, mu, self.kT)
+        assert self.filling is not None
+        electrons = self.filling * levels.shape[-1]
+        if self.kT == 0 or electrons in (0, levels.shape[-1]):
+            mu, f = ground_state_occupation(levels, electrons)
+            return mu, f, (f * levels).sum(-1)
+        mu = chemical_potential(levels, electrons, self.kT)
+        return mu, occupation(levels, mu, self.kT), grand_potential(levels, mu, self.kT) + mu * electrons
+
+    def _one(self, spins: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Energy, field (site, 3) and density (site,) of one state (site, 3), averaged over twists."""
+        n = self.lattice.n_sites
+        solved = [torch.linalg.eigh(h) for h in self._matrices(spins)]
+        _, f, energy = self._occupy(torch.cat([levels for levels, _ in solved])[None])
+        field, density = spins.new_zeros(n, 3), spins.new_zeros(n)
+        for share, (_, states) in zip(f[0].chunk(len(solved)), solved, strict=True):
+            up, down = states[0::2], states[1::2]
+            mixed = (share * down * up.conj()).sum(-1)
+            n_up, n_down = (share * up.abs() ** 2).sum(-1), (share * down.abs() ** 2).sum(-1)
+            field += torch.stack([2 * mixed.real, 2 * mixed.imag, n_up - n_down], dim=-1)
+            density += n_up + n_down
+        return energy[0] / len(solved), self.model.exchange * field / len(solved), density / len(solved)
+
+    def __repr__(self) -> str:
+        ensemble = f"mu={self.mu:g}" if self.mu is not None else f"filling={self.filling:g}"
+        twists = f", twists={self.twists}" if max(self.twists) > 1 else ""
+        return f"ExactField(kT={self.kT:g}, {ensemble}{twists}) of {self.model!r}"

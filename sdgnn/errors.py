@@ -1,0 +1,15 @@
+"""Errors that say what was given, what is allowed and what to do."""
+
+from __future__ import annotations
+
+
+class UserError(ValueError):
+    """A mistake in what the user asked for; the command line ends with status 2.
+
+    ``given`` names what was found, ``allowed`` what would be accepted, ``fix`` (optional) what to do about it.
+    """
+
+    def __init__(self, given: str, *, allowed: str = "", fix: str = "") -> None:
+        self.given, self.allowed, self.fix = given, allowed, fix
+        parts = [given, f"allowed: {allowed}" if allowed else "", fix]
+        super().__init__("; ".join(part for part in parts if part))

@@ -1,0 +1,100 @@
+"""The one protocol of the package: a field turns spins into energy and effective field H_i = -dE/dS_i."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdgnn.errors import UserError
+from sdgnn.lattice import Lattice
+
+
+@dataclass(frozen=True)
+class FieldResult:
+    """What a field says about a batch of spin states."""
+
+    energy: Tensor
+    """(replica,) total energy E(S), in units of the hopping t."""
+    field: Tensor
+    """(replica, site, 3) effective field H_i = -dE/dS_i with S_i a free 3-vector, the part along S_i kept."""
+    density: Tensor | None = None
+    """(replica, site) electrons per site n_i in [0, 2]; None for fields without electrons."""
+
+
+class Field(ABC):
+    """Anything that can drive spins: exact electrons, a network bound to a lattice, classical terms, or a sum.
+
+    Call it with spins (replica, site, 3). Spins need not have unit length (the derivative is taken freely), but must
+    be finite and fit the lattice; otherwise UserError is raised. Add fields with ``+``.
+    """
+
+    lattice: Lattice
+
+    def __call__(self, spins: Tensor) -> FieldResult:
+        return self.evaluate(check_spins(spins, self.lattice))
+
+    @abstractmethod
+    def evaluate(self, spins: Tensor) -> FieldResult:
+        """Energy and field of checked spins (replica, site, 3)."""
+
+    def __add__(self, other: Field) -> Field:
+        return Sum(self, other)
+
+
+class Sum(Field):
+    """E = sum_k E_k of fields on one lattice; the density is that of the one part that has electrons."""
+
+    def __init__(self, *parts: Field) -> None:
+        first = parts[0]
+        for part in parts[1:]:
+            if part.lattice.n_sites != first.lattice.n_sites or not np.allclose(
+                part.lattice.positions, first.lattice.positions
+            ):
+                raise UserError(f"a sum of fields on {first.lattice!r} and {part.lattice!r}", allowed="one lattice")
+        self.parts = tuple(p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,)))
+        self.lattice = first.lattice
+
+    def evaluate(self, spins: Tensor) -> FieldResult:
+        results = [part.evaluate(spins) for part in self.parts]
+        densities = [r.density for r in results if r.density is not None]
+        return FieldResult(
+            energy=torch.stack([r.energy for r in results]).sum(0),
+            field=torch.stack([r.field for r in results]).sum(0),
+            density=densities[0] if len(densities) == 1 else None,
+        )
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.parts))
+
+
+def check_spins(spins: Tensor, lattice: Lattice, unit: bool = False) -> Tensor:
+    """Spins as a real floating tensor (replica, site, 3) that fits ``lattice``.
+
+    With ``unit``, every spin must have length 1 to within 1e-3. Raises UserError.
+    """
+    spins = torch.as_tensor(spins)
+    if spins.ndim != 3 or spins.shape[1:] != (lattice.n_sites, 3):
+        raise UserError(
+            f"spins of shape {tuple(spins.shape)}",
+            allowed=f"(replica, {lattice.n_sites}, 3) for {lattice!r}",
+            fix="for a single state use spins[None]" if spins.ndim == 2 else "",
+        )
+    if not spins.is_floating_point():
+        raise UserError(f"spins of dtype {spins.dtype}", allowed="float32 or float64")
+    if not torch.isfinite(spins).all():
+        replica, site, _ = torch.nonzero(~torch.isfinite(spins))[0].tolist()
+        raise UserError(f"spins that are not finite (replica {replica}, site {site})", allowed="finite numbers")
+    if unit:
+        excess = (spins.norm(dim=-1) - 1).abs()
+        if excess.max() > 1e-3:
+            replica, site = divmod(int(excess.argmax()), lattice.n_sites)
+            raise UserError(
+                f"spin of length {float(spins[replica, site].norm()):.6g} (replica {replica}, site {site})",
+                allowed="unit spins",
+                fix="divide by spins.norm(dim=-1, keepdim=True)",
+            )
+    return spins

@@ -1,0 +1,102 @@
+"""The s-d exchange Hamiltonian of electrons hopping on a lattice of classical spins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import torch
+from torch import Tensor
+
+from sdgnn.errors import UserError
+from sdgnn.lattice import Bonds, Lattice
+
+
+class SDModel:
+    """H = - sum_n t_n sum_<ij>_n (c+_i c_j + h.c.) - J sum_i S_i . (c+_i sigma c_i).
+
+    ========= ================ =====================================================================
+    symbol    argument         meaning
+    ========= ================ =====================================================================
+    t_n       ``hopping[n-1]`` hopping of neighbour shell n; every periodic image is its own bond
+    J         ``exchange``     local exchange; sigma are Pauli matrices (no factor 1/2)
+    S_i       ``spins``        (replica, site, 3) classical spins
+    ========= ================ =====================================================================
+
+    Units t_1 = 1. Orbital ``2 i + s`` is spin s (0 up, 1 down) on site i.
+    Source: Chern, Fan, Zhang, Zhang, arXiv:2602.18213.
+    """
+
+    def __init__(self, lattice: Lattice, hopping: Sequence[float] = (1.0,), exchange: float = 3.0) -> None:
+        self.lattice = lattice
+        self.hopping = tuple(float(t) for t in hopping)
+        self.exchange = float(exchange)
+        if not self.hopping or not np.isfinite(self.hopping).all() or not np.isfinite(self.exchange):
+            raise UserError(
+                f"hopping {list(self.hopping)} with exchange {self.exchange}",
+                allowed="one finite hopping per neighbour shell, nearest first, and a finite exchange",
+            )
+
+    @property
+    def n_orbitals(self) -> int:
+        """Dimension of H: two spin orbitals per site."""
+        return 2 * self.lattice.n_sites
+
+    @cached_property
+    def _bonds(self) -> Bonds:
+        return self.lattice.bonds(len(self.hopping))
+
+    def hopping_matrix(self, twist: Sequence[float] | None = None) -> scipy.sparse.csr_array:
+        """(site, site) spinless hopping part, with Bloch phases exp(i k . r_ij) on the bonds.
+
+        ``twist`` holds the phase across the cell along each of its axes as a fraction of 2 pi; None means periodic.
+        """
+        bonds = self._bonds
+        amplitude = -np.array(self.hopping)[bonds.shell]
+        if twist is not None:
+            k = np.asarray(twist, dtype=np.float64) @ self.lattice.reciprocal
+            amplitude = amplitude * np.exp(1j * bonds.vector @ k)
+        n = self.lattice.n_sites
+        # a repeated pair (two images of one bond) is summed by the conversion
+        return scipy.sparse.coo_array((amplitude, (bonds.source, bonds.target)), shape=(n, n)).tocsr()
+
+    def matrix(self, spins: Tensor, twist: Sequence[float] | None = None) -> Tensor:
+        """Dense H(S), (replica, 2 site, 2 site) complex128."""
+        hopping = torch.from_numpy(self.hopping_matrix(twist).toarray()).to(torch.complex128)
+        h = torch.kron(hopping.to(spins.device), torch.eye(2, dtype=torch.complex128, device=spins.device))
+        h = h.expand(len(spins), -1, -1).clone()
+        exchange = self._exchange_blocks(spins.to(torch.float64))
+        up = torch.arange(self.lattice.n_sites, device=spins.device) * 2
+        for a in range(2):
+            for b in range(2):
+                h[:, up + a, up + b] += exchange[:, :, a, b]
+        return h
+
+    def apply(self, spins: Tensor, psi: Tensor, twist: Sequence[float] | None = None) -> Tensor:
+        """H(S) psi without forming H; psi (replica, site, 2, vector) complex, result alike."""
+        hopping = self.hopping_matrix(twist).astype(np.complex128)
+        sparse = torch.sparse_csr_tensor(
+            torch.from_numpy(hopping.indptr), torch.from_numpy(hopping.indices), torch.from_numpy(hopping.data),
+            size=hopping.shape,
+        ).to(device=psi.device, dtype=psi.dtype)  # fmt: skip
+        replicas, sites, _, vectors = psi.shape
+        columns = psi.permute(1, 0, 2, 3).reshape(sites, -1)
+        hopped = (sparse @ columns).reshape(sites, replicas, 2, vectors).permute(1, 0, 2, 3)
+        return hopped + torch.einsum("rsab,rsbv->rsav", self._exchange_blocks(spins).to(psi.dtype), psi)
+
+    def _exchange_blocks(self, spins: Tensor) -> Tensor:
+        """- J S_i . sigma as (replica, site, 2, 2)."""
+        x, y, z = (-self.exchange * spins).unbind(-1)
+        return torch.stack(
+            [torch.stack([z + 0j, x - 1j * y], dim=-1), torch.stack([x + 1j * y, -z + 0j], dim=-1)], dim=-2
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers that name this Hamiltonian, without the lattice."""
+        return {"hopping": list(self.hopping), "exchange": self.exchange}
+
+    def __repr__(self) -> str:
+        return f"SDModel(hopping={list(self.hopping)}, exchange={self.exchange:g}) on {self.lattice!r}"
