@@ -88,17 +88,13 @@ class Lattice:
     def honeycomb(cls, Lx: int, Ly: int) -> Lattice:
         """Honeycomb lattice of ``Lx`` x ``Ly`` unit cells of two sites, nearest-neighbour distance 1."""
         a = math.sqrt(3)
-        return cls.crystal(
-            [[a, 0.0], [a / 2, 1.5]], [[0.0, 0.0], [0.0, 1.0]], (Lx, Ly), name="honeycomb"
-        )
+        return cls.crystal([[a, 0.0], [a / 2, 1.5]], [[0.0, 0.0], [0.0, 1.0]], (Lx, Ly), name="honeycomb")
 
     @classmethod
     def kagome(cls, Lx: int, Ly: int) -> Lattice:
         """Kagome lattice of ``Lx`` x ``Ly`` unit cells of three sites, nearest-neighbour distance 1."""
         h = math.sqrt(3)
-        return cls.crystal(
-            [[2.0, 0.0], [1.0, h]], [[0.0, 0.0], [1.0, 0.0], [0.5, h / 2]], (Lx, Ly), name="kagome"
-        )
+        return cls.crystal([[2.0, 0.0], [1.0, h]], [[0.0, 0.0], [1.0, 0.0], [0.5, h / 2]], (Lx, Ly), name="kagome")
 
     @classmethod
     def cubic(cls, Lx: int, Ly: int, Lz: int) -> Lattice:
@@ -116,7 +112,8 @@ class Lattice:
         """Any Bravais lattice with a basis.
 
         vectors: (dim, dim) rows are primitive vectors; basis: (n_basis, dim) Cartesian positions in the unit cell;
-        shape: unit cells along each vector. Raises UserError on shapes that do not fit, coinciding sites or a flat cell.
+        shape: unit cells along each vector. Raises UserError on shapes that do not fit,
+        coinciding sites or a flat cell.
         """
         vectors = np.array(vectors, dtype=np.float64)
         basis = np.array(basis, dtype=np.float64)
@@ -283,7 +280,8 @@ class Lattice:
         while True:
             *_, vector = self._neighbours(cutoff)
             lengths = np.sort(np.linalg.norm(vector, axis=1))
-            distinct = lengths[np.concatenate([[True], np.diff(lengths) > LENGTH_TOLERANCE])] if len(lengths) else lengths
+            is_new = np.diff(lengths, prepend=-1.0) > LENGTH_TOLERANCE
+            distinct = lengths[is_new]
             if len(distinct) >= shells:
                 return distinct[:shells]
             cutoff *= 1.5

@@ -55,7 +55,9 @@ class Sum(Field):
                 part.lattice.positions, first.lattice.positions
             ):
                 raise UserError(f"a sum of fields on {first.lattice!r} and {part.lattice!r}", allowed="one lattice")
-        self.parts = tuple(p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,)))
+        self.parts: tuple[Field, ...] = tuple(
+            p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,))
+        )
         self.lattice = first.lattice
 
     def evaluate(self, spins: Tensor) -> FieldResult:

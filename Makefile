@@ -1,0 +1,44 @@
+# Every target creates .venv itself: python3 >= 3.11 and make are all that a clone needs.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+export OMP_NUM_THREADS ?= 1
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install test test-slow demo lint format benchmark clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Create .venv with pinned versions (redone only when they change)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+test: lint ## Lint, then the whole suite but its slow tests (at most 15 minutes on 2 cores, install included)
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS)
+
+test-slow: $(STAMP) ## The slow tests
+	$(BIN)/python -m pytest -m slow -n $(WORKERS)
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## Rewrite the code as ruff formats it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+demo: $(STAMP) ## The whole pipeline, from a Hamiltonian to a quench (at most 10 minutes on 2 cores)
+	$(BIN)/sdgnn demo
+
+benchmark: $(STAMP) ## Time per site of the exact and the network field
+	$(BIN)/python benchmarks/fields.py
+
+clean: ## Remove caches (results/ and .venv stay)
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
