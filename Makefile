@@ -15,9 +15,10 @@ help: ## Show this list
 install: $(STAMP) ## Create .venv with pinned versions (redone only when they change)
 
 $(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $(STAMP)
+	@echo "Installing into .venv (about two minutes; redone only when versions change)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
 
 test: lint ## Lint, then the whole suite but its slow tests (at most 15 minutes on 2 cores, install included)
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS)
