@@ -7,7 +7,6 @@ lattice is any set of positions in a periodic cell. The nearest-neighbour distan
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,16 +14,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.spatial import Delaunay, cKDTree
+from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
 
 from sdgnn.errors import UserError
+from sdgnn.neighbours import LENGTH_TOLERANCE, periodic_pairs, periodic_triangles
 from sdgnn.symmetry import PointOperation, integer_isometries
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
-LENGTH_TOLERANCE = 1e-6
-"""Two distances closer than this (in units of the nearest-neighbour distance) are one shell."""
+POSITION_TOLERANCE = 1e-4
+"""Two positions closer than this (in units of the nearest-neighbour distance) are one site."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class Bonds:
     Sorted by source, then shell, then direction (the angle in [0, 2 pi) in two dimensions).
     """
 
-    source: np.ndarray
+    source: Int[np.ndarray, " bond"]
     """(bond,) site i at which the bond starts."""
-    target: np.ndarray
+    target: Int[np.ndarray, " bond"]
     """(bond,) site j at which it ends."""
-    vector: np.ndarray
+    vector: Float[np.ndarray, "bond dim"]
     """(bond, dim) displacement r_j - r_i of this image."""
-    shell: np.ndarray
+    shell: Int[np.ndarray, " bond"]
     """(bond,) neighbour shell, 0 for nearest neighbours; on free lattices, -1 (distances do not fall into shells)."""
 
     def __len__(self) -> int:
@@ -56,13 +57,13 @@ class Lattice:
 
     name: str
     """Family: ``triangular``, ``kagome``, ..., ``crystal`` for a custom one, ``free`` for free positions."""
-    positions: np.ndarray
+    positions: Float[np.ndarray, "site dim"]
     """(site, dim) Cartesian positions."""
-    cell: np.ndarray
+    cell: Float[np.ndarray, "dim dim"]
     """(dim, dim) rows span the periodic cell."""
-    vectors: np.ndarray | None = None
+    vectors: Float[np.ndarray, "dim dim"] | None = None
     """(dim, dim) rows are the primitive vectors of a crystal; None on free lattices."""
-    basis: np.ndarray | None = None
+    basis: Float[np.ndarray, "n_basis dim"] | None = None
     """(n_basis, dim) positions of a crystal's basis sites; None on free lattices."""
     shape: tuple[int, ...] | None = None
     """Number of unit cells along each primitive vector; None on free lattices."""
@@ -115,22 +116,22 @@ class Lattice:
         shape: unit cells along each vector. Raises UserError on shapes that do not fit,
         coinciding sites or a flat cell.
         """
-        vectors = np.array(vectors, dtype=np.float64)
-        basis = np.array(basis, dtype=np.float64)
+        vectors, basis = _rows("primitive vectors", vectors), _rows("basis", basis)
         dim = len(vectors)
-        if vectors.shape != (dim, dim) or dim not in (1, 2, 3) or basis.ndim != 2 or basis.shape[1] != dim:
+        if vectors.shape != (dim, dim) or dim not in (1, 2, 3) or basis.shape[1] != dim:
             raise UserError(
                 f"vectors of shape {vectors.shape} with a basis of shape {basis.shape}",
                 allowed="vectors (dim, dim) and basis (n_basis, dim) with dim 1, 2 or 3",
             )
-        if not (np.isfinite(vectors).all() and np.isfinite(basis).all()) or abs(np.linalg.det(vectors)) < 1e-9:
-            raise UserError("primitive vectors that span no volume or are not finite", allowed="independent vectors")
-        if len(shape) != dim or any(int(n) != n or n < 1 for n in shape):
+        if abs(np.linalg.det(vectors)) < 1e-9:
+            raise UserError(f"primitive vectors {vectors.tolist()} that span no volume", allowed="independent vectors")
+        if len(shape) != dim or not all(isinstance(n, int | np.integer) and n >= 1 for n in shape):
             raise UserError(f"lattice size {tuple(shape)}", allowed=f"{dim} whole numbers of unit cells, each >= 1")
+        _refuse_coincidence(basis, vectors, "basis sites")
         shape = tuple(int(n) for n in shape)
-        cells = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), axis=-1).reshape(-1, dim)
+        cells = np.stack(np.unravel_index(np.arange(math.prod(shape)), shape), axis=-1)
         positions = (cells @ vectors)[:, None, :] + basis[None]
-        lattice = cls(
+        return cls(
             name=name,
             positions=positions.reshape(-1, dim),
             cell=vectors * np.array(shape)[:, None],
@@ -138,24 +139,22 @@ class Lattice:
             basis=basis,
             shape=shape,
         )
-        unit = np.linalg.solve(vectors.T, (basis[:, None] - basis[None]).reshape(-1, dim).T).T
-        apart = np.linalg.norm((unit - np.round(unit)) @ vectors, axis=1).reshape(len(basis), len(basis))
-        if (apart + np.eye(len(basis)) < LENGTH_TOLERANCE).any():
-            raise UserError("basis sites at the same place", allowed="distinct positions modulo primitive vectors")
-        return lattice
 
     @classmethod
     def free(cls, positions: Any, cell: Any) -> Lattice:
-        """Any positions (site, dim) in a periodic cell with rows ``cell`` (dim, dim)."""
-        positions = np.array(positions, dtype=np.float64)
-        cell = np.array(cell, dtype=np.float64)
-        if positions.ndim != 2 or cell.shape != (positions.shape[1],) * 2 or positions.shape[1] not in (1, 2, 3):
+        """Any positions (site, dim) in a periodic cell with rows ``cell`` (dim, dim).
+
+        Raises UserError on shapes that do not fit, coinciding sites or a flat cell.
+        """
+        positions, cell = _rows("positions", positions), _rows("cell", cell)
+        if cell.shape != (positions.shape[1],) * 2 or positions.shape[1] not in (1, 2, 3):
             raise UserError(
                 f"positions of shape {positions.shape} in a cell of shape {cell.shape}",
                 allowed="positions (site, dim) and cell (dim, dim) with dim 1, 2 or 3",
             )
-        if not (np.isfinite(positions).all() and np.isfinite(cell).all()) or abs(np.linalg.det(cell)) < 1e-9:
-            raise UserError("positions or cell that are not finite or span no volume", allowed="independent rows")
+        if abs(np.linalg.det(cell)) < 1e-9:
+            raise UserError(f"cell {cell.tolist()} that spans no volume", allowed="independent rows")
+        _refuse_coincidence(positions, cell, "sites")
         return cls(name="free", positions=positions, cell=cell)
 
     # -- size and naming ----------------------------------------------------------------------------------------
@@ -188,7 +187,8 @@ class Lattice:
     def __repr__(self) -> str:
         if self.shape is None:
             return f"Lattice.free: {self.n_sites} sites in {self.dim} dimensions"
-        z = np.bincount(self.bonds(1).source, minlength=self.n_sites)[: self.n_basis]
+        source, *_ = periodic_pairs(*self._unit_cell, float(self.shell_distances(1)[0]))
+        z = np.bincount(source, minlength=self.n_basis)
         coordination = "/".join(str(n) for n in sorted(set(z.tolist())))
         size = ", ".join(map(str, self.shape))
         return f"Lattice.{self.name}({size}): {self.n_sites} sites, {coordination} nearest neighbours each"
@@ -244,44 +244,16 @@ class Lattice:
             return self.positions, self.cell
         return self.basis, self.vectors
 
-    def _neighbours(self, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Pairs within ``cutoff`` of the periodic unit: (source, target, cell offset, vector), sorted as in Bonds."""
-        from vesin import NeighborList
-
-        positions, cell = self._unit_cell
-        points = np.zeros((len(positions), 3))
-        points[:, : self.dim] = positions
-        box = np.eye(3)
-        box[: self.dim, : self.dim] = cell
-        periodic = [axis < self.dim for axis in range(3)]
-        i, j, offset, vector = NeighborList(cutoff=cutoff + LENGTH_TOLERANCE, full_list=True).compute(
-            points, box, periodic=periodic, quantities="ijSD"
-        )
-        vector, offset = vector[:, : self.dim], offset[:, : self.dim]
-        length = np.round(np.linalg.norm(vector, axis=1), 5)
-        if self.dim == 1:
-            direction = (vector[:, 0] < 0).astype(float)
-            rest = np.zeros(len(i))
-        else:
-            direction = np.round(np.mod(np.arctan2(vector[:, 1], vector[:, 0]), 2 * math.pi), 6)
-            direction[direction >= round(2 * math.pi, 6)] = 0.0
-            rest = np.round(vector[:, 2], 6) if self.dim == 3 else np.zeros(len(i))
-        order = np.lexsort((rest, direction, length, i))
-        return i[order].astype(np.int64), j[order].astype(np.int64), offset[order].astype(np.int64), vector[order]
-
     def shell_distances(self, shells: int) -> np.ndarray:
         """Distances of the first ``shells`` neighbour shells, nearest first. Crystals only."""
         if not self.is_crystal:
             raise UserError("neighbour shells of a free lattice", allowed="crystals; use bonds_within(cutoff) instead")
         if shells < 1:
             raise UserError(f"{shells} neighbour shells", allowed="at least 1")
-        _, cell = self._unit_cell
-        cutoff = float(np.linalg.norm(cell, axis=1).min())
+        cutoff = float(np.linalg.norm(self._unit_cell[1], axis=1).min())
         while True:
-            *_, vector = self._neighbours(cutoff)
-            lengths = np.sort(np.linalg.norm(vector, axis=1))
-            is_new = np.diff(lengths, prepend=-1.0) > LENGTH_TOLERANCE
-            distinct = lengths[is_new]
+            *_, vector = periodic_pairs(*self._unit_cell, cutoff)
+            distinct = _distinct(np.linalg.norm(vector, axis=1))
             if len(distinct) >= shells:
                 return distinct[:shells]
             cutoff *= 1.5
@@ -294,50 +266,44 @@ class Lattice:
         """All bonds no longer than ``cutoff``."""
         if not cutoff > 0:
             raise UserError(f"cutoff {cutoff}", allowed="a positive distance")
-        i, j, offset, vector = self._neighbours(cutoff)
+        i, j, offset, vector = periodic_pairs(*self._unit_cell, float(cutoff))
         if self.shape is None:
             return Bonds(i, j, vector, np.full(len(i), -1))
         length = np.linalg.norm(vector, axis=1)
-        edges = np.sort(length)
-        starts = edges[np.concatenate([[True], np.diff(edges) > LENGTH_TOLERANCE])] if len(edges) else edges
-        shell = np.searchsorted(starts, length + LENGTH_TOLERANCE / 2, side="right") - 1
-        sources, targets, index = [], [], []
-        for b in range(self.n_basis):
-            pattern = np.flatnonzero(i == b)
-            sources.append(np.repeat(self._sites_of_basis(b), len(pattern)).reshape(-1, len(pattern)))
-            targets.append(np.stack([self._shifted(b, offset[k], j[k]) for k in pattern], axis=1))
-            index.append(np.broadcast_to(pattern, (self.n_sites // self.n_basis, len(pattern))))
-        source = np.concatenate([s.ravel() for s in sources])
-        target = np.concatenate([t.ravel() for t in targets])
-        which = np.concatenate([k.ravel() for k in index])
-        order = np.argsort(source, kind="stable")
-        which = which[order]
-        return Bonds(source[order], target[order], vector[which], shell[which])
+        shell = np.searchsorted(_distinct(length), length + LENGTH_TOLERANCE / 2, side="right") - 1
+        n_cells = self.n_sites // self.n_basis
+        source = (np.arange(n_cells)[:, None] * self.n_basis + i).ravel()
+        return Bonds(source, self._images(offset, j).ravel(), np.tile(vector, (n_cells, 1)), np.tile(shell, n_cells))
 
-    def _sites_of_basis(self, b: int) -> np.ndarray:
-        """Sites of sublattice ``b``, in the order of the unit cells."""
-        return np.arange(self.n_sites // self.n_basis) * self.n_basis + b
-
-    def _shifted(self, b: int, offset: np.ndarray, target: int) -> np.ndarray:
-        """For each unit cell, the site on sublattice ``target`` in the cell displaced by ``offset``."""
+    def _images(self, offset: np.ndarray, member: np.ndarray) -> np.ndarray:
+        """For each unit cell, the sites on sublattices ``member`` (...) of the cells ``offset`` (..., dim) away."""
         assert self.shape is not None
-        cells = np.arange(self.n_sites // self.n_basis).reshape(self.shape)
-        rolled = np.roll(cells, tuple(-offset), axis=tuple(range(self.dim)))
-        return rolled.ravel() * self.n_basis + target
+        cells = np.zeros((1,) * (member.ndim + 1), dtype=np.int64)
+        coordinates = np.unravel_index(np.arange(math.prod(self.shape)), self.shape)
+        for axis, length in enumerate(self.shape):
+            here = coordinates[axis].reshape(-1, *(1,) * member.ndim)
+            cells = cells * length + (here + offset[..., axis]) % length
+        return cells * self.n_basis + member
 
     def find(self, positions: Any) -> np.ndarray:
         """Sites at given positions (point, dim), modulo the cell. Raises UserError where no site is.
 
         Maps data of another program, whose site order differs, onto this lattice.
         """
+        positions = _rows("positions", positions)
         inverse = np.linalg.inv(self.cell)
-        tree = cKDTree(np.mod(np.mod(self.positions @ inverse, 1.0) + 1e-7, 1.0), boxsize=1.0)
-        asked = np.mod(np.mod(np.asarray(positions, dtype=np.float64) @ inverse, 1.0) + 1e-7, 1.0)
-        distance, site = tree.query(asked)
-        if (distance > 1e-4).any():
-            missing = np.asarray(positions)[np.argmax(distance)]
+        _, site = self._tree.query(_wrapped(positions @ inverse))
+        apart = (positions - self.positions[site]) @ inverse
+        distance = np.linalg.norm((apart - np.round(apart)) @ self.cell, axis=1)
+        if (distance > POSITION_TOLERANCE).any():
+            missing = positions[np.argmax(distance)]
             raise UserError(f"position {missing.tolist()} holds no site of {self!r}", allowed="positions of its sites")
-        return site
+        return site.astype(np.int64)
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        """Search tree of the sites in fractions of the cell."""
+        return cKDTree(_wrapped(self.positions @ np.linalg.inv(self.cell)), boxsize=1.0)
 
     def graph(self, cutoff: float) -> Data:
         """Periodic radius graph as torch-geometric ``Data``.
@@ -359,33 +325,14 @@ class Lattice:
 
     @cached_property
     def triangles(self) -> np.ndarray:
-        """(triangle, 3) sites of a periodic triangulation, counter-clockwise; two dimensions only.
+        """(triangle, 3) sites of a periodic Delaunay triangulation, counter-clockwise; two dimensions only.
 
-        Delaunay triangles of the positions. Where four or more sites share a circle (square lattice, hexagons of
-        kagome), the tie is broken in the same way in every unit cell, by an infinitesimal uniform strain.
+        Where several triangulations are equally good (square lattice, hexagons), every unit cell has the same one.
         """
         if self.dim != 2:
             raise UserError(f"triangles of a {self.dim}-dimensional lattice", allowed="two-dimensional lattices")
-        positions, cell = self._unit_cell
-        offsets = np.array(list(itertools.product(range(-3, 4), repeat=2)))
-        images = (offsets @ cell)[:, None] + positions[None]
-        points = images.reshape(-1, 2)
-        strained = points @ np.array([[1.0, 1e-4], [1e-4, 1.0 - 1.7e-4]])
-        corners = Delaunay(strained).simplices
-        fraction = points[corners].mean(axis=1) @ np.linalg.inv(cell)
-        inside = ((fraction > -1e-9) & (fraction < 1 - 1e-9)).all(axis=1)
-        corners = corners[inside]
-        a, b, c = (points[corners[:, k]] for k in range(3))
-        clockwise = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0] < 0
-        corners[clockwise] = corners[clockwise][:, ::-1]
-        n_unit = len(positions)
-        offset, member = offsets[corners // n_unit], corners % n_unit
-        if self.shape is None:
-            return member
-        triangles = np.stack(
-            [[self._shifted(0, offset[t, k], member[t, k]) for k in range(3)] for t in range(len(corners))]
-        )
-        return triangles.transpose(2, 0, 1).reshape(-1, 3)
+        member, offset = periodic_triangles(*self._unit_cell)
+        return member if self.shape is None else self._images(offset, member).reshape(-1, 3)
 
     # -- symmetry -----------------------------------------------------------------------------------------------
 
@@ -393,11 +340,10 @@ class Lattice:
         """(site,) permutation: site i is carried onto ``result[i]`` by the translation ``sum_a cells_a a_a``."""
         if self.shape is None:
             raise UserError("translations of a free lattice", allowed="crystals")
-        offset = np.array(cells)
-        result = np.empty(self.n_sites, dtype=np.int64)
-        for b in range(self.n_basis):
-            result[self._sites_of_basis(b)] = self._shifted(b, offset, b)
-        return result
+        if len(cells) != self.dim:
+            raise UserError(f"translation by {cells} cells", allowed=f"{self.dim} whole numbers, one per axis")
+        members = np.arange(self.n_basis)
+        return self._images(np.tile(cells, (self.n_basis, 1)), members).ravel()
 
     @cached_property
     def point_group(self) -> tuple[PointOperation, ...]:
@@ -427,3 +373,39 @@ class Lattice:
         """Whether every row is a whole combination of the cell's rows."""
         coefficients = vectors @ np.linalg.inv(self.cell)
         return bool(np.allclose(coefficients, np.round(coefficients), atol=1e-6))
+
+
+def _rows(what: str, values: Any) -> Float[np.ndarray, "row column"]:
+    """``values`` as a non-empty matrix of finite numbers."""
+    try:
+        rows = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what} that are not numbers ({error})", allowed="rows of equal length") from error
+    if rows.ndim != 2 or rows.size == 0 or not np.isfinite(rows).all():
+        raise UserError(f"{what} of shape {rows.shape}", allowed="one or more rows of finite numbers")
+    return rows
+
+
+def _wrapped(fractions: np.ndarray) -> np.ndarray:
+    """Fractions of the cell in [0, 1)."""
+    inside = np.mod(fractions, 1.0)
+    return np.where(inside >= 1.0, 0.0, inside)
+
+
+def _distinct(lengths: np.ndarray) -> np.ndarray:
+    """Lengths that differ, ascending: the smallest of each group."""
+    ordered = np.sort(lengths)
+    return ordered[np.diff(ordered, prepend=-np.inf) > LENGTH_TOLERANCE]
+
+
+def _refuse_coincidence(positions: np.ndarray, cell: np.ndarray, what: str) -> None:
+    """UserError if two positions are equal modulo the cell."""
+    inverse = np.linalg.inv(cell)
+    fractions = _wrapped(positions @ inverse)
+    reach = min(POSITION_TOLERANCE * np.linalg.norm(inverse, 2), 0.4)
+    i, j = cKDTree(fractions, boxsize=1.0).query_pairs(reach, output_type="ndarray").T
+    apart = fractions[i] - fractions[j]
+    same = np.linalg.norm((apart - np.round(apart)) @ cell, axis=1) < POSITION_TOLERANCE
+    if same.any():
+        pair = int(np.argmax(same))
+        raise UserError(f"{what} {i[pair]} and {j[pair]} at the same place", allowed="distinct positions")

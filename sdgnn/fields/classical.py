@@ -1,0 +1,152 @@
+"""Classical spin models as fields: Heisenberg exchange by shell, Zeeman, single-ion anisotropy and DMI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.errors import UserError
+from sdgnn.fields.protocol import Field, FieldResult
+from sdgnn.lattice import Bonds, Lattice
+
+DMI_KINDS = ("bloch", "neel")
+
+
+class Heisenberg(Field):
+    """E = - sum_n J_n sum_<ij>_n S_i . S_j, with field H_i = sum_n J_n sum_(j in shell n of i) S_j.
+
+    ``couplings`` holds J_n by neighbour shell, nearest first, in units of t; J > 0 is ferromagnetic. Every periodic
+    image is its own bond. Crystals only. Raises UserError on couplings that are not finite numbers.
+    """
+
+    def __init__(self, lattice: Lattice, couplings: Sequence[float]) -> None:
+        self.lattice = lattice
+        self.couplings = tuple(_finite("coupling", value) for value in np.atleast_1d(couplings))
+        if not self.couplings:
+            raise UserError("no couplings", allowed="one per neighbour shell, nearest first")
+        bonds = lattice.bonds(len(self.couplings))
+        self._table = _Table(bonds, np.array(self.couplings)[bonds.shell][:, None], lattice.n_sites)
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        field = torch.zeros_like(spins)
+        for neighbour, coupling in self._table.columns(spins):
+            field = field + coupling * neighbour
+        return FieldResult(-0.5 * (spins * field).sum((1, 2)), field)
+
+    def __repr__(self) -> str:
+        return f"Heisenberg(couplings={[float(f'{j:.6g}') for j in self.couplings]}) on {self.lattice!r}"
+
+
+class DMI(Field):
+    """Dzyaloshinskii-Moriya exchange E = - sum_<ij> D_ij . (S_i x S_j) of nearest neighbours, H_i = sum_j S_j x D_ij.
+
+    With e_ij the unit vector from i to j: D_ij = D e_ij for ``kind="bloch"`` (bulk; helical spirals), D_ij = D z x e_ij
+    for ``kind="neel"`` (interfacial; cycloidal spirals; one and two dimensions). ``strength`` is D in units of t.
+    Source: Fert, Reyren and Cros, Nat. Rev. Mater. 2, 17031 (2017), doi:10.1038/natrevmats.2017.31.
+
+    Raises UserError on a strength that is not finite, an unknown kind, and Neel DMI in three dimensions.
+    """
+
+    def __init__(self, lattice: Lattice, strength: float, kind: str = "bloch") -> None:
+        if kind not in DMI_KINDS:
+            raise UserError(f"DMI of kind {kind!r}", allowed=" or ".join(map(repr, DMI_KINDS)))
+        if kind == "neel" and lattice.dim == 3:
+            raise UserError("Neel DMI in three dimensions", allowed="chains and two-dimensional lattices, or 'bloch'")
+        self.lattice = lattice
+        self.strength = _finite("DMI strength", strength)
+        self.kind = kind
+        bonds = lattice.bonds(1)
+        along = np.zeros((len(bonds), 3))
+        along[:, : lattice.dim] = bonds.vector / np.linalg.norm(bonds.vector, axis=1, keepdims=True)
+        vectors = along if kind == "bloch" else np.cross([0.0, 0.0, 1.0], along)
+        self._table = _Table(bonds, self.strength * vectors, lattice.n_sites)
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        field = torch.zeros_like(spins)
+        for neighbour, vector in self._table.columns(spins):
+            field = field + torch.linalg.cross(neighbour, vector.expand_as(neighbour))
+        return FieldResult(-0.5 * (spins * field).sum((1, 2)), field)
+
+    def __repr__(self) -> str:
+        return f"DMI(strength={self.strength:g}, kind={self.kind!r}) on {self.lattice!r}"
+
+
+class Zeeman(Field):
+    """E = - h . sum_i S_i, with the external field ``field`` = h (3 components, in units of t) at every site."""
+
+    def __init__(self, lattice: Lattice, field: Sequence[float]) -> None:
+        self.lattice = lattice
+        self.field = _three("external field", field)
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        field = spins.new_tensor(self.field).expand_as(spins).clone()
+        return FieldResult(-(spins * field).sum((1, 2)), field)
+
+    def __repr__(self) -> str:
+        return f"Zeeman(field={self.field}) on {self.lattice!r}"
+
+
+class Anisotropy(Field):
+    """Single-ion anisotropy E = - K sum_i (S_i . n)^2, with field H_i = 2 K (S_i . n) n.
+
+    ``strength`` K > 0 makes ``axis`` n (any length but zero; normalised) an easy axis, K < 0 a hard one.
+    """
+
+    def __init__(self, lattice: Lattice, strength: float, axis: Sequence[float] = (0.0, 0.0, 1.0)) -> None:
+        self.lattice = lattice
+        self.strength = _finite("anisotropy strength", strength)
+        given = _three("anisotropy axis", axis)
+        length = float(np.linalg.norm(given))
+        if length == 0:
+            raise UserError("an anisotropy axis of length zero", allowed="three components, not all zero")
+        self.axis = tuple(component / length for component in given)
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        axis = spins.new_tensor(self.axis)
+        along = spins @ axis
+        return FieldResult(-self.strength * (along**2).sum(1), 2 * self.strength * along[..., None] * axis)
+
+    def __repr__(self) -> str:
+        return f"Anisotropy(strength={self.strength:g}, axis={self.axis}) on {self.lattice!r}"
+
+
+class _Table:
+    """Bonds as a (site, z) table of neighbours with one weight vector each; shorter rows are padded with weight 0."""
+
+    def __init__(self, bonds: Bonds, weights: np.ndarray, n_sites: int) -> None:
+        count = np.bincount(bonds.source, minlength=n_sites)
+        place = np.arange(len(bonds)) - np.repeat(np.cumsum(count) - count, count)
+        site = np.zeros((n_sites, count.max(initial=0)), dtype=np.int64)
+        weight = np.zeros((*site.shape, weights.shape[1]))
+        site[bonds.source, place] = bonds.target
+        weight[bonds.source, place] = weights
+        self._site, self._weight = torch.from_numpy(site), torch.from_numpy(weight)
+
+    def columns(self, spins: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each column: the neighbours' spins (replica, site, 3) and the weights (site, n)."""
+        sites, weights = self._site.to(spins.device), self._weight.to(spins)
+        for k in range(sites.shape[1]):
+            yield spins[:, sites[:, k]], weights[:, k]
+
+
+def _finite(what: str, value: float) -> float:
+    """``value`` as a float, refused unless it is a finite number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what} {value!r}", allowed="a number") from error
+    if not np.isfinite(number):
+        raise UserError(f"{what} {value}", allowed="a finite number")
+    return number
+
+
+def _three(what: str, values: Sequence[float]) -> tuple[float, float, float]:
+    """Three finite components."""
+    if np.shape(values) != (3,):
+        raise UserError(f"{what} {values!r}", allowed="three components (x, y, z)")
+    x, y, z = (_finite(what, value) for value in values)
+    return x, y, z
