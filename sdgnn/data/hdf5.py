@@ -1,0 +1,177 @@
+"""Label sets as HDF5: the schema of ``docs/label-sets.md``, written and read."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from sdgnn.data.arrays import DATASETS, StoredArray, as_text, check_extent, check_sizes, read_states
+from sdgnn.data.labels import LabelSet, Origin
+from sdgnn.errors import UserError
+from sdgnn.files import atomic_path
+from sdgnn.lattice import Lattice
+
+FORMAT = "sdgnn label set"
+SCHEMA = 1
+"""Version of the HDF5 schema that is written; all versions up to it are read."""
+
+CONVENTIONS = (
+    "H = - sum_n t_n sum_<ij>_n (c+_i c_j + h.c.) - J sum_i S_i . (c+_i sigma c_i), sigma Pauli matrices without 1/2; "
+    "units: t_1 = 1, hbar = k_B = 1, |S| = 1, nearest-neighbour distance 1; "
+    "filling = N_e / (2 N_sites); energy is total (not per site): grand potential at fixed mu, Helmholtz energy at "
+    "fixed filling; field = -dE/dS_i with S_i a free 3-vector, the part along S_i kept"
+)
+
+
+def write(labels: LabelSet, path: str | os.PathLike[str]) -> None:
+    """Write ``labels`` as HDF5 of the current schema, complete or not at all.
+
+    Raises UserError when the name does not end in ``.h5`` or the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".h5":
+        raise UserError(f"label set name {path.name!r}", allowed="a name that ends in .h5")
+    # formed in memory first: HDF5 does not survive a disk that fills up, an ordinary write does
+    image = io.BytesIO()
+    with h5py.File(image, "w", libver="v110") as file:
+        _fill(file, labels)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(image.getbuffer())
+
+
+def _fill(file: h5py.File, labels: LabelSet) -> None:
+    origin = asdict(labels.origin)
+    attributes = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "conventions": CONVENTIONS,
+        "content_hash": labels.content_hash,
+        **origin,
+        "hamiltonian": None if origin["hamiltonian"] is None else json.dumps(origin["hamiltonian"]),
+        "solver": json.dumps(origin["solver"]),
+        "protocols": json.dumps(origin["protocols"]),
+    }
+    for name, value in attributes.items():
+        if value is not None:
+            file.attrs[name] = _text(value) if isinstance(value, str) else value
+    contents: dict[str, np.ndarray | None] = {
+        "spins": labels.spins.numpy(),
+        "field": labels.field.numpy(),
+        "energy": None if labels.energy is None else labels.energy.numpy(),
+        "density": None if labels.density is None else labels.density.numpy(),
+        "protocol": np.char.encode(np.array(labels.protocol, dtype=str), "utf-8")
+        if len(labels)
+        else np.array([], "S1"),
+        "seed": labels.seed,
+        "step": labels.step,
+    }
+    for name, value in contents.items():
+        if value is None:
+            continue
+        if value.dtype.kind == "S":
+            value = value.astype(h5py.string_dtype("utf-8", value.dtype.itemsize))
+        dataset = file.create_dataset(name, data=value)
+        for key, text in zip(("axes", "unit", "definition"), DATASETS[name], strict=True):
+            dataset.attrs[key] = _text(text)
+    group = file.create_group("lattice")
+    lattice = labels.lattice
+    group.attrs["name"] = _text(lattice.name)
+    group.create_dataset("positions", data=lattice.positions)
+    group.create_dataset("cell", data=lattice.cell)
+    if lattice.shape is not None:
+        group.create_dataset("vectors", data=lattice.vectors)
+        group.create_dataset("basis", data=lattice.basis)
+        group.create_dataset("shape", data=np.array(lattice.shape, dtype=np.int64))
+
+
+def read_hdf5(path: Path) -> LabelSet:
+    """Label set from an HDF5 file of any schema up to the current one."""
+    with h5py.File(path, "r") as file:
+        kind, schema = as_text(file.attrs.get("format", "")), file.attrs.get("schema", 0)
+        if kind != FORMAT:
+            raise UserError(f"an HDF5 file of format {kind!r}", allowed=f"{FORMAT!r}")
+        if not 1 <= int(schema) <= SCHEMA:
+            raise UserError(
+                f"label set of schema {schema}", allowed=f"schema 1 to {SCHEMA}", fix="update sdgnn to read it"
+            )
+        lattice = _read_lattice(file)
+        states = read_states({name: _HDF5Array(file, name) for name in DATASETS if name in file}, lattice)
+        origin = _read_origin(file)
+        stored = as_text(file.attrs.get("content_hash", ""))
+    labels = LabelSet(lattice=lattice, origin=origin, **states)
+    if stored and labels.content_hash != stored:
+        raise UserError(
+            "content does not match its content_hash",
+            allowed="a file that was not changed since it was written",
+            fix="copy or generate it again; after a deliberate change delete the attribute content_hash",
+        )
+    return labels
+
+
+def _read_origin(file: h5py.File) -> Origin:
+    def number(name: str) -> float | None:
+        return float(file.attrs[name]) if name in file.attrs else None
+
+    def text(name: str) -> str | None:
+        return as_text(file.attrs[name]) if name in file.attrs else None
+
+    return Origin(
+        hamiltonian=json.loads(text("hamiltonian") or "null"),
+        kT=number("kT"),
+        filling=number("filling"),
+        mu=number("mu"),
+        solver=json.loads(text("solver") or "{}"),
+        protocols=tuple(json.loads(text("protocols") or "[]")),
+        seed=int(file.attrs["seed"]) if "seed" in file.attrs else None,
+        version=text("version"),
+        commit=text("commit"),
+        created=text("created"),
+    )
+
+
+def _read_lattice(file: h5py.File) -> Lattice:
+    if not isinstance(file.get("lattice"), h5py.Group):
+        raise UserError("no lattice", allowed="a group `lattice` with name, positions, cell (see docs/label-sets.md)")
+    group = file["lattice"]
+    entries: dict[str, Any] = {"name": as_text(group.attrs.get("name", "crystal" if "shape" in group else "free"))}
+    names = ("vectors", "basis", "shape") if "shape" in group else ("positions", "cell")
+    for name in names:
+        array = _HDF5Array(group, name)
+        check_sizes({name: array})
+        if array.dtype.kind not in "fiu":
+            raise UserError(f"lattice/{name} of type {array.dtype}", allowed="numbers")
+        entries[name] = array.read().tolist()
+    if "shape" in group:
+        check_extent(entries["shape"], len(entries["basis"]))
+    return Lattice.from_dict(entries)
+
+
+class _HDF5Array(StoredArray):
+    """A dataset whose type and shape are known before its numbers are read."""
+
+    def __init__(self, group: h5py.Group, name: str) -> None:
+        dataset = group.get(name)
+        if not isinstance(dataset, h5py.Dataset):
+            raise UserError(f"no dataset {name}", allowed="the datasets of docs/label-sets.md")
+        if dataset.shape is None or dataset.external or dataset.is_virtual:
+            raise UserError(f"dataset {name} without numbers of its own", allowed="numbers stored in the file")
+        self.dtype, self.shape = dataset.dtype, tuple(dataset.shape)
+        in_file = min(dataset.id.get_storage_size(), os.path.getsize(group.file.filename))
+        self.stored = None if dataset.compression else in_file
+        self._dataset = dataset
+
+    def read(self) -> np.ndarray:
+        return np.asarray(self._dataset[()])
+
+
+def _text(value: str) -> Any:
+    """Text as a fixed-length UTF-8 HDF5 value (needs no heap, so the file's checksums cover it)."""
+    data = value.encode()
+    return np.array(data, dtype=h5py.string_dtype("utf-8", max(len(data), 1)))

@@ -1,0 +1,295 @@
+"""Label sets in memory: spin states with exact fields, energies and where they come from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.errors import UserError
+from sdgnn.fields import check_spins
+from sdgnn.files import content_hash
+from sdgnn.lattice import Lattice
+
+UNKNOWN = -1
+"""Seed or step of a state for which there is none."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who made the labels: model, ensemble, solver and protocols, in plain numbers and text."""
+
+    hamiltonian: dict[str, Any] | None = None
+    """``SDModel.to_dict()``: hopping by shell and exchange; None if unknown."""
+    kT: float | None = None
+    """Temperature of the electrons; None if unknown."""
+    filling: float | None = None
+    """N_e / (2 N_sites) at fixed filling, else None."""
+    mu: float | None = None
+    """Chemical potential at fixed mu, else None."""
+    solver: dict[str, Any] = field(default_factory=dict)
+    """Name of the solver and its settings, as ``{"name": "exact", "twists": [1, 1]}``."""
+    protocols: tuple[dict[str, Any], ...] = ()
+    """Settings of the protocols that chose the states."""
+    seed: int | None = None
+    """Seed of the whole set, from which the seed of each state follows."""
+    version: str | None = None
+    """Version of this package that made the labels; None for other programs."""
+    commit: str | None = None
+    """Commit of its source tree, if known."""
+    created: str | None = None
+    """Date in UTC, ISO 8601."""
+
+    @property
+    def physics(self) -> dict[str, Any]:
+        """What the labels depend on besides the spins: two sets can be joined when this is equal."""
+        return {
+            "hamiltonian": self.hamiltonian,
+            "kT": self.kT,
+            "filling": self.filling,
+            "mu": self.mu,
+            "solver": self.solver,
+        }
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Spin states of one lattice with their effective fields; immutable.
+
+    ``labels[indices]`` selects states (slice, list, array or mask), ``len(labels)`` counts them. The constructor raises
+    UserError when shapes do not fit the lattice, numbers are not finite, spins are not of unit length (to 1e-3) or a
+    density leaves [0, 2]. Everything is float64.
+    """
+
+    lattice: Lattice
+    spins: Float[Tensor, "state site 3"]
+    """(state, site, 3) unit spins."""
+    field: Float[Tensor, "state site 3"]
+    """(state, site, 3) effective field H_i = -dE/dS_i, the part along S_i kept, in units of the hopping t."""
+    energy: Float[Tensor, " state"] | None = None
+    """(state,) total energy: Helmholtz at fixed filling, grand potential at fixed mu; None if unknown."""
+    density: Float[Tensor, "state site"] | None = None
+    """(state, site) electrons per site in [0, 2]; None if unknown."""
+    protocol: tuple[str, ...] = ()
+    """Name of the protocol of each state; empty means unknown."""
+    seed: np.ndarray | None = None
+    """(state,) int64 seed of the sample that the state belongs to (states of one run share it); None: unknown."""
+    step: np.ndarray | None = None
+    """(state,) int64 time step in the run that the state was taken from, -1 outside runs; None: none is."""
+    origin: Origin = Origin()
+
+    def __post_init__(self) -> None:
+        n = len(self.spins)
+        as_double = {
+            name: None if value is None else torch.as_tensor(value).detach().to("cpu", torch.float64)
+            for name, value in (
+                ("spins", self.spins), ("field", self.field), ("energy", self.energy), ("density", self.density)
+            )
+        }  # fmt: skip
+        whole = {
+            name: np.full(n, UNKNOWN, np.int64) if value is None else np.array(value, dtype=np.int64)
+            for name, value in (("seed", self.seed), ("step", self.step))
+        }
+        for name, value in {**as_double, **whole}.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "protocol", tuple(self.protocol) or ("unknown",) * n)
+        self._check()
+
+    def _check(self) -> None:
+        check_spins(self.spins, self.lattice, unit=True)
+        n, sites = len(self), self.lattice.n_sites
+        shapes = {
+            "field": (self.field, (n, sites, 3)),
+            "energy": (self.energy, (n,)),
+            "density": (self.density, (n, sites)),
+        }
+        for name, (value, shape) in shapes.items():
+            if value is None:
+                continue
+            if value.shape != shape:
+                raise UserError(f"{name} of shape {tuple(value.shape)}", allowed=f"{shape}, as the spins have")
+            if not torch.isfinite(value).all():
+                state = int(torch.nonzero(~torch.isfinite(value))[0, 0])
+                raise UserError(f"{name} that is not finite (state {state})", allowed="finite numbers")
+        if self.density is not None and ((self.density < -1e-6) | (self.density > 2 + 1e-6)).any():
+            raise UserError(
+                f"density between {self.density.min():.3g} and {self.density.max():.3g}",
+                allowed="electrons per site in [0, 2]",
+                fix="a density per spin must be doubled",
+            )
+        for name, count in (("protocol", len(self.protocol)), ("seed", len(self.seeds)), ("step", len(self.steps))):
+            if count != n:
+                raise UserError(f"{count} entries of {name} for {n} states", allowed="one per state")
+
+    # -- reading and writing ------------------------------------------------------------------------------------
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> LabelSet:
+        """Label set from this package's HDF5 file (``.h5``) or an ``.npz``; see :func:`sdgnn.data.read`."""
+        from sdgnn.data.store import read
+
+        return read(path)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write an HDF5 file (``.h5``), complete or not at all; see ``docs/label-sets.md``."""
+        from sdgnn.data.hdf5 import write
+
+        write(self, path)
+
+    # -- content ------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.spins)
+
+    @property
+    def seeds(self) -> np.ndarray:
+        """(state,) int64 seeds, -1 where unknown."""
+        assert self.seed is not None
+        return self.seed
+
+    @property
+    def steps(self) -> np.ndarray:
+        """(state,) int64 time steps, -1 outside runs."""
+        assert self.step is not None
+        return self.step
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of lattice, physics, states and labels (not of dates and versions), 64 hex digits."""
+        return content_hash(
+            json.dumps([self.lattice.to_dict(), self.origin.physics], sort_keys=True),
+            *(None if t is None else t.numpy() for t in (self.spins, self.field, self.energy, self.density)),
+            json.dumps(self.protocol),
+            self.seed,
+            self.step,
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of states of each protocol."""
+        return {name: self.protocol.count(name) for name in dict.fromkeys(self.protocol)}
+
+    def __getitem__(self, indices: slice | Sequence[int] | np.ndarray | Tensor) -> LabelSet:
+        """Selected states, in the order given. Raises UserError for indices out of range."""
+        every = np.arange(len(self))
+        try:
+            chosen = every[indices if isinstance(indices, slice) else np.asarray(indices)]
+        except IndexError as error:
+            raise UserError(f"states {indices!r} of a set of {len(self)}", allowed=f"0 to {len(self) - 1}") from error
+        if chosen.ndim == 0:
+            chosen = chosen[None]
+        index = torch.from_numpy(chosen)
+        return replace(
+            self,
+            spins=self.spins[index],
+            field=self.field[index],
+            energy=None if self.energy is None else self.energy[index],
+            density=None if self.density is None else self.density[index],
+            protocol=tuple(self.protocol[i] for i in chosen),
+            seed=self.seeds[chosen],
+            step=self.steps[chosen],
+        )
+
+    @classmethod
+    def concatenate(cls, sets: Sequence[LabelSet]) -> LabelSet:
+        """One set of all states in order.
+
+        Raises UserError unless lattices and physics (Hamiltonian, ensemble, kT, solver) are equal. Energy and density
+        are kept when every set has them.
+        """
+        if not sets:
+            raise UserError("no label sets to join", allowed="at least one")
+        first = sets[0]
+        for other in sets[1:]:
+            if other.lattice.to_dict() != first.lattice.to_dict():
+                raise UserError(f"label sets on {first.lattice!r} and {other.lattice!r}", allowed="one lattice")
+            difference = differences(first.origin.physics, other.origin.physics)
+            if difference:
+                raise UserError(f"label sets with {difference}", allowed="labels of one Hamiltonian and solver")
+        origins = [s.origin for s in sets]
+        protocols = {json.dumps(p, sort_keys=True): p for o in origins for p in o.protocols}
+        energies = [s.energy for s in sets if s.energy is not None]
+        densities = [s.density for s in sets if s.density is not None]
+        return cls(
+            lattice=first.lattice,
+            spins=torch.cat([s.spins for s in sets]),
+            field=torch.cat([s.field for s in sets]),
+            energy=torch.cat(energies) if len(energies) == len(sets) else None,
+            density=torch.cat(densities) if len(densities) == len(sets) else None,
+            protocol=tuple(name for s in sets for name in s.protocol),
+            seed=np.concatenate([s.seeds for s in sets]),
+            step=np.concatenate([s.steps for s in sets]),
+            origin=replace(
+                first.origin,
+                protocols=tuple(protocols.values()),
+                seed=first.origin.seed if len({o.seed for o in origins}) == 1 else None,
+                version=first.origin.version if len({o.version for o in origins}) == 1 else None,
+                commit=first.origin.commit if len({o.commit for o in origins}) == 1 else None,
+                created=max((o.created for o in origins if o.created), default=None),
+            ),
+        )
+
+    def split(self, fractions: Sequence[float], seed: int) -> tuple[LabelSet, ...]:
+        """Disjoint random parts with the given fractions of the states, each protocol shared out in proportion.
+
+        States that belong to one sample (the same protocol and seed, so the snapshots of one run) stay together: they
+        are correlated and must not lie in training and test at once. Where the seed is unknown, snapshots (step >= 0)
+        of one protocol count as one run. Each part keeps the states in their order. Raises UserError when fractions do
+        not add up to 1 or a part would be empty.
+        """
+        if min(fractions, default=0) <= 0 or abs(sum(fractions) - 1) > 1e-9:
+            raise UserError(f"fractions {list(fractions)}", allowed="positive numbers that add up to 1")
+        samples: dict[tuple[str, int, int], list[int]] = {}
+        for i, (name, own, step) in enumerate(zip(self.protocol, self.seeds, self.steps, strict=True)):
+            alone = own == UNKNOWN and step == UNKNOWN
+            samples.setdefault((name, int(own), i if alone else UNKNOWN), []).append(i)
+        keys = list(samples)
+        random = np.random.default_rng(seed)
+        rank = {name: random.random() for name in self.counts}
+        shuffled = sorted((keys[k] for k in random.permutation(len(keys))), key=lambda key: rank[key[0]])
+        parts: list[list[int]] = [[] for _ in fractions]
+        placed = 0
+        for key in shuffled:
+            placed += len(samples[key])
+            lacking = [share * placed - len(part) for share, part in zip(fractions, parts, strict=True)]
+            parts[int(np.argmax(lacking))].extend(samples[key])
+        if not all(parts):
+            raise UserError(
+                f"{len(self)} states in {len(keys)} independent samples, to be split {list(fractions)}",
+                allowed="at least one sample for each part",
+                fix="generate more states, or more runs with fewer snapshots each",
+            )
+        return tuple(self[sorted(part)] for part in parts)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {name}" for name, n in self.counts.items())
+        o = self.origin
+        parts = [
+            counts or "no states",
+            f"J={o.hamiltonian['exchange']:g}" if o.hamiltonian and "exchange" in o.hamiltonian else "",
+            f"kT={o.kT:g}" if o.kT is not None else "",
+            f"filling={o.filling:g}" if o.filling is not None else "",
+            f"mu={o.mu:g}" if o.mu is not None else "",
+            f"E/N={self.energy.mean() / self.lattice.n_sites:.4f}" if self.energy is not None and len(self) else "",
+        ]
+        return f"LabelSet({', '.join(filter(None, parts))}) on {self.lattice!r}"
+
+
+def differences(first: Any, second: Any, name: str = "") -> str:
+    """Readable list of the entries in which two nests of dicts differ, as ``kT 0.05 and 0.1``; empty when equal."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        keys = sorted({*first, *second})
+        found = [differences(first.get(k), second.get(k), f"{name}.{k}" if name else k) for k in keys]
+        return ", ".join(filter(None, found))
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple) and len(first) == len(second):
+        found = [differences(a, b, f"{name}[{k}]") for k, (a, b) in enumerate(zip(first, second, strict=True))]
+        return ", ".join(filter(None, found))
+    return "" if first == second else f"{name} {first} and {second}"

@@ -1,0 +1,46 @@
+"""Label sets on disk, whatever their format."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import h5py
+
+from sdgnn.data.hdf5 import read_hdf5
+from sdgnn.data.labels import LabelSet
+from sdgnn.data.npz import read_npz
+from sdgnn.errors import UserError
+
+
+def read(path: str | os.PathLike[str]) -> LabelSet:
+    """Label set from an HDF5 file of this package or an ``.npz``; the kind is told from the content.
+
+    An ``.npz`` holds ``spins`` and ``field`` (state, site, 3), ``lattice`` (a name such as ``square``) and ``shape``
+    (unit cells along each axis), and may hold ``energy`` (state,), ``density`` (state, site), ``protocol`` and ``step``
+    (state,); site ``(x * L_2 + y) * n_basis + b``. Pickled objects are refused.
+
+    Raises UserError for a missing, damaged or unsuitable file, naming what is wrong with it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(
+            f"label set {path}, which {'is a folder' if path.is_dir() else 'does not exist'}",
+            allowed="an .h5 file written by `sdgnn generate` or an .npz with spins, field, lattice, shape",
+        )
+    with open(path, "rb") as stream:
+        start = stream.read(4)
+    try:
+        if start[:2] == b"PK":
+            return read_npz(path)
+        if h5py.is_hdf5(path):
+            return read_hdf5(path)
+    except UserError as error:
+        raise UserError(f"{path}: {error.given}", allowed=error.allowed, fix=error.fix) from error
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, NotImplementedError,
+            zipfile.BadZipFile) as error:  # fmt: skip
+        raise UserError(f"{path}: damaged ({error})", fix="generate or copy the file again") from error
+    raise UserError(
+        f"{path}: neither HDF5 nor .npz, or cut short", allowed="a label set", fix="generate or copy it again"
+    )
