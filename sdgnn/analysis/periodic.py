@@ -1,0 +1,65 @@
+"""Shortest images of vectors in a periodic cell: displacements on a torus, wave vectors in the Brillouin zone."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+from jaxtyping import Float
+
+from sdgnn.lattice import LENGTH_TOLERANCE
+
+
+def reduced_cell(cell: Float[np.ndarray, "dim dim"]) -> Float[np.ndarray, "dim dim"]:
+    """Shortest rows that span the same lattice as the rows of ``cell`` (Minkowski reduction, up to three dimensions)."""
+    rows = np.array(cell, dtype=np.float64)
+    dim = len(rows)
+    while True:
+        rows = rows[np.argsort(np.linalg.norm(rows, axis=1), kind="stable")]
+        shorter = False
+        for k in range(dim):
+            others = np.delete(rows, k, axis=0)
+            for coefficients in itertools.product((-1, 0, 1), repeat=dim - 1):
+                trial = rows[k] + np.array(coefficients) @ others if dim > 1 else rows[k]
+                if np.linalg.norm(trial) < np.linalg.norm(rows[k]) - LENGTH_TOLERANCE:
+                    rows[k], shorter = trial, True
+        if not shorter:
+            return rows
+
+
+def nearest_image(
+    vectors: Float[np.ndarray, "vector dim"], cell: Float[np.ndarray, "dim dim"]
+) -> Float[np.ndarray, "vector dim"]:
+    """The shortest of all v + n . cell, n whole: each vector folded into the Wigner-Seitz cell around the origin.
+
+    On the boundary, where several images are equally short, always the same one is taken.
+    """
+    rows = reduced_cell(cell)
+    fraction = vectors @ np.linalg.inv(rows)
+    folded = (fraction - np.floor(fraction + 0.5 - 1e-9)) @ rows
+    best = folded
+    length = np.linalg.norm(folded, axis=1)
+    for offset in itertools.product((-1, 0, 1), repeat=len(rows)):
+        trial = folded + np.array(offset) @ rows
+        trial_length = np.linalg.norm(trial, axis=1)
+        closer = trial_length < length - LENGTH_TOLERANCE
+        best = np.where(closer[:, None], trial, best)
+        length = np.where(closer, trial_length, length)
+    return best
+
+
+def inner_radius(cell: Float[np.ndarray, "dim dim"]) -> float:
+    """Half the shortest period of ``cell``: below it every displacement is its own shortest image."""
+    return float(np.linalg.norm(reduced_cell(cell), axis=1).min()) / 2
+
+
+def wigner_seitz_corners(cell: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "corner 2"]:
+    """Corners of the Wigner-Seitz cell (for reciprocal vectors: of the first Brillouin zone), counter-clockwise."""
+    from scipy.spatial import Voronoi
+
+    offsets = np.array(list(itertools.product(range(-2, 3), repeat=2)))
+    diagram = Voronoi(offsets @ reduced_cell(cell))
+    origin = int(np.flatnonzero((offsets == 0).all(axis=1))[0])
+    corners = diagram.vertices[diagram.regions[diagram.point_region[origin]]]
+    return corners[np.argsort([math.atan2(y, x) for x, y in corners])]

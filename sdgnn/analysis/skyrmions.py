@@ -1,0 +1,36 @@
+"""Skyrmion number of spins on a lattice from the solid angles of its triangles."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.analysis.chirality import corner_spins, triple_product
+from sdgnn.lattice import Lattice
+
+
+def solid_angles(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, "replica triangle"]:
+    """Signed solid angle Omega spanned by the three spins of each triangle, (replica, triangle), in [-2 pi, 2 pi].
+
+        tan(Omega / 2) = S_i . (S_j x S_k) / (1 + S_i.S_j + S_j.S_k + S_k.S_i)
+
+    for unit spins, the sites counter-clockwise (Berg and Luescher, Nucl. Phys. B 190, 412 (1981),
+    doi:10.1016/0550-3213(81)90568-X). Spins in one plane that go around the full circle (120 degrees order) are the
+    exceptional case of that paper: the triangle then covers either half of the sphere and the sign is arbitrary.
+    """
+    a, b, c = corner_spins(spins, lattice)
+    denominator = 1 + (a * b).sum(-1) + (b * c).sum(-1) + (c * a).sum(-1)
+    return 2 * torch.atan2(triple_product(a, b, c), denominator)
+
+
+def skyrmion_number(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, " replica"]:
+    """Q = sum over triangles of Omega / (4 pi), (replica,); a whole number up to rounding on the periodic lattice.
+
+    Positive where the spins turn around the sphere in the sense in which the triangles turn around the plane (for
+    S = (x, y, ...) / r, near the core, with S_z = -1 in the core and +1 outside Q = -1). Odd under time reversal, does
+    not change under global rotations. Tetrahedral order has Q = +-N/2. Raises UserError unless two-dimensional.
+    """
+    return solid_angles(spins, lattice).sum(-1) / (4 * math.pi)
