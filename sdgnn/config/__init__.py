@@ -1,0 +1,1 @@
+"""Typed configurations of everything the command line does."""

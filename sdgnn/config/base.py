@@ -1,0 +1,222 @@
+"""Strict, typed configurations: read from YAML with overrides, refused with the path of the key that is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import typing
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sdgnn.errors import UserError
+from sdgnn.files import atomic_path
+
+Kind = TypeVar("Kind", bound="Config")
+
+
+class Config(BaseModel):
+    """A section of a configuration: typed keys, each with a docstring; unknown keys are refused.
+
+    Instances are immutable. A subclass's fields are declared with defaults where a default makes sense, and the string
+    below a field is its documentation (shown by ``--help``).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @classmethod
+    def load(cls: type[Kind], path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Kind:
+        """The configuration in the YAML file ``path``, with ``key.subkey=value`` overrides, values read as YAML.
+
+        Raises UserError when the file is missing or no YAML mapping, or as :meth:`parse` does.
+        """
+        return cls.parse(read_yaml(path), overrides, source=str(path))
+
+    @classmethod
+    def parse(
+        cls: type[Kind], data: dict[str, Any], overrides: Sequence[str] = (), source: str = "configuration"
+    ) -> Kind:
+        """The configuration in plain ``data``, with overrides as in :meth:`load`.
+
+        Raises UserError that lists every wrong key: its path, what was given, what is allowed, the nearest right key.
+        """
+        data = _copy(data)
+        for override in overrides:
+            apply_override(data, override)
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise UserError("\n".join([f"{source}:", *_explain(cls, error)])) from None
+
+    def to_yaml(self) -> str:
+        """YAML text from which the same configuration is read again."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write :meth:`to_yaml` to ``path``."""
+        with atomic_path(path) as temporary:
+            temporary.write_text(self.to_yaml())
+
+
+def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises UserError when it is missing, no YAML or no mapping."""
+    path = Path(path)
+    try:
+        data = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        beside = sorted(str(p) for p in path.parent.glob("*.y*ml"))
+        near = difflib.get_close_matches(str(path), beside, n=1, cutoff=0.5)
+        raise UserError(f"no file {path}", fix=f"did you mean {near[0]}?" if near else "") from None
+    except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as text ({error})", allowed="a YAML file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark is not None else ""
+        raise UserError(f"{path} is no YAML{where}: {getattr(error, 'problem', error)}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise UserError(f"{path} holds {type(data).__name__}", allowed="a YAML mapping of keys to values")
+    return data
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set ``key.subkey=value`` in nested ``data``; a number as key counts list entries from 0."""
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise UserError(f"override {override!r}", allowed="key=value or section.key=value, for example train.epochs=3")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"override {override!r}: the value is no YAML ({getattr(error, 'problem', error)})") from None
+    place: Any = data
+    for depth, key in enumerate(keys[:-1]):
+        place = _enter(place, key, ".".join(keys[: depth + 1]))
+    if isinstance(place, list):
+        _entry(place, keys[-1], path)
+        place[int(keys[-1])] = value
+    else:
+        place[keys[-1]] = value
+
+
+def _enter(place: Any, key: str, path: str) -> Any:
+    """The section or list under ``key``, made when it is absent."""
+    if isinstance(place, list):
+        inside = _entry(place, key, path)
+    else:
+        if place.get(key) is None:
+            place[key] = {}
+        inside = place[key]
+    if not isinstance(inside, dict | list):
+        raise UserError(f"override of {path}.*, but {path} is {inside!r}", allowed="keys of sections and lists")
+    return inside
+
+
+def _entry(place: list[Any], key: str, path: str) -> Any:
+    if not (key.isdigit() and int(key) < len(place)):
+        raise UserError(f"override of {path}", allowed=f"entries 0 to {len(place) - 1} of that list")
+    return place[int(key)]
+
+
+def _copy(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _copy(value) for key, value in data.items()}
+    return [_copy(value) for value in data] if isinstance(data, list) else data
+
+
+# -- errors -----------------------------------------------------------------------------------------------------
+
+
+def _explain(cls: type[Config], error: ValidationError) -> list[str]:
+    """One line for each mistake."""
+    lines = []
+    for item in error.errors(include_url=False):
+        keys, section = _follow(cls, item["loc"])
+        path = ".".join(keys) or "(whole file)"
+        kind = item["type"]
+        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+            text = f"unknown key {path}{_suggest(cls, section, keys)}"
+        elif kind in ("missing", "missing_argument", "missing_keyword_only_argument"):
+            text = f"{path} is missing{_documentation(section, keys[-1])}"
+        else:
+            reason = item["msg"].removeprefix("Value error, ")
+            given = "" if isinstance(item["input"], dict) else f" = {item['input']!r}"
+            text = f"{path}{given}: {reason}{_documentation(section, keys[-1] if keys else '')}"
+        lines.append(f"  {text}")
+    return list(dict.fromkeys(lines))
+
+
+def _follow(cls: type, loc: Sequence[int | str]) -> tuple[list[str], type | None]:
+    """Keys of an error's place without pydantic's union tags, and the section class that holds the last key."""
+    keys: list[str] = []
+    section: type | None = cls
+    candidates: list[type] = [cls]
+    for part in loc:
+        tagged = [c for c in candidates if c.__name__ == part]
+        if tagged and keys:
+            candidates = tagged
+            section = tagged[0]
+            continue
+        if isinstance(part, int):
+            keys.append(str(part))
+            continue
+        if part in (".", "function-after", "function-before") or "[" in str(part):
+            continue
+        section = next((c for c in candidates if part in fields_of(c)), candidates[0] if candidates else None)
+        keys.append(str(part))
+        holders = [fields_of(c)[part] for c in candidates if part in fields_of(c)]
+        if not holders and len(keys) > 1 and part in _SCALARS:
+            keys.pop()
+            continue
+        candidates = [c for annotation in holders for c in sections_in(annotation)]
+    return keys, section
+
+
+_SCALARS = {"int", "float", "str", "bool", "none", "list", "tuple"}
+
+
+def fields_of(cls: type) -> dict[str, Any]:
+    """Names and annotations of the keys of a section: a Config or a dataclass of settings."""
+    if issubclass(cls, BaseModel):
+        return {name: info.annotation for name, info in cls.model_fields.items()}
+    if dataclasses.is_dataclass(cls):
+        hints = typing.get_type_hints(cls)
+        return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+    return {}
+
+
+def sections_in(annotation: Any) -> list[type]:
+    """Section classes that appear in a type annotation (``X | None``, ``list[X]``, ...)."""
+    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)):
+        return [annotation]
+    return [section for part in typing.get_args(annotation) for section in sections_in(part)]
+
+
+def _suggest(cls: type, section: type | None, keys: list[str]) -> str:
+    known = list(fields_of(section)) if section else []
+    near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.6)
+    prefix = ".".join(keys[:-1])
+    if near:
+        return f"; did you mean {prefix + '.' if prefix else ''}{near[0]}?"
+    elsewhere = [path for path in _paths(cls) if path.rpartition(".")[2] == keys[-1]]
+    hint = f"; did you mean {elsewhere[0]}?" if elsewhere else ""
+    return f"{hint}; allowed: {', '.join(known)}" if known else hint
+
+
+def _paths(cls: type, prefix: str = "") -> Iterable[str]:
+    for name, annotation in fields_of(cls).items():
+        yield prefix + name
+        for section in sections_in(annotation):
+            yield from _paths(section, f"{prefix}{name}.")
+
+
+def _documentation(section: type | None, key: str) -> str:
+    if section is not None and issubclass(section, BaseModel) and key in section.model_fields:
+        text = section.model_fields[key].description
+        return f" ({key}: {' '.join(text.split())})" if text else ""
+    return ""

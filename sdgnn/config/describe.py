@@ -1,0 +1,58 @@
+"""The reference of a configuration's keys, made from the docstrings that also explain its errors."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from sdgnn.config.base import sections_in
+
+
+def describe(cls: type[BaseModel]) -> str:
+    """Every key of ``cls``, one below the other: path, type, default and meaning."""
+    return "".join(f"{path}: {kind}{default}\n    {text}\n" for path, kind, default, text in keys(cls))
+
+
+def keys(cls: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """(path, type, default, meaning) of every key, sections in the order they are declared."""
+    for name, info in cls.model_fields.items():
+        text = " ".join((info.description or "").split())
+        inner = sections_in(info.annotation)
+        several = typing.get_origin(info.annotation) in (list, tuple)
+        path = f"{prefix}{name}" + (".0" if several and inner else "")
+        plain = not inner and info.default is not PydanticUndefined
+        required = ", required" if info.is_required() else ""
+        default = f", default {_plain(info.default)}" if plain and info.default is not None else required
+        yield path, "section" if inner else _name(info.annotation), default, text
+        for section in inner:
+            if issubclass(section, BaseModel):
+                yield from keys(section, f"{path}.")
+
+
+def _name(annotation: Any) -> str:
+    """A type as a reader of YAML would say it."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _name(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_name(a) for a in arguments if a is not types.NoneType)
+    if origin is typing.Literal:
+        return " | ".join(map(str, arguments))
+    if origin in (list, tuple):
+        inner = [_name(a) for a in arguments if a is not Ellipsis]
+        return f"[{', '.join(inner)}]" if len(inner) > 1 else f"list of {inner[0]}"
+    if origin is dict:
+        return "mapping"
+    words = {"str": "text", "float": "number", "int": "whole number", "bool": "true | false", "Path": "path"}
+    return words.get(getattr(annotation, "__name__", str(annotation)), str(annotation))
+
+
+def _plain(value: Any) -> str:
+    return (
+        str(list(value)) if isinstance(value, tuple) else str(value).lower() if isinstance(value, bool) else str(value)
+    )

@@ -1,0 +1,165 @@
+"""Sections that describe physics: lattice, Hamiltonian, exact solver, fields, first states, integrators."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field as Key
+from pydantic import model_validator
+
+from sdgnn.config.base import Config
+from sdgnn.electrons import ExactField
+from sdgnn.errors import UserError
+from sdgnn.fields import Field, Sum
+from sdgnn.hamiltonian import SDModel
+from sdgnn.lattice import Lattice
+
+Vector3 = tuple[float, float, float]
+Positive = Annotated[float, Key(gt=0)]
+NotNegative = Annotated[float, Key(ge=0)]
+Count = Annotated[int, Key(ge=1)]
+
+
+class LatticeConfig(Config):
+    """A periodic lattice."""
+
+    type: Literal["chain", "square", "triangular", "honeycomb", "kagome", "cubic", "crystal", "free"] = "triangular"
+    """Family; crystal takes vectors and basis, free takes positions and cell."""
+    size: tuple[Count, ...] = ()
+    """Unit cells along each primitive vector, for example [12, 12]; not for free lattices."""
+    vectors: list[list[float]] | None = None
+    """Rows are the primitive vectors of a crystal."""
+    basis: list[list[float]] | None = None
+    """Positions in the unit cell of a crystal."""
+    positions: list[list[float]] | None = None
+    """Positions of the sites of a free lattice."""
+    cell: list[list[float]] | None = None
+    """Rows span the periodic cell of a free lattice."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> LatticeConfig:
+        needed = {"crystal": ("size", "vectors", "basis"), "free": ("positions", "cell")}.get(self.type, ("size",))
+        for key in ("size", "vectors", "basis", "positions", "cell"):
+            if bool(getattr(self, key)) != (key in needed):
+                verb = "needs" if key in needed else "takes no"
+                raise UserError(f"lattice of type {self.type} {verb} {key}", allowed=f"type with {', '.join(needed)}")
+        axes = {"chain": 1, "square": 2, "triangular": 2, "honeycomb": 2, "kagome": 2, "cubic": 3}.get(self.type)
+        if axes is not None and len(self.size) != axes:
+            raise UserError(f"size {list(self.size)} of a {self.type} lattice", allowed=f"{axes} whole number(s)")
+        return self
+
+    def build(self) -> Lattice:
+        """The lattice."""
+        if self.type == "crystal":
+            return Lattice.crystal(self.vectors, self.basis, self.size)
+        if self.type == "free":
+            return Lattice.free(self.positions, self.cell)
+        return getattr(Lattice, self.type)(*self.size)
+
+
+class HamiltonianConfig(Config):
+    """H = - sum_n t_n sum_<ij>_n (c+_i c_j + h.c.) - J sum_i S_i . (c+_i sigma c_i)."""
+
+    hopping: tuple[float, ...] = (1.0,)
+    """t_n by neighbour shell, nearest first; t_1 = 1 sets the unit of energy."""
+    exchange: float = 3.0
+    """J, the exchange between electron and local spin."""
+
+    def build(self, lattice: Lattice) -> SDModel:
+        """The model on ``lattice``."""
+        return SDModel(lattice, hopping=self.hopping, exchange=self.exchange)
+
+
+class SolverConfig(Config):
+    """Exact diagonalisation: the electrons' temperature, and their number or chemical potential."""
+
+    kT: NotNegative = 0.05
+    """Electron temperature."""
+    filling: Annotated[float, Key(ge=0, le=1)] | None = None
+    """N_e / (2 N_sites); give this or mu."""
+    mu: float | None = None
+    """Chemical potential; give this or filling."""
+    twists: tuple[Count, ...] | None = None
+    """Boundary phases averaged along each axis, for example [2, 2]; none for periodic."""
+
+    @model_validator(mode="after")
+    def _one_ensemble(self) -> SolverConfig:
+        if (self.filling is None) == (self.mu is None):
+            raise UserError(f"filling = {self.filling} with mu = {self.mu}", allowed="exactly one of the two")
+        return self
+
+    def build(self, model: SDModel) -> ExactField:
+        """The exact field of ``model``."""
+        return ExactField(model, kT=self.kT, filling=self.filling, mu=self.mu, twists=self.twists)
+
+
+class ExactConfig(Config):
+    """The exact field of an s-d model."""
+
+    hamiltonian: HamiltonianConfig = HamiltonianConfig()
+    """The s-d Hamiltonian."""
+    solver: SolverConfig
+    """How it is solved."""
+
+
+class AnisotropyConfig(Config):
+    """E = -K sum_i (S_i . n)^2."""
+
+    strength: float
+    """K; positive makes n an easy axis."""
+    axis: Vector3 = (0.0, 0.0, 1.0)
+    """n, normalised by the field."""
+
+
+class DMIConfig(Config):
+    """E = - sum_<ij> D_ij . (S_i x S_j) over nearest neighbours."""
+
+    strength: float
+    """|D_ij|."""
+    kind: Literal["bloch", "neel"] = "bloch"
+    """D_ij along the bond (bloch) or perpendicular to it in the plane (neel)."""
+
+
+class FieldConfig(Config):
+    """What drives the spins: the sum of everything given here."""
+
+    model: str | None = None
+    """A trained network: its folder, file or shipped name."""
+    exact: ExactConfig | None = None
+    """The exact field of an s-d model, by diagonalisation."""
+    heisenberg: tuple[float, ...] | None = None
+    """Couplings J_n by neighbour shell, E = - sum_n J_n sum_<ij>_n S_i . S_j."""
+    zeeman: Vector3 | None = None
+    """External field h, E = - h . sum_i S_i."""
+    anisotropy: AnisotropyConfig | None = None
+    """Single-ion anisotropy."""
+    dmi: DMIConfig | None = None
+    """Dzyaloshinskii-Moriya interaction."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> FieldConfig:
+        if not self.model_fields_set or all(getattr(self, name) is None for name in type(self).model_fields):
+            raise UserError("no field", allowed=f"at least one of {', '.join(type(self).model_fields)}")
+        return self
+
+    def build(self, lattice: Lattice, dtype: torch.dtype = torch.float32) -> Field:
+        """The field on ``lattice``. ``dtype`` is that of a network; the others follow the spins."""
+        from sdgnn import fields
+
+        parts: list[Field] = []
+        if self.model is not None:
+            from sdgnn.nn import load
+
+            parts.append(load(self.model).on(lattice, dtype=dtype))
+        if self.exact is not None:
+            parts.append(self.exact.solver.build(self.exact.hamiltonian.build(lattice)))
+        if self.heisenberg is not None:
+            parts.append(fields.Heisenberg(lattice, couplings=self.heisenberg))
+        if self.zeeman is not None:
+            parts.append(fields.Zeeman(lattice, field=self.zeeman))
+        if self.anisotropy is not None:
+            parts.append(fields.Anisotropy(lattice, strength=self.anisotropy.strength, axis=self.anisotropy.axis))
+        if self.dmi is not None:
+            parts.append(fields.DMI(lattice, strength=self.dmi.strength, kind=self.dmi.kind))
+        return parts[0] if len(parts) == 1 else Sum(*parts)

@@ -1,0 +1,92 @@
+"""One folder for each run: its configuration, provenance and everything it makes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sdgnn.config.base import Config, read_yaml
+from sdgnn.errors import UserError
+from sdgnn.files import atomic_path
+from sdgnn.provenance import provenance
+
+ROOT = Path("results")
+"""Where folders of runs without a given output are made, in the current folder."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The folder of one run."""
+
+    path: Path
+    """The folder, holding config.yaml and provenance.json from the start."""
+    resumed: bool
+    """Whether an interrupted run goes on here."""
+
+    def write_json(self, name: str, content: dict[str, Any]) -> Path:
+        """Write ``content`` to ``name`` in the folder and return its path."""
+        path = self.path / name
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n")
+        return path
+
+
+def open_results(config: Config, name: str, output: Path | None = None, resume: bool = False) -> Results:
+    """Make the folder of a run, or open that of an interrupted one.
+
+    ``output`` names the folder; without it a new ``results/<name>-<date>-<time>`` is made, and ``resume`` takes the
+    newest of that name. ``config.yaml`` repeats the run (``sdgnn <command> config.yaml``); ``provenance.json`` holds
+    versions, commit, date and machine of every start.
+
+    Raises UserError when the folder already holds a run and ``resume`` is not set, when there is nothing to resume,
+    or when it holds the run of another configuration.
+    """
+    path = output if output is not None else _newest(name) if resume else _fresh(name)
+    saved = path / "config.yaml"
+    if resume:
+        if not saved.is_file():
+            raise UserError(f"nothing to resume in {path}", allowed="the folder of an interrupted run (output=...)")
+        _check_same(config, read_yaml(saved), path)
+    elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(
+            f"{path} already holds something",
+            allowed="a new or empty folder",
+            fix="give another output=FOLDER, remove it, or go on with an interrupted run with --resume",
+        )
+    else:
+        config.save(saved)
+    starts = path / "provenance.json"
+    history = json.loads(starts.read_text())["starts"] if starts.is_file() else []
+    results = Results(path, resume)
+    results.write_json("provenance.json", {"command": name, "starts": [*history, provenance()]})
+    return results
+
+
+def _fresh(name: str) -> Path:
+    stem = ROOT / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    path, count = stem, 2
+    while path.exists():
+        path, count = stem.with_name(f"{stem.name}-{count}"), count + 1
+    return path
+
+
+def _newest(name: str) -> Path:
+    runs = sorted(ROOT.glob(f"{name}-*/config.yaml"), key=lambda p: p.stat().st_mtime)
+    if not runs:
+        raise UserError(f"no run in {ROOT}/{name}-* to resume", fix="give its folder with output=FOLDER")
+    return runs[-1].parent
+
+
+def _check_same(config: Config, saved: dict[str, Any], path: Path) -> None:
+    now = type(config).parse(saved, source=str(path / "config.yaml")).model_dump(mode="json")
+    asked = config.model_dump(mode="json")
+    different = [key for key in asked if asked[key] != now.get(key) and key != "output"]
+    if different:
+        raise UserError(
+            f"{path} holds a run with another {', '.join(different)}",
+            allowed="resuming with the same configuration",
+            fix=f"resume with {path / 'config.yaml'}, or start a new run in another folder",
+        )

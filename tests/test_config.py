@@ -1,0 +1,179 @@
+"""Configurations are typed, refuse what they do not know and come back from their own YAML unchanged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
+
+from sdgnn import ExactField, Lattice
+from sdgnn.config.base import Config, apply_override
+from sdgnn.config.describe import describe
+from sdgnn.config.physics import ExactConfig, FieldConfig, LatticeConfig, SolverConfig
+from sdgnn.errors import UserError
+from sdgnn.fields import Sum
+
+
+class Steps(BaseModel):
+    """Settings as other modules declare them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    epochs: int = 3
+    """Passes over the data."""
+    rate: float = 1e-3
+    """Learning rate."""
+
+
+class Entry(Config):
+    """An entry of a list."""
+
+    kind: str
+    """Its kind."""
+    count: int = 1
+    """How many."""
+
+
+class Example(Config):
+    """A configuration with a section, a list of sections and an optional section."""
+
+    train: Steps = Steps()
+    """How it is trained."""
+    entries: list[Entry] = []
+    """Entries."""
+    more: Steps | None = None
+    """More steps."""
+    output: Path | None = None
+    """Where to."""
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"train": {"epocks": 4}}, ["unknown key train.epocks", "did you mean train.epochs?"]),
+        ({"trian": {}}, ["unknown key trian", "did you mean train?"]),
+        ({"epochs": 4}, ["unknown key epochs", "did you mean train.epochs?"]),
+        ({"train": {"xyz": 4}}, ["unknown key train.xyz", "allowed: epochs, rate"]),
+        ({"train": {"epochs": "many"}}, ["train.epochs = 'many'", "integer", "Passes over the data."]),
+        ({"more": {"rate": [1]}}, ["more.rate = [1]", "number", "Learning rate."]),
+        ({"entries": [{"kind": "a"}, {"count": 2}]}, ["entries.1.kind is missing", "Its kind."]),
+        ({"entries": [{"kind": "a", "cuont": 2}]}, ["unknown key entries.0.cuont", "entries.0.count?"]),
+        ({"train": {"rate": float("nan")}, "entries": 3}, ["entries = 3", "list"]),
+    ],
+)
+def test_every_mistake_is_explained_with_its_path(data: dict, words: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        Example.parse(data, source="file.yaml")
+    for word in ["file.yaml", *words]:
+        assert word in str(caught.value)
+
+
+def test_all_mistakes_are_reported_together() -> None:
+    with pytest.raises(UserError, match=r"(?s)train\.epocks.*entries\.0\.kind"):
+        Example.parse({"train": {"epocks": 4}, "entries": [{}]})
+
+
+def test_overrides_are_typed_by_yaml_and_win() -> None:
+    data = {"train": {"epochs": 1}, "entries": [{"kind": "a"}, {"kind": "b"}]}
+    config = Example.parse(
+        data, ["train.epochs=7", "train.rate=1e-2", "entries.1.count=5", "more.epochs=2", "output=x"]
+    )
+    assert config.train == Steps(epochs=7, rate=0.01)
+    assert [entry.count for entry in config.entries] == [1, 5]
+    assert config.more == Steps(epochs=2)
+    assert config.output == Path("x")
+    assert data == {"train": {"epochs": 1}, "entries": [{"kind": "a"}, {"kind": "b"}]}, (
+        "the given data stay as they are"
+    )
+    assert Example.parse({"more": {"epochs": 2}}, ["more=null"]).more is None
+
+
+@pytest.mark.parametrize("override", ["epochs", "=3", "train..epochs=3", "entries.5.count=3", "entries.x=3", "a=[1"])
+def test_bad_overrides_are_refused(override: str) -> None:
+    with pytest.raises(UserError, match="override"):
+        Example.parse({"entries": [{"kind": "a"}]}, [override])
+
+
+def test_an_override_cannot_enter_a_plain_value() -> None:
+    with pytest.raises(UserError, match=r"train\.epochs is 3"):
+        apply_override({"train": {"epochs": 3}}, "train.epochs.more=1")
+
+
+def test_unreadable_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.yaml").write_text("a: 1")
+    with pytest.raises(UserError, match=r"no file .*labls\.yaml; did you mean .*labels\.yaml"):
+        Example.load(tmp_path / "labls.yaml")
+    (tmp_path / "broken.yaml").write_text("train:\n  epochs: [1\n")
+    with pytest.raises(UserError, match=r"broken\.yaml is no YAML at line"):
+        Example.load(tmp_path / "broken.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(UserError, match="mapping"):
+        Example.load(tmp_path / "list.yaml")
+    (tmp_path / "code.yaml").write_text("output: !!python/object/apply:os.getcwd []\n")
+    with pytest.raises(UserError, match="no YAML"):
+        Example.load(tmp_path / "code.yaml")
+    with pytest.raises(UserError, match="cannot be read"):
+        Example.load(tmp_path)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    epochs=st.integers(),
+    rate=st.floats(allow_nan=False, allow_infinity=False),
+    kinds=st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]))),
+)
+def test_written_yaml_is_read_back_unchanged(tmp_path_factory, epochs: int, rate: float, kinds: list[str]) -> None:
+    config = Example(train=Steps(epochs=epochs, rate=rate), entries=[Entry(kind=kind) for kind in kinds])
+    path = tmp_path_factory.mktemp("config") / "config.yaml"
+    config.save(path)
+    assert Example.load(path) == config
+
+
+def test_descriptions_name_every_key() -> None:
+    text = describe(Example)
+    for line in ("train.epochs: whole number, default 3", "entries.0.kind: text, required", "Passes over the data."):
+        assert line in text
+
+
+@pytest.mark.parametrize(
+    ("data", "lattice"),
+    [
+        ({"type": "kagome", "size": [2, 3]}, Lattice.kagome(2, 3)),
+        ({"type": "cubic", "size": [2, 2, 3]}, Lattice.cubic(2, 2, 3)),
+        ({"type": "crystal", "size": [3], "vectors": [[2.0]], "basis": [[0.0], [1.0]]}, Lattice.chain(6)),
+        ({"type": "free", "positions": [[0, 0], [1, 0]], "cell": [[3, 0], [0, 3]]}, None),
+    ],
+)
+def test_lattices(data: dict, lattice: Lattice | None) -> None:
+    built = LatticeConfig.parse(data).build()
+    assert built.n_sites == (2 if lattice is None else lattice.n_sites)
+    if lattice is not None:
+        assert (built.positions == lattice.positions).all()
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"size": [4]}, {"size": [4, 0]}, {"type": "crystal", "size": [2]}, {"size": [2, 2], "cell": [[1.0]]}]
+)
+def test_incomplete_lattices_are_refused(data: dict) -> None:
+    with pytest.raises(UserError, match="size|at least|greater|vectors|cell"):
+        LatticeConfig.parse(data)
+
+
+@pytest.mark.parametrize("data", [{}, {"filling": 0.2, "mu": 1.0}, {"filling": 1.2}, {"filling": 0.2, "kT": -1}])
+def test_ensembles_are_checked(data: dict) -> None:
+    with pytest.raises(UserError, match="filling|kT"):
+        SolverConfig.parse(data)
+
+
+def test_fields_add_up() -> None:
+    lattice = Lattice.triangular(3, 3)
+    exact = ExactConfig.parse({"solver": {"kT": 0.1, "filling": 0.25}})
+    assert isinstance(FieldConfig(exact=exact).build(lattice), ExactField)
+    both = FieldConfig.parse({"heisenberg": [1.0], "zeeman": [0, 0, 1], "anisotropy": {"strength": 1}}).build(lattice)
+    assert isinstance(both, Sum)
+    assert len(both.parts) == 3
+    with pytest.raises(UserError, match="no field; allowed"):
+        FieldConfig.parse({})
