@@ -18,7 +18,7 @@ from sdgnn.lattice import Lattice
 def first_crossing(
     distance: Float[Tensor, " distance"], values: Float[Tensor, "replica distance"], level: float
 ) -> Float[Tensor, " replica"]:
-    """Distance at which each row of ``values`` first falls to ``level``, linearly interpolated; inf where it never does."""
+    """Distance at which each row of ``values`` falls to ``level``, linearly interpolated; inf if it never does."""
     below = values <= level
     never = ~below.any(-1)
     last = below.to(torch.int8).argmax(-1).clamp(min=1)

@@ -12,7 +12,7 @@ from sdgnn.lattice import LENGTH_TOLERANCE
 
 
 def reduced_cell(cell: Float[np.ndarray, "dim dim"]) -> Float[np.ndarray, "dim dim"]:
-    """Shortest rows that span the same lattice as the rows of ``cell`` (Minkowski reduction, up to three dimensions)."""
+    """Shortest rows that span the same lattice as the rows of ``cell`` (Minkowski reduction; 1 to 3 dimensions)."""
     rows = np.array(cell, dtype=np.float64)
     dim = len(rows)
     while True:

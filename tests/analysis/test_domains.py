@@ -32,7 +32,7 @@ def test_crossing_is_interpolated():
 
 @pytest.mark.parametrize("length", [4.0, 8.0])
 def test_gaussian_fields_have_their_closed_lengths(length):
-    """Half height at length sqrt(2 ln 2); moments of k exp(-k^2 l^2 / 2) in the plane: <k> = sqrt(pi / 2) / l, <k^2> = 2 / l^2.
+    """Half height at l sqrt(2 ln 2); moments of S ~ exp(-k^2 l^2 / 2): <k> = sqrt(pi / 2) / l, <k^2> = 2 / l^2.
 
     About (128 / (2 l))^2 >= 64 independent patches in each of 24 replicas leave a statistical error below 2 %.
     """
