@@ -2,19 +2,246 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 
+STATE, NOISE, ROTATION = 0, 1, 2
+"""Purposes of random streams: a state, its noise and its rotation drawn from one seed are independent."""
 
-def stream(seed: int, replica: int) -> np.random.Generator:
+BACKGROUND = 0.5
+"""Uniform magnetisation of a skyrmion crystal beside three spirals of amplitude 1: widens what lies between cores."""
+
+
+def stream(seed: int, replica: int, purpose: int = STATE) -> np.random.Generator:
     """The random stream of one replica: the same numbers however many replicas are drawn."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy=seed, spawn_key=(replica,))))
+    if seed < 0:
+        raise UserError(f"seed {seed}", allowed="a whole number >= 0")
+    key = (replica,) if purpose == STATE else (replica, purpose)
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy=seed, spawn_key=key)))
 
 
-def random(lattice: Lattice, replicas: int = 1, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Spins independent and uniform on the sphere, (replica, site, 3)."""
-    states = np.stack([stream(seed, r).standard_normal((lattice.n_sites, 3)) for r in range(replicas)])
+def random(
+    lattice: Lattice, replicas: int = 1, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "replica site 3"]:
+    """Spins independent and uniform on the sphere."""
+    states = np.stack([stream(seed, r).standard_normal((lattice.n_sites, 3)) for r in range(_counted(replicas))])
     return torch.from_numpy(states / np.linalg.norm(states, axis=-1, keepdims=True)).to(dtype)
+
+
+# -- orders -----------------------------------------------------------------------------------------------------
+
+
+def ferro(
+    lattice: Lattice,
+    direction: Sequence[float] = (0.0, 0.0, 1.0),
+    replicas: int = 1,
+    dtype: torch.dtype = torch.float64,
+) -> Float[Tensor, "replica site 3"]:
+    """All spins along ``direction`` (any length but zero). Any lattice."""
+    axis = np.array(direction, dtype=np.float64)
+    if axis.shape != (3,) or not 0 < np.linalg.norm(axis) < math.inf:
+        raise UserError(f"direction {direction}", allowed="three finite components, not all zero")
+    return _batch(np.tile(axis, (lattice.n_sites, 1)), replicas, dtype)
+
+
+def neel(lattice: Lattice, replicas: int = 1, dtype: torch.dtype = torch.float64) -> Float[Tensor, "replica site 3"]:
+    """Nearest neighbours antiparallel along z.
+
+    Fits bipartite crystals (chain, square and cubic of even extents, honeycomb of any); others raise UserError.
+    """
+    bonds = lattice.bonds(1)
+    sign = np.zeros(lattice.n_sites, dtype=np.int64)
+    while (sign == 0).any():
+        front = np.flatnonzero(sign == 0)[:1]
+        sign[front] = 1
+        while len(front):
+            leaving = np.isin(bonds.source, front)
+            reached, parent = bonds.target[leaving], bonds.source[leaving]
+            new = sign[reached] == 0
+            sign[reached[new]] = -sign[parent[new]]
+            front = np.unique(reached[new])
+    if (sign[bonds.source] == sign[bonds.target]).any():
+        raise UserError(
+            f"Neel order on {lattice!r}",
+            allowed="bipartite lattices: chain, square and cubic of even extents, honeycomb",
+        )
+    return _batch(np.outer(sign, [0.0, 0.0, 1.0]), replicas, dtype)
+
+
+def stripe(
+    lattice: Lattice, axis: int = 0, replicas: int = 1, dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "replica site 3"]:
+    """Collinear stripes along z: the sign of all spins in a unit cell alternates along primitive vector ``axis``.
+
+    Fits crystals with an even number of unit cells along ``axis``; others raise UserError.
+    """
+    cells = _cells(lattice, "stripes")
+    if not 0 <= axis < lattice.dim:
+        raise UserError(f"stripes alternating along axis {axis}", allowed=f"0 to {lattice.dim - 1}")
+    _fits(lattice, "stripes", 2, axes=(axis,))
+    return _batch(np.outer(1 - 2 * (cells[:, axis] % 2), [0.0, 0.0, 1.0]), replicas, dtype)
+
+
+def order120(
+    lattice: Lattice, chirality: int = 1, replicas: int = 1, dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "replica site 3"]:
+    """Coplanar 120-degree order in the xy plane: three sublattices whose spins sum to zero on every triangle.
+
+    Fits triangular lattices with extents in multiples of 3 (sqrt(3) x sqrt(3) order) and kagome lattices of any extent
+    (q = 0 order). ``chirality`` +1 or -1 is the sense in which the spins turn. Others raise UserError.
+    """
+    cells = _cells(lattice, "120-degree order")
+    _family(lattice, "120-degree order", ("triangular", "kagome"))
+    if lattice.name == "triangular":
+        _fits(lattice, "120-degree order", 3)
+        sublattice = (cells[:, 0] - cells[:, 1]) % 3
+    else:
+        sublattice = np.arange(lattice.n_sites) % lattice.n_basis
+    angle = _sign("chirality", chirality) * sublattice * 2 * math.pi / 3
+    return _batch(np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=-1), replicas, dtype)
+
+
+def tetrahedral(
+    lattice: Lattice, chirality: int = 1, replicas: int = 1, dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "replica site 3"]:
+    """Four-sublattice triple-q order: the spins of every rhombus point to the corners of a tetrahedron.
+
+    Fits triangular lattices of even extents; others raise UserError. The scalar chirality S_i . (S_j x S_k) of every
+    counter-clockwise triangle is ``chirality`` (+1 or -1) times 4 / (3 sqrt(3)) = 0.7698.
+    Source: Martin and Batista, Phys. Rev. Lett. 101, 156402 (2008), doi:10.1103/PhysRevLett.101.156402.
+    """
+    cells = _cells(lattice, "tetrahedral order")
+    _family(lattice, "tetrahedral order", ("triangular",))
+    _fits(lattice, "tetrahedral order", 2)
+    corners = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+    state = corners[2 * (cells[:, 0] % 2) + cells[:, 1] % 2]
+    return _batch(-_sign("chirality", chirality) * state, replicas, dtype)
+
+
+def skyrmion_crystal(
+    lattice: Lattice,
+    period: int,
+    kind: str = "bloch",
+    core: int = -1,
+    replicas: int = 1,
+    dtype: torch.dtype = torch.float64,
+) -> Float[Tensor, "replica site 3"]:
+    """Triangular crystal of skyrmions, ``period`` unit cells apart, from three spirals at 120 degrees.
+
+    S_i is the direction of -core (sum_k e_k sin(q_k . r_i), 1/2 - sum_k cos(q_k . r_i)), with |q_k| = 2 pi over the
+    distance of skyrmion rows and e_k along q_k (``kind="neel"``) or z x q_k (``kind="bloch"``). ``core`` = +1 or -1 is
+    S_z at the centres and the skyrmion number per skyrmion. Source: Muehlbauer et al., Science 323, 915 (2009),
+    doi:10.1126/science.1166767.
+
+    Fits lattices with hexagonal unit cells (triangular, honeycomb, kagome) whose extents are multiples of ``period``
+    >= 3; others raise UserError.
+    """
+    _cells(lattice, "a skyrmion crystal")
+    _family(lattice, "a skyrmion crystal", ("triangular", "honeycomb", "kagome"))
+    if period < 3:
+        raise UserError(f"skyrmions {period} unit cells apart", allowed="at least 3")
+    _fits(lattice, "a skyrmion crystal", period)
+    if kind not in ("bloch", "neel"):
+        raise UserError(f"skyrmions of kind {kind!r}", allowed="'bloch' or 'neel'")
+    assert lattice.shape is not None
+    first, second = lattice.reciprocal * np.array(lattice.shape)[:, None] / period
+    q = np.stack([first, second, -first - second])
+    along = q / np.linalg.norm(q, axis=1, keepdims=True)
+    plane = along if kind == "neel" else np.stack([-along[:, 1], along[:, 0]], axis=-1)
+    phase = lattice.positions @ q.T
+    z = BACKGROUND - np.cos(phase).sum(1)
+    return _batch(-_sign("core", core) * np.column_stack([np.sin(phase) @ plane, z]), replicas, dtype)
+
+
+# -- changes ----------------------------------------------------------------------------------------------------
+
+
+def noisy(spins: Float[Tensor, "replica site 3"], strength: float, seed: int = 0) -> Float[Tensor, "replica site 3"]:
+    """(S + strength g) / |S + strength g| with g standard normal in each component, from each replica's own stream."""
+    if not (strength >= 0 and math.isfinite(strength)):
+        raise UserError(f"noise of strength {strength}", allowed="a finite number >= 0")
+    noise = np.stack([stream(seed, r, NOISE).standard_normal(spins.shape[1:]) for r in range(len(spins))])
+    moved = spins.to(torch.float64) + strength * torch.from_numpy(noise).to(spins.device)
+    return (moved / moved.norm(dim=-1, keepdim=True)).to(spins.dtype)
+
+
+def rotate(spins: Float[Tensor, "replica site 3"], matrix: Tensor) -> Float[Tensor, "replica site 3"]:
+    """All spins turned by one rotation R: S_i -> R S_i, with ``matrix`` (3, 3) or one per replica (replica, 3, 3).
+
+    Raises UserError unless R is orthogonal with determinant +1.
+    """
+    turn = torch.as_tensor(matrix).to(spins)
+    if turn.shape not in ((3, 3), (len(spins), 3, 3)):
+        raise UserError(f"rotation of shape {tuple(turn.shape)}", allowed=f"(3, 3) or ({len(spins)}, 3, 3)")
+    tolerance = 1e-4 if spins.dtype == torch.float32 else 1e-8
+    unit = torch.eye(3, dtype=spins.dtype, device=spins.device).expand_as(turn)
+    if not torch.allclose(turn @ turn.mT, unit, atol=tolerance) or not bool((torch.linalg.det(turn) > 0).all()):
+        raise UserError("a matrix that is no rotation", allowed="orthogonal, determinant +1")
+    return spins @ turn.mT
+
+
+def rotate_randomly(spins: Float[Tensor, "replica site 3"], seed: int = 0) -> Float[Tensor, "replica site 3"]:
+    """Each replica turned as a whole by its own rotation, uniform on SO(3)."""
+    turns = np.stack([_uniform_rotation(stream(seed, r, ROTATION)) for r in range(len(spins))])
+    return rotate(spins, torch.from_numpy(turns))
+
+
+# -- helpers ----------------------------------------------------------------------------------------------------
+
+
+def _uniform_rotation(generator: np.random.Generator) -> np.ndarray:
+    """Rotation (3, 3) of a unit quaternion uniform on the 3-sphere."""
+    w, x, y, z = (q := generator.standard_normal(4)) / np.linalg.norm(q)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def _batch(state: np.ndarray, replicas: int, dtype: torch.dtype) -> Tensor:
+    """``replicas`` copies of one state (site, 3), normalised."""
+    unit = torch.from_numpy(state / np.linalg.norm(state, axis=-1, keepdims=True))
+    return unit.to(dtype).repeat(_counted(replicas), 1, 1)
+
+
+def _counted(replicas: int) -> int:
+    if replicas < 1:
+        raise UserError(f"{replicas} replicas", allowed="at least 1")
+    return replicas
+
+
+def _cells(lattice: Lattice, what: str) -> np.ndarray:
+    """(site, dim) unit-cell coordinates of the sites of a crystal."""
+    if lattice.shape is None:
+        raise UserError(f"{what} on a free lattice", allowed="crystals")
+    cells = np.stack(np.unravel_index(np.arange(math.prod(lattice.shape)), lattice.shape), axis=-1)
+    return np.repeat(cells, lattice.n_basis, axis=0)
+
+
+def _family(lattice: Lattice, what: str, names: tuple[str, ...]) -> None:
+    if lattice.name not in names:
+        raise UserError(f"{what} on {lattice!r}", allowed=" or ".join(names) + " lattices")
+
+
+def _fits(lattice: Lattice, what: str, multiple: int, axes: tuple[int, ...] | None = None) -> None:
+    """UserError unless the extents (along ``axes``) are multiples of ``multiple``."""
+    assert lattice.shape is not None
+    if any(lattice.shape[axis] % multiple for axis in (range(lattice.dim) if axes is None else axes)):
+        raise UserError(f"{what} on {lattice!r}", allowed=f"extents that are multiples of {multiple}")
+
+
+def _sign(what: str, value: int) -> int:
+    if value not in (1, -1):
+        raise UserError(f"{what} {value}", allowed="+1 or -1")
+    return value
