@@ -13,3 +13,7 @@ class UserError(ValueError):
         self.given, self.allowed, self.fix = given, allowed, fix
         parts = [given, f"allowed: {allowed}" if allowed else "", fix]
         super().__init__("; ".join(part for part in parts if part))
+
+
+class NumericalError(ArithmeticError):
+    """A calculation whose numbers went wrong: not finite, or an iteration that does not converge."""

@@ -1,0 +1,29 @@
+"""Spin dynamics: integrators of the Landau-Lifshitz-Gilbert equation, observers, trajectories and runs."""
+
+from sdgnn.dynamics import observers
+from sdgnn.dynamics.checkpoint import load_checkpoint, save_checkpoint
+from sdgnn.dynamics.heun import Heun
+from sdgnn.dynamics.integrator import Integrator
+from sdgnn.dynamics.midpoint import ImplicitMidpoint
+from sdgnn.dynamics.observers import Observer
+from sdgnn.dynamics.run import Run, simulate
+from sdgnn.dynamics.semi_implicit_b import SemiImplicitB
+from sdgnn.dynamics.state import State
+from sdgnn.dynamics.step_size import suggest_dt
+from sdgnn.dynamics.trajectory import open_trajectory
+
+__all__ = [
+    "Heun",
+    "ImplicitMidpoint",
+    "Integrator",
+    "Observer",
+    "Run",
+    "SemiImplicitB",
+    "State",
+    "load_checkpoint",
+    "observers",
+    "open_trajectory",
+    "save_checkpoint",
+    "simulate",
+    "suggest_dt",
+]

@@ -1,0 +1,145 @@
+"""What all integrators share: settings per replica, the first state and the thermal field of a step."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.dynamics.equation import Form, noise_strength
+from sdgnn.dynamics.noise import normal
+from sdgnn.dynamics.state import State, evaluate
+from sdgnn.errors import UserError
+from sdgnn.fields import Field, check_spins
+
+LARGEST_SEED = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class Integrator(ABC):
+    """One way to step dS/dt = - g [ S x (H + h) + alpha S x (S x (H + h)) ], see :mod:`sdgnn.dynamics.equation`.
+
+    ``init`` makes a state and ``step`` returns the next one; both leave their arguments alone.
+
+    Raises UserError on dt <= 0, damping or kT < 0, numbers that are not finite and unknown forms.
+    """
+
+    dt: float
+    """Time step in hbar / t."""
+    damping: float | tuple[float, ...]
+    """alpha >= 0; one number, or one per replica."""
+    kT: float | tuple[float, ...] = 0.0
+    """Temperature of the spins' bath in units of t; one number, or one per replica. Not that of the electrons."""
+    form: Form = "gilbert"
+    """"gilbert" divides by 1 + alpha^2, "landau-lifshitz" does not."""
+
+    phase_error: ClassVar[float]
+    """c of the angle c x^3 by which a step misses the angle x of a precession in a constant field."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dt", _number("time step dt", self.dt))
+        object.__setattr__(self, "damping", _per_replica("damping", self.damping))
+        object.__setattr__(self, "kT", _per_replica("bath temperature kT", self.kT))
+        if self.dt <= 0:
+            raise UserError(f"time step dt = {self.dt:g}", allowed="dt > 0")
+        if self.form not in get_args(Form):
+            raise UserError(f"form {self.form!r}", allowed=" or ".join(map(repr, get_args(Form))))
+
+    def init(
+        self,
+        field: Field,
+        spins: Float[Tensor, "replica site 3"],
+        seed: int = 0,
+        replicas: Sequence[int] | None = None,
+    ) -> State:
+        """The state at time 0.
+
+        ``replicas`` numbers the noise streams, one per replica (0, 1, ... if not given): replica 5 run by itself with
+        ``replicas=[5]`` meets the same noise as among others. Raises UserError on spins that are not unit vectors on
+        the field's lattice, and when damping or kT are given for another number of replicas.
+        """
+        spins = check_spins(spins, field.lattice, unit=True).detach().clone()
+        if len(spins) == 0:
+            raise UserError("spins of no replica", allowed="at least one replica")
+        streams = tuple(range(len(spins))) if replicas is None else tuple(int(r) for r in replicas)
+        if len(streams) != len(spins) or len(set(streams)) != len(streams) or min(streams) < 0:
+            raise UserError(
+                f"replica numbers {list(streams)} for {len(spins)} replicas",
+                allowed="one number >= 0 per replica, all different",
+            )
+        if not 0 <= seed <= LARGEST_SEED:
+            raise UserError(f"seed {seed}", allowed=f"0 to {LARGEST_SEED}")
+        for name, values in (("damping", self.damping), ("kT", self.kT)):
+            if isinstance(values, tuple) and len(values) != len(spins):
+                raise UserError(
+                    f"{len(values)} values of {name} for {len(spins)} replicas", allowed="one number or one per replica"
+                )
+        return State(spins=spins, time=0.0, step=0, seed=int(seed), replicas=streams)
+
+    @abstractmethod
+    def step(self, field: Field, state: State) -> State:
+        """The state one dt later. Raises NumericalError, naming step and replica, on numbers that are not finite."""
+
+    def with_dt(self, dt: float) -> Integrator:
+        """The same integrator with another time step."""
+        return dataclasses.replace(self, dt=dt)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain settings, with the name of the scheme."""
+        settings = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+        return {"scheme": type(self).__name__, **plain}
+
+    def alpha(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "batch 1 1"]:
+        """Damping broadcast against spins: (1, 1, 1) or (replica, 1, 1)."""
+        return _broadcast(self.damping, spins)
+
+    def thermal_field(self, state: State) -> Float[Tensor, "..."]:
+        """h of the step that follows ``state``: constant during dt, normal with variance 2 D / dt; 0 without a bath."""
+        spins = state.spins
+        if not any(self.kT) if isinstance(self.kT, tuple) else not self.kT:
+            return spins.new_zeros(())
+        alpha, kT = (_broadcast(values, spins).double() for values in (self.damping, self.kT))
+        amplitude = (2 * noise_strength(alpha, kT, self.form) / self.dt).sqrt()
+        white = torch.from_numpy(normal(state.seed, state.replicas, state.step, range(spins.shape[1])))
+        return (amplitude * white.to(spins.device)).to(spins.dtype)
+
+    def total_field(
+        self, field: Field, spins: Float[Tensor, "replica site 3"], state: State, noise: Tensor
+    ) -> Float[Tensor, "replica site 3"]:
+        """B = H(spins) + h at a stage of the step that follows ``state``."""
+        result = state.result(field) if spins is state.spins else evaluate(field, spins, state)
+        return result.field + noise
+
+
+def _number(name: str, value: Any) -> float:
+    """A finite float."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name} {value!r}", allowed="a number") from error
+    if not math.isfinite(number):
+        raise UserError(f"{name} {number}", allowed="a finite number")
+    return number
+
+
+def _per_replica(name: str, given: Any) -> float | tuple[float, ...]:
+    """One number >= 0, or a tuple of them, from a number, sequence, array or tensor."""
+    plain = given.tolist() if hasattr(given, "tolist") else given
+    several = isinstance(plain, Sequence) and not isinstance(plain, str)
+    values = tuple(_number(name, value) for value in plain) if several else (_number(name, plain),)
+    if not values or min(values) < 0:
+        raise UserError(f"{name} {given}", allowed="numbers >= 0: one, or one per replica")
+    return values if several else values[0]
+
+
+def _broadcast(values: float | tuple[float, ...], spins: Tensor) -> Tensor:
+    """Numbers as a tensor (replica or 1, 1, 1) like the spins."""
+    return spins.new_tensor(values).reshape(-1, 1, 1)

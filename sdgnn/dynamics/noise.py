@@ -1,0 +1,35 @@
+"""Thermal noise that depends on seed, replica, step and site alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import ndtri
+
+WORDS = 4
+"""64-bit words of one Philox block; every site owns one block."""
+
+
+def normal(seed: int, replicas: Sequence[int], step: int, sites: range) -> np.ndarray:
+    """Independent standard normal numbers (replica, site, 3), float64.
+
+    Counter based: the Philox 4x64 generator (Salmon et al., SC11, doi:10.1145/2063384.2063405) with the key
+    (seed, replica) is read at the counter (site, step). Nothing is carried over from one call to the next, so the
+    numbers of a replica, step and site are the same however many replicas run, after a restart, and when the sites of
+    one lattice are shared among processes (``sites`` is then a process's contiguous part). Three words of a block
+    become uniform numbers of 52 bits in (0, 1) and then normal ones by inversion of the error function, each by itself.
+    """
+    if sites.step != 1:
+        raise ValueError(f"sites {sites}: a contiguous range is needed")
+    words = np.stack(
+        [
+            np.random.Philox(
+                key=np.array([seed, replica], dtype=np.uint64),
+                counter=np.array([sites.start, step, 0, 0], dtype=np.uint64),
+            ).random_raw(WORDS * len(sites))
+            for replica in replicas
+        ]
+    ).reshape(len(replicas), len(sites), WORDS)[..., :3]
+    uniform = ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+    return ndtri(uniform)

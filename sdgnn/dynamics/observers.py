@@ -1,0 +1,104 @@
+"""Observers: what to measure during a run, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from sdgnn.dynamics.state import State
+from sdgnn.errors import UserError
+from sdgnn.fields import FieldResult
+
+RESERVED = ("time", "step", "replica", "site", "component", "axis", "position", "damping", "kT")
+"""Names of dimensions and coordinates, not free for observables."""
+
+
+@dataclass(frozen=True)
+class Observer:
+    """A schedule and a function: ``function(state, result)`` is recorded at steps 0, every, 2 every, ...
+
+    ``result`` is the field's answer at the state's spins, shared with the step that follows. The function returns a
+    tensor (replica, *dims) with the dimensions named in ``dims``, besides the leading replica::
+
+        Observer("energy_per_site", lambda state, result: result.energy / state.spins.shape[1], every=10)
+        Observer("spins", lambda state, result: state.spins, dims=("site", "component"), every=100)
+
+    "site" and "component" (x, y, z) are known dimensions; others take their length from the first answer. Raises
+    UserError on a schedule below 1 and on names that are taken or no identifiers.
+    """
+
+    name: str
+    function: Callable[[State, FieldResult], Tensor]
+    dims: tuple[str, ...] = ()
+    every: int = 10
+    units: str = "1"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dims", tuple(self.dims))
+        if int(self.every) != self.every or self.every < 1:
+            raise UserError(f"observer {self.name!r} every {self.every} steps", allowed="a whole number >= 1")
+        if not self.name.isidentifier() or self.name in RESERVED or self.name.startswith("time_"):
+            raise UserError(
+                f"an observer named {self.name!r}", allowed=f"an identifier other than {', '.join(RESERVED)}, time_..."
+            )
+        taken = [d for d in self.dims if d in ("time", "replica", self.name) or self.dims.count(d) > 1]
+        if taken:
+            raise UserError(
+                f"observer {self.name!r} with dims {self.dims}",
+                allowed="different names, without time and replica (which are added) and its own name",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is recorded, in plain values."""
+        return {"name": self.name, "dims": list(self.dims), "every": int(self.every), "units": self.units}
+
+    def measure(self, state: State, result: FieldResult) -> Tensor:
+        """The function's answer on the CPU, checked. Raises UserError when its shape does not fit ``dims``."""
+        answer = self.function(state, result)
+        replicas, sites, components = state.spins.shape
+        known = {"site": sites, "component": components}
+        shape = tuple(answer.shape) if isinstance(answer, Tensor) else None
+        fits = shape is not None and len(shape) == 1 + len(self.dims) and shape[0] == replicas
+        if not fits or any(known.get(d, n) != n for d, n in zip(self.dims, shape[1:] if shape else (), strict=True)):
+            wanted = ", ".join(["replica", *self.dims])
+            given = f"shape {shape}" if shape is not None else type(answer).__name__
+            raise UserError(
+                f"observer {self.name!r} returned {given}",
+                allowed=f"a tensor ({wanted}) with {replicas} replicas" + (f", {sites} sites" if self.dims else ""),
+            )
+        return answer.detach().cpu()
+
+
+def spins(every: int = 10) -> Observer:
+    """S (replica, site, component)."""
+    return Observer("spins", lambda state, result: state.spins, ("site", "component"), every)
+
+
+def energy(every: int = 10) -> Observer:
+    """Total energy E(S) (replica,) of the field, in units of t."""
+    return Observer("energy", lambda state, result: result.energy, (), every, units="t")
+
+
+def magnetization(every: int = 10) -> Observer:
+    """Mean spin (replica, component): sum_i S_i / N."""
+    return Observer("magnetization", lambda state, result: state.spins.mean(1), ("component",), every)
+
+
+def standard(every: int = 10) -> tuple[Observer, ...]:
+    """What a run records unless told otherwise: spins, energy, magnetization."""
+    return spins(every), energy(every), magnetization(every)
+
+
+def check_observers(observers: Sequence[Observer]) -> tuple[Observer, ...]:
+    """Observers with different names. Raises UserError."""
+    names = [observer.name for observer in observers]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"several observers named {', '.join(twice)}", allowed="one name each")
+    clash = sorted({d for observer in observers for d in observer.dims} & set(names))
+    if clash:
+        raise UserError(f"{', '.join(clash)} as dimension and observer", allowed="different names")
+    return tuple(observers)

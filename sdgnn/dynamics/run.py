@@ -1,0 +1,227 @@
+"""Simulations: a thin loop over an integrator's steps, with observers, checkpoints and resumption."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.dynamics import checkpoint, trajectory
+from sdgnn.dynamics.checkpoint import load_checkpoint, save_checkpoint
+from sdgnn.dynamics.integrator import Integrator
+from sdgnn.dynamics.observers import Observer, check_observers, standard
+from sdgnn.dynamics.state import State
+from sdgnn.dynamics.trajectory import Recorder, memory_store, open_trajectory
+from sdgnn.errors import UserError
+from sdgnn.fields import Field
+from sdgnn.files import atomic_path, content_hash
+from sdgnn.provenance import provenance
+
+if TYPE_CHECKING:
+    import xarray
+
+SETTINGS_NAME = "run.json"
+"""The name of the settings in a run's folder."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A simulation that has come to its end."""
+
+    state: State
+    """The last state; an integrator can step on from here."""
+    field: Field
+    integrator: Integrator
+    store: Any
+    """Where the trajectory lies: the run's folder, or a zarr store in memory."""
+
+    @property
+    def spins(self) -> Float[Tensor, "replica site 3"]:
+        """The last spins."""
+        return self.state.spins
+
+    @property
+    def time(self) -> float:
+        """The last time, in hbar / t."""
+        return self.state.time
+
+    @property
+    def trajectory(self) -> xarray.Dataset:
+        """What the observers saw, see :func:`sdgnn.dynamics.open_trajectory`."""
+        return open_trajectory(self.store)
+
+    def __repr__(self) -> str:
+        replicas, sites, _ = self.spins.shape
+        magnetization = float(self.spins.mean(1).norm(dim=-1).mean())
+        where = f", in {self.store}" if isinstance(self.store, Path) else ""
+        return (
+            f"Run: {self.state.step} steps to time {self.time:g} of {replicas} replicas with {sites} sites, "
+            f"|mean spin| {magnetization:.3f}, by {self.integrator!r} in {self.field!r}{where}"
+        )
+
+
+def simulate(
+    field: Field,
+    spins: Float[Tensor, "replica site 3"],
+    integrator: Integrator,
+    steps: int,
+    *,
+    seed: int = 0,
+    observers: Sequence[Observer] | None = None,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    progress: bool = False,
+    checkpoint_every: int = 1000,
+    replicas: Sequence[int] | None = None,
+) -> Run:
+    """Spin dynamics from ``spins`` for ``steps`` steps.
+
+    ================== ==============================================================================================
+    argument           meaning
+    ================== ==============================================================================================
+    field              what drives the spins
+    spins              (replica, site, 3) unit vectors; their dtype and device are those of the state
+    integrator         Heun, ImplicitMidpoint or SemiImplicitB with dt, damping and bath temperature
+    steps              number of steps, counted from the very beginning also when resuming
+    seed               of the thermal noise
+    observers          what to record; spins, energy and magnetization every 10 steps if not given
+    folder             where trajectory.zarr, checkpoint.npz and run.json go; in memory if not given
+    resume             go on from the folder's checkpoint (from the start, where there is none)
+    progress           show a bar with the time left
+    checkpoint_every   steps between checkpoints
+    replicas           numbers of the replicas' noise streams, see :meth:`Integrator.init`
+    ================== ==============================================================================================
+
+    An interrupted and resumed run equals an uninterrupted one bit for bit; memory does not grow with the number of
+    steps when a folder is given. Whatever ends the run (exception, kill), what was written stays readable, see
+    :func:`open_trajectory`.
+
+    Raises UserError on spins that are not unit vectors on the field's lattice, on a folder that already holds a run
+    when not resuming, and when the settings to resume with are not those of the folder's run; NumericalError, naming
+    step and replica, when numbers go wrong on the way.
+    """
+    if int(steps) != steps or steps < 0 or int(checkpoint_every) != checkpoint_every or checkpoint_every < 1:
+        raise UserError(
+            f"{steps} steps with a checkpoint every {checkpoint_every}", allowed="whole numbers, >= 0 and >= 1"
+        )
+    if resume and folder is None:
+        raise UserError("resuming without a folder", allowed="the folder of the run to go on with")
+    chosen = check_observers(standard() if observers is None else observers)
+    state = integrator.init(field, spins, seed, replicas)
+    place = None if folder is None else Path(folder)
+    if place is not None:
+        state = _enter(place, describe(field, state, integrator, chosen), state, steps, resume)
+    store = memory_store() if place is None else place
+    recorder = Recorder(store if place is None else place / trajectory.NAME, field.lattice, integrator, chosen)
+    recorder.begin(state, steps)
+    fresh = state.step == 0
+    if place is not None and fresh:
+        save_checkpoint(place / checkpoint.NAME, state)
+    saved = state.step
+    try:
+        with _bar(progress, state.step, steps) as advance:
+            if fresh and recorder.due(0):
+                state = state.evaluated(field)
+                recorder.record(state, state.result(field))
+            while state.step < steps:
+                following = integrator.step(field, state)
+                if recorder.due(following.step):
+                    following = following.evaluated(field)
+                    recorder.record(following, following.result(field))
+                state = following
+                if place is not None and state.step % checkpoint_every == 0:
+                    recorder.flush()
+                    save_checkpoint(place / checkpoint.NAME, state)
+                    saved = state.step
+                advance(state.step)
+    finally:
+        recorder.flush()
+        if place is not None and state.step > saved:
+            save_checkpoint(place / checkpoint.NAME, state)
+    return Run(state, field, integrator, store)
+
+
+def describe(field: Field, state: State, integrator: Integrator, observers: Sequence[Observer]) -> dict[str, Any]:
+    """What determines a run besides its length, in plain values: two runs with equal descriptions are the same."""
+    return {
+        "field": re.sub(r" at 0x[0-9a-f]+", "", repr(field)),
+        "lattice": field.lattice.to_dict(),
+        "integrator": integrator.to_dict(),
+        "seed": state.seed,
+        "replicas": list(state.replicas),
+        "dtype": str(state.spins.dtype),
+        "initial_spins": content_hash(state.spins.cpu().numpy()),
+        "observers": [observer.to_dict() for observer in observers],
+    }
+
+
+def _enter(place: Path, settings: dict[str, Any], state: State, steps: int, resume: bool) -> State:
+    """The state to start from in a folder; writes run.json into a new one."""
+    path = place / SETTINGS_NAME
+    if not path.is_file():
+        content = {"settings": settings, "steps": steps, "provenance": provenance()}
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n")
+        return state
+    if not resume:
+        raise UserError(f"{place} already holds a run", fix="choose another folder, or go on with it by resume=True")
+    try:
+        before = json.loads(path.read_text())["settings"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read ({error!r})", allowed="the run.json of a run") from error
+    differences = list(_differences(before, json.loads(json.dumps(settings))))
+    if differences:
+        raise UserError(
+            f"resuming {place} with other settings: {'; '.join(differences)}",
+            fix="resume with the settings of the run, or start in another folder",
+        )
+    saved = place / checkpoint.NAME
+    if not saved.is_file():
+        return state
+    last = load_checkpoint(saved, state.spins.device)
+    if last.step > steps:
+        raise UserError(f"{steps} steps of a run that has done {last.step}", allowed=f"steps >= {last.step}")
+    return last
+
+
+def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
+    """Entries in which two descriptions differ, in words."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            yield from _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+    elif before != now:
+        yield f"{name} was {_short(before)}, is {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+@contextmanager
+def _bar(show: bool, done: int, steps: int) -> Iterator[Any]:
+    """A function that takes the steps done so far and moves a progress bar, if one is wanted."""
+    if not show:
+        yield lambda step: None
+        return
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("steps, elapsed"),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("left"),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns) as bar:
+        task = bar.add_task("simulating", total=steps, completed=done)
+        yield lambda step: bar.update(task, completed=step)

@@ -1,0 +1,73 @@
+"""The dense, frozen state of a simulation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.errors import NumericalError
+from sdgnn.fields import Field, FieldResult
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Spins of all replicas at one time, and all that a step needs to know besides the field."""
+
+    spins: Float[Tensor, "replica site 3"]
+    """Unit vectors."""
+    time: float
+    """In hbar / t; step times dt unless dt was changed on the way."""
+    step: int
+    """Steps done so far; also the counter of the noise."""
+    seed: int
+    """Key of the noise, see :func:`sdgnn.dynamics.noise.normal`."""
+    replicas: tuple[int, ...]
+    """Numbers of the replicas' noise streams, 0, 1, ... unless told otherwise."""
+    known: tuple[Field, FieldResult] | None = dataclass_field(default=None, repr=False)
+    """A field and its result at these spins, once evaluated: an observer and the step then share one evaluation."""
+
+    def evaluated(self, field: Field) -> State:
+        """The same state knowing the result of ``field``. Raises NumericalError when that is not finite."""
+        if self.known is not None and self.known[0] is field:
+            return self
+        known = (field, evaluate(field, self.spins, self))
+        return State(self.spins, self.time, self.step, self.seed, self.replicas, known)
+
+    def result(self, field: Field) -> FieldResult:
+        """What ``field`` says about these spins; not evaluated again when already known."""
+        evaluated = self.evaluated(field).known
+        assert evaluated is not None
+        return evaluated[1]
+
+    def advanced(self, spins: Float[Tensor, "replica site 3"], dt: float) -> State:
+        """The state one step later. Raises NumericalError when the new spins are not finite."""
+        check_finite("spins", spins, self)
+        time = (self.step + 1) * dt if self.time == self.step * dt else self.time + dt
+        return State(spins, time, self.step + 1, self.seed, self.replicas)
+
+
+def evaluate(field: Field, spins: Float[Tensor, "replica site 3"], state: State) -> FieldResult:
+    """``field(spins)`` with its vectors in the dtype and on the device of the spins, checked to be finite.
+
+    ``state`` names step and replica in the NumericalError.
+    """
+    result = field(spins)
+    vectors = result.field.detach().to(spins)
+    check_finite("the field", vectors, state)
+    return FieldResult(energy=result.energy.detach(), field=vectors, density=result.density)
+
+
+def check_finite(what: str, values: Float[Tensor, "replica site 3"], state: State) -> None:
+    """Raises NumericalError naming the step and the first replica whose ``values`` are not finite."""
+    finite = torch.isfinite(values)
+    if finite.all():
+        return
+    replica, site, _ = torch.nonzero(~finite)[0].tolist()
+    raise NumericalError(
+        f"{what} became NaN or infinite in step {state.step + 1} (time {state.time:g}), "
+        f"replica {state.replicas[replica]}, site {site}; shorten dt (suggest_dt gives a safe one) or check the field"
+    )

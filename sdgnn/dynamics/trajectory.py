@@ -1,0 +1,215 @@
+"""Trajectories: observations streamed to zarr and opened as labelled xarray."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgnn.dynamics.integrator import Integrator
+from sdgnn.dynamics.observers import Observer
+from sdgnn.dynamics.state import State
+from sdgnn.errors import UserError
+from sdgnn.fields import FieldResult
+from sdgnn.files import write_failure
+from sdgnn.lattice import Lattice
+
+if TYPE_CHECKING:
+    import xarray
+
+NAME = "trajectory.zarr"
+"""The trajectory's name in a run's folder."""
+CHUNK_BYTES = 2**20
+LARGEST_CHUNK = 256
+"""A chunk holds as many entries as fit into CHUNK_BYTES, at least 1 and at most LARGEST_CHUNK."""
+FLUSH_SECONDS = 10.0
+FLUSH_BYTES = 2**23
+"""Observations wait in memory until they are LARGEST_CHUNK entries, of this size or this old."""
+UNWRITTEN = -1
+"""Step of an entry that is not written (completely)."""
+
+
+class Recorder:
+    """Writes observers' answers into a zarr (v3) group.
+
+    Arrays have the dimensions (time, replica, *dims). Observers of one schedule share their time dimension: ``time``
+    for the most frequent schedule, ``time_100`` for a slower one of every 100 steps; each comes with the coordinate
+    of the same name (hbar / t) and a ``step`` or ``step_100``.
+
+    The arrays have their final length from the start, and an entry counts once its ``step`` is written, which is after
+    all of its data. Files are replaced as a whole, so a kill at any moment leaves all entries written before.
+    """
+
+    def __init__(self, store: Any, lattice: Lattice, integrator: Integrator, observers: Sequence[Observer]) -> None:
+        self._store = store
+        self._lattice = lattice
+        self._integrator = integrator
+        self._schedules: dict[int, list[Observer]] = {}
+        for observer in observers:
+            self._schedules.setdefault(int(observer.every), []).append(observer)
+        self._names = time_names(tuple(self._schedules))
+        self._waiting: dict[int, list[tuple[int, float, list[np.ndarray]]]] = {every: [] for every in self._schedules}
+        self._waiting_bytes = 0
+        self._flushed = time.monotonic()
+        self._group: Any = None
+        self._known: set[str] = set()
+
+    def begin(self, state: State, steps: int) -> None:
+        """Room for the entries of steps 0 ... ``steps``: a new group at step 0, else the old one up to ``state``."""
+        import zarr
+
+        fresh = state.step == 0
+        try:
+            self._group = zarr.open_group(self._store, mode="w" if fresh else "r+", zarr_format=3)
+        except FileNotFoundError as error:
+            raise UserError(f"a run at step {state.step} without trajectory", fix="start in another folder") from error
+        if fresh:
+            self._write_coordinates(state)
+        self._known = set(self._group.array_keys())
+        for every in self._schedules:
+            self._prepare_time(every, state, steps)
+
+    def due(self, step: int) -> bool:
+        """Whether any observer wants this step."""
+        return any(step % every == 0 for every in self._schedules)
+
+    def record(self, state: State, result: FieldResult) -> None:
+        """Takes the observations that are due at ``state``; writes when enough of them wait or time has passed.
+
+        Raises UserError when an answer does not fit its dimensions or the answers before.
+        """
+        for every, observers in self._schedules.items():
+            if state.step % every:
+                continue
+            answers = [observer.measure(state, result).numpy() for observer in observers]
+            self._prepare_arrays(every, observers, answers)
+            self._waiting[every].append((state.step, state.time, answers))
+            self._waiting_bytes += sum(answer.nbytes for answer in answers)
+        longest = max(map(len, self._waiting.values()), default=0)
+        old = time.monotonic() - self._flushed > FLUSH_SECONDS
+        if longest >= LARGEST_CHUNK or self._waiting_bytes > FLUSH_BYTES or old:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what waits. Raises UserError when the disk does not take it; what was written before stays."""
+        try:
+            for every, entries in self._waiting.items():
+                if entries:
+                    self._write(every, entries)
+                    self._waiting[every] = []
+        except OSError as error:
+            raise UserError(
+                f"the trajectory could not be written: {write_failure(error) or error}",
+                fix="free space and go on with resume; what was written before is intact",
+            ) from error
+        self._waiting_bytes = 0
+        self._flushed = time.monotonic()
+
+    def _write(self, every: int, entries: list[tuple[int, float, list[np.ndarray]]]) -> None:
+        first = entries[0][0] // every
+        where = slice(first, first + len(entries))
+        for k, observer in enumerate(self._schedules[every]):
+            self._group[observer.name][where] = np.stack([answers[k] for _, _, answers in entries])
+        time_name, step_name = self._names[every]
+        self._group[time_name][where] = np.array([t for _, t, _ in entries])
+        self._group[step_name][where] = np.array([step for step, _, _ in entries])
+
+    def _write_coordinates(self, state: State) -> None:
+        replicas, sites, components = state.spins.shape
+        dim = self._lattice.dim
+        labels = np.array(["x", "y", "z"], dtype=np.dtypes.StringDType())
+        coordinates: dict[str, tuple[np.ndarray, tuple[str, ...], str]] = {
+            "site": (np.arange(sites), ("site",), "1"),
+            "component": (labels[:components], ("component",), "1"),
+            "axis": (labels[:dim], ("axis",), "1"),
+            "position": (self._lattice.positions, ("site", "axis"), "nearest-neighbour distance"),
+            "damping": (np.broadcast_to(self._integrator.damping, replicas), ("replica",), "1"),
+            "kT": (np.broadcast_to(self._integrator.kT, replicas), ("replica",), "t"),
+            "replica": (np.array(state.replicas), ("replica",), "1"),
+        }
+        for name, (values, dims, units) in coordinates.items():
+            array = self._group.create_array(
+                name, shape=values.shape, dtype=values.dtype, dimension_names=dims, attributes={"units": units}
+            )  # fmt: skip
+            array[...] = values
+
+    def _prepare_time(self, every: int, state: State, steps: int) -> None:
+        """Time and step arrays of one schedule, with room for all entries and none later than ``state``."""
+        length = steps // every + 1
+        time_name, step_name = self._names[every]
+        for name, dtype, fill in ((time_name, "f8", math.nan), (step_name, "i8", UNWRITTEN)):
+            if name not in self._known:
+                self._group.create_array(
+                    name, shape=(length,), dtype=dtype, chunks=(LARGEST_CHUNK,), fill_value=fill,
+                    dimension_names=(time_name,), attributes={"units": "hbar / t"} if name == time_name else {},
+                )  # fmt: skip
+        first_later = state.step // every + 1 if state.step else 0
+        step_array = self._group[step_name]
+        if first_later < step_array.shape[0]:
+            step_array[first_later:] = UNWRITTEN
+        for name in [time_name, step_name, *(o.name for o in self._schedules[every])]:
+            if name in self._known and self._group[name].shape[0] < length:
+                self._group[name].resize((length, *self._group[name].shape[1:]))
+
+    def _prepare_arrays(self, every: int, observers: Sequence[Observer], answers: Sequence[np.ndarray]) -> None:
+        """Arrays for the shapes of the first answers; later ones must have the same."""
+        time_name, step_name = self._names[every]
+        for observer, answer in zip(observers, answers, strict=True):
+            if observer.name in self._known:
+                expected = tuple(self._group[observer.name].shape[1:])
+                if answer.shape != expected:
+                    raise UserError(
+                        f"observer {observer.name!r} returned shape {answer.shape} after {expected}",
+                        allowed="one shape during the whole run",
+                    )
+                continue
+            length = self._group[step_name].shape[0]
+            entries = max(1, min(LARGEST_CHUNK, length, CHUNK_BYTES // max(1, answer.nbytes)))
+            self._group.create_array(
+                observer.name, shape=(length, *answer.shape), dtype=answer.dtype, chunks=(entries, *answer.shape),
+                fill_value=math.nan if answer.dtype.kind in "fc" else 0,
+                dimension_names=(time_name, "replica", *observer.dims), attributes={"units": observer.units},
+            )  # fmt: skip
+            self._known.add(observer.name)
+
+
+def time_names(schedules: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Names of the time dimension and the step coordinate of each schedule."""
+    fastest = min(schedules, default=1)
+    return {every: ("time", "step") if every == fastest else (f"time_{every}", f"step_{every}") for every in schedules}
+
+
+def memory_store() -> Any:
+    """A zarr store in memory."""
+    from zarr.storage import MemoryStore
+
+    return MemoryStore()
+
+
+def open_trajectory(folder: Any) -> xarray.Dataset:
+    """The trajectory of a run (its folder, or a zarr store) as ``xarray.Dataset``, read when values are asked for.
+
+    Dimensions time (and time_N for slower schedules), replica, site, component; coordinates ``position`` (site, axis),
+    ``damping`` and ``kT`` (replica), ``step`` (time). Of an unfinished run, the entries written so far.
+    Raises UserError where no trajectory is.
+    """
+    import xarray
+
+    store: Any = folder
+    if isinstance(folder, str | Path):
+        path = Path(folder)
+        store = path if path.suffix == ".zarr" else path / NAME
+        if not (store / "zarr.json").is_file():
+            raise UserError(f"no trajectory in {path}", allowed="the folder of a run", fix="check the path")
+    data = xarray.open_zarr(store, consolidated=False, chunks=None, decode_times=False, zarr_format=3)
+    steps = [name for name in data.variables if str(name) == "step" or str(name).startswith("step_")]
+    data = data.set_coords([*steps, *(n for n in ("position", "damping", "kT") if n in data)])
+    for name in steps:
+        unwritten = np.flatnonzero(data[name].values == UNWRITTEN)
+        if len(unwritten):
+            data = data.isel({data[name].dims[0]: slice(0, int(unwritten[0]))})
+    return data
