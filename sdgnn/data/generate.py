@@ -1,0 +1,196 @@
+"""Generation of label sets: protocols choose the states, a solver labels them, on one process or many machines.
+
+Work is cut into parts of a few samples. Each part is a small label set in the folder ``<name>.parts``, complete or
+absent, so a run that was killed keeps every part it finished and goes on with the others; at the end the parts are
+joined into one file and the folder is removed. States, seeds and labels do not depend on the number of workers or on
+interruptions: every sample has its own seed, is labelled by itself, and with the same number of threads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import typing
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sdgnn.data.labels import LabelSet, Origin, differences
+from sdgnn.data.protocols import Protocol, sample_seed
+from sdgnn.data.solvers import describe
+from sdgnn.data.workers import Task, run_tasks
+from sdgnn.errors import UserError
+from sdgnn.fields import Field
+from sdgnn.files import atomic_path
+from sdgnn.lattice import Lattice
+from sdgnn.provenance import commit, now, package_version
+
+SITES_PER_PART = 1024
+"""A part holds as many samples as have about this many sites together, at least one."""
+
+
+def generate(
+    field: Field,
+    protocols: Sequence[Protocol],
+    path: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    workers: int | None = None,
+    threads: int = 1,
+    scheduler: str | None = None,
+    resume: bool = False,
+    progress: bool = False,
+) -> LabelSet:
+    """Label the states of ``protocols`` with ``field`` (an ExactField) and store them in ``path`` (.h5).
+
+    ========== ==================================================================================================
+    argument   meaning
+    ========== ==================================================================================================
+    seed       seed of the set; each sample's seed follows from it, the protocol's place in the list and its own
+    workers    processes on this machine; 0 labels in this process, None uses all cores when that pays
+    threads    threads of linear algebra in each process; the last bits of labels may depend on it
+    scheduler  address of a running dask scheduler (``tcp://...``) whose workers label instead
+    resume     go on with an interrupted generation (or return the finished set) of the same settings
+    progress   show a bar with the time left
+    ========== ==================================================================================================
+
+    Returns the set, in the order of the protocols. Energies, fields and spins are float64. A script may be killed at
+    any moment: call again with ``resume=True``.
+
+    Raises UserError when ``path`` or its parts exist and ``resume`` is not set, when they were made with other settings
+    (naming the difference), when the field cannot label, and when the disk is full; finished parts are kept.
+    """
+    path = Path(path)
+    if path.suffix != ".h5":
+        raise UserError(f"label set name {path.name!r}", allowed="a name that ends in .h5")
+    if not protocols:
+        raise UserError("no protocols", allowed="at least one, for example Random(states=100)")
+    if threads < 1 or (workers is not None and workers < 0):
+        raise UserError(f"workers {workers} with threads {threads}", allowed="workers >= 0 and threads >= 1")
+    origin = replace(
+        describe(field),
+        protocols=tuple(json.loads(json.dumps(protocol.to_dict())) for protocol in protocols),
+        seed=seed,
+        version=package_version(),
+        commit=commit(),
+        created=now(),
+    )
+    settings = _settings(field.lattice, origin)
+    folder = path.with_name(f"{path.stem}.parts")
+    if path.exists():
+        return _finished(path, folder, settings, resume)
+    tasks = list(_tasks(field.lattice, origin, protocols, threads))
+    _open_folder(folder, settings, resume)
+    missing = [task for task in tasks if not (folder / task.file).exists()]
+    with _bar(path.name, shown=progress) as advance:
+        for task in tasks:
+            advance(total=task.states, done=0 if task in missing else task.states)
+        for task, labels in run_tasks(missing, workers, threads, scheduler):
+            labels.write(folder / task.file)
+            advance(done=len(labels))
+    joined = LabelSet.concatenate([LabelSet.read(folder / task.file) for task in tasks])
+    labels = replace(joined, origin=origin)
+    labels.write(path)
+    shutil.rmtree(folder)
+    return labels
+
+
+def _tasks(lattice: Lattice, origin: Origin, protocols: Sequence[Protocol], threads: int) -> Iterator[Task]:
+    """The parts of a set in the order of its states."""
+    assert origin.seed is not None
+    per_part = max(1, SITES_PER_PART // lattice.n_sites)
+    for number, protocol in enumerate(protocols):
+        for first in range(0, protocol.samples, per_part):
+            samples = range(first, min(first + per_part, protocol.samples))
+            yield Task(
+                file=f"{number:03d}-{first:07d}.h5",
+                lattice=lattice.to_dict(),
+                origin=origin,
+                protocol=protocol.part(first, len(samples)),
+                seeds={index: sample_seed(origin.seed, number, index) for index in samples},
+                threads=threads,
+            )
+
+
+def _settings(lattice: Lattice, origin: Origin) -> dict[str, Any]:
+    """What must agree for states of two starts to belong to one set."""
+    settings = {
+        "lattice": lattice.to_dict(),
+        **origin.physics,
+        "protocols": list(origin.protocols),
+        "seed": origin.seed,
+        "version": origin.version,
+    }
+    return json.loads(json.dumps(settings))
+
+
+def _refuse_other(found: dict[str, Any], settings: dict[str, Any], where: Path) -> None:
+    difference = differences(found, settings)
+    if difference:
+        raise UserError(
+            f"{where} was generated with other settings: {difference} (there and asked for)",
+            allowed="resuming with the same settings",
+            fix="repeat the old settings, choose another name, or remove it",
+        )
+
+
+def _finished(path: Path, folder: Path, settings: dict[str, Any], resume: bool) -> LabelSet:
+    """The complete set at ``path``, if it is the one asked for."""
+    if not resume:
+        raise UserError(f"{path} exists", allowed="a new name", fix="remove it, or resume to use it as it is")
+    labels = LabelSet.read(path)
+    _refuse_other(_settings(labels.lattice, labels.origin), settings, path)
+    if folder.exists():
+        shutil.rmtree(folder)
+    return labels
+
+
+def _open_folder(folder: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Make the folder of parts, or check that an old one belongs to the same settings."""
+    record = folder / "settings.json"
+    if record.exists():
+        if not resume:
+            raise UserError(
+                f"{folder} holds parts of an interrupted generation",
+                allowed="a new name",
+                fix="resume it (resume=True, --resume), or remove the folder",
+            )
+        _refuse_other(json.loads(record.read_text()), settings, folder)
+        return
+    if folder.exists() and any(folder.glob("[!.]*")):
+        raise UserError(f"{folder} holds other files", allowed="a new name, or a folder of an interrupted generation")
+    with atomic_path(record) as temporary:
+        temporary.write_text(json.dumps(settings, indent=2) + "\n")
+
+
+class _Advance(typing.Protocol):
+    def __call__(self, *, total: int = 0, done: int = 0) -> None:
+        """So many more states exist, so many more are labelled."""
+
+
+@contextmanager
+def _bar(name: str, shown: bool) -> Iterator[_Advance]:
+    """A progress bar in states, with the time left."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("states"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False),
+    )  # fmt: skip
+    with Progress(*columns, disable=not shown) as bar:
+        task = bar.add_task(f"labels {name}", total=0)
+
+        def advance(*, total: int = 0, done: int = 0) -> None:
+            bar.update(task, total=(bar.tasks[task].total or 0) + total, advance=done)
+
+        yield advance
