@@ -6,8 +6,10 @@ from sdgnn.analysis.domains import length_from_correlation, length_from_structur
 from sdgnn.analysis.skyrmions import skyrmion_number, solid_angles
 from sdgnn.analysis.statistics import bootstrap, mean_and_error
 from sdgnn.analysis.structure_factor import radial_average, structure_factor, structure_factor_at, wave_vectors
+from sdgnn.analysis.trajectories import analyze
 
 __all__ = [
+    "analyze",
     "bootstrap",
     "correlation",
     "displacements",

@@ -1,0 +1,127 @@
+"""Ready observers by name: what a run can measure on the fly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.analysis.chirality import mean_absolute_chirality, mean_chirality, site_chirality, triangle_sites
+from sdgnn.analysis.correlations import spin_correlation
+from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
+from sdgnn.analysis.skyrmions import skyrmion_number
+from sdgnn.analysis.structure_factor import require_crystal, structure_factor
+from sdgnn.dynamics import observers
+from sdgnn.dynamics.observers import Observer
+from sdgnn.errors import UserError
+from sdgnn.lattice import Lattice
+
+Spins = Float[Tensor, "replica site 3"]
+
+
+def chirality_structure_factor(spins: Spins, lattice: Lattice) -> Float[Tensor, "replica q"]:
+    """S(q) of the map :func:`~sdgnn.analysis.chirality.site_chirality`."""
+    return structure_factor(site_chirality(spins, lattice), lattice)
+
+
+def chirality_domain_length(spins: Spins, lattice: Lattice) -> Float[Tensor, " replica"]:
+    """L of the chirality domains: half height of the correlation function of ``site_chirality``."""
+    return length_from_correlation(site_chirality(spins, lattice), lattice)
+
+
+def chirality_domain_length_moment(spins: Spins, lattice: Lattice) -> Float[Tensor, " replica"]:
+    """L of the chirality domains: 2 pi over the first moment of the structure factor of ``site_chirality``."""
+    return length_from_structure_factor(site_chirality(spins, lattice), lattice)
+
+
+def nearest_neighbour_correlation(spins: Spins, lattice: Lattice) -> Float[Tensor, " replica"]:
+    """<S_i . S_j> over nearest neighbours."""
+    return spin_correlation(spins, lattice)[:, 0]
+
+
+MEASURES: dict[str, tuple[Callable[[Tensor, Lattice], Tensor], tuple[str, ...], str]] = {
+    "chirality": (mean_chirality, (), "1"),
+    "absolute_chirality": (mean_absolute_chirality, (), "1"),
+    "chirality_map": (site_chirality, ("site",), "1"),
+    "chirality_structure_factor": (chirality_structure_factor, ("wave_vector",), "1"),
+    "domain_length": (chirality_domain_length, (), "nearest-neighbour distance"),
+    "domain_length_moment": (chirality_domain_length_moment, (), "nearest-neighbour distance"),
+    "nearest_neighbour_correlation": (nearest_neighbour_correlation, (), "1"),
+    "skyrmion_number": (skyrmion_number, (), "1"),
+    "structure_factor": (structure_factor, ("wave_vector",), "1"),
+}
+"""Functions (spins, lattice) -> (replica, *dims), with their dims and units, by name."""
+
+BASIC: dict[str, Callable[[int], Observer]] = {
+    "spins": observers.spins,
+    "energy": observers.energy,
+    "magnetization": observers.magnetization,
+}
+"""Observers that need no lattice, by name."""
+
+NAMES = (*BASIC, *MEASURES)
+"""Every name that :func:`observer` knows."""
+
+TRIANGLES = frozenset(
+    {
+        "chirality",
+        "absolute_chirality",
+        "chirality_map",
+        "chirality_structure_factor",
+        "domain_length",
+        "domain_length_moment",
+        "skyrmion_number",
+    }
+)
+"""Names that need the triangles of a two-dimensional lattice."""
+
+CRYSTAL = frozenset(NAMES) - {"chirality", "absolute_chirality", "chirality_map", "skyrmion_number"} - set(BASIC)
+"""Names that need a crystal."""
+
+
+def available(lattice: Lattice) -> tuple[str, ...]:
+    """Names of the observers that ``lattice`` allows."""
+    return tuple(
+        name
+        for name in NAMES
+        if (lattice.dim == 2 or name not in TRIANGLES) and (lattice.is_crystal or name not in CRYSTAL)
+    )
+
+
+def observer(name: str, lattice: Lattice, every: int = 10) -> Observer:
+    """The observer ``name`` of states on ``lattice``, measuring every ``every`` steps.
+
+    ============================== =============== ==============================================================
+    name                           dims            what
+    ============================== =============== ==============================================================
+    spins, energy, magnetization                   see :mod:`sdgnn.dynamics.observers`
+    chirality                                      mean scalar chirality
+    absolute_chirality                             mean |chi| of the triangles
+    chirality_map                  site            mean chi of the triangles around each site
+    chirality_structure_factor     wave_vector     S(q) of that map
+    domain_length                                  half height of the map's correlation function
+    domain_length_moment                           2 pi / first moment of the map's structure factor
+    nearest_neighbour_correlation                  <S_i . S_j>
+    skyrmion_number                                Q from solid angles
+    structure_factor               wave_vector     S(q) at ``wave_vectors(lattice)``
+    ============================== =============== ==============================================================
+
+    Raises UserError on an unknown name and on a lattice that does not allow it.
+    """
+    if name not in NAMES:
+        close = get_close_matches(name, NAMES, n=1)
+        raise UserError(
+            f"an observer named {name!r}",
+            allowed=", ".join(NAMES),
+            fix=f"did you mean {close[0]!r}?" if close else "",
+        )
+    if name in BASIC:
+        return BASIC[name](every)
+    if name in TRIANGLES:
+        triangle_sites(lattice)
+    if name in CRYSTAL:
+        require_crystal(lattice)
+    function, dims, units = MEASURES[name]
+    return Observer(name, lambda state, result: function(state.spins, lattice), dims, every, units)

@@ -1,0 +1,98 @@
+"""Analysis of whole trajectories: order parameters, structure factor and domain length through time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
+from sdgnn.analysis.observers import BASIC, MEASURES, available
+from sdgnn.analysis.statistics import mean_and_error
+from sdgnn.analysis.structure_factor import wave_vectors
+from sdgnn.errors import UserError
+from sdgnn.lattice import Lattice
+
+if TYPE_CHECKING:
+    import xarray
+
+MAPS = ("spins", "chirality_map")
+"""Observables that stay as they are: their mean over replicas shows no physics."""
+
+
+def analyze(
+    trajectory: xarray.Dataset, lattice: Lattice, order: Float[np.ndarray, "peak dim"] | None = None
+) -> xarray.Dataset:
+    """What a trajectory shows through time, with error bars over replicas.
+
+    Everything in :data:`sdgnn.analysis.observers.MEASURES` that the lattice allows: taken from the trajectory where
+    it was measured during the run, computed from the stored spins (one time after another) otherwise. ``order``, the
+    wave vectors (peak, dim) of a spin order, adds ``spin_domain_length`` and ``spin_domain_length_moment`` (see
+    :func:`~sdgnn.analysis.domains.length_from_correlation`) from the stored spins.
+
+    Returns, for each quantity X (such as ``domain_length``, ``structure_factor``, or ``energy`` if recorded):
+
+    =============== =========================== ====================================================
+    X               (time, replica)             as measured; left out where X has further dimensions
+    X_mean, X_error (time, ...)                 mean over replicas and its standard error
+    =============== =========================== ====================================================
+
+    The dimension ``time`` may be ``time_N`` as in the trajectory. Coordinates: times, ``q`` (wave_vector, axis).
+    Raises UserError when the trajectory is not one of states on ``lattice`` or holds nothing to analyse.
+    """
+    import xarray
+
+    sites = trajectory.sizes.get("site", lattice.n_sites)
+    if sites != lattice.n_sites:
+        raise UserError(f"a trajectory of {sites} sites", allowed=f"{lattice.n_sites} sites of {lattice!r}")
+    found = {
+        str(name): values
+        for name, values in trajectory.data_vars.items()
+        if name not in MAPS and len(values.dims) >= 2 and values.dims[1] == "replica"
+    }
+    if "spins" in trajectory:
+        wanted = [n for n in available(lattice) if n not in BASIC and n not in MAPS and n not in found]
+        found |= _from_spins(trajectory["spins"], lattice, wanted, order)
+    elif order is not None:
+        raise UserError("the domain length of a spin order without stored spins", fix="record the observer spins")
+    if not found:
+        raise UserError("a trajectory without observables", allowed="one with spins or with observers of a run")
+    result = xarray.Dataset(attrs={"lattice": repr(lattice)})
+    for name, values in found.items():
+        mean, error = mean_and_error(torch.from_numpy(np.moveaxis(values.values, 1, 0).astype(np.float64)))
+        dims = (values.dims[0], *values.dims[2:])
+        if len(values.dims) == 2:
+            result[name] = values
+        result[f"{name}_mean"] = (dims, mean.numpy(), values.attrs)
+        result[f"{name}_error"] = (dims, error.numpy(), values.attrs)
+    if "wave_vector" in result.dims:
+        q = (("wave_vector", "axis"), wave_vectors(lattice), {"units": "1 / nearest-neighbour distance"})
+        result = result.assign_coords(q=q)
+    times = [c for c in trajectory.coords if str(c).startswith(("time", "step"))]
+    return result.assign_coords({c: trajectory.coords[c] for c in times if set(trajectory[c].dims) <= set(result.dims)})
+
+
+def _from_spins(
+    spins: xarray.DataArray, lattice: Lattice, wanted: list[str], order: Float[np.ndarray, "peak dim"] | None
+) -> dict[str, xarray.DataArray]:
+    """Measures of stored spins (time, replica, site, component), one time in memory at once."""
+    import xarray
+
+    time = spins.dims[0]
+    rows: dict[str, list[np.ndarray]] = {}
+    for k in range(spins.sizes[time]):
+        state = torch.from_numpy(np.ascontiguousarray(spins.isel({time: k}).values))
+        now = {name: MEASURES[name][0](state, lattice) for name in wanted}
+        if order is not None:
+            now["spin_domain_length"] = length_from_correlation(state, lattice, order=order)
+            now["spin_domain_length_moment"] = length_from_structure_factor(state, lattice, order=order)
+        for name, value in now.items():
+            rows.setdefault(name, []).append(value.numpy())
+    measured: dict[str, xarray.DataArray] = {}
+    for name, row in rows.items():
+        _, dims, units = MEASURES.get(name, (None, (), "nearest-neighbour distance"))
+        attributes: dict[str, Any] = {"units": units}
+        measured[name] = xarray.DataArray(np.stack(row), dims=(time, "replica", *dims), attrs=attributes)
+    return measured
