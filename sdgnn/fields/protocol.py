@@ -92,7 +92,7 @@ def check_spins(spins: Tensor, lattice: Lattice, unit: bool = False) -> Tensor:
         raise UserError(f"spins that are not finite (replica {replica}, site {site})", allowed="finite numbers")
     if unit:
         excess = (spins.norm(dim=-1) - 1).abs()
-        if excess.max() > 1e-3:
+        if excess.numel() and excess.max() > 1e-3:
             replica, site = divmod(int(excess.argmax()), lattice.n_sites)
             raise UserError(
                 f"spin of length {float(spins[replica, site].norm()):.6g} (replica {replica}, site {site})",

@@ -1,0 +1,16 @@
+"""Training networks on labels, and judging any field by its torque error."""
+
+from sdgnn.train.baselines import Comparison, baselines, compare, fit_heisenberg
+from sdgnn.train.metrics import Metrics, judge, torque_part
+from sdgnn.train.settings import TrainSettings
+
+__all__ = [
+    "Comparison",
+    "Metrics",
+    "TrainSettings",
+    "baselines",
+    "compare",
+    "fit_heisenberg",
+    "judge",
+    "torque_part",
+]

@@ -1,0 +1,152 @@
+"""How well a field reproduces labels: torque error and R^2, field, energy and angle errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.data import LabelSet
+from sdgnn.errors import UserError
+from sdgnn.fields import Field
+
+NO_TORQUE = 1e-12
+"""Sites with a smaller true torque part (in units of t) have no direction and are left out of the angle errors."""
+
+
+def torque_part(
+    field: Float[Tensor, "replica site 3"], spins: Float[Tensor, "replica site 3"]
+) -> Float[Tensor, "replica site 3"]:
+    """The part of a field transverse to the spins, T_i = H_i - (H_i . S_i) S_i / |S_i|^2; only this moves a spin."""
+    along = (field * spins).sum(-1, keepdim=True) / (spins * spins).sum(-1, keepdim=True)
+    return field - along * spins
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Errors of a field against labels. Fields and energies are in units of the hopping t."""
+
+    n_states: int
+    """States judged."""
+    n_sites: int
+    """Sites of the lattice; the largest one, where label sets of several lattices were judged together."""
+    torque_rmse: float
+    """Root mean square error of the torque part T, per Cartesian component (the mean runs over states, sites, xyz)."""
+    torque_rms: float
+    """Root mean square of the true T per component: the torque RMSE of predicting nothing."""
+    torque_r2: float
+    """1 - sum |dT|^2 / sum |T|^2. No mean is subtracted: that of T vanishes by spin rotation. NaN without torque."""
+    field_rmse: float
+    """Root mean square error of the full field per component, the part along S included."""
+    energy_rmse: float
+    """Root mean square error of the energy per site; NaN where the labels have no energies."""
+    energy_rmse_shifted: float
+    """The same after the best constant per site is added to the prediction; only energy differences are physics."""
+    energy_shift: float
+    """That constant: mean of (true - predicted) energy per site."""
+    angle_mean: float
+    """Mean angle in degrees between predicted and true torque part, over sites with a torque."""
+    angle_95: float
+    """Angle in degrees that 95 % of these sites stay below."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON; NaN becomes None."""
+        return {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in asdict(self).items()}
+
+
+class Tally:
+    """Running sums from which :class:`Metrics` follow, filled batch by batch."""
+
+    def __init__(self) -> None:
+        self._states, self._largest, self._components = 0, 0, 0
+        self._torque_error, self._torque, self._field_error = 0.0, 0.0, 0.0
+        self._angles: list[Tensor] = []
+        self._shifts: list[Tensor] = []
+
+    def add(
+        self,
+        spins: Float[Tensor, "replica site 3"],
+        predicted: Float[Tensor, "replica site 3"],
+        true: Float[Tensor, "replica site 3"],
+        predicted_energy: Float[Tensor, " replica"] | None = None,
+        true_energy: Float[Tensor, " replica"] | None = None,
+    ) -> None:
+        """Count a batch of states; sums are taken in float64."""
+        spins, predicted, true = (x.detach().to(torch.float64) for x in (spins, predicted, true))
+        torque, wanted = torque_part(predicted, spins), torque_part(true, spins)
+        self._states += len(spins)
+        self._largest = max(self._largest, spins.shape[1])
+        self._components += spins.numel()
+        self._torque_error += float((torque - wanted).square().sum())
+        self._torque += float(wanted.square().sum())
+        self._field_error += float((predicted - true).square().sum())
+        moved = wanted.norm(dim=-1) > NO_TORQUE
+        a, b = torque[moved], wanted[moved]
+        # atan2 keeps its accuracy at small angles, where the arc cosine loses half the digits
+        self._angles.append(torch.atan2(torch.linalg.cross(a, b).norm(dim=-1), (a * b).sum(-1)).cpu())
+        if predicted_energy is not None and true_energy is not None:
+            error = true_energy.detach().to(torch.float64) - predicted_energy.detach().to(torch.float64)
+            self._shifts.append((error / spins.shape[1]).cpu())
+
+    def metrics(self) -> Metrics:
+        """Everything counted so far. Raises UserError when nothing was."""
+        if self._states == 0:
+            raise UserError("metrics of no states", allowed="at least one labelled state")
+        angles = torch.rad2deg(torch.cat(self._angles))
+        shifts = torch.cat(self._shifts) if self._shifts else torch.full((1,), math.nan, dtype=torch.float64)
+        return Metrics(
+            n_states=self._states,
+            n_sites=self._largest,
+            torque_rmse=math.sqrt(self._torque_error / self._components),
+            torque_rms=math.sqrt(self._torque / self._components),
+            torque_r2=1 - self._torque_error / self._torque if self._torque > 0 else math.nan,
+            field_rmse=math.sqrt(self._field_error / self._components),
+            energy_rmse=float(shifts.square().mean().sqrt()),
+            energy_rmse_shifted=float((shifts - shifts.mean()).square().mean().sqrt()),
+            energy_shift=float(shifts.mean()),
+            angle_mean=float(angles.mean()) if len(angles) else math.nan,
+            angle_95=float(np.quantile(angles.numpy(), 0.95)) if len(angles) else math.nan,
+        )
+
+
+def judge(field: Field, labels: LabelSet, batch: int = 16) -> Metrics:
+    """Errors of any field on labelled states, ``batch`` states at a time.
+
+    Raises UserError on a set without states, and when the field lives on another lattice.
+    """
+    not_empty(labels)
+    if field.lattice.n_sites != labels.lattice.n_sites or not np.allclose(
+        field.lattice.positions, labels.lattice.positions, atol=1e-6
+    ):
+        raise UserError(
+            f"a field on {field.lattice!r} judged by labels on {labels.lattice!r}",
+            allowed="one lattice",
+            fix="bind the model to the labels' lattice: network.on(labels.lattice)",
+        )
+    if batch < 1:
+        raise UserError(f"batches of {batch} states", allowed="at least 1")
+    tally = Tally()
+    for start in range(0, len(labels), batch):
+        part = labels[start : start + batch]
+        result = field(part.spins)
+        tally.add(part.spins, result.field.cpu(), part.field, result.energy.cpu(), part.energy)
+    return tally.metrics()
+
+
+def not_empty(labels: LabelSet) -> LabelSet:
+    """``labels`` themselves (which hold finite numbers alone). Raises UserError when there are no states."""
+    if len(labels) == 0:
+        raise UserError("a label set without states", allowed="at least one labelled state")
+    return labels
+
+
+def by_protocol(labels: LabelSet) -> Iterable[tuple[str, LabelSet]]:
+    """The labels of each protocol apart, in order of first appearance."""
+    for name in labels.counts:
+        yield name, labels[[i for i, protocol in enumerate(labels.protocol) if protocol == name]]

@@ -1,0 +1,56 @@
+"""How a network is trained: every setting with its meaning, limits and default."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainSettings(BaseModel):
+    """Settings of :func:`sdgnn.train.fit`; immutable, unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    epochs: int = Field(100, ge=1)
+    """Passes over all training states. The learning rate's schedule spans exactly these."""
+    batch: int = Field(4, ge=1)
+    """States per step; a batch holds states of one lattice."""
+    learning_rate: float = Field(3e-3, gt=0)
+    """Peak learning rate of AdamW."""
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Fraction of all steps over which the learning rate rises linearly to its peak; it then falls as a cosine."""
+    final_rate: float = Field(0.01, ge=0, le=1)
+    """Learning rate at the last step, as a fraction of the peak."""
+    weight_decay: float = Field(1e-5, ge=0)
+    """Decoupled weight decay of AdamW (Loshchilov and Hutter, arXiv:1711.05101)."""
+    clip: float = Field(1.0, gt=0)
+    """Gradients longer than this (2-norm over all parameters) are shortened to it."""
+    ema: float = Field(0.999, ge=0, lt=1)
+    """Decay per step of the moving average of the weights; the average is what is validated and saved. Early on, after
+    n steps, the decay is (1 + n) / (10 + n) if that is smaller, so that short runs forget the start too."""
+    torque_weight: float = Field(1.0, gt=0)
+    """Weight of the torque error in the loss, in units of the mean squared torque."""
+    longitudinal_weight: float = Field(0.01, ge=0)
+    """Weight of the error of the field along the spin, in units of its mean square."""
+    energy_weight: float = Field(0.01, ge=0)
+    """Weight of the error of the energy per site, in units of its variance over the training states."""
+    validate_every: int = Field(1, ge=1)
+    """Epochs between validations; the averaged weights with the best validation torque R^2 are kept."""
+    patience: int | None = Field(None, ge=1)
+    """Stop after this many validations without a better torque R^2; None trains to the end."""
+    minutes: float | None = Field(None, gt=0)
+    """Stop at the end of the epoch in which this wall time is exceeded, earlier parts of a resumed run included. Where
+    it stops depends on the machine, so leave it None (no limit) where runs must repeat."""
+    seed: int = Field(0, ge=0)
+    """Seed of the order of the states. Initial weights belong to the network."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Precision of training."""
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where to train; ``auto`` takes a GPU if there is one."""
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """``dtype`` as torch names it."""
+        return torch.float32 if self.dtype == "float32" else torch.float64
