@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 import torch
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.errors import UserError
@@ -31,14 +32,18 @@ class SDModel:
     """
 
     def __init__(self, lattice: Lattice, hopping: Sequence[float] = (1.0,), exchange: float = 3.0) -> None:
-        self.lattice = lattice
-        self.hopping = tuple(float(t) for t in hopping)
-        self.exchange = float(exchange)
+        try:
+            self.hopping = tuple(float(t) for t in hopping)
+            self.exchange = float(exchange)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"hopping {hopping!r} with exchange {exchange!r}", allowed="numbers") from error
         if not self.hopping or not np.isfinite(self.hopping).all() or not np.isfinite(self.exchange):
             raise UserError(
                 f"hopping {list(self.hopping)} with exchange {self.exchange}",
                 allowed="one finite hopping per neighbour shell, nearest first, and a finite exchange",
             )
+        self.lattice = lattice
+        self._hoppings: dict[tuple[float, ...] | None, Tensor] = {}
 
     @property
     def n_orbitals(self) -> int:
@@ -57,34 +62,54 @@ class SDModel:
         bonds = self._bonds
         amplitude = -np.array(self.hopping)[bonds.shell]
         if twist is not None:
+            if np.shape(twist) != (self.lattice.dim,):
+                raise UserError(f"twist {twist}", allowed=f"{self.lattice.dim} fractions of 2 pi, one per cell axis")
             k = np.asarray(twist, dtype=np.float64) @ self.lattice.reciprocal
             amplitude = amplitude * np.exp(1j * bonds.vector @ k)
         n = self.lattice.n_sites
         # a repeated pair (two images of one bond) is summed by the conversion
         return scipy.sparse.coo_array((amplitude, (bonds.source, bonds.target)), shape=(n, n)).tocsr()
 
-    def matrix(self, spins: Tensor, twist: Sequence[float] | None = None) -> Tensor:
-        """Dense H(S), (replica, 2 site, 2 site) complex128."""
-        hopping = torch.from_numpy(self.hopping_matrix(twist).toarray()).to(torch.complex128)
-        h = torch.kron(hopping.to(spins.device), torch.eye(2, dtype=torch.complex128, device=spins.device))
-        h = h.expand(len(spins), -1, -1).clone()
-        exchange = self._exchange_blocks(spins.to(torch.float64))
-        up = torch.arange(self.lattice.n_sites, device=spins.device) * 2
-        for a in range(2):
-            for b in range(2):
-                h[:, up + a, up + b] += exchange[:, :, a, b]
-        return h
+    def _hopping(self, twist: Sequence[float] | None) -> Tensor:
+        """The same as a sparse complex128 tensor, built once for each twist."""
+        key = None if twist is None else tuple(twist)
+        if key not in self._hoppings:
+            matrix = self.hopping_matrix(twist).astype(np.complex128).tocoo()
+            self._hoppings[key] = torch.sparse_coo_tensor(
+                torch.from_numpy(np.stack([matrix.row, matrix.col])),
+                torch.from_numpy(matrix.data),
+                size=matrix.shape,
+                is_coalesced=True,
+                check_invariants=True,
+            )
+        return self._hoppings[key]
 
-    def apply(self, spins: Tensor, psi: Tensor, twist: Sequence[float] | None = None) -> Tensor:
-        """H(S) psi without forming H; psi (replica, site, 2, vector) complex, result alike."""
-        hopping = self.hopping_matrix(twist).astype(np.complex128)
-        sparse = torch.sparse_csr_tensor(
-            torch.from_numpy(hopping.indptr), torch.from_numpy(hopping.indices), torch.from_numpy(hopping.data),
-            size=hopping.shape,
-        ).to(device=psi.device, dtype=psi.dtype)  # fmt: skip
+    def matrix(
+        self, spins: Float[Tensor, "replica site 3"], twist: Sequence[float] | None = None
+    ) -> Complex[Tensor, "replica orbital orbital"]:
+        """Dense H(S), complex128."""
+        hopping = self._hopping(twist).to_dense().to(spins.device)
+        exchange = self._exchange_blocks(spins.to(torch.float64))
+        replicas, n = len(spins), self.lattice.n_sites
+        h = hopping.new_zeros(replicas, n, 2, n, 2)
+        sites = torch.arange(n, device=spins.device)
+        for a in range(2):
+            h[:, :, a, :, a] = hopping
+            for b in range(2):
+                h[:, sites, a, sites, b] += exchange[:, :, a, b]
+        return h.reshape(replicas, 2 * n, 2 * n)
+
+    def apply(
+        self,
+        spins: Float[Tensor, "replica site 3"],
+        psi: Complex[Tensor, "replica site 2 vector"],
+        twist: Sequence[float] | None = None,
+    ) -> Complex[Tensor, "replica site 2 vector"]:
+        """H(S) psi without forming H."""
         replicas, sites, _, vectors = psi.shape
         columns = psi.permute(1, 0, 2, 3).reshape(sites, -1)
-        hopped = (sparse @ columns).reshape(sites, replicas, 2, vectors).permute(1, 0, 2, 3)
+        hopped = self._hopping(twist).to(device=psi.device, dtype=psi.dtype) @ columns
+        hopped = hopped.reshape(sites, replicas, 2, vectors).permute(1, 0, 2, 3)
         return hopped + torch.einsum("rsab,rsbv->rsav", self._exchange_blocks(spins).to(psi.dtype), psi)
 
     def _exchange_blocks(self, spins: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.electrons.filling import (
@@ -17,7 +18,7 @@ from sdgnn.electrons.filling import (
     occupation,
 )
 from sdgnn.errors import UserError
-from sdgnn.fields import Field, FieldResult
+from sdgnn.fields import Field, FieldResult, check_spins
 from sdgnn.hamiltonian import SDModel
 
 
@@ -50,26 +51,25 @@ class ExactField(Field):
         if mu is not None and not np.isfinite(mu):
             raise UserError(f"mu = {mu}", allowed="a finite chemical potential")
         dim = model.lattice.dim
-        counts = tuple(int(n) for n in twists) if twists is not None else (1,) * dim
-        if len(counts) != dim or min(counts) < 1:
+        counts = (1,) * dim if twists is None else tuple(twists)
+        if len(counts) != dim or not all(isinstance(n, int | np.integer) and n >= 1 for n in counts):
             raise UserError(f"twists {counts}", allowed=f"{dim} whole numbers >= 1, one per cell axis")
         self.model = model
         self.lattice = model.lattice
         self.kT = float(kT)
         self.mu = None if mu is None else float(mu)
         self.filling = None if filling is None else check_filling(filling)
-        self.twists = counts
+        self.twists = tuple(int(n) for n in counts)
 
-    def evaluate(self, spins: Tensor) -> FieldResult:
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         states = [self._one(spins[r].to(torch.float64)) for r in range(len(spins))]
         energy, field, density = (torch.stack(part) for part in zip(*states, strict=True))
         return FieldResult(energy, field, density)
 
-    def chemical_potential(self, spins: Tensor) -> Tensor:
-        """mu (replica,): the given one, or the one that gives the filling."""
-        levels = torch.stack(
-            [torch.cat([torch.linalg.eigvalsh(h) for h in self._matrices(s.to(torch.float64))]) for s in spins]
-        )
+    def chemical_potential(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
+        """The given mu, or the one that gives the filling."""
+        spins = check_spins(spins, self.lattice).to(torch.float64)
+        levels = torch.stack([torch.cat([torch.linalg.eigvalsh(h) for h in self._matrices(s)]) for s in spins])
         return self._occupy(levels)[0]
 
     def _matrices(self, spins: Tensor) -> list[Tensor]:
@@ -84,8 +84,8 @@ class ExactField(Field):
             return mu, occupation(levels, mu, self.kT), grand_potential(levels, mu, self.kT)
         assert self.filling is not None
         electrons = self.filling * levels.shape[-1]
-        if self.kT == 0 or electrons in (0, levels.shape[-1]):
-            mu, f = ground_state_occupation(levels, electrons)
+        mu, f = ground_state_occupation(levels, electrons)
+        if self.kT == 0 or bool(mu.isinf().any()):
             return mu, f, (f * levels).sum(-1)
         mu = chemical_potential(levels, electrons, self.kT)
         return mu, occupation(levels, mu, self.kT), grand_potential(levels, mu, self.kT) + mu * electrons

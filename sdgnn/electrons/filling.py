@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.errors import UserError
 
 DEGENERACY = 1e-9
-"""At kT = 0, levels closer than this to the Fermi level share its electrons equally."""
+"""At kT = 0, levels closer than this (in units of t) to the Fermi level share its electrons equally."""
+
+WHOLE = 1e-9
+"""A number of electrons closer than this to a whole number is meant to be whole (1/3 of 36 in floating point)."""
+
+HALVINGS = 70
+"""Bisections of the bracket of mu: from hundreds of t to below the rounding of mu."""
 
 
-def occupation(levels: Tensor, mu: Tensor, kT: float) -> Tensor:
-    """Fermi function f = 1 / (exp((e - mu)/kT) + 1); at kT = 0 the step, 1/2 at e = mu.
-
-    levels (..., level), mu (...,).
-    """
+def occupation(
+    levels: Float[Tensor, "replica level"], mu: Float[Tensor, " replica"], kT: float
+) -> Float[Tensor, "replica level"]:
+    """Fermi function f = 1 / (exp((e - mu)/kT) + 1); at kT = 0 the step, 1/2 at e = mu."""
     x = levels - mu[..., None]
     if kT == 0:
-        return torch.heaviside(-x, torch.full_like(x[:1].reshape(-1)[:1], 0.5))
+        return torch.where(x.abs() <= DEGENERACY, 0.5, (x < 0).to(levels.dtype))
     return torch.sigmoid(-x / kT)
 
 
-def grand_potential(levels: Tensor, mu: Tensor, kT: float) -> Tensor:
-    """Omega = -kT sum ln(1 + exp(-(e - mu)/kT)); at kT = 0, sum of e - mu over e < mu. Shape (...,)."""
+def grand_potential(
+    levels: Float[Tensor, "replica level"], mu: Float[Tensor, " replica"], kT: float
+) -> Float[Tensor, " replica"]:
+    """Omega = -kT sum ln(1 + exp(-(e - mu)/kT)); at kT = 0, sum of e - mu over e < mu."""
     x = levels - mu[..., None]
     if kT == 0:
         return x.clamp(max=0).sum(-1)
@@ -37,51 +47,64 @@ def check_filling(filling: float) -> float:
     return float(filling)
 
 
-def chemical_potential(levels: Tensor, electrons: float, kT: float) -> Tensor:
-    """mu with sum f(e) = electrons, for each row of levels (replica, level), kT > 0, to machine precision.
+def chemical_potential(
+    levels: Float[Tensor, "replica level"], electrons: float, kT: float
+) -> Float[Tensor, " replica"]:
+    """mu with sum f(e) = electrons for each replica, to rounding; infinite for no electrons and for full levels.
 
-    Newton steps kept inside a shrinking bracket, on all rows at once.
+    Bisection. The excess of electrons is summed as particles above minus holes below the Fermi level, so that it keeps
+    its sign where both are exponentially small (kT far below a gap); kT -> 0 ends in the middle of the gap.
     """
-    n_levels = levels.shape[-1]
-    if not 0 < electrons < n_levels:
-        raise UserError(
-            f"{electrons:g} electrons in {n_levels} levels at kT = {kT:g}",
-            allowed="strictly between empty and full, where mu is finite",
-        )
-    margin = kT * 40 + 1
-    low, high = levels.amin(-1) - margin, levels.amax(-1) + margin
-    # far outside the band only ln(N/electrons) more is needed; widen until the root is enclosed
-    while bool((occupation(levels, low, kT).sum(-1) > electrons).any()):
+    mu, _ = ground_state_occupation(levels, electrons)
+    if kT == 0 or bool(mu.isinf().any()):
+        return mu
+    ordered = levels.sort(-1).values
+    electrons = _whole(electrons)
+    below = int(electrons)
+    margin = 40 * kT
+    low, high = ordered[..., 0] - margin, ordered[..., -1] + margin
+    while bool((_excess(ordered, low, below, electrons, kT) > 0).any()):
         low = low - margin
-    while bool((occupation(levels, high, kT).sum(-1) < electrons).any()):
+    while bool((_excess(ordered, high, below, electrons, kT) < 0).any()):
         high = high + margin
-    mu = (low + high) / 2
-    for _ in range(200):
-        f = occupation(levels, mu, kT)
-        excess = f.sum(-1) - electrons
-        low = torch.where(excess < 0, mu, low)
-        high = torch.where(excess > 0, mu, high)
-        newton = mu - excess * kT / (f * (1 - f)).sum(-1).clamp(min=1e-300)
-        step = torch.where((newton > low) & (newton < high), newton, (low + high) / 2)
-        if bool(((step - mu).abs() <= 1e-15 * (1 + mu.abs())).all()):
-            return step
-        mu = step
+    for _ in range(HALVINGS):
+        excess = _excess(ordered, mu, below, electrons, kT)
+        low, high = torch.where(excess <= 0, mu, low), torch.where(excess >= 0, mu, high)
+        mu = (low + high) / 2
     return mu
 
 
-def ground_state_occupation(levels: Tensor, electrons: float) -> tuple[Tensor, Tensor]:
+def ground_state_occupation(
+    levels: Float[Tensor, "replica level"], electrons: float
+) -> tuple[Float[Tensor, " replica"], Float[Tensor, "replica level"]]:
     """(mu, f) at kT = 0: the lowest levels filled, those at the Fermi level sharing what is left equally.
 
-    levels (replica, level); returns mu (replica,) and f (replica, level). With a gap, mu is in its middle.
+    With a gap, mu is in its middle; without electrons it is -inf, with all levels full +inf.
     """
     n_levels = levels.shape[-1]
+    electrons = _whole(electrons)
+    if electrons in (0, n_levels):
+        return levels.new_full(levels.shape[:-1], math.copysign(math.inf, electrons - 0.5)), torch.full_like(
+            levels, float(electrons > 0)
+        )
     ordered = levels.sort(-1).values
-    highest = min(max(int(-(-electrons // 1)) - 1, 0), n_levels - 1)
+    highest = math.ceil(electrons) - 1
     fermi = ordered[..., highest : highest + 1]
     at_level = (levels - fermi).abs() <= DEGENERACY
     below = levels < fermi - DEGENERACY
     share = (electrons - below.sum(-1, keepdim=True)) / at_level.sum(-1, keepdim=True)
-    f = below + at_level * share
-    full = bool(electrons == highest + 1) and highest + 1 < n_levels
-    above = ordered[..., highest + 1] if full else fermi[..., 0]
-    return (fermi[..., 0] + above) / 2, f.to(levels.dtype)
+    above = ordered[..., highest + 1] if electrons == highest + 1 else fermi[..., 0]
+    return (fermi[..., 0] + above) / 2, (below + at_level * share).to(levels.dtype)
+
+
+def _whole(electrons: float) -> float:
+    """``electrons``, rounded if it is whole but for floating point."""
+    nearest = round(electrons)
+    return float(nearest) if abs(electrons - nearest) < WHOLE else electrons
+
+
+def _excess(ordered: Tensor, mu: Tensor, below: int, electrons: float, kT: float) -> Tensor:
+    """sum f - electrons (replica,), for ascending levels of which the ``below`` lowest are filled at kT = 0."""
+    x = (ordered - mu[..., None]) / kT
+    holes, particles = torch.sigmoid(x[..., :below]), torch.sigmoid(-x[..., below:])
+    return particles.sum(-1) - holes.sum(-1) - (electrons - below)
