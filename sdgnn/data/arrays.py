@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import h5py
 import numpy as np
@@ -25,14 +26,15 @@ DATASETS = {
 """Name to (axes, unit, definition)."""
 
 
-class StoredArray(Protocol):
+class StoredArray(ABC):
     """An array whose type and shape are known before its numbers are read."""
 
     dtype: np.dtype
     shape: tuple[int, ...]
     stored: int | None
-    """Bytes in the file; None when compressed."""
+    """Bytes in the file; None when compressed or of varying length."""
 
+    @abstractmethod
     def read(self) -> np.ndarray:
         """The numbers."""
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -87,10 +86,10 @@ def generate(
     missing = [task for task in tasks if not (folder / task.file).exists()]
     with _bar(path.name, shown=progress) as advance:
         for task in tasks:
-            advance(total=task.states, done=0 if task in missing else task.states)
+            advance(task.states, 0 if task in missing else task.states)
         for task, labels in run_tasks(missing, workers, threads, scheduler):
             labels.write(folder / task.file)
-            advance(done=len(labels))
+            advance(0, len(labels))
     joined = LabelSet.concatenate([LabelSet.read(folder / task.file) for task in tasks])
     labels = replace(joined, origin=origin)
     labels.write(path)
@@ -166,14 +165,9 @@ def _open_folder(folder: Path, settings: dict[str, Any], resume: bool) -> None:
         temporary.write_text(json.dumps(settings, indent=2) + "\n")
 
 
-class _Advance(typing.Protocol):
-    def __call__(self, *, total: int = 0, done: int = 0) -> None:
-        """So many more states exist, so many more are labelled."""
-
-
 @contextmanager
-def _bar(name: str, shown: bool) -> Iterator[_Advance]:
-    """A progress bar in states, with the time left."""
+def _bar(name: str, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar in states, with the time left; call what it gives with states more in all and states done."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -190,7 +184,7 @@ def _bar(name: str, shown: bool) -> Iterator[_Advance]:
     with Progress(*columns, disable=not shown) as bar:
         task = bar.add_task(f"labels {name}", total=0)
 
-        def advance(*, total: int = 0, done: int = 0) -> None:
+        def advance(total: int, done: int) -> None:
             bar.update(task, total=(bar.tasks[task].total or 0) + total, advance=done)
 
         yield advance

@@ -164,7 +164,7 @@ class _HDF5Array(StoredArray):
             raise UserError(f"dataset {name} without numbers of its own", allowed="numbers stored in the file")
         self.dtype, self.shape = dataset.dtype, tuple(dataset.shape)
         in_file = min(dataset.id.get_storage_size(), os.path.getsize(group.file.filename))
-        self.stored = None if dataset.compression else in_file
+        self.stored = None if dataset.compression or self.dtype.kind == "O" else in_file
         self._dataset = dataset
 
     def read(self) -> np.ndarray:

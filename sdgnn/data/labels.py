@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.errors import UserError
@@ -70,13 +69,13 @@ class LabelSet:
     """
 
     lattice: Lattice
-    spins: Float[Tensor, "state site 3"]
+    spins: Tensor
     """(state, site, 3) unit spins."""
-    field: Float[Tensor, "state site 3"]
+    field: Tensor
     """(state, site, 3) effective field H_i = -dE/dS_i, the part along S_i kept, in units of the hopping t."""
-    energy: Float[Tensor, " state"] | None = None
+    energy: Tensor | None = None
     """(state,) total energy: Helmholtz at fixed filling, grand potential at fixed mu; None if unknown."""
-    density: Float[Tensor, "state site"] | None = None
+    density: Tensor | None = None
     """(state, site) electrons per site in [0, 2]; None if unknown."""
     protocol: tuple[str, ...] = ()
     """Name of the protocol of each state; empty means unknown."""
@@ -177,7 +176,7 @@ class LabelSet:
         """Number of states of each protocol."""
         return {name: self.protocol.count(name) for name in dict.fromkeys(self.protocol)}
 
-    def __getitem__(self, indices: slice | Sequence[int] | np.ndarray | Tensor) -> LabelSet:
+    def __getitem__(self, indices: int | slice | Sequence[int] | np.ndarray | Tensor) -> LabelSet:
         """Selected states, in the order given. Raises UserError for indices out of range."""
         every = np.arange(len(self))
         try:
@@ -240,30 +239,30 @@ class LabelSet:
     def split(self, fractions: Sequence[float], seed: int) -> tuple[LabelSet, ...]:
         """Disjoint random parts with the given fractions of the states, each protocol shared out in proportion.
 
-        States that belong to one sample (the same protocol and seed, so the snapshots of one run) stay together: they
-        are correlated and must not lie in training and test at once. Where the seed is unknown, snapshots (step >= 0)
+        States that belong to one sample (the same seed: a path, the snapshots of one run) stay together: they are
+        correlated and must not lie in training and test at once. Where the seed is unknown, snapshots (step >= 0)
         of one protocol count as one run. Each part keeps the states in their order. Raises UserError when fractions do
         not add up to 1 or a part would be empty.
         """
         if min(fractions, default=0) <= 0 or abs(sum(fractions) - 1) > 1e-9:
             raise UserError(f"fractions {list(fractions)}", allowed="positive numbers that add up to 1")
-        samples: dict[tuple[str, int, int], list[int]] = {}
+        members: dict[tuple[str, int | str], list[int]] = {}
         for i, (name, own, step) in enumerate(zip(self.protocol, self.seeds, self.steps, strict=True)):
-            alone = own == UNKNOWN and step == UNKNOWN
-            samples.setdefault((name, int(own), i if alone else UNKNOWN), []).append(i)
-        keys = list(samples)
+            key = ("seed", int(own)) if own != UNKNOWN else ("run", name) if step != UNKNOWN else ("state", i)
+            members.setdefault(key, []).append(i)
+        samples = list(members.values())
         random = np.random.default_rng(seed)
         rank = {name: random.random() for name in self.counts}
-        shuffled = sorted((keys[k] for k in random.permutation(len(keys))), key=lambda key: rank[key[0]])
+        shuffled = [samples[k] for k in random.permutation(len(samples))]
         parts: list[list[int]] = [[] for _ in fractions]
         placed = 0
-        for key in shuffled:
-            placed += len(samples[key])
+        for sample in sorted(shuffled, key=lambda sample: rank[self.protocol[sample[0]]]):
+            placed += len(sample)
             lacking = [share * placed - len(part) for share, part in zip(fractions, parts, strict=True)]
-            parts[int(np.argmax(lacking))].extend(samples[key])
+            parts[int(np.argmax(lacking))].extend(sample)
         if not all(parts):
             raise UserError(
-                f"{len(self)} states in {len(keys)} independent samples, to be split {list(fractions)}",
+                f"{len(self)} states in {len(samples)} independent samples, to be split {list(fractions)}",
                 allowed="at least one sample for each part",
                 fix="generate more states, or more runs with fewer snapshots each",
             )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import os
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import h5py
@@ -12,6 +15,12 @@ from sdgnn.data.hdf5 import read_hdf5
 from sdgnn.data.labels import LabelSet
 from sdgnn.data.npz import read_npz
 from sdgnn.errors import UserError
+
+PARSER_ERRORS = (
+    OSError, RuntimeError, LookupError, ValueError, TypeError, EOFError, ArithmeticError, MemoryError,
+    struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+)  # fmt: skip
+"""What HDF5, zip and numpy raise on damaged bytes."""
 
 
 def read(path: str | os.PathLike[str]) -> LabelSet:
@@ -29,17 +38,18 @@ def read(path: str | os.PathLike[str]) -> LabelSet:
             f"label set {path}, which {'is a folder' if path.is_dir() else 'does not exist'}",
             allowed="an .h5 file written by `sdgnn generate` or an .npz with spins, field, lattice, shape",
         )
-    with open(path, "rb") as stream:
-        start = stream.read(4)
     try:
+        with open(path, "rb") as stream:
+            start = stream.read(4)
         if start[:2] == b"PK":
             return read_npz(path)
         if h5py.is_hdf5(path):
             return read_hdf5(path)
     except UserError as error:
         raise UserError(f"{path}: {error.given}", allowed=error.allowed, fix=error.fix) from error
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, NotImplementedError,
-            zipfile.BadZipFile) as error:  # fmt: skip
+    except PermissionError as error:
+        raise UserError(f"{path}, which may not be read", fix="change its permissions") from error
+    except PARSER_ERRORS as error:
         raise UserError(f"{path}: damaged ({error})", fix="generate or copy the file again") from error
     raise UserError(
         f"{path}: neither HDF5 nor .npz, or cut short", allowed="a label set", fix="generate or copy it again"
