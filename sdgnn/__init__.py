@@ -1,10 +1,15 @@
 """Learned effective fields for metallic magnets: from the s-d Hamiltonian to spin dynamics on large lattices."""
 
-from sdgnn import fields, spins
-from sdgnn.dynamics import Heun, ImplicitMidpoint, Observer, SemiImplicitB, simulate, suggest_dt
-from sdgnn.electrons import ExactField
-from sdgnn.hamiltonian import SDModel
-from sdgnn.lattice import Lattice
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sdgnn import fields, spins
+    from sdgnn.dynamics import Heun, ImplicitMidpoint, Observer, SemiImplicitB, simulate, suggest_dt
+    from sdgnn.electrons import ExactField
+    from sdgnn.hamiltonian import SDModel
+    from sdgnn.lattice import Lattice
+    from sdgnn.nn import load
 
 __version__ = "0.1.0"
 
@@ -17,7 +22,35 @@ __all__ = [
     "SDModel",
     "SemiImplicitB",
     "fields",
+    "load",
     "simulate",
     "spins",
     "suggest_dt",
 ]
+
+_HOMES = {
+    "ExactField": "sdgnn.electrons",
+    "Heun": "sdgnn.dynamics",
+    "ImplicitMidpoint": "sdgnn.dynamics",
+    "Lattice": "sdgnn.lattice",
+    "Observer": "sdgnn.dynamics",
+    "SDModel": "sdgnn.hamiltonian",
+    "SemiImplicitB": "sdgnn.dynamics",
+    "load": "sdgnn.nn",
+    "simulate": "sdgnn.dynamics",
+    "suggest_dt": "sdgnn.dynamics",
+}
+"""Modules of the public names, imported when a name is first used, so that the command line starts at once."""
+
+
+def __getattr__(name: str) -> Any:
+    """A public name or a submodule, imported on first use."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in __all__:
+        return import_module(f"sdgnn.{name}")
+    raise AttributeError(f"module 'sdgnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,12 +35,14 @@ class Results:
         return path
 
 
-def open_results(config: Config, name: str, output: Path | None = None, resume: bool = False) -> Results:
+def open_results(
+    config: Config, name: str, output: Path | None = None, resume: bool = False, free: Sequence[str] = ()
+) -> Results:
     """Make the folder of a run, or open that of an interrupted one.
 
     ``output`` names the folder; without it a new ``results/<name>-<date>-<time>`` is made, and ``resume`` takes the
-    newest of that name. ``config.yaml`` repeats the run (``sdgnn <command> config.yaml``); ``provenance.json`` holds
-    versions, commit, date and machine of every start.
+    newest of that name; keys in ``free`` may then differ from before. ``config.yaml`` repeats the run
+    (``sdgnn <command> config.yaml``); ``provenance.json`` holds versions, commit, date and machine of every start.
 
     Raises UserError when the folder already holds a run and ``resume`` is not set, when there is nothing to resume,
     or when it holds the run of another configuration.
@@ -49,15 +52,14 @@ def open_results(config: Config, name: str, output: Path | None = None, resume: 
     if resume:
         if not saved.is_file():
             raise UserError(f"nothing to resume in {path}", allowed="the folder of an interrupted run (output=...)")
-        _check_same(config, read_yaml(saved), path)
+        _check_same(config, read_yaml(saved), path, {"output", *free})
     elif path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(
             f"{path} already holds something",
             allowed="a new or empty folder",
             fix="give another output=FOLDER, remove it, or go on with an interrupted run with --resume",
         )
-    else:
-        config.save(saved)
+    config.save(saved)
     starts = path / "provenance.json"
     history = json.loads(starts.read_text())["starts"] if starts.is_file() else []
     results = Results(path, resume)
@@ -80,10 +82,10 @@ def _newest(name: str) -> Path:
     return runs[-1].parent
 
 
-def _check_same(config: Config, saved: dict[str, Any], path: Path) -> None:
+def _check_same(config: Config, saved: dict[str, Any], path: Path, free: set[str]) -> None:
     now = type(config).parse(saved, source=str(path / "config.yaml")).model_dump(mode="json")
     asked = config.model_dump(mode="json")
-    different = [key for key in asked if asked[key] != now.get(key) and key != "output"]
+    different = [key for key in asked if asked[key] != now.get(key) and key not in free]
     if different:
         raise UserError(
             f"{path} holds a run with another {', '.join(different)}",

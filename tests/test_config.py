@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from sdgnn import ExactField, Lattice
 from sdgnn.config.base import Config, apply_override
-from sdgnn.config.describe import describe
 from sdgnn.config.physics import ExactConfig, FieldConfig, LatticeConfig, SolverConfig
+from sdgnn.config.reference import describe
 from sdgnn.errors import UserError
 from sdgnn.fields import Sum
 
@@ -42,7 +42,7 @@ class Example(Config):
 
     train: Steps = Steps()
     """How it is trained."""
-    entries: list[Entry] = []
+    entries: tuple[Entry, ...] = ()
     """Entries."""
     more: Steps | None = None
     """More steps."""
@@ -158,13 +158,13 @@ def test_lattices(data: dict, lattice: Lattice | None) -> None:
     "data", [{}, {"size": [4]}, {"size": [4, 0]}, {"type": "crystal", "size": [2]}, {"size": [2, 2], "cell": [[1.0]]}]
 )
 def test_incomplete_lattices_are_refused(data: dict) -> None:
-    with pytest.raises(UserError, match="size|at least|greater|vectors|cell"):
+    with pytest.raises(UserError, match=r"size|at least|greater|vectors|cell"):
         LatticeConfig.parse(data)
 
 
 @pytest.mark.parametrize("data", [{}, {"filling": 0.2, "mu": 1.0}, {"filling": 1.2}, {"filling": 0.2, "kT": -1}])
 def test_ensembles_are_checked(data: dict) -> None:
-    with pytest.raises(UserError, match="filling|kT"):
+    with pytest.raises(UserError, match=r"filling|kT"):
         SolverConfig.parse(data)
 
 

@@ -123,6 +123,13 @@ def _entry(place: list[Any], key: str, path: str) -> Any:
     return place[int(key)]
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that ``word`` may be a misspelling of, upper and lower case being alike; None if none is near."""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return by_lower[near[0]] if near else None
+
+
 def _copy(data: Any) -> Any:
     if isinstance(data, dict):
         return {key: _copy(value) for key, value in data.items()}
@@ -199,10 +206,9 @@ def sections_in(annotation: Any) -> list[type]:
 
 def _suggest(cls: type, section: type | None, keys: list[str]) -> str:
     known = list(fields_of(section)) if section else []
-    near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.6)
-    prefix = ".".join(keys[:-1])
-    if near:
-        return f"; did you mean {prefix + '.' if prefix else ''}{near[0]}?"
+    near = nearest(keys[-1], known)
+    if near is not None:
+        return f"; did you mean {'.'.join([*keys[:-1], near])}?"
     elsewhere = [path for path in _paths(cls) if path.rpartition(".")[2] == keys[-1]]
     hint = f"; did you mean {elsewhere[0]}?" if elsewhere else ""
     return f"{hint}; allowed: {', '.join(known)}" if known else hint

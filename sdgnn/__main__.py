@@ -1,0 +1,5 @@
+"""``python -m sdgnn`` is the command ``sdgnn``."""
+
+from sdgnn.cli import main
+
+main()

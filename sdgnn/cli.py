@@ -1,0 +1,223 @@
+"""The command line: ``sdgnn generate|train|evaluate|simulate|analyze|demo``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+USER_ERROR = 2
+"""Exit status after a mistake in what was asked for."""
+
+app = typer.Typer(
+    name="sdgnn",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    help="""Learned effective fields for metallic magnets: from the s-d Hamiltonian to spin dynamics on large lattices.
+
+The pipeline, one command a stage, each with its YAML file in configs/:
+
+  sdgnn generate configs/triangular/labels.yaml     exact labels of a small lattice
+  sdgnn train    configs/triangular/train.yaml      a network trained on them
+  sdgnn evaluate configs/triangular/evaluate.yaml   its torque error beside fitted Heisenberg models
+  sdgnn simulate configs/triangular/quench.yaml     a quench of a larger lattice
+  sdgnn analyze  configs/triangular/analyze.yaml    chirality, structure factor, domain length
+
+All of it in minutes: [bold]sdgnn demo[/bold]. Any key of a file can be set on the line: [bold]solver.kT=0.1[/bold].
+Every run makes one folder (results/... or the key output), with its config.yaml and the versions it ran with.""",
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="Configuration file.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Keys set over the file's.", show_default=False)
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")]
+
+
+def _show_keys(context: Any, value: bool) -> bool:
+    """List a command's keys and end."""
+    if value:
+        from sdgnn.config.index import COMMANDS
+        from sdgnn.config.reference import describe
+
+        typer.echo(describe(COMMANDS[str(context.info_name)]), nl=False)
+        raise typer.Exit
+    return value
+
+
+Keys = Annotated[bool, typer.Option("--keys", callback=_show_keys, is_eager=True, help="List all keys and end.")]
+
+
+@app.command()
+def generate(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Label spin states with their exact energy, field and density.
+
+    Examples:
+
+      sdgnn generate configs/triangular/labels.yaml
+
+      sdgnn generate configs/triangular/labels.yaml lattice.size=[8,8] solver.kT=0.1 output=results/warm
+
+      sdgnn generate configs/triangular/labels.yaml --resume     after a kill: only what is missing
+
+      sdgnn generate configs/triangular/labels.yaml scheduler=tcp://node1:8786     on a dask cluster
+    """
+    with _friendly_errors():
+        from sdgnn.commands.generate import run
+        from sdgnn.config.commands import GenerateConfig
+
+        run(GenerateConfig.load(config, overrides or ()), resume=resume)
+
+
+@app.command()
+def train(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Train a network on label sets.
+
+    Examples:
+
+      sdgnn train configs/triangular/train.yaml
+
+      sdgnn train configs/triangular/train.yaml network.channels=32 seed=1 output=results/wide
+
+      sdgnn train configs/triangular/train.yaml --resume     goes on from the last checkpoint
+
+      tensorboard --logdir results/triangular/model     its curves
+    """
+    with _friendly_errors():
+        from sdgnn.commands.train import run
+        from sdgnn.config.training import TrainConfig
+
+        run(TrainConfig.load(config, overrides or ()), resume=resume)
+
+
+@app.command()
+def evaluate(
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="CONFIG.yaml | MODEL DATA [KEY=VALUE]...", help="A file, or a model and labels."),
+    ],
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file.")] = None,
+    resume: Resume = False,
+    keys: Keys = False,
+) -> None:
+    """Torque, energy and angle errors of a network, beside 1- and 5-shell Heisenberg models fitted to the labels.
+
+    MODEL is a folder, a file or a shipped name. DATA is a label set: .h5, or .npz with spins, field, lattice, shape.
+
+    Examples:
+
+      sdgnn evaluate results/triangular/model results/triangular/labels/labels.h5 --json errors.json
+
+      sdgnn evaluate configs/triangular/evaluate.yaml model=results/wide
+    """
+    with _friendly_errors():
+        from sdgnn.commands.evaluate import run
+        from sdgnn.config.commands import EvaluateConfig
+        from sdgnn.errors import UserError
+
+        if what[0].endswith((".yaml", ".yml")):
+            config = EvaluateConfig.load(what[0], what[1:])
+        elif len(what) < 2 or "=" in what[1]:
+            raise UserError(f"evaluate {' '.join(what)}", allowed="CONFIG.yaml, or MODEL DATA")
+        else:
+            config = EvaluateConfig.parse({"model": what[0], "data": [what[1]]}, what[2:], source="evaluate")
+        run(config, json_path=json_path, resume=resume)
+
+
+@app.command()
+def simulate(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Integrate the Landau-Lifshitz-Gilbert equation with a network, the exact or a classical field.
+
+    Examples:
+
+      sdgnn simulate configs/triangular/quench.yaml
+
+      sdgnn simulate configs/triangular/quench.yaml lattice.size=[96,96] integrator.kT=0.01 output=results/hot
+
+      sdgnn simulate configs/triangular/quench.yaml --resume     bit for bit the uninterrupted run
+    """
+    with _friendly_errors():
+        from sdgnn.commands.simulate import run
+        from sdgnn.config.commands import SimulateConfig
+
+        run(SimulateConfig.load(config, overrides or ()), resume=resume)
+
+
+@app.command()
+def analyze(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Chirality, structure factor and domain length of a trajectory, with error bars over its replicas.
+
+    Examples:
+
+      sdgnn analyze configs/triangular/analyze.yaml
+
+      sdgnn analyze configs/triangular/analyze.yaml trajectory=results/hot output=results/hot-analysis
+    """
+    with _friendly_errors():
+        from sdgnn.commands.analyze import run
+        from sdgnn.config.commands import AnalyzeConfig
+
+        run(AnalyzeConfig.load(config, overrides or ()), resume=resume)
+
+
+@app.command()
+def demo(
+    config: Annotated[Path, typer.Argument(metavar="[CONFIG.yaml]", help="Its settings.")] = Path("configs/demo.yaml"),
+    overrides: Overrides = None,
+    keys: Keys = False,
+) -> None:
+    """The whole pipeline on the triangular lattice at quarter filling, in minutes, with a report at the end.
+
+    Exact labels, training, errors on held-out states and on a larger exact lattice beside fitted Heisenberg models,
+    a quench of several replicas of a 64 x 64 lattice measured on the fly, and a self-contained HTML report.
+
+    Examples:
+
+      sdgnn demo
+
+      sdgnn demo configs/demo.yaml quench.lattice.size=[96,96] quench.replicas=2
+    """
+    with _friendly_errors():
+        from sdgnn.commands.demo import run
+        from sdgnn.config.training import DemoConfig
+
+        run(DemoConfig.load(config, overrides or ()))
+
+
+@contextmanager
+def _friendly_errors() -> Iterator[None]:
+    """Turn the user's mistakes and interruptions into one clear message and an exit status."""
+    from sdgnn.errors import NumericalError, UserError
+
+    try:
+        yield
+    except UserError as error:
+        _complain(error)
+        raise typer.Exit(USER_ERROR) from None
+    except NumericalError as error:
+        _complain(error)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what was finished before is saved, go on with --resume", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise typer.Exit(1) from None
+
+
+def _complain(error: Exception) -> None:
+    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    typer.echo(str(error), err=True)
+
+
+def main() -> None:
+    """Entry point of the command ``sdgnn``."""
+    app()

@@ -1,0 +1,69 @@
+"""Analysis of a trajectory from a configuration."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgnn.analysis.trajectories import analyze
+from sdgnn.commands.console import say, timed
+from sdgnn.config.commands import AnalyzeConfig
+from sdgnn.dynamics import open_trajectory
+from sdgnn.errors import UserError
+from sdgnn.lattice import Lattice
+from sdgnn.results import open_results
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def run(config: AnalyzeConfig, resume: bool = False) -> Path:
+    """Analyse into a results folder and return it."""
+    trajectory = open_trajectory(config.trajectory)
+    lattice = lattice_of_run(config.trajectory)
+    order = None if config.order is None else wave_vectors(config.order, lattice)
+    results = open_results(config, "analyze", config.output, resume)
+    with timed(f"analysing {config.trajectory}"):
+        found = analyze(trajectory, lattice, order)
+    results.write_json("analysis.json", series(found))
+    say(f"analysis: {results.path}")
+    return results.path
+
+
+def lattice_of_run(folder: Path) -> Lattice:
+    """The lattice that a simulation in ``folder`` ran on. Raises UserError when its run.json cannot be read."""
+    path = folder / "run.json"
+    try:
+        return Lattice.from_dict(json.loads(path.read_text())["settings"]["lattice"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} tells no lattice ({error!r})", allowed="the folder of a simulation") from error
+
+
+def wave_vectors(fractions: tuple[tuple[float, ...], ...], lattice: Lattice) -> np.ndarray:
+    """(peak, dim) wave vectors from fractions of the reciprocal primitive vectors."""
+    if lattice.shape is None or any(len(q) != lattice.dim for q in fractions):
+        raise UserError(f"order {fractions} on {lattice!r}", allowed=f"{lattice.dim} numbers per peak, on a crystal")
+    return np.array(fractions) @ (lattice.reciprocal * np.array(lattice.shape)[:, None])
+
+
+def series(found: xarray.Dataset) -> dict[str, Any]:
+    """Every quantity that is one number per time, as plain lists: time, mean and error over replicas.
+
+    Numbers that are not finite (an error from one replica, a length beyond the cell) become null.
+    """
+    content: dict[str, Any] = {}
+    for name in map(str, found.data_vars):
+        if not name.endswith("_mean") or found[name].ndim != 1:
+            continue
+        time = str(found[name].dims[0])
+        entry = {"time": found[time], "mean": found[name], "error": found[f"{name.removesuffix('_mean')}_error"]}
+        content[name.removesuffix("_mean")] = {key: _finite(values.values) for key, values in entry.items()}
+    return content
+
+
+def _finite(values: np.ndarray) -> list[float | None]:
+    return [float(v) if math.isfinite(v) else None for v in values]

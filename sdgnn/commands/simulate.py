@@ -1,0 +1,62 @@
+"""Spin dynamics from a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from sdgnn.analysis.observers import observer
+from sdgnn.commands.console import say, timed
+from sdgnn.config.commands import QuenchConfig, SimulateConfig
+from sdgnn.dynamics import Integrator, Observer, Run, simulate
+from sdgnn.fields import Field
+from sdgnn.results import open_results
+
+
+def run(config: SimulateConfig, resume: bool = False) -> Path:
+    """Simulate into a results folder and return it."""
+    start = Start.of(config, config.field.build(config.lattice.build(), config.dtype))
+    results = open_results(config, "simulate", config.output, resume, free=["steps", "checkpoint_every"])
+    say(repr(run_dynamics(config, start, results.path, resume=results.resumed)))
+    say(f"trajectory: {results.path}")
+    return results.path
+
+
+@dataclass(frozen=True)
+class Start:
+    """All that a run needs, built and checked before its folder is made."""
+
+    field: Field
+    """What drives the spins."""
+    spins: Tensor
+    """First spins, (replica, site, 3)."""
+    integrator: Integrator
+    """The integrator, its time step settled."""
+    observers: tuple[Observer, ...]
+    """What is measured."""
+
+    @classmethod
+    def of(cls, config: QuenchConfig, field: Field) -> Start:
+        """What ``config`` describes, driven by ``field``. Raises UserError where the lattice does not allow it."""
+        spins = config.initial.build(field.lattice, config.replicas, config.seed, config.dtype)
+        observers = tuple(observer(name, field.lattice, every) for name, every in config.observe.items())
+        return cls(field, spins, config.integrator.build(field, spins), observers)
+
+
+def run_dynamics(config: QuenchConfig, start: Start, folder: Path, resume: bool = False) -> Run:
+    """The run that ``config`` describes, with a progress bar."""
+    with timed(f"{config.steps} steps of {config.replicas} replica(s) by {start.integrator!r} in {start.field!r}"):
+        return simulate(
+            start.field,
+            start.spins,
+            start.integrator,
+            config.steps,
+            seed=config.seed,
+            observers=start.observers,
+            folder=folder,
+            resume=resume,
+            progress=True,
+            checkpoint_every=config.checkpoint_every,
+        )

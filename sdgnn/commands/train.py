@@ -1,0 +1,54 @@
+"""Training from a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from sdgnn.commands.console import say, timed
+from sdgnn.config.training import TrainConfig
+from sdgnn.data import LabelSet
+from sdgnn.errors import UserError
+from sdgnn.nn import Network, NetworkSettings
+from sdgnn.results import open_results
+from sdgnn.train import TrainSettings
+from sdgnn.train.loop import fit
+
+
+def run(config: TrainConfig, resume: bool = False) -> Path:
+    """Train into a results folder and return it."""
+    sets = [LabelSet.read(path) for path in config.data]
+    results = open_results(config, "train", config.output, resume)
+    parts = [labels.split([1 - config.validation, config.validation], config.seed) for labels in sets]
+    training, validation = [first for first, _ in parts], [second for _, second in parts]
+    train_network(
+        training, validation, config.network, config.training, config.seed, results.path, resume=results.resumed
+    )
+    say(f"model: {results.path}")
+    return results.path
+
+
+def train_network(
+    training: Sequence[LabelSet],
+    validation: Sequence[LabelSet],
+    network: NetworkSettings,
+    settings: TrainSettings,
+    seed: int,
+    folder: Path,
+    resume: bool = False,
+) -> Network:
+    """A network with initial weights from ``seed``, trained into ``folder``, with a progress bar.
+
+    Raises UserError when the label sets are on lattices of several families.
+    """
+    lattice = training[0].lattice
+    for labels in training:
+        if not labels.lattice.same_family(lattice) and labels.lattice.to_dict() != lattice.to_dict():
+            raise UserError(f"labels on {lattice!r} and {labels.lattice!r}", allowed="lattices of one family")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        fresh = Network(network, lattice)
+    with timed(f"training {fresh!r} on {sum(map(len, training))} states"):
+        return fit(fresh, training, validation, settings, folder, resume=resume, progress=True)

@@ -1,0 +1,130 @@
+"""The configuration of each command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field as Key
+from pydantic import field_validator
+
+from sdgnn.analysis.observers import NAMES as OBSERVERS
+from sdgnn.config.base import Config, nearest
+from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
+from sdgnn.config.runs import InitialConfig, IntegratorConfig
+from sdgnn.data.protocols import Protocol, protocol_from_dict
+from sdgnn.errors import UserError
+
+Seed = Annotated[int, Key(ge=0)]
+Precision = Literal["float32", "float64"]
+
+
+class GenerateConfig(Config):
+    """Exact labels of spin states."""
+
+    lattice: LatticeConfig
+    """The lattice that is diagonalised."""
+    hamiltonian: HamiltonianConfig = HamiltonianConfig()
+    """The s-d Hamiltonian."""
+    solver: SolverConfig
+    """The electrons' ensemble and temperature."""
+    protocols: Annotated[tuple[dict[str, Any], ...], Key(min_length=1)]
+    """Which states: random {states}, noisy_order {order, strengths, states}, interpolation {order, fractions, paths},
+    snapshots {runs, steps, dt, damping, kT, start, noise, model}; each entry names its protocol."""
+    seed: Seed = 0
+    """Seed of the states."""
+    workers: Annotated[int, Key(ge=0)] | None = None
+    """Processes on this machine; none takes one per core, 0 stays in this process."""
+    scheduler: str | None = None
+    """Address of a running dask scheduler (tcp://...) whose workers label instead."""
+    output: Path | None = None
+    """Folder for labels.h5; results/generate-<date> by default."""
+
+    @field_validator("protocols")
+    @classmethod
+    def _known_protocols(cls, entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for number, entry in enumerate(entries):
+            try:
+                protocol_from_dict(entry)
+            except UserError as error:
+                raise UserError(f"entry {number}: {error.given}", allowed=error.allowed, fix=error.fix) from error
+        return entries
+
+    def build_protocols(self) -> list[Protocol]:
+        """The protocols, in order."""
+        return [protocol_from_dict(entry) for entry in self.protocols]
+
+
+class EvaluateConfig(Config):
+    """Errors of a network on label sets, beside fitted Heisenberg models."""
+
+    model: str
+    """The network: its folder, file or shipped name."""
+    data: Annotated[tuple[Path, ...], Key(min_length=1)]
+    """Label sets to judge it on."""
+    training: tuple[Path, ...] = ()
+    """Label sets that the Heisenberg models are fitted to; without any, each set in data serves for itself."""
+    precision: Precision = "float32"
+    """Precision of the network's arithmetic."""
+    output: Path | None = None
+    """Folder for the tables and plots; results/evaluate-<date> by default."""
+
+
+class QuenchConfig(Config):
+    """A run of several replicas; what drives them is said elsewhere."""
+
+    lattice: LatticeConfig
+    """The lattice."""
+    initial: InitialConfig = InitialConfig()
+    """The spins at time 0."""
+    integrator: IntegratorConfig = IntegratorConfig()
+    """Scheme, time step, damping and bath temperature."""
+    steps: Annotated[int, Key(ge=0)]
+    """Number of time steps."""
+    replicas: Count = 1
+    """Independent runs, each with its own first state and noise."""
+    observe: dict[str, Count] = {"spins": 100, "energy": 10, "magnetization": 10}
+    """Observers by name and the steps between their measurements."""
+    checkpoint_every: Count = 1000
+    """Steps between checkpoints, from which --resume goes on."""
+    precision: Precision = "float32"
+    """Precision of spins and field."""
+    seed: Seed = 0
+    """Seed of the first states and the noise."""
+
+    @field_validator("observe")
+    @classmethod
+    def _known_observers(cls, entries: dict[str, int]) -> dict[str, int]:
+        for name in entries:
+            if name not in OBSERVERS:
+                near = nearest(name, OBSERVERS)
+                fix = f"did you mean {near}?" if near else ""
+                raise UserError(f"unknown observer {name}", allowed=", ".join(OBSERVERS), fix=fix)
+        return entries
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """``precision`` as torch names it."""
+        return torch.float32 if self.precision == "float32" else torch.float64
+
+
+class SimulateConfig(QuenchConfig):
+    """Spin dynamics."""
+
+    field: FieldConfig
+    """What drives the spins."""
+    output: Path | None = None
+    """Folder for the trajectory and checkpoint; results/simulate-<date> by default."""
+
+
+class AnalyzeConfig(Config):
+    """Order and domains in a trajectory."""
+
+    trajectory: Path
+    """Folder of the run."""
+    order: tuple[tuple[float, ...], ...] | None = None
+    """Wave vectors of the spin order whose domains are measured too, in fractions of the reciprocal primitive vectors:
+    [[0.5, 0], [0, 0.5], [0.5, 0.5]] for tetrahedral order. Needs recorded spins."""
+    output: Path | None = None
+    """Folder for analysis.json and the plots; results/analyze-<date> by default."""

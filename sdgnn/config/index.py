@@ -1,0 +1,17 @@
+"""Which configuration each command takes."""
+
+from __future__ import annotations
+
+from sdgnn.config.base import Config
+from sdgnn.config.commands import AnalyzeConfig, EvaluateConfig, GenerateConfig, SimulateConfig
+from sdgnn.config.training import DemoConfig, TrainConfig
+
+COMMANDS: dict[str, type[Config]] = {
+    "generate": GenerateConfig,
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "simulate": SimulateConfig,
+    "analyze": AnalyzeConfig,
+    "demo": DemoConfig,
+}
+"""The configuration of each command."""

@@ -1,0 +1,88 @@
+"""Sections of simulations: first states and integrators."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field as Key
+from pydantic import model_validator
+from torch import Tensor
+
+from sdgnn import dynamics
+from sdgnn import spins as textures
+from sdgnn.config.base import Config, nearest
+from sdgnn.config.physics import NotNegative, Positive
+from sdgnn.dynamics import Integrator
+from sdgnn.errors import UserError
+from sdgnn.fields import Field
+from sdgnn.lattice import Lattice
+
+TEXTURES: dict[str, Callable[..., Tensor]] = {
+    "random": textures.random,
+    "ferro": textures.ferro,
+    "neel": textures.neel,
+    "stripe": textures.stripe,
+    "order120": textures.order120,
+    "tetrahedral": textures.tetrahedral,
+    "skyrmion_crystal": textures.skyrmion_crystal,
+}
+"""Spin states by the name they have in sdgnn.spins."""
+
+SCHEMES = {
+    "heun": dynamics.Heun,
+    "implicit-midpoint": dynamics.ImplicitMidpoint,
+    "semi-implicit-b": dynamics.SemiImplicitB,
+}
+
+
+class InitialConfig(Config):
+    """The spins at time 0."""
+
+    state: Literal["random", "ferro", "neel", "stripe", "order120", "tetrahedral", "skyrmion_crystal"] = "random"
+    """A texture of sdgnn.spins."""
+    options: Annotated[dict[str, Any], Key(default_factory=dict)]
+    """What the texture takes besides the lattice, for example {chirality: -1} or {period: 8}."""
+    noise: NotNegative = 0.0
+    """Strength g of the noise: S -> (S + g n) / |S + g n|, n standard normal."""
+
+    @model_validator(mode="after")
+    def _known_options(self) -> InitialConfig:
+        taken = {"lattice", "replicas", "seed", "dtype"}
+        known = [name for name in inspect.signature(TEXTURES[self.state]).parameters if name not in taken]
+        for name in self.options:
+            if name not in known:
+                near = nearest(name, known)
+                fix = f"did you mean {near}?" if near else ""
+                raise UserError(f"option {name} of {self.state}", allowed=", ".join(known) or "none", fix=fix)
+        return self
+
+    def build(self, lattice: Lattice, replicas: int, seed: int, dtype: torch.dtype) -> Tensor:
+        """Spins (replica, site, 3), drawn in float64 whatever ``dtype`` they are returned in."""
+        drawn = {"seed": seed} if self.state == "random" else {}
+        spins = TEXTURES[self.state](lattice, replicas=replicas, **drawn, **self.options)
+        return (textures.noisy(spins, self.noise, seed) if self.noise else spins).to(dtype)
+
+
+class IntegratorConfig(Config):
+    """How the Landau-Lifshitz-Gilbert equation is integrated."""
+
+    scheme: Literal["heun", "implicit-midpoint", "semi-implicit-b"] = "heun"
+    """Heun's predictor-corrector, the implicit midpoint rule, or Mentink's semi-implicit scheme B."""
+    dt: Positive | None = None
+    """Time step in hbar / t; without it the one that suggest_dt finds for the first spins."""
+    damping: NotNegative | tuple[NotNegative, ...] = 0.1
+    """Gilbert damping alpha; one number, or one per replica."""
+    kT: NotNegative | tuple[NotNegative, ...] = 0.0
+    """Temperature of the spins' bath (not that of the electrons); one number, or one per replica."""
+    form: Literal["gilbert", "landau-lifshitz"] = "gilbert"
+    """gilbert divides by 1 + alpha^2, landau-lifshitz does not."""
+
+    def build(self, field: Field, spins: Tensor) -> Integrator:
+        """The integrator; where dt is not given, it is the one suggested for these spins."""
+        integrator = SCHEMES[self.scheme](
+            dt=1.0 if self.dt is None else self.dt, damping=self.damping, kT=self.kT, form=self.form
+        )
+        return integrator if self.dt else integrator.with_dt(dynamics.suggest_dt(field, spins, integrator))

@@ -1,0 +1,67 @@
+"""The configurations of training and of the demo, which trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field as Key
+
+from sdgnn.config.base import Config
+from sdgnn.config.commands import GenerateConfig, QuenchConfig, Seed
+from sdgnn.config.physics import Count
+from sdgnn.nn import NetworkSettings
+from sdgnn.train import TrainSettings
+
+Share = Annotated[float, Key(gt=0, lt=1)]
+
+
+class TrainConfig(Config):
+    """Training of a network on label sets."""
+
+    data: Annotated[tuple[Path, ...], Key(min_length=1)]
+    """Label sets of one lattice family: .h5, or .npz with spins, field, lattice, shape."""
+    validation: Share = 0.1
+    """Part of the independent samples of every set that is held out to choose the best weights."""
+    network: NetworkSettings = NetworkSettings()
+    """The network."""
+    training: TrainSettings = TrainSettings()
+    """How it is trained."""
+    seed: Seed = 0
+    """Seed of the initial weights and of the split; the order of the states has its own (training.seed)."""
+    output: Path | None = None
+    """Folder for the model, metrics, checkpoints and TensorBoard logs; results/train-<date> by default."""
+
+
+class LargerConfig(Config):
+    """The larger exact lattice on which the network is judged without having seen its size."""
+
+    size: tuple[Count, ...]
+    """Unit cells along each primitive vector."""
+    states: Count = 4
+    """Number of random states."""
+
+
+class DemoConfig(Config):
+    """The whole pipeline."""
+
+    labels: GenerateConfig
+    """Exact labels for training and for held-out states."""
+    test: Share = 0.15
+    """Part of the labelled samples on which errors are reported and that training never sees."""
+    larger: LargerConfig
+    """Labels of a larger lattice, for errors alone."""
+    validation: Share = 0.1
+    """Part of the other samples that is held out to choose the best weights."""
+    network: NetworkSettings = NetworkSettings()
+    """The network."""
+    training: TrainSettings = TrainSettings()
+    """How it is trained."""
+    quench: QuenchConfig
+    """The quench that the network drives."""
+    locality_sites: Count = 4
+    """Environments probed for the floor of the error by reach."""
+    seed: Seed = 0
+    """Seed of the initial weights and of the split."""
+    output: Path | None = None
+    """Folder for everything; results/demo-<date> by default."""

@@ -1,0 +1,212 @@
+"""The command line: help that teaches, one clear message for every mistake, folders that can be resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from sdgnn import ExactField, Lattice, SDModel
+from sdgnn.cli import app
+from sdgnn.data import LabelSet
+from sdgnn.dynamics import open_trajectory
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / "configs"
+COMMANDS = ("generate", "train", "evaluate", "simulate", "analyze", "demo")
+
+LABELS = """
+lattice: {type: triangular, size: [3, 3]}
+solver: {kT: 0.1, filling: 0.25}
+protocols:
+  - {protocol: random, states: 6}
+workers: 0
+seed: 3
+output: labels
+"""
+
+QUENCH = """
+lattice: {type: triangular, size: [6, 6]}
+field: {heisenberg: [1.0]}
+integrator: {dt: 0.02, damping: 0.3, kT: 0.1}
+steps: 60
+replicas: 2
+observe: {spins: 20, energy: 10, chirality: 10}
+checkpoint_every: 20
+output: quench
+"""
+
+
+def sdgnn(*arguments: str) -> Result:
+    """The command in this process."""
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder with labels.yaml and quench.yaml."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels.yaml").write_text(LABELS)
+    (tmp_path / "quench.yaml").write_text(QUENCH)
+    return tmp_path
+
+
+def test_help_lists_the_commands() -> None:
+    result = sdgnn("--help")
+    assert result.exit_code == 0
+    for command in COMMANDS:
+        assert command in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command_has_examples(command: str) -> None:
+    result = sdgnn(command, "--help")
+    assert result.exit_code == 0
+    assert f"sdgnn {command}" in result.output
+
+
+@pytest.mark.parametrize("command", ["generate", "simulate", "nonsense"])
+def test_missing_file_or_command_is_the_users_fault(folder: Path, command: str) -> None:
+    result = sdgnn(command, "labls.yaml")
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_a_missing_file_is_named_with_the_nearest(folder: Path) -> None:
+    result = sdgnn("generate", "labls.yaml")
+    assert result.exit_code == 2
+    assert "no file labls.yaml; did you mean labels.yaml?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["generate", "labels.yaml", "solver.kt=1"], ["unknown key solver.kt", "solver.kT"]),
+        (["generate", "labels.yaml", "solver.filling=1.5"], ["solver.filling = 1.5"]),
+        (["generate", "labels.yaml", "protocols.0.protocol=randm"], ["did you mean 'random'"]),
+        (["generate", "labels.yaml", "protocols.0.sates=3"], ["'sates' in protocol random"]),
+        (["generate", "labels.yaml", "lattice.size=[3]"], ["size [3] of a triangular lattice"]),
+        (["simulate", "quench.yaml", "observe.chiralty=3"], ["unknown observer chiralty", "did you mean chirality?"]),
+        (["simulate", "quench.yaml", "field.heisenberg=null"], ["no field"]),
+        (["simulate", "quench.yaml", "initial.state=tetrahedral", "initial.options.charility=1"], ["chirality?"]),
+        (["simulate", "quench.yaml", "initial.state=neel"], ["Neel", "bipartite"]),
+        (["analyze", "quench.yaml"], ["unknown key lattice", "trajectory is missing"]),
+    ],
+)
+def test_mistakes_are_explained_and_leave_nothing_behind(folder: Path, arguments: list[str], words: list[str]) -> None:
+    result = sdgnn(*arguments)
+    assert result.exit_code == 2
+    for word in words:
+        assert word in " ".join(result.stderr.split())
+    assert sorted(p.name for p in folder.iterdir()) == ["labels.yaml", "quench.yaml"]
+
+
+def test_generate_writes_the_labels_it_was_asked_for(folder: Path) -> None:
+    result = sdgnn("generate", "labels.yaml", "solver.kT=0.2", "protocols.0.states=4")
+    assert result.exit_code == 0, result.output
+    labels = LabelSet.read(folder / "labels/labels.h5")
+    exact = ExactField(SDModel(Lattice.triangular(3, 3)), kT=0.2, filling=0.25)(labels.spins)
+    assert len(labels) == 4
+    assert (exact.field - labels.field).abs().max() < 1e-10
+    assert (folder / "labels/config.yaml").exists()
+    assert json.loads((folder / "labels/provenance.json").read_text())["starts"][0]["sdgnn"]
+
+
+def test_the_saved_config_repeats_the_run(folder: Path) -> None:
+    assert sdgnn("generate", "labels.yaml", "seed=5").exit_code == 0
+    assert sdgnn("generate", "labels/config.yaml", "output=again").exit_code == 0
+    first, second = (LabelSet.read(folder / name / "labels.h5") for name in ("labels", "again"))
+    assert first.content_hash == second.content_hash
+    assert sdgnn("generate", "labels.yaml", "seed=6", "output=other").exit_code == 0
+    assert LabelSet.read(folder / "other/labels.h5").content_hash != first.content_hash
+
+
+def test_a_folder_with_results_is_never_overwritten(folder: Path) -> None:
+    assert sdgnn("generate", "labels.yaml").exit_code == 0
+    before = (folder / "labels/labels.h5").read_bytes()
+    result = sdgnn("generate", "labels.yaml", "seed=9")
+    assert result.exit_code == 2
+    assert "already holds" in result.stderr
+    result = sdgnn("generate", "labels.yaml", "seed=9", "--resume")
+    assert result.exit_code == 2
+    assert "another seed" in result.stderr
+    assert (folder / "labels/labels.h5").read_bytes() == before
+
+
+def test_without_output_each_run_has_its_own_folder(folder: Path) -> None:
+    for _ in range(2):
+        assert sdgnn("generate", "labels.yaml", "output=null").exit_code == 0
+    assert len(list((folder / "results").glob("generate-*/labels.h5"))) == 2
+
+
+def test_simulate_and_analyze(folder: Path) -> None:
+    result = sdgnn("simulate", "quench.yaml")
+    assert result.exit_code == 0, result.output
+    trajectory = open_trajectory(folder / "quench")
+    assert trajectory["chirality"].shape == (7, 2)
+    assert sdgnn("analyze", "nothing.yaml").exit_code == 2
+    (folder / "analyze.yaml").write_text("trajectory: quench\noutput: analysis\norder: [[0.5, 0.0]]\n")
+    result = sdgnn("analyze", "analyze.yaml")
+    assert result.exit_code == 0, result.output
+    found = json.loads((folder / "analysis/analysis.json").read_text())
+    assert found["chirality"]["mean"] == pytest.approx(trajectory["chirality"].mean("replica").values.tolist())
+    assert "spin_domain_length" in found
+    result = sdgnn("analyze", "analyze.yaml", "trajectory=elsewhere", "output=b")
+    assert result.exit_code == 2
+    assert "no trajectory in elsewhere" in result.stderr
+
+
+def test_a_resumed_simulation_is_the_uninterrupted_one(folder: Path) -> None:
+    assert sdgnn("simulate", "quench.yaml", "output=whole").exit_code == 0
+    assert sdgnn("simulate", "quench.yaml", "output=part", "steps=25").exit_code == 0
+    assert sdgnn("simulate", "quench.yaml", "output=part", "--resume").exit_code == 0
+    whole, part = open_trajectory(folder / "whole"), open_trajectory(folder / "part")
+    assert whole.identical(part)
+
+
+def test_keys_are_documented() -> None:
+    result = sdgnn("simulate", "--keys")
+    assert result.exit_code == 0
+    assert "integrator.damping: number or list of number, default 0.1" in result.output
+    assert "field.dmi.kind: bloch | neel, default bloch" in result.output
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONFIGS)))
+def test_shipped_configurations_are_valid(path: Path) -> None:
+    from sdgnn.config.index import COMMANDS as CONFIG_OF
+
+    command = {"labels": "generate", "quench": "simulate"}.get(path.stem, path.stem)
+    CONFIG_OF[command].load(path)
+
+
+def test_ctrl_c_ends_with_130_and_loses_nothing(folder: Path) -> None:
+    """A real process, really interrupted in the middle of its run, then resumed."""
+    arguments = ["simulate", "quench.yaml", "steps=200000", "observe.spins=100000", "observe.energy=1000"]
+    command = [sys.executable, "-m", "sdgnn", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=os.environ, text=True)
+    checkpoint = folder / "quench/checkpoint.npz"
+    deadline = time.monotonic() + 60
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr
+    assert len(open_trajectory(folder / "quench")["energy"]) >= 1
+
+
+def test_starts_within_three_seconds() -> None:
+    """The processor time of ``sdgnn --help``, which does not depend on what else the machine is doing."""
+    before = os.times()
+    subprocess.run([sys.executable, "-m", "sdgnn", "--help"], check=True, capture_output=True)
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 3
