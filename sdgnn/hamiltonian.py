@@ -42,6 +42,8 @@ class SDModel:
                 f"hopping {list(self.hopping)} with exchange {self.exchange}",
                 allowed="one finite hopping per neighbour shell, nearest first, and a finite exchange",
             )
+        if not lattice.is_crystal:
+            raise UserError("hopping by neighbour shell on a free lattice", allowed="crystals")
         self.lattice = lattice
         self._hoppings: dict[tuple[float, ...] | None, Tensor] = {}
 

@@ -180,7 +180,7 @@ class Lattice:
         return self.shape is not None
 
     @property
-    def reciprocal(self) -> np.ndarray:
+    def reciprocal(self) -> Float[np.ndarray, "dim dim"]:
         """(dim, dim) rows b_a with b_a . cell_b = 2 pi delta_ab."""
         return 2 * math.pi * np.linalg.inv(self.cell).T
 
@@ -224,12 +224,12 @@ class Lattice:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Lattice:
-        """Inverse of :meth:`to_dict`. Raises UserError when entries are missing."""
+        """Inverse of :meth:`to_dict`. Raises UserError when entries are missing or do not fit."""
         try:
             if data["name"] == "free":
                 return cls.free(data["positions"], data["cell"])
             return cls.crystal(data["vectors"], data["basis"], data["shape"], name=str(data["name"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError) as error:
             raise UserError(
                 f"a lattice description that cannot be read ({error!r})",
                 allowed="name with vectors, basis, shape; or name 'free' with positions, cell",
@@ -244,7 +244,7 @@ class Lattice:
             return self.positions, self.cell
         return self.basis, self.vectors
 
-    def shell_distances(self, shells: int) -> np.ndarray:
+    def shell_distances(self, shells: int) -> Float[np.ndarray, " shell"]:
         """Distances of the first ``shells`` neighbour shells, nearest first. Crystals only."""
         if not self.is_crystal:
             raise UserError("neighbour shells of a free lattice", allowed="crystals; use bonds_within(cutoff) instead")
@@ -264,7 +264,7 @@ class Lattice:
 
     def bonds_within(self, cutoff: float) -> Bonds:
         """All bonds no longer than ``cutoff``."""
-        if not cutoff > 0:
+        if not 0 < cutoff < math.inf:
             raise UserError(f"cutoff {cutoff}", allowed="a positive distance")
         i, j, offset, vector = periodic_pairs(*self._unit_cell, float(cutoff))
         if self.shape is None:
@@ -285,7 +285,7 @@ class Lattice:
             cells = cells * length + (here + offset[..., axis]) % length
         return cells * self.n_basis + member
 
-    def find(self, positions: Any) -> np.ndarray:
+    def find(self, positions: Any) -> Int[np.ndarray, " point"]:
         """Sites at given positions (point, dim), modulo the cell. Raises UserError where no site is.
 
         Maps data of another program, whose site order differs, onto this lattice.
@@ -324,7 +324,7 @@ class Lattice:
     # -- triangles ----------------------------------------------------------------------------------------------
 
     @cached_property
-    def triangles(self) -> np.ndarray:
+    def triangles(self) -> Int[np.ndarray, "triangle 3"]:
         """(triangle, 3) sites of a periodic Delaunay triangulation, counter-clockwise; two dimensions only.
 
         Where several triangulations are equally good (square lattice, hexagons), every unit cell has the same one.
@@ -336,7 +336,7 @@ class Lattice:
 
     # -- symmetry -----------------------------------------------------------------------------------------------
 
-    def translation(self, *cells: int) -> np.ndarray:
+    def translation(self, *cells: int) -> Int[np.ndarray, " site"]:
         """(site,) permutation: site i is carried onto ``result[i]`` by the translation ``sum_a cells_a a_a``."""
         if self.shape is None:
             raise UserError("translations of a free lattice", allowed="crystals")
@@ -350,17 +350,16 @@ class Lattice:
         """Every rotation and reflection (with the translation it needs) that maps this finite lattice onto itself.
 
         The identity comes first. Operations that the extent breaks (a six-fold axis of a 4 x 6 triangular lattice)
-        are left out. A free lattice has the identity alone.
+        are left out. A product of two operations is a third one up to a translation. A free lattice has the identity
+        alone.
         """
-        identity = PointOperation(np.eye(self.dim), np.arange(self.n_sites))
         if self.vectors is None or self.basis is None:
-            return (identity,)
-        operations = [identity]
+            return (PointOperation(np.eye(self.dim), np.arange(self.n_sites)),)
+        operations = []
         for matrix in integer_isometries(self.vectors):
-            if np.allclose(matrix, np.eye(self.dim)) or not self._is_period(self.cell @ matrix.T):
+            if not self._is_period(self.cell @ matrix.T):
                 continue
-            turned = self.basis @ matrix.T
-            for shift in self.basis - turned[0]:
+            for shift in self.basis - self.basis[0] @ matrix.T:
                 try:
                     sites = self.find(self.positions @ matrix.T + shift)
                 except UserError:

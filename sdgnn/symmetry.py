@@ -6,15 +6,16 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Int
 
 
 @dataclass(frozen=True)
 class PointOperation:
     """A point-group operation acting on the sites of a finite periodic lattice."""
 
-    matrix: np.ndarray
+    matrix: Float[np.ndarray, "dim dim"]
     """(dim, dim) orthogonal matrix R."""
-    sites: np.ndarray
+    sites: Int[np.ndarray, " site"]
     """(site,) permutation: the operation carries site i onto ``sites[i]``."""
 
     @property
@@ -23,22 +24,21 @@ class PointOperation:
         return bool(np.linalg.det(self.matrix) > 0)
 
 
-def integer_isometries(vectors: np.ndarray) -> list[np.ndarray]:
-    """Orthogonal matrices that map the Bravais lattice with rows ``vectors`` (dim, dim) onto itself.
+def integer_isometries(vectors: Float[np.ndarray, "dim dim"]) -> list[Float[np.ndarray, "dim dim"]]:
+    """Orthogonal matrices that map the Bravais lattice with rows ``vectors`` onto itself, the identity first.
 
-    Each image of a primitive vector is a lattice vector of the same length, so only combinations with small whole
-    coefficients need trying; the primitive vectors are taken as reduced (no shorter choice exists).
+    Each image of a primitive vector is one of the lattice vectors of the same length.
     """
     dim = len(vectors)
-    reach = range(-2, 3) if dim < 3 else range(-1, 2)
-    points = np.array(list(itertools.product(reach, repeat=dim))) @ vectors
-    candidates = [
-        points[np.isclose(np.linalg.norm(points, axis=1), np.linalg.norm(vector), rtol=1e-6)] for vector in vectors
-    ]
     inverse = np.linalg.inv(vectors)
-    isometries = []
+    # coefficients of a vector v are v . inverse, so none exceeds |v| times the norm of a column
+    reach = np.floor(np.linalg.norm(vectors, axis=1).max() * np.linalg.norm(inverse, axis=0) + 1e-6).astype(int)
+    points = np.array(list(itertools.product(*[range(-n, n + 1) for n in reach]))) @ vectors
+    lengths = np.linalg.norm(points, axis=1)
+    candidates = [points[np.isclose(lengths, np.linalg.norm(vector), rtol=1e-6)] for vector in vectors]
+    isometries = [np.eye(dim)]
     for images in itertools.product(*candidates):
         matrix = (inverse @ np.array(images)).T
-        if np.allclose(matrix @ matrix.T, np.eye(dim), atol=1e-6):
+        if np.allclose(matrix @ matrix.T, np.eye(dim), atol=1e-6) and not np.allclose(matrix, np.eye(dim), atol=1e-6):
             isometries.append(matrix)
     return isometries

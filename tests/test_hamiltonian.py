@@ -140,4 +140,4 @@ def test_wrong_models_are_refused() -> None:
     with pytest.raises(UserError, match="one per cell axis"):
         SDModel(lattice).hopping_matrix((0.5,))
     with pytest.raises(UserError, match="free lattice"):
-        SDModel(Lattice.free([[0.0], [1.1]], [[3.0]])).hopping_matrix()
+        SDModel(Lattice.free([[0.0], [1.1]], [[3.0]]))
