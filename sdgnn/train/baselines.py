@@ -102,7 +102,12 @@ def compare(fields: Mapping[str, Field], labels: LabelSet, batch: int = 16) -> C
 
 
 def baselines(training: Sequence[LabelSet], lattice: Lattice) -> dict[str, Field]:
-    """The best-fit Heisenberg models of 1 and 5 shells, fitted to ``training`` and placed on ``lattice``."""
+    """The best-fit Heisenberg models of 1 and 5 shells, fitted to ``training`` and placed on ``lattice``.
+
+    Empty for free lattices, which have no shells.
+    """
+    if not lattice.is_crystal:
+        return {}
     return {
         f"Heisenberg, {shells} shell{'s' if shells > 1 else ''}": Heisenberg(
             lattice, fit_heisenberg(training, shells).couplings

@@ -110,7 +110,8 @@ class Objective:
         With the constants g_i = dL/dH_i and H_i = -dE/dS_i, the chain rule reads dL/dtheta = -d/dtheta sum_i g_i .
         dE/dS_i: the derivative of E along g. A central difference of E along u = g / max_i |g_i|,
 
-            dL/dtheta = - max|g| d/dtheta [E(S + eps u) - E(S - eps u)] / (2 eps) + dL/dE d/dtheta [E(S + eps u) + E(S - eps u)] / 2
+            dL/dtheta = - max|g| d/dtheta [E(S + eps u) - E(S - eps u)] / (2 eps)
+                        + dL/dE d/dtheta [E(S + eps u) + E(S - eps u)] / 2
 
         needs first derivatives alone; eps = (machine epsilon)^(1/3) balances truncation, of order eps^2, and rounding.
         The energy term takes the mean of both ends, which differs from E(S) by the same order.

@@ -73,7 +73,7 @@ WEIGHTS = {
 
 @pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS.keys())
 def test_gradient_equals_double_backward(weights):
-    """float64: truncation eps^2 and rounding machine / eps both are (2e-16)^(2/3) = 4e-11, times factors of order 10."""
+    """float64: truncation eps^2 and rounding machine / eps are (2e-16)^(2/3) = 4e-11, times factors of order 10."""
     network, objective, labels, shift = setting(torch.float64, weights)
     wanted = double_backward(objective, network, labels, shift)
     assert relative(single_backward(objective, network, labels, shift), wanted) < 1e-9

@@ -1,0 +1,217 @@
+"""Training a network on labels: the loop, its folder of results, and resuming it exactly."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sdgnn.data import LabelSet
+from sdgnn.errors import UserError
+from sdgnn.files import atomic_path
+from sdgnn.nn import Network
+from sdgnn.provenance import provenance
+from sdgnn.train.baselines import baselines, compare
+from sdgnn.train.metrics import judge, not_empty
+from sdgnn.train.objective import Objective, Scales
+from sdgnn.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    import lightning.pytorch as pl
+
+
+def fit(
+    network: Network,
+    training: Sequence[LabelSet],
+    validation: Sequence[LabelSet],
+    settings: TrainSettings,
+    folder: str | os.PathLike[str],
+    resume: bool = False,
+    progress: bool = False,
+) -> Network:
+    """Train ``network`` in place and return it with the averaged weights of the best validation torque R^2.
+
+    Minimises :class:`~sdgnn.train.objective.Objective` with AdamW. Label sets may live on several lattices of the
+    network's family. ``folder`` receives
+
+    ===================== ==========================================================================================
+    settings.json         settings, versions, content hashes of the labels, scales of the loss
+    metrics.json          final metrics on every label set; for validation sets, by protocol and next to the 1- and
+                          5-shell Heisenberg models fitted to the training sets
+    model.safetensors     the trained network
+    tensorboard/          torque R^2, torque RMSE, energy RMSE, angle error, loss, learning rate
+    checkpoints/          ``last`` and ``best`` training states
+    ===================== ==========================================================================================
+
+    Checkpoints are safetensors files with a JSON header, never pickles, so reading one runs no code. One is written
+    atomically after every epoch. With ``resume``, a run that was stopped or killed goes on from the last one and ends
+    exactly, bit for bit, as an uninterrupted one on the same machine: order of the states, moving average, schedule and
+    early stopping included. The settings (but ``minutes``) and labels must be those of the first call. A folder
+    without a checkpoint starts from the beginning.
+
+    Raises UserError on empty labels, lattices of another family than the network's, a folder that already
+    holds a training (unless ``resume``), and settings or labels that differ from those of the run to be resumed.
+    """
+    folder = Path(folder)
+    training, validation = list(training), list(validation)
+    _check(network, training, validation)
+    scales = Scales.of(training)
+    record = {
+        "settings": settings.model_dump(),
+        "training": [labels.content_hash for labels in training],
+        "validation": [labels.content_hash for labels in validation],
+        "scales": {name: getattr(scales, name) for name in ("torque", "longitudinal", "energy")},
+    }
+    last = _open(folder, record, resume)
+    start = time.monotonic()
+    with _quiet():
+        outcome = _run(network, training, validation, settings, scales, folder, last, progress)
+    _finish(network, training, validation, folder, record, outcome | {"seconds": round(time.monotonic() - start, 1)})
+    return network
+
+
+def _run(
+    network: Network, training: list[LabelSet], validation: list[LabelSet], settings: TrainSettings, scales: Scales,
+    folder: Path, last: Path | None, progress: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """Train, load the best averaged weights into ``network``, and say how it went."""
+    import lightning.pytorch as pl
+    from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, Timer
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    from sdgnn.train import checkpoint
+    from sdgnn.train.batches import InOrder, Shuffled, loader
+    from sdgnn.train.module import MONITOR, Keep, MovingAverage, ProgressBar, TrainingModule
+
+    order = Shuffled([len(labels) for labels in training], settings.batch, settings.seed)
+    objective = Objective(scales, settings.torque_weight, settings.longitudinal_weight, settings.energy_weight)
+    module = TrainingModule(
+        network, objective, settings, [s.lattice for s in training], [s.lattice for s in validation],
+        shift=0.0 if last else energy_shift(network, training), steps=settings.epochs * len(order),
+    )  # fmt: skip
+    keep = Keep(folder / "checkpoints")
+    callbacks: list[pl.Callback] = [MovingAverage(settings.ema), LearningRateMonitor("step"), keep]
+    if settings.patience is not None:
+        callbacks.append(EarlyStopping(MONITOR, patience=settings.patience, mode="max", check_on_train_epoch_end=False))
+    if settings.minutes is not None:
+        callbacks.append(Timer({"seconds": 60 * settings.minutes}, interval="epoch", verbose=False))  # type: ignore[dict-item]
+    if progress:
+        callbacks.append(ProgressBar())
+    trainer = pl.Trainer(
+        accelerator=settings.device, devices=1, max_epochs=settings.epochs, callbacks=callbacks,
+        logger=TensorBoardLogger(folder, name="", version="tensorboard"), plugins=[checkpoint.SafetensorsIO()],
+        gradient_clip_val=settings.clip, check_val_every_n_epoch=settings.validate_every, num_sanity_val_steps=0,
+        log_every_n_steps=10, enable_progress_bar=False, enable_model_summary=False, inference_mode=False,
+    )  # fmt: skip
+    trainer.fit(
+        module,
+        loader(training, order, settings.torch_dtype),
+        loader(validation, InOrder([len(s) for s in validation], settings.batch), settings.torch_dtype),
+        ckpt_path=last,
+    )
+    network.load_state_dict(checkpoint.weights(keep.best, "network."))
+    network.cpu()
+    return {
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "best_epoch": keep.epoch + 1,
+        "best_validation_torque_r2": keep.score,
+    }
+
+
+def _finish(
+    network: Network, training: list[LabelSet], validation: list[LabelSet], folder: Path, record: dict[str, Any],
+    outcome: dict[str, Any],
+) -> None:  # fmt: skip
+    """Judge the network, write metrics and model."""
+    report: dict[str, Any] = {"run": outcome, "training": [], "validation": []}
+    for labels in training:
+        metrics = judge(network.on(labels.lattice), labels)
+        report["training"].append({"lattice": repr(labels.lattice), **metrics.to_dict()})
+    for labels in validation:
+        fields = {"network": network.on(labels.lattice), **baselines(training, labels.lattice)}
+        report["validation"].append({"lattice": repr(labels.lattice), "rows": compare(fields, labels).to_dict()})
+    network.save(folder / "model.safetensors", {**provenance(), "training": record, "metrics": report})
+    write_json(folder / "metrics.json", report)
+
+
+def energy_shift(network: Network, sets: Sequence[LabelSet]) -> float:
+    """Mean over all labelled states of (true - predicted) energy per site; 0 where no set has energies."""
+    shifts = [
+        (part.energy - network.on(labels.lattice)(part.spins).energy.to(torch.float64)) / labels.lattice.n_sites
+        for labels in sets
+        for part in (labels[start : start + 16] for start in range(0, len(labels), 16))
+        if part.energy is not None
+    ]
+    return float(torch.cat(shifts).mean()) if shifts else 0.0
+
+
+def _check(network: Network, training: list[LabelSet], validation: list[LabelSet]) -> None:
+    """Raises UserError unless there are labels of the network's lattice family in both lists."""
+    for what, sets in (("training", training), ("validation", validation)):
+        if not sets:
+            raise UserError(f"no {what} labels", allowed=f"at least one {what} label set")
+        for labels in sets:
+            network.on(not_empty(labels).lattice)
+
+
+def _open(folder: Path, record: dict[str, Any], resume: bool) -> Path | None:
+    """Write settings.json into a fresh folder, or check that a run to be resumed is the same; its last checkpoint."""
+    last, settings = folder / "checkpoints" / "last.safetensors", folder / "settings.json"
+    if last.exists() and not resume:
+        raise UserError(
+            f"{folder} already holds a training", allowed="a new folder", fix="resume it, or choose another folder"
+        )
+    if last.exists() and settings.exists():
+        before = json.loads(settings.read_text())
+        for part in ("settings", "training", "validation"):
+            changed = _differences(before[part], record[part])
+            if changed:
+                raise UserError(
+                    f"resuming {folder} with other {part}: {changed}",
+                    allowed="the settings (but minutes) and labels of the interrupted run",
+                    fix="start a new folder for a different training",
+                )
+        return last
+    write_json(settings, {**record, "provenance": provenance()})
+    return None
+
+
+def _differences(before: Any, now: Any) -> str:
+    """What differs between two recorded parts, in words; empty if nothing does."""
+    if isinstance(now, dict):
+        names = [n for n in now if n != "minutes" and before.get(n) != now[n]]
+        return ", ".join(f"{n} = {now[n]!r}, before {before.get(n)!r}" for n in names)
+    return "" if before == now else "the labels' content has changed"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON atomically; NaN must have been replaced."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's remarks on hardware, workers and logging are silenced; errors pass."""
+    import lightning.pytorch  # noqa: F401 (sets its own levels when first imported)
+
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

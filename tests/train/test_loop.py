@@ -1,0 +1,266 @@
+"""Training end to end: it learns, resumes exactly, stops early, refuses mistakes and leaves a complete folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from train.helpers import OFFSET, heisenberg_labels
+from train.networks import small_network
+
+import sdgnn
+from sdgnn import Lattice, spins
+from sdgnn.data import LabelSet
+from sdgnn.errors import UserError
+from sdgnn.fields import Heisenberg
+from sdgnn.train import TrainSettings, fit, judge
+from sdgnn.train.checkpoint import read
+
+TRAINING = [heisenberg_labels((4, 4), 10, 0), heisenberg_labels((4, 6), 5, 1)]
+VALIDATION = [heisenberg_labels((6, 6), 4, 2)]
+SHORT = TrainSettings(epochs=4, batch=4, learning_rate=1e-2)
+
+
+def train(folder: Path, settings: TrainSettings = SHORT, resume: bool = False, **changed: Any) -> sdgnn.nn.Network:
+    """A fresh small network trained into ``folder``."""
+    parts = {"network": small_network(), "training": TRAINING, "validation": VALIDATION, **changed}
+    return fit(**parts, settings=settings, folder=folder, resume=resume)
+
+
+def assert_same_run(a: Path, b: Path) -> None:
+    """Weights, average, optimizer, schedule, loops and metrics are equal, bit for bit."""
+    first, second = (read(folder / "checkpoints" / "last.safetensors") for folder in (a, b))
+    for state in (first, second):
+        for name in [n for n in state["callbacks"] if n.startswith("Timer")]:
+            del state["callbacks"][name]
+        # counts of how often parts of the loop were started, which say that a run was resumed
+        del state["loops"]
+    assert_same(first, second)
+    models = [sdgnn.load(folder / "model.safetensors").state_dict() for folder in (a, b)]
+    assert_same(*models)
+    metrics = [json.loads((folder / "metrics.json").read_text()) for folder in (a, b)]
+    for m in metrics:
+        del m["run"]["seconds"]
+    assert metrics[0] == metrics[1]
+
+
+def assert_same(a: Any, b: Any, where: str = "") -> None:
+    assert type(a) is type(b), where
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert list(a) == list(b), where
+        for key in a:
+            assert_same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), where
+        for k, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}[{k}]")
+    else:
+        assert a == b, where
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    train(folder)
+    return folder
+
+
+def test_learns_a_heisenberg_model_and_transfers(tmp_path):
+    """Trained on 16 and 24 sites; on 36 sites the torque R^2 passes 0.99 and the labels' constant is in the energy."""
+    settings = TrainSettings(epochs=60, batch=3, learning_rate=1e-2, energy_weight=0.1)
+    network = train(tmp_path, settings)
+    field = network.on(VALIDATION[0].lattice)
+    metrics = judge(field, VALIDATION[0])
+    assert metrics.torque_r2 > 0.99
+    assert metrics.energy_rmse == pytest.approx(metrics.energy_rmse_shifted, rel=0.5)
+    assert abs(metrics.energy_shift) < 1e-2 * abs(OFFSET)
+    report = json.loads((tmp_path / "metrics.json").read_text())
+    row = next(r for r in report["validation"][0]["rows"] if r["field"] == "network")
+    assert row["torque_r2"] == pytest.approx(metrics.torque_r2, abs=1e-6)
+    assert {r["field"] for r in report["validation"][0]["rows"]} == {
+        "network", "Heisenberg, 1 shell", "Heisenberg, 5 shells"
+    }  # fmt: skip
+
+
+def test_same_settings_give_the_same_run(uninterrupted, tmp_path):
+    train(tmp_path)
+    assert_same_run(uninterrupted, tmp_path)
+
+
+def test_another_seed_gives_another_run(uninterrupted, tmp_path):
+    """Positive control of the comparison."""
+    train(tmp_path, SHORT.model_copy(update={"seed": 1}))
+    with pytest.raises(AssertionError):
+        assert_same_run(uninterrupted, tmp_path)
+
+
+def test_stopped_by_time_and_resumed_equals_uninterrupted(uninterrupted, tmp_path):
+    """The time limit ends the run after its first epoch; resumed without a limit it goes on exactly."""
+    train(tmp_path, SHORT.model_copy(update={"minutes": 1e-6}))
+    assert json.loads((tmp_path / "metrics.json").read_text())["run"]["epochs"] == 1
+    train(tmp_path, resume=True)
+    assert_same_run(uninterrupted, tmp_path)
+
+
+class Stop(Exception):
+    """Raised in the middle of training."""
+
+
+def breaking_network(steps: int) -> sdgnn.nn.Network:
+    """A network whose backward pass raises Stop after ``steps`` steps."""
+    network, done = small_network(), iter(range(steps))
+
+    def count(gradient: torch.Tensor) -> None:
+        if next(done, None) is None:
+            raise Stop
+
+    next(network.parameters()).register_hook(count)
+    return network
+
+
+@pytest.mark.parametrize("breaks", [(0,), (5,), (9, 6, 1, 5), (19,)], ids=str)
+def test_broken_off_anywhere_and_resumed_equals_uninterrupted(uninterrupted, tmp_path, breaks):
+    """Five steps an epoch, four epochs; broken off so many steps after each start, then left to end."""
+    for steps in breaks:
+        with pytest.raises(Stop):
+            train(tmp_path, resume=True, network=breaking_network(steps))
+    train(tmp_path, resume=True)
+    assert_same_run(uninterrupted, tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_equals_uninterrupted(uninterrupted, tmp_path):
+    """SIGKILL after each checkpoint of the first three epochs."""
+    program = f"from pathlib import Path; from train.test_loop import train;train(Path({str(tmp_path)!r}), resume=True)"
+    last = tmp_path / "checkpoints" / "last.safetensors"
+    kills = 0
+    for _ in range(3):
+        before = last.stat().st_mtime_ns if last.exists() else None
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        )  # fmt: skip
+        while process.poll() is None and (not last.exists() or last.stat().st_mtime_ns == before):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills > 0
+    train(tmp_path, resume=True)
+    assert_same_run(uninterrupted, tmp_path)
+
+
+def test_resuming_a_finished_run_changes_nothing(uninterrupted, tmp_path):
+    train(tmp_path)
+    train(tmp_path, resume=True)
+    assert_same_run(uninterrupted, tmp_path)
+
+
+def test_early_stop(tmp_path):
+    """A learning rate that moves no weight: validation cannot improve, so it stops after 1 + patience validations."""
+    settings = SHORT.model_copy(update={"epochs": 50, "learning_rate": 1e-30, "weight_decay": 0.0, "patience": 3})
+    before = small_network().state_dict()
+    network = train(tmp_path, settings)
+    run = json.loads((tmp_path / "metrics.json").read_text())["run"]
+    assert (run["epochs"], run["best_epoch"]) == (4, 1)
+    after = network.state_dict()
+    assert all(torch.allclose(before[k], after[k]) for k in before if before[k].is_floating_point())
+
+
+def test_best_weights_are_kept(tmp_path):
+    """Learning rate far too high: the last validation is worse than the best, and the best is what is returned."""
+    settings = TrainSettings(epochs=6, learning_rate=0.3, warmup=0.9, clip=100.0)
+    network = train(tmp_path, settings)
+    run = json.loads((tmp_path / "metrics.json").read_text())["run"]
+    found = judge(network.on(VALIDATION[0].lattice), VALIDATION[0]).torque_r2
+    assert found == pytest.approx(run["best_validation_torque_r2"], abs=1e-5)
+
+
+def test_folder_is_complete(uninterrupted):
+    settings = json.loads((uninterrupted / "settings.json").read_text())
+    assert settings["settings"]["batch"] == 4
+    assert settings["training"] == [labels.content_hash for labels in TRAINING]
+    assert settings["provenance"]["libraries"]["torch"] == torch.__version__.split("+")[0] or (
+        settings["provenance"]["libraries"]["torch"] == torch.__version__
+    )
+    network = sdgnn.load(uninterrupted / "model.safetensors")
+    assert judge(network.on(VALIDATION[0].lattice), VALIDATION[0]).torque_r2 == pytest.approx(
+        json.loads((uninterrupted / "metrics.json").read_text())["run"]["best_validation_torque_r2"], abs=1e-6
+    )
+
+
+def test_tensorboard_has_the_physics(uninterrupted):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(uninterrupted / "tensorboard"))
+    events.Reload()
+    names = set(events.Tags()["scalars"])
+    assert {
+        "train/torque_r2",
+        "validation/torque_r2",
+        "validation/torque_rmse",
+        "validation/energy_rmse_shifted",
+    } <= names
+    assert len(events.Scalars("validation/torque_r2")) == 4
+
+
+def test_says_nothing_of_its_own(tmp_path, capfd, recwarn):
+    train(tmp_path, SHORT.model_copy(update={"epochs": 1}))
+    out, err = capfd.readouterr()
+    assert out == err == ""
+    assert not [w for w in recwarn if "lightning" in str(w.filename)]
+
+
+def test_labels_without_energy_train_too(tmp_path):
+    bare = [replace(labels, energy=None) for labels in TRAINING]
+    train(tmp_path, SHORT.model_copy(update={"epochs": 1}), training=bare)
+    assert json.loads((tmp_path / "metrics.json").read_text())["training"][0]["energy_rmse"] is None
+
+
+def test_double_precision(tmp_path):
+    network = train(tmp_path, SHORT.model_copy(update={"epochs": 1, "dtype": "float64"}))
+    assert math.isfinite(judge(network.on(VALIDATION[0].lattice), VALIDATION[0]).torque_r2)
+
+
+def test_mistakes_are_refused_before_anything_is_written(tmp_path):
+    square = Lattice.square(4, 4)
+    states = spins.random(square, 2, seed=0)
+    wrong = LabelSet(square, states, Heisenberg(square, [1.0])(states).field)
+    for changed in ({"training": []}, {"validation": []}, {"training": [TRAINING[0][:0]]}, {"training": [wrong]}):
+        with pytest.raises(UserError):
+            train(tmp_path, **changed)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_used_folder_is_refused(uninterrupted):
+    with pytest.raises(UserError, match="already holds a training"):
+        train(uninterrupted)
+    with pytest.raises(UserError, match="epochs = 5, before 4"):
+        train(uninterrupted, SHORT.model_copy(update={"epochs": 5}), resume=True)
+    with pytest.raises(UserError, match="other training"):
+        train(uninterrupted, training=[TRAINING[0][:5], TRAINING[1]], resume=True)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"epochs": 0}, {"batch": 0}, {"learning_rate": -1.0}, {"ema": 1.0}, {"clip": math.nan}, {"epoch": 3}],
+)
+def test_settings_are_validated(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TrainSettings(**wrong)
+
+
+@pytest.mark.parametrize("name", list(TrainSettings.model_fields))
+def test_every_setting_is_described(name):
+    assert len(TrainSettings.model_fields[name].description or "") > 10
