@@ -1,0 +1,19 @@
+"""Figures for reports and papers; each function returns a ``matplotlib.figure.Figure`` and touches no global state.
+
+Save one with ``figure.savefig("name.pdf")`` (text and lines stay vectors, dense maps are pixels) or ``.png``.
+"""
+
+from sdgnn.analysis.plots.accuracy import torque_errors, torque_parity
+from sdgnn.analysis.plots.growth import domain_growth, time_series
+from sdgnn.analysis.plots.maps import chirality_maps, spin_maps
+from sdgnn.analysis.plots.reciprocal import structure_factor_maps
+
+__all__ = [
+    "chirality_maps",
+    "domain_growth",
+    "spin_maps",
+    "structure_factor_maps",
+    "time_series",
+    "torque_errors",
+    "torque_parity",
+]

@@ -1,0 +1,96 @@
+"""Quantities through time: domain growth on double logarithmic axes, order parameters with error bands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
+from sdgnn.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Curve = tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"], Float[np.ndarray, " time"]]
+"""Times, means and standard errors."""
+
+
+def domain_growth(
+    curves: Mapping[str, Curve],
+    laws: Sequence[float] = (0.5, 1.0),
+    limit: float | None = None,
+    label: str = "domain length $L$ (lattice spacings)",
+) -> Figure:
+    """L(t) with error bars on logarithmic axes, one curve for each {name: (times, means, errors)}.
+
+    Lengths are in nearest-neighbour distances. ``laws`` are exponents of the guides t^n drawn just above the late times
+    (from a fifth of the last) of the first curve; ``limit`` shades lengths
+    above it, for instance half the cell, where L feels the boundary. Times <= 0 and lengths that are not finite are
+    left out. Raises UserError when no point remains.
+    """
+    with style():
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import LogFormatter
+
+        figure = Figure(figsize=(4.2, 3.2), layout="constrained")
+        axes = figure.subplots()
+        axes.set(xscale="log", yscale="log")
+        last: tuple[np.ndarray, np.ndarray] | None = None
+        for k, (name, curve) in enumerate(curves.items()):
+            t, mean, error = (np.asarray(c, dtype=np.float64) for c in curve)
+            kept = (t > 0) & np.isfinite(mean) & (mean > 0)
+            if not kept.any():
+                continue
+            t, mean = t[kept], mean[kept]
+            bars = np.nan_to_num(error[kept])
+            axes.errorbar(
+                t, mean, bars, marker=MARKERS[k % len(MARKERS)], color=COLOURS[k % len(COLOURS)], label=name,
+                capsize=1.5, elinewidth=0.8, lw=0.8, ms=3.5,
+            )  # fmt: skip
+            last = last or (t, mean)
+        if last is None:
+            raise UserError("domain growth without a finite length at a positive time", allowed="at least one point")
+        t, mean = last
+        late = t >= t[-1] / 5
+        for k, exponent in enumerate(laws):
+            prefactor = 1.2 * (mean[late] / t[late] ** exponent).max()
+            axes.plot(
+                t[late][[0, -1]], prefactor * t[late][[0, -1]] ** exponent, color="0.35", lw=0.9,
+                ls=["--", ":", "-."][k % 3], label=f"$t^{{{Fraction(exponent).limit_denominator(9)}}}$",
+            )  # fmt: skip
+        if limit is not None:
+            top = max(axes.get_ylim()[1], 1.2 * limit)
+            axes.axhspan(limit, top, color="0.9", lw=0, gid="limit")
+            axes.set_ylim(top=top)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+        axes.set_xlabel(r"time ($\hbar / t$)")
+        axes.set_ylabel(label)
+        axes.legend(loc="upper left")
+    return figure
+
+
+def time_series(curves: Mapping[str, Curve], label: str, log_time: bool = False) -> Figure:
+    """Means with bands of one standard error against time, for each {name: (times, means, errors)}."""
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(4.2, 2.8), layout="constrained")
+        axes = figure.subplots()
+        for k, (name, curve) in enumerate(curves.items()):
+            t, mean, error = (np.asarray(c, dtype=np.float64) for c in curve)
+            colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
+            axes.plot(t, mean, color=colour, label=name, marker=marker, ms=3, markevery=max(1, len(t) // 15))
+            bars = np.nan_to_num(error)
+            axes.fill_between(t, mean - bars, mean + bars, color=colour, alpha=0.25, lw=0)
+        if log_time:
+            axes.set_xscale("log")
+        axes.set_xlabel(r"time ($\hbar / t$)")
+        axes.set_ylabel(label)
+        axes.legend()
+    return figure

@@ -1,0 +1,49 @@
+"""The floor of the torque error by reach, against fields whose reach and floor are known in closed form."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from sdgnn import ExactField, Lattice, SDModel
+from sdgnn.analysis.locality import locality_floor
+from sdgnn.errors import UserError
+from sdgnn.fields import Heisenberg, Zeeman
+
+
+def test_heisenberg_floor_in_closed_form() -> None:
+    """H_i = J_1 sum S_j + J_2 sum S_k: with shell 2 redrawn, the transverse variance is (2/3) J_2^2 z_2 over 3 axes."""
+    lattice = Lattice.triangular(8, 8)
+    floor = locality_floor(Heisenberg(lattice, [1.0, 0.5]), [0, 1, 1.8], environments=40, redraws=20)
+    outer, inner = 6 * 0.5**2 * 2 / 9, 6 * 1.0**2 * 2 / 9
+    expected = np.sqrt([inner + outer, outer, 0.0])
+    # relative statistical error of a standard deviation from about 2 * 40 * 19 numbers: 2 %
+    np.testing.assert_allclose(floor.rmse, expected, rtol=0.08, atol=1e-12)
+    assert floor.rms == pytest.approx(math.sqrt(inner + outer), rel=0.08)
+    np.testing.assert_allclose(floor.r2[-1], 1.0)
+
+
+def test_a_field_that_sees_nothing_has_no_floor() -> None:
+    lattice = Lattice.square(4, 4)
+    assert locality_floor(Zeeman(lattice, field=(0, 0, 1.0)), [0], 2, 2).rmse == pytest.approx([0.0])
+
+
+def test_exact_floor_falls_with_the_radius() -> None:
+    """Neighbouring radii share the frozen spins, so a factor of two between them is far outside the noise."""
+    lattice = Lattice.triangular(6, 6)
+    done: list[int] = []
+    exact = ExactField(SDModel(lattice), kT=0.2, filling=0.25)
+    floor = locality_floor(exact, [0, 1, 2.6], environments=6, redraws=5, advance=done.append)
+    assert floor.rmse[0] > floor.rmse[1] > 2 * floor.rmse[2] > 0
+    assert done[-1] == 6 * 5 * 3
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"radii": [2.7]}, {"radii": []}, {"radii": [-1]}, {"radii": [1], "redraws": 1}]
+)
+def test_questions_without_an_answer_are_refused(arguments: dict) -> None:
+    lattice = Lattice.triangular(6, 6)
+    with pytest.raises(UserError):
+        locality_floor(Heisenberg(lattice, [1.0]), **arguments)
