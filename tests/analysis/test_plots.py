@@ -74,8 +74,9 @@ def test_spin_arrows_of_every_site_once(lattice):
     assert figure.axes[2].get_ylabel() == "$S_z$"
     (arrows,) = (c for c in figure.axes[1].collections if isinstance(c, Quiver))
     width, height = window(lattice)
-    assert (arrows.XY >= -1e-6).all() and (arrows.XY < [width, height]).all()
-    site = lattice.find(arrows.XY)
+    at = np.array(arrows.XY)
+    assert (at >= -1e-6).all() and (at < [width, height]).all()
+    site = lattice.find(at)
     assert sorted(site) == list(range(lattice.n_sites))
     assert np.allclose(np.stack([arrows.U, arrows.V, arrows.get_array()], -1), spins[1].numpy()[site])
 

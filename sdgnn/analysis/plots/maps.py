@@ -93,7 +93,7 @@ def window(lattice: Lattice) -> tuple[float, float]:
 def sphere_colours(spins: Float[np.ndarray, "site 3"]) -> Float[np.ndarray, "site 3"]:
     """Red, green and blue in [0, 1]: hue from the angle of (S_x, S_y), lightness from S_z.
 
-    Hues have equal lightness by way of the OKLab space (Ottosson 2020), so that S_z can be told without telling hues apart.
+    Hues are equally light (by way of the OKLab space), so that S_z can be told without telling hues apart.
     """
     lightness = 0.62 + 0.36 * spins[:, 2]
     chroma = 0.13 * np.sqrt(np.clip(1 - spins[:, 2] ** 2, 0, 1))
