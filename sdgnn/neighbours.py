@@ -59,9 +59,10 @@ def periodic_triangles(
     heights = area / np.linalg.norm(cell[::-1], axis=1)
     reach = np.ceil(REACH * math.sqrt(area / len(positions)) / heights).astype(int)
     offsets = np.array(list(itertools.product(*[range(-n, n + 1) for n in reach])))
-    points = ((offsets @ cell)[:, None] + positions[None]).reshape(-1, 2)
+    home = np.floor(positions @ np.linalg.inv(cell)).astype(int)
+    points = ((offsets @ cell)[:, None] + positions - home @ cell).reshape(-1, 2)
     corners = Delaunay(points @ np.array([[1.0, 1e-4], [1e-4, 1.0 - 1.7e-4]])).simplices
-    fraction = (points[corners] - positions[0]).mean(axis=1) @ np.linalg.inv(cell)
+    fraction = points[corners].mean(axis=1) @ np.linalg.inv(cell)
     corners = corners[((fraction > -1e-9) & (fraction < 1 - 1e-9)).all(axis=1)].astype(np.int64)
     a, b, c = (points[corners[:, k]] for k in range(3))
     doubled = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
@@ -71,4 +72,5 @@ def periodic_triangles(
             allowed="positions that fill the cell",
         )
     corners[doubled < 0] = corners[doubled < 0][:, ::-1]
-    return corners % len(positions), offsets[corners // len(positions)]
+    member = corners % len(positions)
+    return member, offsets[corners // len(positions)] - home[member]

@@ -59,7 +59,7 @@ def test_pairs_are_sorted_and_come_from_either_end(seed: int) -> None:
 def test_triangles_tile_the_torus(seed: int, n: int) -> None:
     generator = np.random.default_rng(seed)
     cell = random_cell(generator, 2) * math.sqrt(n)
-    positions = generator.uniform(0, 1, (n, 2)) @ cell
+    positions = generator.uniform(-1, 2, (n, 2)) @ cell
     member, offset = periodic_triangles(positions, cell)
     corners = positions[member] + offset @ cell
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
