@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.errors import UserError
@@ -17,11 +18,11 @@ from sdgnn.lattice import Lattice
 class FieldResult:
     """What a field says about a batch of spin states."""
 
-    energy: Tensor
+    energy: Float[Tensor, " replica"]
     """(replica,) total energy E(S), in units of the hopping t."""
-    field: Tensor
+    field: Float[Tensor, "replica site 3"]
     """(replica, site, 3) effective field H_i = -dE/dS_i with S_i a free 3-vector, the part along S_i kept."""
-    density: Tensor | None = None
+    density: Float[Tensor, "replica site"] | None = None
     """(replica, site) electrons per site n_i in [0, 2]; None for fields without electrons."""
 
 
@@ -38,7 +39,7 @@ class Field(ABC):
         return self.evaluate(check_spins(spins, self.lattice))
 
     @abstractmethod
-    def evaluate(self, spins: Tensor) -> FieldResult:
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         """Energy and field of checked spins (replica, site, 3)."""
 
     def __add__(self, other: Field) -> Field:
@@ -49,18 +50,18 @@ class Sum(Field):
     """E = sum_k E_k of fields on one lattice; the density is that of the one part that has electrons."""
 
     def __init__(self, *parts: Field) -> None:
+        if not parts:
+            raise UserError("a sum of no fields", allowed="one or more")
         first = parts[0]
         for part in parts[1:]:
-            if part.lattice.n_sites != first.lattice.n_sites or not np.allclose(
-                part.lattice.positions, first.lattice.positions
-            ):
+            if not _same_sites(part.lattice, first.lattice):
                 raise UserError(f"a sum of fields on {first.lattice!r} and {part.lattice!r}", allowed="one lattice")
         self.parts: tuple[Field, ...] = tuple(
             p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,))
         )
         self.lattice = first.lattice
 
-    def evaluate(self, spins: Tensor) -> FieldResult:
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         results = [part.evaluate(spins) for part in self.parts]
         densities = [r.density for r in results if r.density is not None]
         return FieldResult(
@@ -73,7 +74,16 @@ class Sum(Field):
         return " + ".join(map(repr, self.parts))
 
 
-def check_spins(spins: Tensor, lattice: Lattice, unit: bool = False) -> Tensor:
+def _same_sites(first: Lattice, second: Lattice) -> bool:
+    """Whether two lattices have equal positions in equal cells."""
+    return (
+        first.positions.shape == second.positions.shape
+        and np.allclose(first.positions, second.positions)
+        and np.allclose(first.cell, second.cell)
+    )
+
+
+def check_spins(spins: Tensor, lattice: Lattice, unit: bool = False) -> Float[Tensor, "replica site 3"]:
     """Spins as a real floating tensor (replica, site, 3) that fits ``lattice``.
 
     With ``unit``, every spin must have length 1 to within 1e-3. Raises UserError.
