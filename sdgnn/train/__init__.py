@@ -1,6 +1,7 @@
 """Training networks on labels, and judging any field by its torque error."""
 
 from sdgnn.train.baselines import Comparison, baselines, compare, fit_heisenberg
+from sdgnn.train.loop import fit
 from sdgnn.train.metrics import Metrics, judge, torque_part
 from sdgnn.train.settings import TrainSettings
 
@@ -10,6 +11,7 @@ __all__ = [
     "TrainSettings",
     "baselines",
     "compare",
+    "fit",
     "fit_heisenberg",
     "judge",
     "torque_part",

@@ -57,8 +57,9 @@ def fit(
     early stopping included. The settings (but ``minutes``) and labels must be those of the first call. A folder
     without a checkpoint starts from the beginning.
 
-    Raises UserError on empty labels, lattices of another family than the network's, a folder that already
-    holds a training (unless ``resume``), and settings or labels that differ from those of the run to be resumed.
+    Raises UserError on empty labels or labels without torque, lattices of another family than the network's, a
+    folder that already holds a training (unless ``resume``), settings or labels that differ from those of the run to
+    be resumed, and a loss that is no longer finite.
     """
     folder = Path(folder)
     training, validation = list(training), list(validation)
@@ -93,9 +94,11 @@ def _run(
 
     order = Shuffled([len(labels) for labels in training], settings.batch, settings.seed)
     objective = Objective(scales, settings.torque_weight, settings.longitudinal_weight, settings.energy_weight)
+    if last is None:
+        fit_constant(network, training)
     module = TrainingModule(
         network, objective, settings, [s.lattice for s in training], [s.lattice for s in validation],
-        shift=0.0 if last else energy_shift(network, training), steps=settings.epochs * len(order),
+        steps=settings.epochs * len(order),
     )  # fmt: skip
     keep = Keep(folder / "checkpoints")
     callbacks: list[pl.Callback] = [MovingAverage(settings.ema), LearningRateMonitor("step"), keep]
@@ -118,7 +121,7 @@ def _run(
         ckpt_path=last,
     )
     network.load_state_dict(checkpoint.weights(keep.best, "network."))
-    network.cpu()
+    fit_constant(network.cpu(), training)
     return {
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
@@ -143,24 +146,27 @@ def _finish(
     write_json(folder / "metrics.json", report)
 
 
-def energy_shift(network: Network, sets: Sequence[LabelSet]) -> float:
-    """Mean over all labelled states of (true - predicted) energy per site; 0 where no set has energies."""
+def fit_constant(network: Network, sets: Sequence[LabelSet]) -> None:
+    """Set the network's constant energy per site to the least-squares optimum over all labels that have energies."""
     shifts = [
         (part.energy - network.on(labels.lattice)(part.spins).energy.to(torch.float64)) / labels.lattice.n_sites
         for labels in sets
         for part in (labels[start : start + 16] for start in range(0, len(labels), 16))
         if part.energy is not None
     ]
-    return float(torch.cat(shifts).mean()) if shifts else 0.0
+    if shifts:
+        with torch.no_grad():
+            network.constant += torch.cat(shifts).mean()
 
 
 def _check(network: Network, training: list[LabelSet], validation: list[LabelSet]) -> None:
-    """Raises UserError unless there are labels of the network's lattice family in both lists."""
+    """Raises UserError unless there are labels of the network's lattice family, with torques, in both lists."""
     for what, sets in (("training", training), ("validation", validation)):
         if not sets:
             raise UserError(f"no {what} labels", allowed=f"at least one {what} label set")
         for labels in sets:
-            network.on(not_empty(labels).lattice)
+            network.check_family(not_empty(labels).lattice)
+        Scales.of(sets)
 
 
 def _open(folder: Path, record: dict[str, Any], resume: bool) -> Path | None:

@@ -11,8 +11,9 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import Tensor
 
+from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 from sdgnn.nn import Network, NetworkField
 from sdgnn.train.batches import Batch
@@ -33,11 +34,10 @@ class TrainingModule(pl.LightningModule):
 
     def __init__(
         self, network: Network, objective: Objective, settings: TrainSettings, training: Sequence[Lattice],
-        validation: Sequence[Lattice], shift: float, steps: int,
+        validation: Sequence[Lattice], steps: int,
     ) -> None:  # fmt: skip
         super().__init__()
         self.network = network
-        self.shift = nn.Parameter(torch.tensor(shift, dtype=settings.torch_dtype))
         self._objective, self._settings, self._steps = objective, settings, steps
         self._lattices = {"train": tuple(training), "validation": tuple(validation)}
         self._bound: dict[str, list[NetworkField]] = {}
@@ -55,8 +55,16 @@ class TrainingModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         loss, field = self._objective(
-            self._bound["train"][batch.which].site_energies, batch.spins, self.shift, batch.field, batch.energy
+            self._bound["train"][batch.which].site_energies,
+            batch.spins,
+            self.network.constant,
+            batch.field,
+            batch.energy,
         )
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"training diverged: loss {float(loss):g} at step {self.global_step}", fix="lower learning_rate or clip"
+            )
         self._train_tally.add(batch.spins, field, batch.field)
         self.log("train/loss", loss.detach(), on_step=True, on_epoch=False, batch_size=len(batch.spins))
         return loss
@@ -82,9 +90,12 @@ class TrainingModule(pl.LightningModule):
                 self.log(f"{stage}/{name}", value, batch_size=1)
 
     def configure_optimizers(self) -> Any:
+        constant = self.network.constant
+        decayed = [weight for weight in self.network.parameters() if weight is not constant]
         optimizer = torch.optim.AdamW(
-            self.parameters(), lr=self._settings.learning_rate, weight_decay=self._settings.weight_decay
-        )
+            [{"params": decayed}, {"params": [constant], "weight_decay": 0.0}],
+            lr=self._settings.learning_rate, weight_decay=self._settings.weight_decay,
+        )  # fmt: skip
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from types import SimpleNamespace
 
 import lightning.pytorch as pl
@@ -39,7 +40,7 @@ class Descent(pl.LightningModule):
 
 @pytest.mark.parametrize("decay", [0.0, 0.3, 0.999])
 def test_average_equals_hand_computed(decay, tmp_path):
-    """w_1 = theta_1, then w <- d w + (1 - d) theta with d = min(decay, (1 + n) / (10 + n)); it is validated and kept."""
+    """w_1 = theta_1, then w <- d w + (1 - d) theta, d = min(decay, (1 + n) / (10 + n)); validated and kept."""
     module, data = Descent(), torch.utils.data.DataLoader(torch.zeros(7, 1))
     trainer = pl.Trainer(
         max_epochs=3, callbacks=[MovingAverage(decay)], accelerator="cpu", logger=False, enable_checkpointing=False,
@@ -72,7 +73,7 @@ def test_schedule_rises_linearly_then_follows_half_a_cosine():
     assert rate[:21] == pytest.approx(rise)
     assert max(rate) <= 1 and max(rate) > 0.99
     assert rate[-1] == pytest.approx(0.1, rel=1e-12)
-    assert all(a > b for a, b in zip(rate[22:], rate[23:], strict=False))
+    assert all(a > b for a, b in pairwise(rate[22:]))
     middle = rates(0.0, 0.1, 101)
     assert middle[0] == 1 and middle[50] == pytest.approx(0.55)
     assert middle[25] == pytest.approx(0.1 + 0.9 * (1 + math.cos(math.pi / 4)) / 2)
