@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 
-console = Console(stderr=True, highlight=False)
-"""Messages and progress."""
+WIDTH = 120
+"""Columns of tables where the output is no terminal."""
+
+console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH)
+"""Messages and tables."""
 
 
 def say(text: RenderableType) -> None:
@@ -24,3 +28,14 @@ def timed(what: str) -> Iterator[None]:
     start = time.monotonic()
     yield
     say(f"  {time.monotonic() - start:.1f} s")
+
+
+@contextmanager
+def bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar with the time left; yields a function that takes how many of ``total`` are done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(f"{unit}, left"), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)

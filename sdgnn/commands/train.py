@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from sdgnn.commands.console import say, timed
 from sdgnn.config.training import TrainConfig
 from sdgnn.data import LabelSet
@@ -47,8 +45,6 @@ def train_network(
     for labels in training:
         if not labels.lattice.same_family(lattice) and labels.lattice.to_dict() != lattice.to_dict():
             raise UserError(f"labels on {lattice!r} and {labels.lattice!r}", allowed="lattices of one family")
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        fresh = Network(network, lattice)
+    fresh = Network(network, lattice, seed)
     with timed(f"training {fresh!r} on {sum(map(len, training))} states"):
         return fit(fresh, training, validation, settings, folder, resume=resume, progress=True)

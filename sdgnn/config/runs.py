@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import Field as Key
 from pydantic import model_validator
 from torch import Tensor
 
@@ -43,7 +42,7 @@ class InitialConfig(Config):
 
     state: Literal["random", "ferro", "neel", "stripe", "order120", "tetrahedral", "skyrmion_crystal"] = "random"
     """A texture of sdgnn.spins."""
-    options: Annotated[dict[str, Any], Key(default_factory=dict)]
+    options: dict[str, Any] = {}
     """What the texture takes besides the lattice, for example {chirality: -1} or {period: 8}."""
     noise: NotNegative = 0.0
     """Strength g of the noise: S -> (S + g n) / |S + g n|, n standard normal."""

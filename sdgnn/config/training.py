@@ -42,6 +42,15 @@ class LargerConfig(Config):
     """Number of random states."""
 
 
+class LocalityConfig(Config):
+    """How well the floor of the error by reach is sampled."""
+
+    environments: Count = 8
+    """Environments whose near spins are frozen."""
+    redraws: Annotated[int, Key(ge=2)] = 4
+    """Times that the far spins are redrawn, for each environment and radius."""
+
+
 class DemoConfig(Config):
     """The whole pipeline."""
 
@@ -59,8 +68,8 @@ class DemoConfig(Config):
     """How it is trained."""
     quench: QuenchConfig
     """The quench that the network drives."""
-    locality_sites: Count = 4
-    """Environments probed for the floor of the error by reach."""
+    locality: LocalityConfig = LocalityConfig()
+    """The floor of the error by reach."""
     seed: Seed = 0
     """Seed of the initial weights and of the split."""
     output: Path | None = None
