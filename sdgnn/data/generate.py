@@ -60,7 +60,8 @@ def generate(
     any moment: call again with ``resume=True``.
 
     Raises UserError when ``path`` or its parts exist and ``resume`` is not set, when they were made with other settings
-    (naming the difference), when the field cannot label, and when the disk is full; finished parts are kept.
+    (naming the difference), when the field cannot label, when a protocol does not fit the lattice, and when the disk is
+    full; finished parts are kept.
     """
     path = Path(path)
     if path.suffix != ".h5":
@@ -69,6 +70,8 @@ def generate(
         raise UserError("no protocols", allowed="at least one, for example Random(states=100)")
     if threads < 1 or (workers is not None and workers < 0):
         raise UserError(f"workers {workers} with threads {threads}", allowed="workers >= 0 and threads >= 1")
+    for protocol in protocols:
+        protocol.check(field.lattice)
     origin = replace(
         describe(field),
         protocols=tuple(json.loads(json.dumps(protocol.to_dict())) for protocol in protocols),

@@ -72,6 +72,10 @@ class Protocol(ABC):
         return 1
 
     @abstractmethod
+    def check(self, lattice: Lattice) -> None:
+        """Raises UserError when the states do not fit ``lattice``."""
+
+    @abstractmethod
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
         """Sample ``index``, drawn from ``seed`` alone. ``field`` labels the set; only runs use it."""
 
@@ -100,6 +104,9 @@ class Random(Protocol):
     def samples(self) -> int:
         return self.states
 
+    def check(self, lattice: Lattice) -> None:
+        """Random spins fit every lattice."""
+
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
         return Sample(textures.random(lattice, 1, seed), ("random",), (UNKNOWN,))
 
@@ -124,6 +131,9 @@ class NoisyOrder(Protocol):
     @property
     def samples(self) -> int:
         return self.states * len(self.strengths)
+
+    def check(self, lattice: Lattice) -> None:
+        ORDERS[self.order](lattice)
 
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
         strength = self.strengths[index // self.states]
@@ -158,6 +168,9 @@ class Interpolation(Protocol):
     @property
     def states_per_sample(self) -> int:
         return len(self.fractions)
+
+    def check(self, lattice: Lattice) -> None:
+        ORDERS[self.order](lattice)
 
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
         ordered = textures.rotate_randomly(ORDERS[self.order](lattice), seed)
@@ -217,6 +230,10 @@ class Snapshots(Protocol):
     def states_per_sample(self) -> int:
         return len(self.steps)
 
+    def check(self, lattice: Lattice) -> None:
+        if self.start != "random":
+            ORDERS[self.start](lattice)
+
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
         drive = field
         if self.model is not None:
@@ -259,9 +276,12 @@ class Given(Protocol):
     def samples(self) -> int:
         return len(self.spins)
 
+    def check(self, lattice: Lattice) -> None:
+        check_spins(self.spins, lattice, unit=True)
+
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
         i = index - self.first
-        return Sample(check_spins(self.spins[i : i + 1], lattice, unit=True), (self.label,), (UNKNOWN,))
+        return Sample(self.spins[i : i + 1], (self.label,), (UNKNOWN,))
 
     def part(self, first: int, count: int) -> Given:
         return Given(self.spins[first - self.first :][:count].clone(), self.label, first)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -74,28 +73,34 @@ def test_workers_and_interruptions_leave_no_trace_in_the_bits(tmp_path: Path) ->
 
 
 def test_more_states_of_one_protocol_leave_the_others_as_they_were(tmp_path: Path) -> None:
-    few = generate(FIELD, [Random(2), NoisyOrder("neel", (0.1,), 2)][:1], tmp_path / "few.h5", workers=0)
+    few = generate(FIELD, [Random(2)], tmp_path / "few.h5", workers=0)
     many = generate(FIELD, [Random(9), NoisyOrder("ferro", (0.1,), 2)], tmp_path / "many.h5", workers=0)
     torch.testing.assert_close(many.spins[:2], few.spins, rtol=0, atol=0)
     assert len(set(many.seeds.tolist())) == 11
 
 
 SCRIPT = """
-import sys
+import resource, sys
 from sdgnn import ExactField, Lattice, SDModel
-from sdgnn.data import Random, generate
-lattice = Lattice.triangular(6, 6)
-exact = ExactField(SDModel(lattice, exchange=3.0), kT=0.05, filling=0.25)
-generate(exact, [Random(states=int(sys.argv[2]))], sys.argv[1], seed=3, workers=int(sys.argv[3]), resume=True)
+from sdgnn.data import NoisyOrder, Random, generate
+path, states, workers, limit = sys.argv[1], *map(int, sys.argv[2:])
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+exact = ExactField(SDModel(Lattice.triangular(6, 6), exchange=3.0), kT=0.05, filling=0.25)
+generate(exact, [Random(states)], path, seed=3, workers=workers, resume=True)
 """
+LARGER = ExactField(SDModel(Lattice.triangular(6, 6), exchange=3.0), kT=0.05, filling=0.25)
 
 
-def _start(path: Path, states: int, workers: int) -> subprocess.Popen[bytes]:
-    arguments = [sys.executable, "-c", SCRIPT, str(path), str(states), str(workers)]
-    return subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True)
+def _start(path: Path, states: int, workers: int = 0, limit: int = 0) -> subprocess.Popen[str]:
+    """Generation in a process of its own, with files limited to so many bytes."""
+    arguments = [sys.executable, "-c", SCRIPT, str(path), str(states), str(workers), str(limit)]
+    return subprocess.Popen(
+        arguments, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
 
 
-def _kill_after_parts(path: Path, process: subprocess.Popen[bytes], parts: int) -> list[Path]:
+def _kill_after_parts(path: Path, process: subprocess.Popen[str], parts: int) -> list[Path]:
     """Kill -9 once so many parts are finished; returns the finished ones."""
     folder = path.with_name(f"{path.stem}.parts")
     deadline = time.monotonic() + 120
@@ -103,34 +108,135 @@ def _kill_after_parts(path: Path, process: subprocess.Popen[bytes], parts: int) 
         assert process.poll() is None, "ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
     return sorted(folder.glob("[0-9]*.h5"))
 
 
 def test_killed_and_resumed_gives_the_bits_of_an_uninterrupted_run(tmp_path: Path) -> None:
-    lattice = Lattice.triangular(6, 6)
-    exact = ExactField(SDModel(lattice, exchange=3.0), kT=0.05, filling=0.25)
-    path, protocols = tmp_path / "killed.h5", [Random(states=2000)]
-    finished = _kill_after_parts(path, _start(path, 2000, 0), parts=2)
-    assert not path.exists()
-    whole = [LabelSet.read(part) for part in finished]  # every finished part is complete
-    before = {part: part.stat().st_mtime_ns for part in finished}
-    for keep in finished[2:]:
-        keep.unlink()
-
+    path, protocols = tmp_path / "killed.h5", [Random(states=280)]
+    finished = _kill_after_parts(path, _start(path, 280), parts=2)
+    assert not path.exists() and len(finished) < 10
+    before = {part: (part.stat().st_mtime_ns, LabelSet.read(part).content_hash) for part in finished}
     with pytest.raises(UserError, match="holds parts of an interrupted generation"):
-        generate(exact, protocols, path, seed=3, workers=0)
-    with pytest.raises(UserError, match=r"protocols\[0\].states 2000 and 90, seed 3 and 4"):
-        generate(exact, [Random(states=90)], path, seed=4, workers=0, resume=True)
-    assert {part: part.stat().st_mtime_ns for part in finished[:2]} == {p: before[p] for p in finished[:2]}
-    # the rest of 2000 states would only take time: what was asked for is written as the script did for fewer
-    settings = path.with_name("killed.parts") / "settings.json"
-    record = json.loads(settings.read_text())
-    record["protocols"][0]["states"] = 90
-    settings.write_text(json.dumps(record))
-    resumed = generate(exact, [Random(states=90)], path, seed=3, workers=0, resume=True)
-    straight = generate(exact, [Random(states=90)], tmp_path / "straight.h5", seed=3, workers=0)
+        generate(LARGER, protocols, path, seed=3, workers=0)
+    with pytest.raises(UserError, match=r"protocols\[0\].states 280 and 90, seed 3 and 4"):
+        generate(LARGER, [Random(states=90)], path, seed=4, workers=0, resume=True)
+    warmer = ExactField(LARGER.model, kT=0.1, filling=0.25)
+    with pytest.raises(UserError, match=r"other settings: kT 0.05 and 0.1 "):
+        generate(warmer, protocols, path, seed=3, workers=0, resume=True)
+    assert before == {part: (part.stat().st_mtime_ns, LabelSet.read(part).content_hash) for part in finished}
+
+    resumed = generate(LARGER, protocols, path, seed=3, workers=0, resume=True)
+    straight = generate(LARGER, protocols, tmp_path / "straight.h5", seed=3, workers=0)
     assert resumed.content_hash == straight.content_hash
-    torch.testing.assert_close(resumed.field[: len(whole[0])], whole[0].field, rtol=0, atol=0)
     assert sorted(os.listdir(tmp_path)) == ["killed.h5", "straight.h5"]
+
+
+def test_a_full_disk_is_told_clearly_and_finished_parts_are_kept(tmp_path: Path) -> None:
+    # parts of 28 states with 36 x 7 numbers need 56 kB, the joined 84 states 169 kB: the limit stops the joining
+    process = _start(tmp_path / "labels.h5", states=84, limit=120_000)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "UserError" in errors and "labels.h5 could not be written: file too large" in errors
+    parts = sorted((tmp_path / "labels.parts").glob("[0-9]*.h5"))
+    assert [len(read(part)) for part in parts] == [28, 28, 28]
+    before = [part.stat().st_mtime_ns for part in parts]
+    assert sorted(os.listdir(tmp_path)) == ["labels.parts"]  # no half-written file
+    # a smaller limit stops the parts themselves
+    process = _start(tmp_path / "small.h5", states=84, limit=10_000)
+    assert "small.parts/000-0000000.h5 could not be written: file too large" in process.communicate()[1]
+    assert [part.stat().st_mtime_ns for part in parts] == before
+    with_space = generate(LARGER, [Random(84)], tmp_path / "labels.h5", seed=3, workers=0, resume=True)
+    assert len(with_space) == 84
+
+
+def test_a_kill_between_joining_and_tidying_is_finished_by_resuming(tmp_path: Path) -> None:
+    path = tmp_path / "labels.h5"
+    labels = generate(FIELD, [Random(3)], path, workers=0)
+    (tmp_path / "labels.parts").mkdir()
+    (tmp_path / "labels.parts" / "000-0000000.h5").write_bytes(path.read_bytes())
+    assert generate(FIELD, [Random(3)], path, workers=0, resume=True).content_hash == labels.content_hash
+    assert os.listdir(tmp_path) == ["labels.h5"]
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_killed_script_and_the_set_is_completed(tmp_path: Path) -> None:
+    path = tmp_path / "killed.h5"
+    process = _start(path, states=2800, workers=2)
+    _kill_after_parts(path, process, parts=2)
+    deadline = time.monotonic() + 60
+    while _alive(process.pid):
+        assert time.monotonic() < deadline, "workers outlive the script that started them"
+        time.sleep(0.1)
+    short = generate(LARGER, [Random(56)], tmp_path / "short.h5", seed=3, workers=0)
+    finished = sorted((tmp_path / "killed.parts").glob("[0-9]*.h5"))
+    first = [part for part in finished if part.name == "000-0000000.h5"]
+    assert len(finished) >= 2
+    for part in first:
+        torch.testing.assert_close(read(part).field, short[:28].field, rtol=0, atol=0)
+
+
+def _alive(session: int) -> list[int]:
+    """Running processes of a session (field 6 of /proc/PID/stat), zombies left out."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, own, *_ = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(own) == session and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+# -- clusters and refusals --------------------------------------------------------------------------------------
+
+
+def test_a_running_scheduler_is_used(tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    alone = generate(FIELD, [Random(70)], tmp_path / "alone.h5", workers=0)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        assert cluster.scheduler_address.startswith("tcp://")
+        there = generate(FIELD, [Random(70)], tmp_path / "there.h5", scheduler=cluster.scheduler_address)
+    assert there.content_hash == alone.content_hash
+
+
+def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdgnn.data.workers.CONNECTION_TIMEOUT", 0.5)
+    with pytest.raises(UserError, match="does not answer"):
+        generate(FIELD, [Random(2)], tmp_path / "labels.h5", scheduler="tcp://127.0.0.1:1")
+
+
+def test_a_finished_set_is_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "labels.h5"
+    first = generate(FIELD, [Random(2)], path, workers=0)
+    with pytest.raises(UserError, match="exists"):
+        generate(FIELD, [Random(2)], path, workers=0)
+    with pytest.raises(UserError, match=r"seed 0 and 1"):
+        generate(FIELD, [Random(2)], path, seed=1, workers=0, resume=True)
+    assert generate(FIELD, [Random(2)], path, workers=0, resume=True).content_hash == first.content_hash
+
+
+def test_what_cannot_be_generated_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "labels.h5"
+    with pytest.raises(UserError, match="allowed: an ExactField"):
+        generate(fields.Zeeman(LATTICE, field=(0.0, 0.0, 1.0)), [Random(2)], path)
+    with pytest.raises(UserError, match="no protocols"):
+        generate(FIELD, [], path)
+    with pytest.raises(UserError, match=r"ends in \.h5"):
+        generate(FIELD, [Random(2)], tmp_path / "labels.npz")
+    with pytest.raises(UserError, match="workers -1"):
+        generate(FIELD, [Random(2)], path, workers=-1)
+    with pytest.raises(UserError, match="seed -1"):
+        generate(FIELD, [Random(2)], path, seed=-1)
+    with pytest.raises(UserError, match=r"Neel|bipartite"):  # before anything is done
+        generate(FIELD, [Random(2), NoisyOrder("neel", (0.1,), 2)], path, workers=0)
+    assert not os.listdir(tmp_path)
+    (tmp_path / "mine.parts").mkdir()
+    (tmp_path / "mine.parts" / "thesis.txt").write_text("")
+    with pytest.raises(UserError, match="holds other files"):
+        generate(FIELD, [Random(2)], tmp_path / "mine.h5", workers=0)
