@@ -15,9 +15,15 @@ from matplotlib.quiver import Quiver
 
 import sdgnn
 from sdgnn import Lattice
-from sdgnn.analysis import mean_and_error, plots, scalar_chirality, structure_factor
+from sdgnn.analysis import analyze, mean_and_error, observers, plots, scalar_chirality, structure_factor
+from sdgnn.analysis.plots.growth import spread
 from sdgnn.analysis.plots.maps import sphere_colours, window
+from sdgnn.analysis.plots.trajectory import snapshots
+from sdgnn.dynamics import Heun, simulate
 from sdgnn.errors import UserError
+from sdgnn.fields import Heisenberg
+
+MAPS = ("spins", "chirality", "structure_factor")
 
 
 def rendered(figure: Figure) -> Figure:
@@ -156,13 +162,14 @@ def test_domain_growth_shows_points_errors_and_laws():
     t = np.array([0.0, 1.0, 10.0, 100.0])
     lengths = torch.tensor([[1.0, 2.0, 6.0, 20.0], [1.0, 3.0, 8.0, 22.0], [1.0, 2.5, 7.0, 27.0]], dtype=torch.float64)
     mean, error = (v.numpy() for v in mean_and_error(lengths))
-    axes = rendered(plots.domain_growth({"$kT = 0.01$": (t, mean, error)}, laws=(0.5, 1.0), limit=32)).axes[0]
+    figure = rendered(plots.domain_growth({"$kT = 0.01$": (t, mean, error)}, laws=(0.5, 1.0), limit=32))
+    axes = figure.axes[0]
     assert axes.get_xscale() == axes.get_yscale() == "log"
     line, _, (bars,) = axes.containers[0].lines
     assert line.get_xdata().tolist() == [1, 10, 100] and line.get_ydata() == pytest.approx([2.5, 7.0, 23.0])
     half = [np.ptp(segment[:, 1]) / 2 for segment in bars.get_segments()]
     assert half == pytest.approx(error[1:])
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert {"$t^{1/2}$", "$t^{1}$", "$kT = 0.01$"} == set(labels)
     guides = [line for line in axes.lines if line.get_label().startswith("$t")]
     for guide, exponent in zip(guides, (0.5, 1.0), strict=True):
@@ -189,3 +196,40 @@ def test_maps_need_a_plane():
     square = Lattice.square(4, 4)
     with pytest.raises(UserError, match="panels of shape"):
         plots.chirality_maps({"few": np.zeros(3)}, square)
+
+
+@pytest.mark.parametrize(
+    ("lattice", "names"),
+    [
+        (Lattice.triangular(6, 6), {"order", "energy", *MAPS, "domain_growth", "domain_growth_moment"}),
+        (Lattice.chain(8), {"order", "energy"}),
+    ],
+    ids=["triangular", "chain"],
+)
+def test_the_figures_of_a_run(lattice, names):
+    spins = sdgnn.spins.random(lattice, replicas=2, seed=0)
+    chosen = [observers.observer("spins", lattice, 2), observers.observer("energy", lattice, 1)]
+    field = Heisenberg(lattice, couplings=[1.0])
+    trajectory = simulate(field, spins, Heun(dt=0.1, damping=0.5), 12, observers=chosen).trajectory
+    figures = plots.trajectory_figures(trajectory, analyze(trajectory, lattice), lattice)
+    assert set(figures) == names
+    assert figures["energy"].axes[0].lines[0].get_ydata()[0] == pytest.approx(
+        field(spins).energy.mean().item() / lattice.n_sites
+    )
+    if "spins" in names:
+        titles = [a.get_title() for a in figures["spins"].axes if a.get_title()]
+        assert titles[0] == r"time 0 $\hbar/t$" and titles[-1] == r"time 1.2 $\hbar/t$" and len(titles) == 4
+
+
+def test_snapshots_are_first_last_and_spread():
+    assert snapshots(3).tolist() == [0, 1, 2]
+    assert snapshots(101).tolist() == [0, 5, 22, 100]
+    assert all(len(snapshots(n)) <= 4 and snapshots(n)[-1] == n - 1 for n in range(1, 300))
+
+
+def test_markers_are_spread_on_a_logarithmic_axis():
+    t = np.arange(1.0, 1001.0)
+    chosen = spread(t)
+    assert chosen[-1] == 999 and len(chosen) < 41
+    assert (np.diff(np.log(t[chosen])) > np.log(1000) / 41).all()
+    assert spread(np.array([1.0, 10.0, 100.0])) == [0, 1, 2] and spread(np.array([3.0])) == [0]

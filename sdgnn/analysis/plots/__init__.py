@@ -7,6 +7,7 @@ from sdgnn.analysis.plots.accuracy import torque_errors, torque_parity
 from sdgnn.analysis.plots.growth import domain_growth, time_series
 from sdgnn.analysis.plots.maps import chirality_maps, spin_maps
 from sdgnn.analysis.plots.reciprocal import structure_factor_maps
+from sdgnn.analysis.plots.trajectory import trajectory_figures
 
 __all__ = [
     "chirality_maps",
@@ -16,4 +17,5 @@ __all__ = [
     "time_series",
     "torque_errors",
     "torque_parity",
+    "trajectory_figures",
 ]

@@ -28,15 +28,15 @@ def domain_growth(
     """L(t) with error bars on logarithmic axes, one curve for each {name: (times, means, errors)}.
 
     Lengths are in nearest-neighbour distances. ``laws`` are exponents of the guides t^n drawn just above the late times
-    (from a fifth of the last) of the first curve; ``limit`` shades lengths
-    above it, for instance half the cell, where L feels the boundary. Times <= 0 and lengths that are not finite are
-    left out. Raises UserError when no point remains.
+    (from a fifth of the last) of the first curve; ``limit`` shades lengths above it, where L feels the boundary.
+    Times <= 0 and lengths that are not finite are left out; markers stand no closer than 1/40 of the axis. Raises
+    UserError when no point remains.
     """
     with style():
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogFormatter
 
-        figure = Figure(figsize=(4.2, 3.2), layout="constrained")
+        figure = Figure(figsize=(4.2, 3.5), layout="constrained")
         axes = figure.subplots()
         axes.set(xscale="log", yscale="log")
         last: tuple[np.ndarray, np.ndarray] | None = None
@@ -45,11 +45,13 @@ def domain_growth(
             kept = (t > 0) & np.isfinite(mean) & (mean > 0)
             if not kept.any():
                 continue
-            t, mean = t[kept], mean[kept]
-            bars = np.nan_to_num(error[kept])
+            t, mean, bars = t[kept], mean[kept], np.nan_to_num(error[kept])
+            colour = COLOURS[k % len(COLOURS)]
+            axes.plot(t, mean, color=colour, lw=0.8)
+            shown = spread(t)
             axes.errorbar(
-                t, mean, bars, marker=MARKERS[k % len(MARKERS)], color=COLOURS[k % len(COLOURS)], label=name,
-                capsize=1.5, elinewidth=0.8, lw=0.8, ms=3.5,
+                t[shown], mean[shown], bars[shown], fmt=MARKERS[k % len(MARKERS)], color=colour, label=name,
+                capsize=1.5, elinewidth=0.8, ms=3.5,
             )  # fmt: skip
             last = last or (t, mean)
         if last is None:
@@ -71,7 +73,7 @@ def domain_growth(
         axes.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
         axes.set_xlabel(r"time ($\hbar / t$)")
         axes.set_ylabel(label)
-        axes.legend(loc="upper left")
+        figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
@@ -80,7 +82,7 @@ def time_series(curves: Mapping[str, Curve], label: str, log_time: bool = False)
     with style():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(4.2, 2.8), layout="constrained")
+        figure = Figure(figsize=(4.2, 3.1), layout="constrained")
         axes = figure.subplots()
         for k, (name, curve) in enumerate(curves.items()):
             t, mean, error = (np.asarray(c, dtype=np.float64) for c in curve)
@@ -92,5 +94,16 @@ def time_series(curves: Mapping[str, Curve], label: str, log_time: bool = False)
             axes.set_xscale("log")
         axes.set_xlabel(r"time ($\hbar / t$)")
         axes.set_ylabel(label)
-        axes.legend()
+        figure.legend(loc="outside upper center", ncols=2)
     return figure
+
+
+def spread(t: Float[np.ndarray, " time"]) -> list[int]:
+    """Indices of growing times t > 0, the last included, that are at least 1/40 of the range of log t apart."""
+    logarithm = np.log(t)
+    apart = (logarithm[-1] - logarithm[0]) / 40
+    chosen = [len(t) - 1]
+    for k in range(len(t) - 2, -1, -1):
+        if logarithm[chosen[-1]] - logarithm[k] >= apart:
+            chosen.append(k)
+    return chosen[::-1]
