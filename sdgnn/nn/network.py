@@ -1,0 +1,122 @@
+"""The equivariant network: local energies of spins on a lattice, summed, differentiated for the effective field."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sdgnn.errors import UserError
+from sdgnn.lattice import Lattice
+from sdgnn.nn.directions import Directions
+from sdgnn.nn.layers import Interaction, Readout, Tables
+from sdgnn.nn.settings import NetworkSettings
+
+if TYPE_CHECKING:
+    from sdgnn.nn.bound import NetworkField
+
+ENERGY_SCALE = 0.1
+"""Energy per site, in units of t, that one unit of the readout stands for; sets the size of the untrained network."""
+
+SMOOTHING = 0.05
+"""Rounds off sqrt((1 + S_i . S_j) / 2), the hopping of an electron that follows the spins, at opposite spins."""
+
+
+class Network(nn.Module):
+    """E(S) = sum_i e_i(S), with e_i a function of the spins within ``layers + 1`` bonds of site i.
+
+    Features live on directed bonds as spin matrices and are multiplied along paths (:mod:`sdgnn.nn.layers`), which
+    keeps E exactly invariant under SO(3)_spin x time reversal x translations x point group, spins and lattice turning
+    independently. One network serves every size of its lattice family: bind it with :meth:`on`.
+
+    ``lattice`` fixes the family (its size does not matter), ``seed`` the initial weights. Raises UserError on
+    lattices whose bond directions are not equivalent.
+    """
+
+    def __init__(self, settings: NetworkSettings, lattice: Lattice, seed: int = 0) -> None:
+        super().__init__()
+        self.settings = settings
+        self.family = lattice
+        self.directions = Directions.of(lattice)
+        self.provenance: dict[str, Any] = {}
+        generator = torch.Generator().manual_seed(seed)
+        space = torch.from_numpy(self.directions.space)
+        channels, functions = settings.channels, settings.bond_functions
+        self.embedding = nn.Parameter(0.5 * torch.randn(4, functions, channels, generator=generator))
+        self.pair = nn.Parameter(torch.zeros(functions))
+        self.layers = nn.ModuleList(Interaction(space, channels, functions, generator) for _ in range(settings.layers))
+        self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
+        self.constant = nn.Parameter(torch.zeros((), dtype=torch.float64))
+
+    @property
+    def reach(self) -> int:
+        """Number of bonds that a site's energy sees; the field sees twice as many."""
+        return self.settings.layers + 1
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights."""
+        return sum(weight.numel() for weight in self.parameters())
+
+    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32) -> NetworkField:
+        """The field of this network on a lattice of its family. Raises UserError on another family."""
+        from sdgnn.nn.bound import NetworkField
+
+        return NetworkField(self, lattice, dtype)
+
+    def save(self, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None) -> Path:
+        """Write settings, lattice family, weights and provenance to one file; see :mod:`sdgnn.nn.storage`."""
+        from sdgnn.nn.storage import save
+
+        return save(self, Path(path), provenance)
+
+    def forward(self, spins: Float[Tensor, "site 3"], tables: Tables) -> Float[Tensor, " site"]:
+        """Site energies e_i without the constant per site (``constant``), in units of t."""
+        neighbour = spins[tables.neighbour]
+        overlap = (spins * neighbour).sum(-1)
+        functions = bond_functions(overlap, self.settings.bond_functions)
+        if tables.present is not None:
+            functions = functions * tables.present[..., None]
+        features = tables.harmonic(self._embed(spins, neighbour, functions))
+        energy = functions.mean(0) @ self.pair.to(spins.dtype)
+        for layer, readout in zip(self.layers, self.readouts, strict=True):
+            features = layer(features, tables, functions)
+            energy = energy + readout(features)
+        return ENERGY_SCALE * energy
+
+    def _embed(self, spins: Tensor, neighbour: Tensor, functions: Tensor) -> Tensor:
+        """First features of bond i -> j: functions of S_i . S_j times 1 (0e), S_i and S_j (1o), S_i x S_j (1e)."""
+        scalar, here, there, twist = torch.einsum("dsf,tfc->tdsc", functions, self.embedding.to(spins.dtype))
+        odd = here * spins.T[:, None, :, None] + there * neighbour.permute(2, 0, 1)[..., None]
+        cross = torch.linalg.cross(spins.expand_as(neighbour), neighbour, dim=-1)
+        even = twist * cross.permute(2, 0, 1)[..., None]
+        return torch.cat([scalar[None], torch.zeros_like(scalar)[None], odd, even])
+
+    def check_family(self, lattice: Lattice) -> None:
+        """Raises UserError unless ``lattice`` has the primitive vectors and basis of this network's family."""
+        if not self.family.same_family(lattice):
+            raise UserError(
+                f"a network for {self.family.name} lattices on {lattice!r}",
+                allowed=f"lattices with the primitive vectors and basis of {self.family!r}, of any size",
+                fix="train a network for that lattice",
+            )
+
+    def __repr__(self) -> str:
+        s = self.settings
+        return (
+            f"Network for {self.family.name} lattices: {s.layers} layers, {s.channels} channels, "
+            f"{self.n_parameters} weights; energies reach {self.reach} bonds, fields {2 * self.reach}"
+        )
+
+
+def bond_functions(overlap: Float[Tensor, "..."], count: int) -> Float[Tensor, "... function"]:
+    """Chebyshev polynomials T_0 ... T_(count-2) of u = S_i . S_j and a smooth sqrt((1 + u) / 2)."""
+    functions = [torch.ones_like(overlap), overlap]
+    while len(functions) < count - 1:
+        functions.append(2 * overlap * functions[-1] - functions[-2])
+    aligned = ((1 + overlap) / 2).square() + SMOOTHING**2
+    return torch.stack([*functions, aligned.pow(0.25)], dim=-1)

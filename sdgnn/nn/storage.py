@@ -1,0 +1,107 @@
+"""Model files: one safetensors file whose header holds settings, lattice family and provenance as JSON.
+
+Reading a file runs no code from it. The header's entry ``sdgnn`` is a JSON object with
+
+=============== ====================================================================================
+key             meaning
+=============== ====================================================================================
+format          version of this layout, an integer
+settings        :class:`sdgnn.nn.settings.NetworkSettings`
+lattice         lattice family: primitive vectors, basis (and the size it was made with)
+units           ``hopping t_1 = 1, |S| = 1``
+provenance      versions, training data hash, Hamiltonian, metrics: whatever the trainer gave
+=============== ====================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sdgnn.errors import UserError
+from sdgnn.files import atomic_path
+from sdgnn.lattice import Lattice
+from sdgnn.nn.network import Network
+from sdgnn.nn.settings import NetworkSettings
+from sdgnn.provenance import package_version
+
+FORMAT = 1
+"""Version of the layout that is written; all earlier ones are read."""
+SUFFIX = ".safetensors"
+SHIPPED = Path(__file__).with_name("models")
+"""Folder of the models that come with the package."""
+
+
+def save(network: Network, path: Path, provenance: dict[str, Any] | None) -> Path:
+    """Write a network atomically; a path without the suffix ``.safetensors`` is a folder that gets ``model.safetensors``."""
+    from safetensors.torch import save_file
+
+    if provenance is not None:
+        network.provenance = provenance
+    path = path if path.suffix == SUFFIX else path / f"model{SUFFIX}"
+    header = {
+        "format": FORMAT,
+        "sdgnn": package_version(),
+        "settings": network.settings.model_dump(),
+        "lattice": network.family.to_dict(),
+        "units": "hopping t_1 = 1, |S| = 1",
+        "provenance": network.provenance,
+    }
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in network.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(weights, temporary, metadata={"sdgnn": json.dumps(header, allow_nan=False)})
+    return path
+
+
+def load(name_or_path: str | os.PathLike[str]) -> Network:
+    """A network from a file, from a results folder that holds ``model.safetensors``, or a shipped model by its name.
+
+    Raises UserError on a missing or damaged file, a newer format, and weights that do not fit the settings.
+    """
+    path = _find(name_or_path)
+    header, weights = _read(path)
+    try:
+        if int(header["format"]) > FORMAT:
+            raise UserError(
+                f"{path} of format {header['format']}", allowed=f"formats up to {FORMAT}", fix="install a newer sdgnn"
+            )
+        network = Network(NetworkSettings(**header["settings"]), Lattice.from_dict(header["lattice"]))
+        network.provenance = dict(header["provenance"])
+        expected = {key: (tuple(w.shape), w.dtype) for key, w in network.state_dict().items()}
+        if expected != {key: (tuple(w.shape), w.dtype) for key, w in weights.items()}:
+            raise UserError(f"{path}: weights that do not fit its settings", fix="save the model again")
+        if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
+            raise UserError(f"{path}: weights that are not finite", fix="train the model again")
+        network.load_state_dict(weights)
+    except UserError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: a header that cannot be read ({error})", allowed="models saved by sdgnn") from error
+    return network
+
+
+def _find(name_or_path: str | os.PathLike[str]) -> Path:
+    path = Path(name_or_path)
+    for candidate in (path, path / f"model{SUFFIX}", SHIPPED / f"{name_or_path}{SUFFIX}"):
+        if candidate.is_file():
+            return candidate
+    shipped = sorted(p.stem for p in SHIPPED.glob(f"*{SUFFIX}"))
+    raise UserError(
+        f"no model at {name_or_path!s}",
+        allowed=f"a {SUFFIX} file or a folder with model{SUFFIX}" + (f", or one of {shipped}" if shipped else ""),
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["sdgnn"])
+            return header, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise UserError(f"{path} is not a model file ({error})", allowed="models saved by sdgnn") from error
