@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -20,6 +21,8 @@ from sdgnn.errors import UserError
 from sdgnn.fields import Field, check_spins
 
 LARGEST_SEED = 2**64 - 1
+PerReplica = float | Sequence[float] | np.ndarray | Tensor
+"""One number for all replicas, or one for each."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,9 @@ class Integrator(ABC):
 
     dt: float
     """Time step in hbar / t."""
-    damping: float | tuple[float, ...]
-    """alpha >= 0; one number, or one per replica."""
-    kT: float | tuple[float, ...] = 0.0
+    damping: PerReplica
+    """alpha >= 0; one number, or one per replica (kept as a tuple)."""
+    kT: PerReplica = 0.0
     """Temperature of the spins' bath in units of t; one number, or one per replica. Not that of the electrons."""
     form: Form = "gilbert"
     """"gilbert" divides by 1 + alpha^2, "landau-lifshitz" does not."""
@@ -130,16 +133,24 @@ def _number(name: str, value: Any) -> float:
     return number
 
 
-def _per_replica(name: str, given: Any) -> float | tuple[float, ...]:
+def _per_replica(name: str, given: PerReplica) -> float | tuple[float, ...]:
     """One number >= 0, or a tuple of them, from a number, sequence, array or tensor."""
-    plain = given.tolist() if hasattr(given, "tolist") else given
-    several = isinstance(plain, Sequence) and not isinstance(plain, str)
-    values = tuple(_number(name, value) for value in plain) if several else (_number(name, plain),)
-    if not values or min(values) < 0:
-        raise UserError(f"{name} {given}", allowed="numbers >= 0: one, or one per replica")
-    return values if several else values[0]
+    plain = given.tolist() if isinstance(given, np.ndarray | Tensor) else given
+    if not isinstance(plain, Sequence) or isinstance(plain, str):
+        return _not_negative(name, plain)
+    if not plain:
+        raise UserError(f"{name} of no replica", allowed="one number, or one per replica")
+    return tuple(_not_negative(name, value) for value in plain)
 
 
-def _broadcast(values: float | tuple[float, ...], spins: Tensor) -> Tensor:
+def _not_negative(name: str, value: Any) -> float:
+    """A finite float >= 0."""
+    number = _number(name, value)
+    if number < 0:
+        raise UserError(f"{name} {number:g}", allowed="numbers >= 0: one, or one per replica")
+    return number
+
+
+def _broadcast(values: PerReplica, spins: Tensor) -> Tensor:
     """Numbers as a tensor (replica or 1, 1, 1) like the spins."""
     return spins.new_tensor(values).reshape(-1, 1, 1)

@@ -1,0 +1,300 @@
+"""Integrators against another program, closed forms, scipy's Runge-Kutta and conservation laws."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import solve_ivp
+
+import sdgnn
+from sdgnn import Heun, ImplicitMidpoint, Lattice, SemiImplicitB
+from sdgnn.errors import NumericalError, UserError
+from sdgnn.fields import DMI, Anisotropy, FieldResult, Heisenberg, Zeeman
+from sdgnn.fields.protocol import Field
+
+SCHEMES = [Heun, ImplicitMidpoint, SemiImplicitB]
+FORMS = ["gilbert", "landau-lifshitz"]
+
+
+def march(integrator, field, spins, steps, seed=0):
+    state = integrator.init(field, spins, seed)
+    for _ in range(steps):
+        state = integrator.step(field, state)
+    return state
+
+
+def gyration(alpha, form):
+    return 1 / (1 + alpha**2) if form == "gilbert" else 1.0
+
+
+# -- another program ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["sll", "sll_sib"])
+def test_reference_trajectory(shared, name):
+    """Both trajectories of the other program to 1e-6 after 200 steps (its site order mapped by position)."""
+    data = json.loads((shared / "reference" / "llg_square4x4.json").read_text())
+    (given,) = (t for t in data["trajectories"] if t["integrator"] == name)
+    lattice = Lattice.square(4, 4)
+    site = lattice.find(np.array([[i % 4, i // 4] for i in range(16)], dtype=float))
+
+    def mapped(values):
+        spins = torch.empty(1, 16, 3, dtype=torch.float64)
+        spins[0, site] = torch.tensor(values, dtype=torch.float64)
+        return spins
+
+    field = sdgnn.ExactField(
+        sdgnn.SDModel(lattice, [-given["t1"]], given["J"]), kT=given["kT_electrons"], mu=given["mu"]
+    )
+    scheme = {"sll": Heun, "sll_sib": SemiImplicitB}[name]
+    integrator = scheme(dt=given["dt"], damping=given["alpha"], form="landau-lifshitz")
+    state = integrator.init(field, mapped(given["spins0"]))
+    assert float(state.result(field).energy) == pytest.approx(given["E0"], abs=1e-8)
+    expected = {1: given["spins_step1"], 10: given["spins_step10"], given["steps"]: given["spins_final"]}
+    while state.step < given["steps"]:
+        state = integrator.step(field, state)
+        if state.step in expected:
+            assert (state.spins - mapped(expected[state.step])).abs().max() < 1e-6
+    assert float(state.result(field).energy) == pytest.approx(given["E_final"], abs=1e-6)
+
+
+# -- one spin in a field --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("form", FORMS)
+def test_handedness_of_precession(scheme, form):
+    """In a field along +z a spin turns counter-clockwise about z at the angular velocity h."""
+    field = Zeeman(Lattice.chain(2), field=(0, 0, 1.5))
+    spins = torch.tensor([[[1.0, 0, 0], [0.6, 0, 0.8]]], dtype=torch.float64)
+    dt, steps = 0.01, 150
+    state = march(scheme(dt=dt, damping=0.0, form=form), field, spins, steps)
+    angle = torch.atan2(state.spins[0, :, 1], state.spins[0, :, 0])
+    x = 1.5 * dt
+    miss = scheme.phase_error * x**3 * steps
+    assert torch.allclose(angle, torch.full((2,), x * steps, dtype=torch.float64), atol=1.05 * miss, rtol=0)
+    assert torch.allclose(state.spins[0, :, 2], spins[0, :, 2], atol=1e-7)
+
+
+@pytest.mark.parametrize("scheme", [ImplicitMidpoint, SemiImplicitB])
+def test_midpoint_rules_turn_by_twice_the_arctangent(scheme):
+    field = Zeeman(Lattice.chain(1), field=(0, 0, 2.0))
+    state = march(scheme(dt=0.3, damping=0.0), field, torch.tensor([[[1.0, 0, 0]]], dtype=torch.float64), 7)
+    angle = 7 * 2 * np.arctan(2.0 * 0.3 / 2)
+    expected = torch.tensor([np.cos(angle), np.sin(angle), 0.0], dtype=torch.float64)
+    assert torch.allclose(state.spins[0, 0], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("form", FORMS)
+def test_damped_spin_in_a_field(scheme, form):
+    """S_z = tanh(g alpha h t + artanh S_z(0)), phi = g h t."""
+    h, alpha, dt, steps, z0 = 1.2, 0.7, 0.01, 200, -0.5
+    spins = torch.tensor([[[np.sqrt(1 - z0**2), 0, z0]]], dtype=torch.float64)
+    state = march(scheme(dt=dt, damping=alpha, form=form), Zeeman(Lattice.chain(1), (0, 0, h)), spins, steps)
+    g, t = gyration(alpha, form), dt * steps
+    z = np.tanh(g * alpha * h * t + np.arctanh(z0))
+    planar = np.sqrt(1 - z**2)
+    expected = torch.tensor([planar * np.cos(g * h * t), planar * np.sin(g * h * t), z], dtype=torch.float64)
+    # the global error of a second-order scheme is of order t (h dt)^2 h = 3.5e-4
+    assert torch.allclose(state.spins[0, 0], expected, atol=3.5e-4)
+    other = gyration(alpha, FORMS[1 - FORMS.index(form)])
+    assert abs(np.tanh(other * alpha * h * t + np.arctanh(z0)) - z) > 0.1
+
+
+# -- many spins -----------------------------------------------------------------------------------------------------
+
+
+def crowded(lattice):
+    """Every classical term at once."""
+    return (
+        Heisenberg(lattice, [1.0, -0.3])
+        + Zeeman(lattice, (0.1, 0.2, 0.3))
+        + Anisotropy(lattice, 0.4, (1, 1, 0))
+        + DMI(lattice, 0.3)
+    )
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("form", FORMS)
+def test_second_order_and_right_limit(scheme, form):
+    """Against an independent right-hand side solved by scipy to 1e-12: error ~ dt^2."""
+    lattice, alpha, time = Lattice.square(3, 3), 0.3, 0.8
+    field = crowded(lattice)
+    spins = sdgnn.spins.random(lattice, 1, seed=2)
+
+    def right_hand_side(_, flat):
+        s = flat.reshape(1, -1, 3)
+        b = field(torch.from_numpy(s.copy())).field.numpy()
+        precession = np.cross(s, b)
+        return (-gyration(alpha, form) * (precession + alpha * np.cross(s, precession))).ravel()
+
+    exact = solve_ivp(
+        right_hand_side, (0, time), spins.numpy().ravel(), method="DOP853", rtol=1e-12, atol=1e-12
+    ).y[:, -1].reshape(spins.shape)  # fmt: skip
+    counts = np.array([24, 48, 96])
+    errors = []
+    for steps in counts:
+        state = march(scheme(dt=time / steps, damping=alpha, form=form), field, spins, int(steps))
+        errors.append(np.abs(state.spins.numpy() - exact).max())
+    order = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
+    assert 1.85 < order < 2.15, errors
+    assert errors[-1] < 1e-3
+
+
+def drift(scheme, dt=0.05, steps=60, dtype=torch.float64):
+    """Energy change per site and largest deviation from unit length without damping, all classical terms."""
+    lattice = Lattice.triangular(3, 3)
+    field = crowded(lattice)
+    spins = sdgnn.spins.random(lattice, 2, seed=5, dtype=dtype)
+    state = march(scheme(dt=dt, damping=0.0), field, spins, steps)
+    change = state.result(field).energy - field(spins).energy
+    return float(change.abs().max()) / lattice.n_sites, float((state.spins.norm(dim=-1) - 1).abs().max())
+
+
+def test_midpoint_rule_conserves_quadratic_energies():
+    """To the solver's tolerance (1e-11 per step and spin, times the field of about 5); Heun's scheme does not."""
+    assert drift(ImplicitMidpoint)[0] < 60 * 5 * 1e-11
+    assert drift(Heun)[0] > 1e-5
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_spins_keep_their_length(scheme):
+    """To rounding: at most one unit of the last place per step and operation, seen over 60 steps."""
+    assert drift(scheme)[1] < 1e-13
+    assert drift(scheme, dtype=torch.float32)[1] < 60 * 10 * 6e-8
+
+
+def test_energy_of_electrons_stays_bounded():
+    """Not quadratic, so the midpoint rule's energy error oscillates at the size of dt^2 instead of vanishing."""
+    lattice = Lattice.chain(6)
+    field = sdgnn.ExactField(sdgnn.SDModel(lattice, [1.0], 1.0), kT=0.1, mu=-1.0)
+    spins = sdgnn.spins.random(lattice, 1, seed=1)
+    start = field(spins).energy
+    errors = {}
+    for dt in (0.2, 0.1):
+        integrator = ImplicitMidpoint(dt=dt, damping=0.0, tolerance=1e-8)
+        state, worst = integrator.init(field, spins), 0.0
+        for _ in range(round(2 / dt)):
+            state = integrator.step(field, state)
+            worst = max(worst, float((state.result(field).energy - start).abs()))
+        errors[dt] = worst
+    assert errors[0.2] < 1e-4 and errors[0.1] < 0.4 * errors[0.2]
+
+
+def test_damping_lowers_the_energy_of_every_scheme():
+    lattice = Lattice.square(4, 4)
+    field = Heisenberg(lattice, [1.0])
+    spins = sdgnn.spins.random(lattice, 1, seed=0)
+    for scheme in SCHEMES:
+        integrator = scheme(dt=0.05, damping=0.5)
+        state, energies = integrator.init(field, spins), []
+        for _ in range(120):
+            energies.append(float(state.result(field).energy))
+            state = integrator.step(field, state)
+        assert (np.diff(energies) < 1e-10).all() and energies[-1] < energies[0] - 5
+
+
+# -- what a step costs and leaves alone -----------------------------------------------------------------------------
+
+
+class Counting(Field):
+    """Zeeman that counts its evaluations."""
+
+    def __init__(self, lattice):
+        self.lattice, self.calls = lattice, 0
+        self.zeeman = Zeeman(lattice, (0, 0, 1.0))
+
+    def evaluate(self, spins):
+        self.calls += 1
+        return self.zeeman.evaluate(spins)
+
+
+@pytest.mark.parametrize("scheme", [Heun, SemiImplicitB])
+def test_two_evaluations_per_step_observed_or_not(scheme):
+    field = Counting(Lattice.chain(3))
+    spins = sdgnn.spins.random(field.lattice, 2, seed=0)
+    sdgnn.simulate(field, spins, scheme(dt=0.1, damping=0.1), 10, observers=())
+    assert field.calls == 20
+    field.calls = 0
+    sdgnn.simulate(field, spins, scheme(dt=0.1, damping=0.1), 10, observers=sdgnn.dynamics.observers.standard(1))
+    assert field.calls == 21  # the last state's observation comes on top
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_steps_leave_state_and_known_results_alone(scheme):
+    """The given state is not changed, and a known result of another field is not taken for this one's."""
+    lattice = Lattice.chain(4)
+    spins = sdgnn.spins.random(lattice, 2, seed=0)
+    up, down = Zeeman(lattice, (0, 0, 1.0)), Zeeman(lattice, (0, 0, -1.0))
+    integrator = scheme(dt=0.1, damping=0.1, kT=0.3)
+    state = integrator.init(up, spins, seed=4).evaluated(up)
+    before = state.spins.clone()
+    following = integrator.step(down, state)
+    assert torch.equal(state.spins, before) and torch.equal(spins, before)
+    assert torch.equal(following.spins, integrator.step(down, integrator.init(down, spins, seed=4)).spins)
+    assert following.step == 1 and following.time == 0.1 and state.step == 0
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_field_of_another_dtype_is_cast(scheme):
+    """A float64 field drives float32 spins, and the other way round; the state keeps the dtype of the spins."""
+
+    class Single(Counting):
+        def evaluate(self, spins):
+            result = super().evaluate(spins.float())
+            return FieldResult(result.energy, result.field.float())
+
+    field = Single(Lattice.chain(3))
+    for dtype in (torch.float32, torch.float64):
+        spins = sdgnn.spins.random(field.lattice, 2, seed=0, dtype=dtype)
+        state = march(scheme(dt=0.1, damping=0.1, kT=0.1), field, spins, 3)
+        assert state.spins.dtype == dtype
+
+
+def test_midpoint_rule_says_when_it_does_not_converge():
+    lattice = Lattice.square(4, 4)
+    field, spins = Heisenberg(lattice, [1.0]), sdgnn.spins.random(lattice, 3, seed=0)
+    with pytest.raises(NumericalError, match=r"did not converge in step 1 .*replica \d.*shorten dt"):
+        march(ImplicitMidpoint(dt=5.0, damping=0.1), field, spins, 10)
+    with pytest.raises(UserError, match="tolerance"):
+        ImplicitMidpoint(dt=0.1, damping=0.1, tolerance=0.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"dt": 0.0}, "dt > 0"),
+        ({"dt": float("nan")}, "finite"),
+        ({"damping": -0.1}, "numbers >= 0"),
+        ({"kT": float("inf")}, "finite"),
+        ({"kT": [0.1, -0.1]}, "numbers >= 0"),
+        ({"kT": ()}, "one per replica"),
+        ({"form": "Gilbert"}, "'gilbert' or 'landau-lifshitz'"),
+    ],
+)
+def test_bad_settings(settings, words):
+    with pytest.raises(UserError, match=words):
+        Heun(**({"dt": 0.1, "damping": 0.1} | settings))
+
+
+def test_bad_states():
+    field = Zeeman(Lattice.chain(3), (0, 0, 1))
+    spins = sdgnn.spins.random(field.lattice, 2, seed=0)
+    heun = Heun(dt=0.1, damping=0.1)
+    for bad, words in [
+        (spins[:, :2], r"\(replica, 3, 3\)"),
+        (spins * 1.1, "unit spins"),
+        (spins.where(spins != spins[1, 2, 0], torch.nan), "not finite"),
+        (spins[:0], "at least one replica"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            heun.init(field, bad)
+    for seed, replicas in [(-1, None), (2**64, None), (0, [0]), (0, [1, 1]), (0, [-1, 0])]:
+        with pytest.raises(UserError, match="allowed"):
+            heun.init(field, spins, seed, replicas)
+    with pytest.raises(UserError, match="3 values of kT for 2 replicas"):
+        Heun(dt=0.1, damping=0.1, kT=[0, 1, 2]).init(field, spins)
