@@ -42,12 +42,16 @@ def length_from_correlation(
     ``site_chirality(spins, lattice)``; for a spin order, the spins themselves with the ``order``'s wave vectors.
     level = 0.5 is the half height, level = 0 the first zero, which exists only where the two phases balance. While
     domain growth scales, f(r, t) = g(r / L(t)) and both grow by one law (Bray, Adv. Phys. 43, 357 (1994),
-    doi:10.1080/00018739400101505). inf where f does not cross within half the cell: L is longer than can be measured.
+    doi:10.1080/00018739400101505). Thermal noise within domains adds to f(0) alone and so shortens L a little; compare
+    runs at one temperature. inf where f does not cross within half the cell: L is longer than can be measured;
+    nan where the values vanish everywhere.
     """
     if not 0 <= level < 1:
         raise UserError(f"level {level}", allowed="0 <= level < 1")
     distance, envelope = radial_correlation(values, lattice, order=order, width=width)
-    return first_crossing(distance, envelope / envelope[:, :1], level)
+    at_zero = envelope[:, :1]
+    lengths = first_crossing(distance, envelope / at_zero, level)
+    return torch.where(at_zero[:, 0] > 0, lengths, torch.full_like(lengths, math.nan))
 
 
 def length_from_structure_factor(
@@ -64,7 +68,7 @@ def length_from_structure_factor(
     |q - Q| <= ``cutoff``. Sharp walls give a Porod tail S ~ k^-(dim + 1) (Bray, Adv. Phys. 43, 357 (1994),
     doi:10.1080/00018739400101505), and thermal noise a constant background: both weigh on the moments from large k,
     the second more than the first, so that L then depends on the lattice through the cutoff. inf in a state that is
-    ordered without domains.
+    ordered without domains, nan where the values vanish everywhere.
     """
     if moment not in (1, 2):
         raise UserError(f"moment {moment}", allowed="1 or 2")

@@ -100,6 +100,14 @@ def test_perfect_order_has_no_domain_length(tetrahedral, m_points):
     assert length_from_correlation(spins, lattice).item() < 1
 
 
+def test_a_field_that_vanishes_has_no_length():
+    """A ferromagnet has no chirality: neither definition invents a length."""
+    lattice = Lattice.triangular(6, 6)
+    field = site_chirality(torch.ones(2, 36, 3, dtype=torch.float64) / math.sqrt(3), lattice).round(decimals=12)
+    assert torch.isnan(length_from_correlation(field, lattice)).all()
+    assert torch.isnan(length_from_structure_factor(field, lattice)).all()
+
+
 def test_errors():
     lattice = Lattice.square(4, 4)
     field = torch.ones(1, 16, dtype=torch.float64)

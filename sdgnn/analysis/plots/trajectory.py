@@ -58,11 +58,11 @@ def trajectory_figures(trajectory: xarray.Dataset, analysis: xarray.Dataset, lat
     lengths = _finite(_curves(analysis, LENGTHS))
     if lengths:
         limit = inner_radius(lattice.cell) / 2
-        label = "half height of $C(r)$ (lattice spacings)"
+        label = "$L$ at half height of $C(r)$ (lattice spacings)"
         figures["domain_growth"] = domain_growth(lengths, limit=limit, label=label)
     lengths = _finite(_curves(analysis, MOMENT_LENGTHS))
     if lengths:
-        label = r"$2\pi/\langle |q-Q| \rangle$ (lattice spacings)"
+        label = r"$L = 2\pi/\langle |q-Q| \rangle$ (lattice spacings)"
         figures["domain_growth_moment"] = domain_growth(lengths, label=label)
     orders = _curves(analysis, ORDERS)
     if orders:
