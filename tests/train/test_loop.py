@@ -80,13 +80,12 @@ def uninterrupted(tmp_path_factory) -> Path:
 
 def test_learns_a_heisenberg_model_and_transfers(tmp_path):
     """Trained on 16 and 24 sites; on 36 sites the torque R^2 passes 0.99 and the labels' constant is in the energy."""
-    settings = TrainSettings(epochs=60, batch=3, learning_rate=1e-2, energy_weight=0.1)
+    settings = TrainSettings(epochs=20, batch=3, learning_rate=3e-2, energy_weight=0.1)
     network = train(tmp_path, settings)
     field = network.on(VALIDATION[0].lattice)
     metrics = judge(field, VALIDATION[0])
     assert metrics.torque_r2 > 0.99
-    assert metrics.energy_rmse == pytest.approx(metrics.energy_rmse_shifted, rel=0.5)
-    assert abs(metrics.energy_shift) < 1e-2 * abs(OFFSET)
+    assert abs(metrics.energy_shift) < 1e-3 * abs(OFFSET)
     report = json.loads((tmp_path / "metrics.json").read_text())
     row = next(r for r in report["validation"][0]["rows"] if r["field"] == "network")
     assert row["torque_r2"] == pytest.approx(metrics.torque_r2, abs=1e-6)
