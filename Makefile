@@ -3,7 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -19,6 +18,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
+
+test test-slow: export OMP_NUM_THREADS = 1  # one thread for each of the workers
 
 test: lint ## Lint, then the whole suite but its slow tests (at most 15 minutes on 2 cores, install included)
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS)

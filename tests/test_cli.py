@@ -17,6 +17,8 @@ from sdgnn import ExactField, Lattice, SDModel
 from sdgnn.cli import app
 from sdgnn.data import LabelSet
 from sdgnn.dynamics import open_trajectory
+from sdgnn.nn import Network, NetworkSettings, load
+from sdgnn.train import judge
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
@@ -210,3 +212,65 @@ def test_starts_within_three_seconds() -> None:
     subprocess.run([sys.executable, "-m", "sdgnn", "--help"], check=True, capture_output=True)
     after = os.times()
     assert after.children_user + after.children_system - before.children_user - before.children_system < 3
+
+
+def test_train_and_evaluate(folder: Path) -> None:
+    (folder / "train.yaml").write_text(
+        "data: [labels/labels.h5]\nvalidation: 0.3\nnetwork: {layers: 1, channels: 4}\n"
+        "training: {epochs: 2}\noutput: model\n"
+    )
+    assert sdgnn("generate", "labels.yaml").exit_code == 0
+    result = sdgnn("train", "train.yaml", "training.epocks=2")
+    assert result.exit_code == 2
+    assert "did you mean training.epochs?" in result.stderr
+    result = sdgnn("train", "train.yaml")
+    assert result.exit_code == 0, result.output
+    result = sdgnn("evaluate", "model", "labels/labels.h5", "--json", "errors.json")
+    assert result.exit_code == 0, result.output
+    errors = json.loads((folder / "errors.json").read_text())
+    labels = LabelSet.read(folder / "labels/labels.h5")
+    expected = judge(load(folder / "model").on(labels.lattice), labels)
+    assert errors["torque_rmse"] == pytest.approx(expected.torque_rmse, rel=1e-5)
+    assert errors["torque_r2"] == pytest.approx(expected.torque_r2, rel=1e-5)
+    assert {row["field"] for row in errors["sets"][0]["rows"]} == {
+        "network",
+        "Heisenberg, 1 shell",
+        "Heisenberg, 5 shells",
+    }
+
+
+def test_evaluate_refuses_what_does_not_fit(folder: Path) -> None:
+    Network(NetworkSettings(layers=1, channels=2), Lattice.square(4, 4)).save(folder / "square")
+    assert sdgnn("generate", "labels.yaml").exit_code == 0
+    for arguments, words in (
+        (["square", "labels/labels.h5"], "a network for square lattices"),
+        (["nothing", "labels/labels.h5"], "no model at nothing"),
+        (["square", "nothing.h5"], "does not exist"),
+        (["square"], "CONFIG.yaml, or MODEL DATA"),
+    ):
+        result = sdgnn("evaluate", *arguments)
+        assert result.exit_code == 2
+        assert words in result.stderr
+
+
+def test_the_demo_makes_its_report(folder: Path) -> None:
+    """The whole pipeline on lattices of a few sites."""
+    small = [
+        "labels.lattice.size=[4,4]", "labels.solver.twists=null", "labels.protocols.0.states=12", "labels.workers=0",
+        "labels.protocols.1.states=2", "labels.protocols.2.paths=2", "larger.size=[6,6]", "larger.states=2",
+        "network.channels=2", "network.layers=1", "training.epochs=1", "quench.lattice.size=[8,8]", "quench.steps=4",
+        "quench.observe.spins=2", "quench.observe.structure_factor=2", "locality.environments=1", "output=demo",
+    ]  # fmt: skip
+    result = sdgnn("demo", str(CONFIGS / "demo.yaml"), *small)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1] == "demo"
+    report = (folder / "demo/report.html").read_text()
+    assert report.count("data:image/png;base64,") >= 8
+    assert "<link" not in report
+    assert "<script" not in report
+    for name in ("labels/labels.h5", "larger/labels.h5", "model/model.safetensors", "numbers.json", "config.yaml"):
+        assert (folder / "demo" / name).exists()
+    assert open_trajectory(folder / "demo/quench").sizes["replica"] >= 2
+    assert list((folder / "demo/model/tensorboard").iterdir())
+    numbers = json.loads((folder / "demo/numbers.json").read_text())
+    assert f"{numbers['errors']['held-out'][0]['torque_r2']:.4f}" in report

@@ -50,8 +50,8 @@ def locality_floor(
     Spins within R of a site are frozen and all others redrawn ``redraws`` times, uniform on the sphere. A model that
     sees only R can at best predict the mean torque <T>_R at the frozen spins, so its mean square error per component is
     at least sigma_R^2 = < |T - <T>_R|^2 > / 3, here with the unbiased estimate of the variance, averaged over
-    ``environments`` of the frozen spins. Energies that reach r give fields that reach 2 r: compare at the field's reach.
-    The statistical error is of order 1 / sqrt(2 environments (redraws - 1)).
+    ``environments`` of the frozen spins. Energies that reach r give fields that reach 2 r: compare at the
+    field's reach. The statistical error is of order 1 / sqrt(2 environments (redraws - 1)).
 
     ``advance`` is called with the states done so far. Raises UserError when a radius exceeds half the cell (the frozen
     spins would meet their images) and on fewer than one environment or two redraws.

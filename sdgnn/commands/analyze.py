@@ -15,6 +15,9 @@ from sdgnn.config.commands import AnalyzeConfig
 from sdgnn.dynamics import open_trajectory
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
+from sdgnn.provenance import provenance
+from sdgnn.report import Page
+from sdgnn.report.trajectory import trajectory_sections
 from sdgnn.results import open_results
 
 if TYPE_CHECKING:
@@ -30,6 +33,13 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     with timed(f"analysing {config.trajectory}"):
         found = analyze(trajectory, lattice, order)
     results.write_json("analysis.json", series(found))
+    with timed("report"):
+        Page(
+            title=f"Analysis of {config.trajectory}",
+            summary=[],
+            sections=trajectory_sections(trajectory, found, lattice),
+            details={"Configuration": config.to_yaml(), "Versions": json.dumps(provenance(), indent=2)},
+        ).write(results.path / "report.html")
     say(f"analysis: {results.path}")
     return results.path
 

@@ -13,7 +13,7 @@ from sdgnn.analysis.observers import NAMES as OBSERVERS
 from sdgnn.config.base import Config, nearest
 from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
 from sdgnn.config.runs import InitialConfig, IntegratorConfig
-from sdgnn.data.protocols import Protocol, protocol_from_dict
+from sdgnn.data import Protocol, protocol_from_dict
 from sdgnn.errors import UserError
 
 Seed = Annotated[int, Key(ge=0)]
@@ -68,7 +68,7 @@ class EvaluateConfig(Config):
     precision: Precision = "float32"
     """Precision of the network's arithmetic."""
     output: Path | None = None
-    """Folder for the tables and plots; results/evaluate-<date> by default."""
+    """Folder for errors.json; results/evaluate-<date> by default."""
 
 
 class QuenchConfig(Config):
@@ -127,4 +127,4 @@ class AnalyzeConfig(Config):
     """Wave vectors of the spin order whose domains are measured too, in fractions of the reciprocal primitive vectors:
     [[0.5, 0], [0, 0.5], [0.5, 0.5]] for tetrahedral order. Needs recorded spins."""
     output: Path | None = None
-    """Folder for analysis.json and the plots; results/analyze-<date> by default."""
+    """Folder for analysis.json and report.html; results/analyze-<date> by default."""

@@ -7,15 +7,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
-from sdgnn.analysis import plots, scalar_chirality
+from sdgnn.analysis import plots
 from sdgnn.analysis.plots.locality import error_by_reach
 from sdgnn.config.training import DemoConfig
 from sdgnn.data import LabelSet
 from sdgnn.provenance import provenance
 from sdgnn.report.page import Figure, Page, Section, Table
+from sdgnn.report.trajectory import trajectory_sections
 from sdgnn.train import Comparison, baselines, torque_part
 
 if TYPE_CHECKING:
@@ -32,19 +30,20 @@ def write_report(config: DemoConfig, outcome: Outcome, path: str | os.PathLike[s
 def page(config: DemoConfig, outcome: Outcome) -> Page:
     """The report of a finished pipeline."""
     held, larger = outcome.errors["network", "all"], outcome.errors_larger["network", "all"]
+    quench = trajectory_sections(outcome.quench.trajectory, outcome.analysis, outcome.quench.field.lattice)
     best = max((m.torque_r2, name) for name, protocol, m in outcome.errors.rows if name != "network")
     return Page(
         title="From a Hamiltonian to a quench",
         summary=[
             f"Exact fields of the s-d model (J = {config.labels.hamiltonian.exchange:g}, electrons at "
-            f"kT = {config.labels.solver.kT:g}) on {outcome.training.lattice!r} taught a network the effective field of "
-            f"a spin. On held-out states its torque R² is {held.torque_r2:.3f}; on a lattice of "
+            f"kT = {config.labels.solver.kT:g}) on {outcome.training.lattice!r} taught a network the effective "
+            f"field of a spin. On held-out states its torque R² is {held.torque_r2:.3f}; on a lattice of "
             f"{outcome.larger.lattice.n_sites} sites, a size that it never saw, {larger.torque_r2:.3f}. "
             f"The best Heisenberg model fitted to the same labels ({best[1]}) has {best[0]:.3f}.",
             f"The network then drove {config.quench.replicas} replicas of {outcome.quench.field.lattice!r} from random "
             f"spins for {outcome.quench.time:g} hbar/t, measured on the fly.",
         ],
-        sections=[_labels(outcome), _errors(outcome), _locality(outcome), _states(outcome), _growth(outcome)],
+        sections=[_labels(outcome), _errors(outcome), _locality(outcome), *quench],
         details={
             "Configuration": config.to_yaml(),
             "Versions": json.dumps(provenance(), indent=2),
@@ -121,52 +120,3 @@ def _locality(outcome: Outcome) -> Section:
         [],
         [Figure.of(error_by_reach(outcome.floor, models), "Torque RMSE on random states by reach.")],
     )  # fmt: skip
-
-
-def _states(outcome: Outcome) -> Section:
-    lattice, trajectory = outcome.quench.field.lattice, outcome.quench.trajectory
-    frames = trajectory["spins"].isel(replica=0)
-    time = frames.dims[0]
-    chosen = np.unique(np.linspace(0, frames.sizes[time] - 1, 4).round().astype(int))
-    spins = {f"t = {float(frames[time][k]):g}": frames.isel({time: k}).values for k in chosen}
-    chirality = {
-        title: scalar_chirality(torch.from_numpy(np.ascontiguousarray(s))[None], lattice)[0]
-        for title, s in spins.items()
-    }
-    factor = outcome.analysis["structure_factor_mean"]
-    moments = factor[factor.dims[0]]
-    shown = np.unique(np.linspace(0, len(moments) - 1, 3).round().astype(int))
-    factors = {f"t = {float(moments[k]):g}": factor.isel({factor.dims[0]: k}).values for k in shown}
-    return Section(
-        "The quench",
-        ["Tetrahedral order breaks time reversal: its two chiralities form domains."],
-        [],
-        [
-            Figure.of(plots.spin_maps(spins, lattice), "Spins of the first replica."),
-            Figure.of(plots.chirality_maps(chirality, lattice), "Scalar chirality of each triangle, first replica."),
-            Figure.of(plots.structure_factor_maps(factors, lattice), "Structure factor, mean over replicas."),
-        ],
-    )
-
-
-def _growth(outcome: Outcome) -> Section:
-    lengths = {
-        "correlation function": _curve(outcome, "domain_length"),
-        "structure factor": _curve(outcome, "domain_length_moment"),
-    }
-    chirality = {"|chirality|": _curve(outcome, "absolute_chirality")}
-    sites = outcome.quench.field.lattice.n_sites
-    time, mean, error = _curve(outcome, "energy")
-    energy = {"network": (time, mean / sites, error / sites)}
-    figures = (
-        Figure.of(plots.domain_growth(lengths), "Domain length of the chirality through time."),
-        Figure.of(plots.time_series(chirality, "mean |scalar chirality|"), "Chiral order; 0.77 is perfect order."),
-        Figure.of(plots.time_series(energy, "energy per site (t)"), "Energy of the network."),
-    )
-    return Section("Order and domains", ["Bands and bars are standard errors over replicas."], [], figures)
-
-
-def _curve(outcome: Outcome, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times, means and standard errors."""
-    mean = outcome.analysis[f"{name}_mean"]
-    return mean[mean.dims[0]].values, mean.values, outcome.analysis[f"{name}_error"].values
