@@ -6,11 +6,11 @@ from sdgnn.data.protocols import (
     Given,
     Interpolation,
     NoisyOrder,
-    Protocol,
     Random,
     Snapshots,
     protocol_from_dict,
 )
+from sdgnn.data.sampling import Protocol
 from sdgnn.data.store import read
 
 __all__ = [

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sdgnn.data.labels import LabelSet, Origin, differences
-from sdgnn.data.protocols import Protocol, sample_seed
+from sdgnn.data.sampling import Protocol, sample_seed
 from sdgnn.data.solvers import describe
 from sdgnn.data.workers import Task, run_tasks
 from sdgnn.errors import UserError

@@ -6,87 +6,21 @@ sample is drawn from a seed of its own, so it is the same whoever draws it and i
 
 from __future__ import annotations
 
-import difflib
 import itertools
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn import spins as textures
 from sdgnn.data.labels import UNKNOWN
+from sdgnn.data.sampling import ORDERS, Protocol, Sample, at_least_one, known_order, nearest, numbers
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, check_spins
 from sdgnn.files import content_hash
 from sdgnn.lattice import Lattice
-
-ORDERS: dict[str, Callable[[Lattice], Tensor]] = {
-    "ferro": textures.ferro,
-    "neel": textures.neel,
-    "stripe": textures.stripe,
-    "order120": textures.order120,
-    "tetrahedral": textures.tetrahedral,
-}
-"""Ordered states by name, each of a lattice, (1, site, 3)."""
-
-
-def sample_seed(seed: int, protocol: int, sample: int) -> int:
-    """Seed in [0, 2^63) of sample ``sample`` of protocol number ``protocol`` in a set of seed ``seed``."""
-    if seed < 0:
-        raise UserError(f"seed {seed}", allowed="a whole number >= 0")
-    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(protocol, sample))
-    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-class Sample(NamedTuple):
-    """States drawn together from one seed."""
-
-    spins: Float[Tensor, "state site 3"]
-    """(state, site, 3) unit spins, float64."""
-    names: tuple[str, ...]
-    """What each state is, as stored under ``protocol``."""
-    steps: tuple[int, ...]
-    """Time step in the run each state was taken from, -1 outside runs."""
-
-
-@dataclass(frozen=True)
-class Protocol(ABC):
-    """A number of samples, each drawn from its own seed. Raises UserError for settings that make no sense."""
-
-    name: ClassVar[str]
-    """Name of the protocol in configurations and files."""
-
-    @property
-    @abstractmethod
-    def samples(self) -> int:
-        """Number of independent samples."""
-
-    @property
-    def states_per_sample(self) -> int:
-        """Number of states in each sample."""
-        return 1
-
-    @abstractmethod
-    def check(self, lattice: Lattice) -> None:
-        """Raises UserError when the states do not fit ``lattice``."""
-
-    @abstractmethod
-    def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
-        """Sample ``index``, drawn from ``seed`` alone. ``field`` labels the set; only runs use it."""
-
-    def part(self, first: int, count: int) -> Protocol:
-        """A protocol that can draw samples first, ..., first + count - 1 and may know less than this one."""
-        return self
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain settings, with the protocol's name under ``protocol``."""
-        settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        return {"protocol": self.name, **settings}
 
 
 @dataclass(frozen=True)
@@ -98,7 +32,7 @@ class Random(Protocol):
     name: ClassVar[str] = "random"
 
     def __post_init__(self) -> None:
-        _at_least_one("states", self.states)
+        at_least_one("states", self.states)
 
     @property
     def samples(self) -> int:
@@ -124,9 +58,9 @@ class NoisyOrder(Protocol):
     name: ClassVar[str] = "noisy_order"
 
     def __post_init__(self) -> None:
-        _known_order(self.order)
-        _at_least_one("states", self.states)
-        object.__setattr__(self, "strengths", _numbers("strengths", self.strengths, 0.0, np.inf))
+        known_order(self.order)
+        at_least_one("states", self.states)
+        object.__setattr__(self, "strengths", numbers("strengths", self.strengths, 0.0, np.inf))
 
     @property
     def samples(self) -> int:
@@ -157,9 +91,9 @@ class Interpolation(Protocol):
     name: ClassVar[str] = "interpolation"
 
     def __post_init__(self) -> None:
-        _known_order(self.order)
-        _at_least_one("paths", self.paths)
-        object.__setattr__(self, "fractions", _numbers("fractions", self.fractions, 0.0, 1.0))
+        known_order(self.order)
+        at_least_one("paths", self.paths)
+        object.__setattr__(self, "fractions", numbers("fractions", self.fractions, 0.0, 1.0))
 
     @property
     def samples(self) -> int:
@@ -203,19 +137,34 @@ class Snapshots(Protocol):
     noise: float = 0.0
     """Strength of the noise on an ordered first state."""
     model: str | None = None
-    """Trained network that drives the run (name or path); None takes the field that labels the set."""
+    """Trained network that drives the run (a name, or a path that every worker can read), in float64; None takes the
+    field that labels the set."""
     name: ClassVar[str] = "snapshots"
 
     def __post_init__(self) -> None:
-        _at_least_one("runs", self.runs)
+        at_least_one("runs", self.runs)
         steps = tuple(int(step) for step in self.steps)
         if not steps or min(steps) < 0 or any(b <= a for a, b in itertools.pairwise(steps)):
             raise UserError(f"steps {list(self.steps)}", allowed="increasing whole numbers >= 0")
         object.__setattr__(self, "steps", steps)
         if self.start != "random":
-            _known_order(self.start, "random")
-        _numbers("noise", (self.noise,), 0.0, np.inf)
+            known_order(self.start, "random")
+        numbers("noise", (self.noise,), 0.0, np.inf)
         self._integrator()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain settings; with a model, the content hash of its weights under ``model_hash``."""
+        if self.model is None:
+            return super().to_dict()
+        from sdgnn.nn import load
+
+        weights = load(self.model).state_dict()
+        return {**super().to_dict(), "model_hash": content_hash(*(weights[key].numpy() for key in sorted(weights)))}
+
+    def _drive(self, lattice: Lattice, model: str) -> Field:
+        from sdgnn.nn import load
+
+        return load(model).on(lattice, dtype=torch.float64)
 
     def _integrator(self) -> Any:
         from sdgnn.dynamics import Heun
@@ -233,13 +182,11 @@ class Snapshots(Protocol):
     def check(self, lattice: Lattice) -> None:
         if self.start != "random":
             ORDERS[self.start](lattice)
+        if self.model is not None:
+            self._drive(lattice, self.model)
 
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
-        drive = field
-        if self.model is not None:
-            from sdgnn.nn import load
-
-            drive = load(self.model).on(lattice, dtype=torch.float64)
+        drive = field if self.model is None else self._drive(lattice, self.model)
         if self.start == "random":
             first = textures.random(lattice, 1, seed)
         else:
@@ -308,35 +255,13 @@ def protocol_from_dict(settings: dict[str, Any]) -> Protocol:
     given = dict(settings)
     kind = given.pop("protocol", None)
     if kind not in PROTOCOLS:
-        raise UserError(f"protocol {kind!r}", allowed=", ".join(PROTOCOLS), fix=_nearest(kind, PROTOCOLS))
+        raise UserError(f"protocol {kind!r}", allowed=", ".join(PROTOCOLS), fix=nearest(kind, PROTOCOLS))
     known = {item.name for item in fields(PROTOCOLS[kind])}
     for key in given:
         if key not in known:
-            raise UserError(f"{key!r} in protocol {kind}", allowed=", ".join(sorted(known)), fix=_nearest(key, known))
+            raise UserError(f"{key!r} in protocol {kind}", allowed=", ".join(sorted(known)), fix=nearest(key, known))
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     try:
         return PROTOCOLS[kind](**values)
     except TypeError as error:
         raise UserError(f"protocol {settings} ({error})", allowed=", ".join(sorted(known))) from error
-
-
-def _nearest(word: Any, known: Any) -> str:
-    found = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"did you mean {found[0]!r}?" if found else ""
-
-
-def _at_least_one(what: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UserError(f"{what} {value!r}", allowed="a whole number >= 1")
-
-
-def _known_order(order: str, *others: str) -> None:
-    if order not in ORDERS:
-        raise UserError(f"order {order!r}", allowed=", ".join((*others, *ORDERS)), fix=_nearest(order, ORDERS))
-
-
-def _numbers(what: str, values: Sequence[float], low: float, high: float) -> tuple[float, ...]:
-    numbers = tuple(float(value) for value in values)
-    if not numbers or not all(np.isfinite(x) and low <= x <= high for x in numbers):
-        raise UserError(f"{what} {list(values)}", allowed=f"finite numbers from {low:g} to {high:g}, at least one")
-    return numbers

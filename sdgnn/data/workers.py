@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from sdgnn.data.labels import LabelSet, Origin
-from sdgnn.data.protocols import Protocol
+from sdgnn.data.sampling import Protocol
 from sdgnn.data.solvers import build
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice

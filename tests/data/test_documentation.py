@@ -13,7 +13,8 @@ import torch
 from sdgnn.data import read
 from sdgnn.data.arrays import DATASETS
 from sdgnn.data.hdf5 import SCHEMA
-from sdgnn.data.protocols import ORDERS, PROTOCOLS
+from sdgnn.data.protocols import PROTOCOLS
+from sdgnn.data.sampling import ORDERS
 from sdgnn.data.solvers import build
 
 PAGE = (Path(__file__).parents[2] / "docs" / "label-sets.md").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from torch import Tensor
 
 from sdgnn import ExactField, Lattice, SDModel, fields, spins
 from sdgnn.data import Given, Interpolation, NoisyOrder, Protocol, Random, Snapshots, protocol_from_dict
-from sdgnn.data.protocols import ORDERS, sample_seed
+from sdgnn.data.sampling import ORDERS, sample_seed
 from sdgnn.dynamics import Heun
 from sdgnn.errors import UserError
+from sdgnn.nn import Network, NetworkSettings
 
 LATTICE = Lattice.triangular(4, 4)
 FIELD = ExactField(SDModel(LATTICE, exchange=3.0), kT=0.05, filling=0.25)
@@ -102,6 +104,29 @@ def test_seeds_fit_the_file_and_differ(seed: int, protocol: int, sample: int) ->
 @pytest.mark.parametrize("protocol", PROTOCOLS[:4], ids=lambda p: p.name)
 def test_plain_settings_name_the_same_protocol(protocol: Protocol) -> None:
     assert protocol_from_dict(protocol.to_dict()) == protocol
+
+
+def test_a_saved_network_may_drive_the_runs(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Network(NetworkSettings(layers=1, channels=2), LATTICE)
+    network.save(tmp_path / "first")
+    protocol = Snapshots(runs=1, steps=(0, 2), dt=0.5, damping=0.2, model=str(tmp_path / "first"))
+    sample = protocol.sample(LATTICE, 0, 4, FIELD)
+    integrator, drive = Heun(dt=0.5, damping=0.2), network.on(LATTICE, dtype=torch.float64)
+    state = integrator.init(drive, spins.random(LATTICE, 1, 4), 4)
+    for _ in range(2):
+        state = integrator.step(drive, state)
+    torch.testing.assert_close(sample.spins[1:], state.spins, rtol=0, atol=1e-12)  # rounding of another instance
+
+    named = protocol.to_dict()["model_hash"]
+    with torch.no_grad():
+        next(network.parameters()).add_(1.0)
+    network.save(tmp_path / "first")
+    assert protocol.to_dict()["model_hash"] != named  # other weights under the old name are another protocol
+    with pytest.raises(UserError, match="no model"):
+        Snapshots(runs=1, steps=(0,), dt=0.5, model=str(tmp_path / "none")).check(LATTICE)
+    with pytest.raises(UserError):
+        protocol.check(Lattice.square(4, 4))
 
 
 def test_given_states_are_named_by_their_content() -> None:
