@@ -12,7 +12,7 @@ from sdgnn.lattice import Lattice
 
 @dataclass(frozen=True)
 class Directions:
-    """The distinct directions of nearest-neighbour bonds: 2 on chains, 4, 6 or 6 on square, triangular and cubic lattices.
+    """The distinct directions of nearest-neighbour bonds: 2 on chains, 4 on square, 6 on triangular and cubic lattices.
 
     A map between functions of the direction commutes with the point group exactly if its matrix depends on the angle
     between directions alone. Such matrices share their eigenvectors, the lattice harmonics (1, cos m phi, sin m phi

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sdgnn.nn.spin_matrices import IRREP, path_products
 
-Features = Float[Tensor, "8 direction site channel"]
+Features = Float[Tensor, "8 direction site _"]
 
 
 @dataclass(frozen=True)

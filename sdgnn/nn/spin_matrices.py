@@ -1,6 +1,7 @@
-"""Products of the 2x2 complex matrices a + b . sigma that spin-1/2 electrons see, in irreps of spin rotation and time reversal.
+"""Products of spin matrices a + b . sigma, the 2x2 complex matrices that spin-1/2 electrons see along their paths.
 
-Eight real components of a matrix, in e3nn's notation ``0e + 0o + 1o + 1e`` with parity standing for time reversal:
+Eight real components of a matrix are irreps of spin rotation and time reversal, in e3nn's notation
+``0e + 0o + 1o + 1e`` with parity standing for time reversal:
 
 ===== ========= ======= ==================
 index component irrep   example
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, no_type_check
 
 import numba
 import torch
@@ -31,7 +32,7 @@ IRREP = (0, 1, 2, 2, 2, 3, 3, 3)
 
 
 def multiply(a: Float[Tensor, "8 ..."], b: Float[Tensor, "8 ..."]) -> Float[Tensor, "8 ..."]:
-    """Matrix product (a + b . sigma)(a' + b' . sigma) = a a' + b . b' + (a b' + a' b + i b x b') . sigma, element by element."""
+    """(a + b . sigma)(a' + b' . sigma) = a a' + b . b' + (a b' + a' b + i b x b') . sigma, element by element."""
     return torch.stack(_product(a.unbind(0), b.unbind(0)))
 
 
@@ -44,7 +45,8 @@ def path_products(factors: Float[Tensor, "8 n 3 channel"]) -> Float[Tensor, "8 n
     return torch.stack([ab, multiply(ab, c)], dim=2)
 
 
-def _product(left: Any, right: Any) -> Any:
+@no_type_check
+def _product(left, right):
     """Components of the product, of numbers or of tensors: a = s + i p, b = v + i w."""
     s, p, vx, vy, vz, wx, wy, wz = left
     S, P, Vx, Vy, Vz, Wx, Wy, Wz = right
@@ -64,26 +66,30 @@ _kernel = numba.njit(fastmath=True, cache=True, nogil=True)
 _multiply = numba.njit(fastmath=True)(_product)
 
 
+@no_type_check
 @numba.njit
-def _load(x, n, k, c):  # type: ignore[no-untyped-def]
+def _load(x, n, k, c):
     return (x[0, n, k, c], x[1, n, k, c], x[2, n, k, c], x[3, n, k, c],
             x[4, n, k, c], x[5, n, k, c], x[6, n, k, c], x[7, n, k, c])  # fmt: skip
 
 
+@no_type_check
 @numba.njit
-def _store(x, n, k, c, m):  # type: ignore[no-untyped-def]
+def _store(x, n, k, c, m):
     x[0, n, k, c], x[1, n, k, c], x[2, n, k, c], x[3, n, k, c] = m[0], m[1], m[2], m[3]
     x[4, n, k, c], x[5, n, k, c], x[6, n, k, c], x[7, n, k, c] = m[4], m[5], m[6], m[7]
 
 
+@no_type_check
 @numba.njit
-def _dagger(m):  # type: ignore[no-untyped-def]
+def _dagger(m):
     """Hermitian conjugate."""
     return (m[0], -m[1], m[2], m[3], m[4], -m[5], -m[6], -m[7])
 
 
+@no_type_check
 @_kernel
-def _forward(f, out, start, stop):  # type: ignore[no-untyped-def]
+def _forward(f, out, start, stop):
     for n in range(start, stop):
         for c in range(f.shape[3]):
             ab = _multiply(_load(f, n, 0, c), _load(f, n, 1, c))
@@ -91,8 +97,9 @@ def _forward(f, out, start, stop):  # type: ignore[no-untyped-def]
             _store(out, n, 1, c, _multiply(ab, _load(f, n, 2, c)))
 
 
+@no_type_check
 @_kernel
-def _backward(f, slope, out, start, stop):  # type: ignore[no-untyped-def]
+def _backward(f, slope, out, start, stop):
     """With <X, Y> = sum of component products, <G, A B> has the slopes G B^+ in A and A^+ G in B."""
     for n in range(start, stop):
         for c in range(f.shape[3]):

@@ -37,7 +37,7 @@ SHIPPED = Path(__file__).with_name("models")
 
 
 def save(network: Network, path: Path, provenance: dict[str, Any] | None) -> Path:
-    """Write a network atomically; a path without the suffix ``.safetensors`` is a folder that gets ``model.safetensors``."""
+    """Write a network atomically to a ``.safetensors`` file, or into a folder as ``model.safetensors``."""
     from safetensors.torch import save_file
 
     if provenance is not None:

@@ -1,0 +1,81 @@
+"""Bond directions, neighbours along them, and their harmonics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sdgnn import Lattice
+from sdgnn.errors import UserError
+from sdgnn.nn.directions import Directions
+from sdgnn.nn.layers import Tables
+
+
+@pytest.mark.parametrize(
+    ("lattice", "count", "dimensions"),
+    [
+        (Lattice.chain(6), 2, [1, 1]),
+        (Lattice.square(4, 4), 4, [1, 1, 2]),
+        (Lattice.triangular(4, 4), 6, [1, 1, 2, 2]),
+        (Lattice.honeycomb(3, 3), 6, [1, 1, 2, 2]),
+        (Lattice.kagome(3, 3), 6, [1, 1, 2, 2]),
+        (Lattice.cubic(3, 3, 3), 6, [1, 2, 3]),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_harmonics_are_the_irreps_of_the_point_group(lattice: Lattice, count: int, dimensions: list[int]) -> None:
+    """cos m phi, sin m phi in the plane; A1g + Eg + T1u on the six directions of a cube."""
+    directions = Directions.of(lattice)
+    assert len(directions) == count
+    assert sorted(np.bincount(directions.space)) == dimensions
+    assert np.bincount(directions.space)[0] == 1
+    np.testing.assert_allclose(directions.harmonics.T @ directions.harmonics, np.eye(count), atol=1e-12)
+    for operation in lattice.point_group:
+        turned = directions.vectors @ operation.matrix.T
+        permutation = np.eye(count)[np.argmax(turned @ directions.vectors.T, axis=1)].T
+        acting = directions.harmonics.T @ permutation @ directions.harmonics
+        outside = directions.space[:, None] != directions.space[None]
+        assert np.abs(acting[outside]).max() < 1e-10
+
+
+@pytest.mark.parametrize("lattice", [Lattice.square(3, 5), Lattice.honeycomb(3, 4), Lattice.kagome(3, 3)], ids=repr)
+def test_neighbours_lie_along_their_direction(lattice: Lattice) -> None:
+    directions = Directions.of(lattice)
+    target, present = directions.neighbours(lattice)
+    for d, vector in enumerate(directions.vectors):
+        sites = np.flatnonzero(present[d])
+        np.testing.assert_array_equal(lattice.find(lattice.positions[sites] + vector), target[d, sites])
+        np.testing.assert_array_equal(target[directions.opposite[d], target[d, sites]], sites)
+    assert present.sum() == len(lattice.bonds(1))
+
+
+@pytest.mark.parametrize("lattice", [Lattice.triangular(3, 4), Lattice.honeycomb(3, 3), Lattice.kagome(3, 3)], ids=repr)
+def test_slope_of_gathering_is_exact(lattice: Lattice) -> None:
+    """gradcheck against finite differences, with missing bonds on honeycomb and kagome; also the second derivative."""
+    directions = Directions.of(lattice)
+    target, present = directions.neighbours(lattice)
+    tables = Tables(
+        neighbour=torch.from_numpy(target),
+        present=None if present.all() else torch.from_numpy(present).double(),
+        opposite=torch.from_numpy(directions.opposite),
+        harmonics=torch.from_numpy(directions.harmonics),
+    )
+    x = torch.randn(8, len(directions), lattice.n_sites, 1, dtype=torch.float64, requires_grad=True)
+    along = torch.randn_like(x)
+    assert torch.autograd.gradcheck(lambda y: (tables.along_bonds(y) * along).sum(), x)
+    assert torch.autograd.gradgradcheck(lambda y: (tables.along_bonds(y) ** 2 * along).sum(), x)
+
+
+def test_inequivalent_directions_are_refused() -> None:
+    """Bonds at 0, 40 and 90 degrees: no operation carries the first onto the second and keeps the set."""
+    angle = np.deg2rad(40)
+    basis = np.cumsum([[0, 0], [1, 0], [np.cos(angle), np.sin(angle)], [0, 1]], axis=0)
+    with pytest.raises(UserError, match="equivalent by symmetry"):
+        Directions.of(Lattice.crystal(5 * np.eye(2), basis, (2, 2)))
+
+
+def test_free_lattices_are_refused() -> None:
+    free = Lattice.free(np.random.default_rng(0).random((10, 2)) * 3, np.eye(2) * 3)
+    with pytest.raises(UserError, match="crystals"):
+        Directions.of(free)
