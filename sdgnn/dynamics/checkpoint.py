@@ -44,7 +44,7 @@ def load_checkpoint(path: str | os.PathLike[str], device: torch.device | str = "
                 seed=int(file["seed"]),
                 replicas=tuple(int(r) for r in file["replicas"]),
             )
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(
             f"checkpoint {path} cannot be read ({error})",
             allowed=f"the {NAME} of a run",

@@ -57,6 +57,7 @@ class Recorder:
         self._flushed = time.monotonic()
         self._group: Any = None
         self._known: set[str] = set()
+        self._sizes: dict[str, int] = {}
 
     def begin(self, state: State, steps: int) -> None:
         """Room for the entries of steps 0 ... ``steps``: a new group at step 0, else the old one up to ``state``."""
@@ -69,7 +70,10 @@ class Recorder:
             raise UserError(f"a run at step {state.step} without trajectory", fix="start in another folder") from error
         if fresh:
             self._write_coordinates(state)
-        self._known = set(self._group.array_keys())
+        self._known, self._sizes = set(), {}
+        for name, array in self._group.arrays():
+            self._known.add(name)
+            self._sizes |= zip(array.metadata.dimension_names, array.shape, strict=True)
         for every in self._schedules:
             self._prepare_time(every, state, steps)
 
@@ -156,16 +160,17 @@ class Recorder:
                 self._group[name].resize((length, *self._group[name].shape[1:]))
 
     def _prepare_arrays(self, every: int, observers: Sequence[Observer], answers: Sequence[np.ndarray]) -> None:
-        """Arrays for the shapes of the first answers; later ones must have the same."""
+        """Arrays for the shapes of the first answers; a dimension keeps its length from then on."""
         time_name, step_name = self._names[every]
         for observer, answer in zip(observers, answers, strict=True):
-            if observer.name in self._known:
-                expected = tuple(self._group[observer.name].shape[1:])
-                if answer.shape != expected:
+            for name, length in zip(observer.dims, answer.shape[1:], strict=True):
+                if self._sizes.setdefault(name, length) != length:
                     raise UserError(
-                        f"observer {observer.name!r} returned shape {answer.shape} after {expected}",
-                        allowed="one shape during the whole run",
+                        f"observer {observer.name!r} with {length} entries along {name!r}",
+                        allowed=f"{self._sizes[name]} as before",
+                        fix="dimensions of different length need different names",
                     )
+            if observer.name in self._known:
                 continue
             length = self._group[step_name].shape[0]
             entries = max(1, min(LARGEST_CHUNK, length, CHUNK_BYTES // max(1, answer.nbytes)))

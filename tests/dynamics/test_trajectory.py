@@ -1,0 +1,138 @@
+"""Trajectories and observers: labels, schedules, streaming."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+
+import sdgnn
+from sdgnn import Heun, Lattice, Observer, simulate
+from sdgnn.dynamics import observers, open_trajectory, trajectory
+from sdgnn.errors import UserError
+from sdgnn.fields import Heisenberg, Zeeman
+
+LATTICE = Lattice.honeycomb(3, 2)
+FIELD = Heisenberg(LATTICE, [1.0])
+HEUN = Heun(dt=0.1, damping=(0.1, 0.2), kT=0.1)
+
+
+def start(replicas=2):
+    return sdgnn.spins.random(LATTICE, replicas, seed=0)
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_labels_and_values(on_disk, tmp_path):
+    """What is read back is what stepping by hand gives, with every dimension and coordinate labelled."""
+    run = simulate(FIELD, start(), HEUN, 25, seed=3, folder=tmp_path if on_disk else None, replicas=[5, 2])
+    data = run.trajectory
+    assert data["spins"].dims == ("time", "replica", "site", "component")
+    assert data["energy"].dims == ("time", "replica") and data["magnetization"].dims == ("time", "replica", "component")
+    assert data["step"].values.tolist() == [0, 10, 20] and np.allclose(data["time"], [0, 1, 2])
+    assert data["component"].values.tolist() == ["x", "y", "z"] and data["replica"].values.tolist() == [5, 2]
+    assert np.allclose(data["position"], LATTICE.positions) and data["position"].dims == ("site", "axis")
+    assert data["damping"].values.tolist() == [0.1, 0.2] and data["kT"].values.tolist() == [0.1, 0.1]
+    assert data["energy"].attrs["units"] == "t" and data["time"].attrs["units"] == "hbar / t"
+    state = HEUN.init(FIELD, start(), 3, replicas=[5, 2])
+    while state.step < 20:
+        state = HEUN.step(FIELD, state)
+    seen = data.sel(time=2.0)
+    assert np.array_equal(seen["spins"], state.spins)
+    assert np.array_equal(seen["energy"], FIELD(state.spins).energy)
+    assert np.allclose(seen["magnetization"], state.spins.mean(1), atol=1e-15)
+    assert np.allclose(seen["spins"].sel(component="z", replica=2), state.spins[1, :, 2])
+
+
+def test_every_schedule_has_its_own_time(tmp_path):
+    watch = [
+        observers.spins(7),
+        observers.energy(2),
+        Observer("pairs", lambda state, result: state.spins @ state.spins.mT, ("site", "other"), every=7, units="S^2"),
+    ]
+    data = simulate(FIELD, start(), HEUN, 20, folder=tmp_path, observers=watch).trajectory
+    assert data["energy"].dims == ("time", "replica") and data["step"].values.tolist() == list(range(0, 21, 2))
+    assert data["spins"].dims[0] == data["pairs"].dims[0] == "time_7"
+    assert data["pairs"].dims[1:] == ("replica", "site", "other") and data["pairs"].attrs["units"] == "S^2"
+    assert data["step_7"].values.tolist() == [0, 7, 14] and np.allclose(data["time_7"], [0, 0.7, 1.4])
+
+
+def test_nothing_to_observe(tmp_path):
+    data = simulate(FIELD, start(), HEUN, 5, folder=tmp_path, observers=()).trajectory
+    assert not data.data_vars and data.sizes["site"] == LATTICE.n_sites
+
+
+@pytest.mark.parametrize("entries", [5, trajectory.LARGEST_CHUNK, trajectory.LARGEST_CHUNK + 3])
+def test_chunks_meet_without_seams(entries):
+    run = simulate(FIELD, start(), HEUN, entries - 1, observers=[Observer("step_seen", seen, every=1)])
+    assert run.trajectory["step_seen"].values[:, 0].tolist() == list(range(entries))
+
+
+def seen(state, result):
+    return torch.full((len(state.spins),), float(state.step))
+
+
+def test_memory_does_not_grow(tmp_path):
+    """50 MB of observations pass through a few MB of memory; the same run in memory holds them (the control)."""
+    lattice = Lattice.chain(4)
+    field, spins = Zeeman(lattice, (0, 0, 1.0)), sdgnn.spins.random(lattice, 1, seed=0)
+    watch = [Observer("noise", lambda state, result: torch.rand(1, 62_500, dtype=torch.float64), ("cell",), every=1)]
+    peaks = {}
+    for where, steps in ((tmp_path / "short", 39), (tmp_path / "long", 99), (None, 99)):
+        tracemalloc.start()
+        simulate(field, spins, Heun(dt=0.1, damping=0.1), steps, folder=where, observers=watch)
+        peaks[where] = tracemalloc.get_traced_memory()[1] / 2**20
+        tracemalloc.stop()
+    limit = 4 * trajectory.FLUSH_BYTES / 2**20
+    assert peaks[tmp_path / "long"] < min(limit, 1.5 * peaks[tmp_path / "short"])
+    assert peaks[None] > 40
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda state, result: 1.0, "returned float"),
+        (lambda state, result: result.energy.sum(), r"shape \(\)"),
+        (lambda state, result: state.spins, r"shape \(2, 12, 3\)"),
+        (lambda state, result: state.spins[:, :5, 0], "12 sites"),
+        (lambda state, result: state.spins[:1, :, 0], "2 replicas"),
+        (lambda state, result: state.spins[..., 0] if state.step < 2 else state.spins[:, :5, 0], "12 sites"),
+    ],
+)
+def test_answers_that_do_not_fit(function, words):
+    with pytest.raises(UserError, match=words):
+        simulate(FIELD, start(), HEUN, 5, observers=[Observer("m", function, ("site",), every=1)])
+
+
+def test_answers_that_change_their_shape():
+    grows = Observer("m", lambda state, result: torch.zeros(2, 1 + state.step), ("bin",), every=1)
+    with pytest.raises(UserError, match="2 entries along 'bin'; allowed: 1 as before"):
+        simulate(FIELD, start(), HEUN, 5, observers=[grows])
+    other = [
+        Observer(n, lambda state, result, k=k: torch.zeros(2, k), ("bin",), every=1) for n, k in (("a", 2), ("b", 3))
+    ]
+    with pytest.raises(UserError, match="3 entries along 'bin'"):
+        simulate(FIELD, start(), HEUN, 5, observers=other)
+
+
+def test_bad_observers():
+    def energy(state, result):
+        return result.energy
+
+    for bad, words in [
+        ({"name": "time"}, "identifier other than"),
+        ({"name": "a b"}, "identifier"),
+        ({"every": 0}, "whole number >= 1"),
+        ({"dims": ("replica", "site")}, "without time and replica"),
+        ({"dims": ("site", "site")}, "different names"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            Observer(**({"name": "m", "function": energy} | bad))
+    with pytest.raises(UserError, match="several observers named energy"):
+        simulate(FIELD, start(), HEUN, 1, observers=[observers.energy(1), observers.energy(2)])
+
+
+def test_no_trajectory(tmp_path):
+    with pytest.raises(UserError, match="no trajectory in"):
+        open_trajectory(tmp_path)
