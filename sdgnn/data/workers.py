@@ -126,8 +126,8 @@ def _address(scheduler: str) -> Iterator[str]:
 def _cluster(workers: int) -> Iterator[Any]:
     """Worker processes of this machine; they end with this process, however it ends.
 
-    The scheduler lives in this process and workers are plain child processes, so calling scripts need no
-    ``if __name__ == "__main__"`` and a killed script leaves no worker behind.
+    The scheduler lives in this process and workers are child processes that do not import the caller's script, so that
+    needs no ``if __name__ == "__main__"``. A worker that dies is replaced.
     """
     from distributed import Scheduler, SpecCluster
     from distributed.deploy.subprocess import SubprocessWorker
@@ -135,7 +135,7 @@ def _cluster(workers: int) -> Iterator[Any]:
     worker = {
         "cls": SubprocessWorker,
         "options": {
-            "worker_class": "distributed.Worker",
+            "worker_class": "distributed.Nanny",
             "worker_kwargs": {
                 "nthreads": 1,
                 "host": "127.0.0.1",

@@ -177,6 +177,23 @@ def test_workers_end_with_the_killed_script_and_the_set_is_completed(tmp_path: P
         torch.testing.assert_close(read(part).field, short[:28].field, rtol=0, atol=0)
 
 
+@pytest.mark.slow
+def test_killed_workers_are_replaced_and_leave_no_trace_in_the_bits(tmp_path: Path) -> None:
+    path = tmp_path / "labels.h5"
+    process = _start(path, states=840, workers=2)
+    while not list(tmp_path.glob("labels.parts/0*.h5")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    victims = [pid for pid in _alive(process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(victims) == 2
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
+    alone = generate(LARGER, [Random(840)], tmp_path / "alone.h5", seed=3, workers=0)
+    assert read(path).content_hash == alone.content_hash
+
+
 def _alive(session: int) -> list[int]:
     """Running processes of a session (field 6 of /proc/PID/stat), zombies left out."""
     found = []
