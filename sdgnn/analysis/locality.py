@@ -15,6 +15,7 @@ from sdgnn.analysis.periodic import inner_radius, nearest_image
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
+from sdgnn.neighbours import LENGTH_TOLERANCE
 
 SITE = 0
 """The site whose field is probed; on crystals with one site per cell all are equivalent."""
@@ -61,14 +62,14 @@ def locality_floor(
         raise UserError(f"{environments} environments with {redraws} redraws", allowed="at least 1 and at least 2")
     distance = distances(lattice)
     widest = inner_radius(lattice.cell)
-    if not radii or min(radii) < 0 or max(radii) > widest:
+    if not radii or min(radii) < 0 or max(radii) > widest + LENGTH_TOLERANCE:
         raise UserError(f"radii {list(radii)}", allowed=f"0 to {widest:.3g}, within half of {lattice!r}")
     variance, total, done = np.zeros(len(radii)), [], 0
     for e in range(environments):
         kept = textures.random(lattice, 1, seed + e)
         others = textures.random(lattice, redraws * len(radii), seed + environments + e)
         for k, radius in enumerate(radii):
-            far = torch.from_numpy(distance > radius + 1e-6)[None, :, None]
+            far = torch.from_numpy(distance > radius + LENGTH_TOLERANCE)[None, :, None]
             states = torch.where(far, others[k * redraws : (k + 1) * redraws], kept)
             torque = _torque(field, states)
             variance[k] += float(torque.var(0, correction=1).sum()) / 3 / environments

@@ -1,0 +1,37 @@
+"""The notebooks run from top to bottom, with small settings put in after their cell of parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+
+SMALL = {
+    "01_hamiltonian_to_labels": "size, states, environments, redraws = 4, 4, 1, 2",
+    "02_training_and_judging": "size, states, channels, epochs, environments, redraws = 4, 10, 2, 1, 1, 2",
+    "03_transfer_and_quench": "size, larger, quenched, states, epochs, channels, steps = 4, 6, 8, 10, 1, 2, 6",
+}
+
+
+def test_every_notebook_is_executed() -> None:
+    assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == set(SMALL)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_notebook(name: str, tmp_path: Path) -> None:
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    (place,) = [k for k, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
+    notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(SMALL[name]))
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    drawn = [o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+    assert len(drawn) >= 2
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_notebooks_are_stored_without_outputs(name: str) -> None:
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    assert not [cell for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")]
