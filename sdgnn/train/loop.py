@@ -156,7 +156,7 @@ def fit_constant(network: Network, sets: Sequence[LabelSet]) -> None:
     ]
     if shifts:
         with torch.no_grad():
-            network.constant += torch.cat(shifts).mean()
+            network.constant.add_(torch.cat(shifts).mean())
 
 
 def _check(network: Network, training: list[LabelSet], validation: list[LabelSet]) -> None:

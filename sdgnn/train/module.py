@@ -92,10 +92,8 @@ class TrainingModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         constant = self.network.constant
         decayed = [weight for weight in self.network.parameters() if weight is not constant]
-        optimizer = torch.optim.AdamW(
-            [{"params": decayed}, {"params": [constant], "weight_decay": 0.0}],
-            lr=self._settings.learning_rate, weight_decay=self._settings.weight_decay,
-        )  # fmt: skip
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": [constant], "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, lr=self._settings.learning_rate, weight_decay=self._settings.weight_decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
