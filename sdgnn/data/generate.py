@@ -87,12 +87,12 @@ def generate(
     tasks = list(_tasks(field.lattice, origin, protocols, threads))
     _open_folder(folder, settings, resume)
     missing = [task for task in tasks if not (folder / task.file).exists()]
-    with _bar(path.name, shown=progress) as advance:
-        for task in tasks:
-            advance(task.states, 0 if task in missing else task.states)
+    states = sum(task.states for task in tasks)
+    done = states - sum(task.states for task in missing)
+    with _bar(path.name, states, done, shown=progress) as advance:
         for task, labels in run_tasks(missing, workers, threads, scheduler):
             labels.write(folder / task.file)
-            advance(0, len(labels))
+            advance(len(labels))
     joined = LabelSet.concatenate([LabelSet.read(folder / task.file) for task in tasks])
     labels = replace(joined, origin=origin)
     labels.write(path)
@@ -169,8 +169,8 @@ def _open_folder(folder: Path, settings: dict[str, Any], resume: bool) -> None:
 
 
 @contextmanager
-def _bar(name: str, shown: bool) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar in states, with the time left; call what it gives with states more in all and states done."""
+def _bar(name: str, states: int, done: int, shown: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar in states, with the time left; call what it gives with the number of states labelled since."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -185,9 +185,5 @@ def _bar(name: str, shown: bool) -> Iterator[Callable[[int, int], None]]:
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False),
     )  # fmt: skip
     with Progress(*columns, disable=not shown) as bar:
-        task = bar.add_task(f"labels {name}", total=0)
-
-        def advance(total: int, done: int) -> None:
-            bar.update(task, total=(bar.tasks[task].total or 0) + total, advance=done)
-
-        yield advance
+        task = bar.add_task(f"labels {name}", total=states, completed=done)
+        yield lambda count: bar.advance(task, count)

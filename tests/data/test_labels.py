@@ -7,31 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from data.helpers import LATTICE, some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdgnn import Lattice, spins
-from sdgnn.data import LabelSet, Origin
+from sdgnn.data import LabelSet
 from sdgnn.data.labels import differences
 from sdgnn.errors import UserError
-
-LATTICE = Lattice.square(2, 3)
-
-
-def some(states: int = 5, **changes: object) -> LabelSet:
-    generator = torch.Generator().manual_seed(0)
-    s = spins.random(LATTICE, states, seed=0)
-    values = {
-        "lattice": LATTICE,
-        "spins": s,
-        "field": torch.randn(s.shape, generator=generator, dtype=torch.float64),
-        "energy": torch.randn(states, generator=generator, dtype=torch.float64),
-        "density": 2 * torch.rand(s.shape[:2], generator=generator, dtype=torch.float64),
-        "protocol": ("random",) * states,
-        "seed": np.arange(states),
-        "origin": Origin(hamiltonian={"hopping": [1.0], "exchange": 3.0}, kT=0.05, filling=0.25),
-    }
-    return LabelSet(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_selection_by_slice_list_mask_and_number() -> None:
