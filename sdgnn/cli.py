@@ -15,6 +15,9 @@ INTERRUPTED = 130
 USER_ERROR = 2
 """Exit status after a mistake in what was asked for."""
 
+DEMO = "configs/demo.yaml"
+"""Settings of the demo, in the project's folder."""
+
 app = typer.Typer(
     name="sdgnn",
     no_args_is_help=True,
@@ -170,8 +173,10 @@ def analyze(config: ConfigFile, overrides: Overrides = None, resume: Resume = Fa
 
 @app.command()
 def demo(
-    config: Annotated[Path, typer.Argument(metavar="[CONFIG.yaml]", help="Its settings.")] = Path("configs/demo.yaml"),
-    overrides: Overrides = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CONFIG.yaml] [KEY=VALUE]...", help=f"Its settings, {DEMO} by default."),
+    ] = None,
     keys: Keys = False,
 ) -> None:
     """The whole pipeline on the triangular lattice at quarter filling, in minutes, with a report at the end.
@@ -183,13 +188,15 @@ def demo(
 
       sdgnn demo
 
-      sdgnn demo configs/demo.yaml quench.lattice.size=[96,96] quench.replicas=2
+      sdgnn demo quench.lattice.size=[96,96] quench.replicas=2
     """
     with _friendly_errors():
         from sdgnn.commands.demo import run
         from sdgnn.config.training import DemoConfig
 
-        run(DemoConfig.load(config, overrides or ()))
+        overrides = list(arguments or ())
+        config = DEMO if not overrides or "=" in overrides[0] else overrides.pop(0)
+        run(DemoConfig.load(config, overrides))
 
 
 @contextmanager
