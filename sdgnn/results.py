@@ -17,6 +17,9 @@ from sdgnn.provenance import provenance
 ROOT = Path("results")
 """Where folders of runs without a given output are made, in the current folder."""
 
+START = ("config.yaml", "provenance.json")
+"""Files made before a run begins; a folder with nothing else holds no results."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -48,22 +51,21 @@ def open_results(
     or when it holds the run of another configuration.
     """
     path = output if output is not None else _newest(name) if resume else _fresh(name)
-    saved = path / "config.yaml"
+    saved, starts = (path / name for name in START)
     if resume:
         if not saved.is_file():
             raise UserError(f"nothing to resume in {path}", allowed="the folder of an interrupted run (output=...)")
         _check_same(config, read_yaml(saved), path, {"output", *free})
-    elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+    elif path.exists() and (not path.is_dir() or any(item.name not in START for item in path.iterdir())):
         raise UserError(
             f"{path} already holds something",
             allowed="a new or empty folder",
             fix="give another output=FOLDER, remove it, or go on with an interrupted run with --resume",
         )
     config.save(saved)
-    starts = path / "provenance.json"
     history = json.loads(starts.read_text())["starts"] if starts.is_file() else []
     results = Results(path, resume)
-    results.write_json("provenance.json", {"command": name, "starts": [*history, provenance()]})
+    results.write_json(starts.name, {"command": name, "starts": [*history, provenance()]})
     return results
 
 
