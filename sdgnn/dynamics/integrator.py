@@ -39,7 +39,8 @@ class Integrator(ABC):
     damping: PerReplica
     """alpha >= 0; one number, or one per replica (kept as a tuple)."""
     kT: PerReplica = 0.0
-    """Temperature of the spins' bath in units of t; one number, or one per replica. Not that of the electrons."""
+    """Temperature of the spins' bath in units of t; one number, or one per replica. Not that of the electrons.
+    Without damping there is no contact to the bath."""
     form: Form = "gilbert"
     """"gilbert" divides by 1 + alpha^2, "landau-lifshitz" does not."""
 

@@ -166,6 +166,8 @@ def _enter(place: Path, settings: dict[str, Any], state: State, steps: int, resu
     """The state to start from in a folder; writes run.json into a new one."""
     path = place / SETTINGS_NAME
     if not path.is_file():
+        if (place / trajectory.NAME).exists():
+            raise UserError(f"{place} holds a trajectory without its {SETTINGS_NAME}", fix="choose another folder")
         content = {"settings": settings, "steps": steps, "provenance": provenance()}
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n")

@@ -70,7 +70,7 @@ def test_handedness_of_precession(scheme, form):
     """In a field along +z a spin turns counter-clockwise about z at the angular velocity h."""
     field = Zeeman(Lattice.chain(2), field=(0, 0, 1.5))
     spins = torch.tensor([[[1.0, 0, 0], [0.6, 0, 0.8]]], dtype=torch.float64)
-    dt, steps = 0.01, 150
+    dt, steps = 0.02, 60
     state = march(scheme(dt=dt, damping=0.0, form=form), field, spins, steps)
     angle = torch.atan2(state.spins[0, :, 1], state.spins[0, :, 0])
     x = 1.5 * dt
@@ -92,15 +92,15 @@ def test_midpoint_rules_turn_by_twice_the_arctangent(scheme):
 @pytest.mark.parametrize("form", FORMS)
 def test_damped_spin_in_a_field(scheme, form):
     """S_z = tanh(g alpha h t + artanh S_z(0)), phi = g h t."""
-    h, alpha, dt, steps, z0 = 1.2, 0.7, 0.01, 200, -0.5
+    h, alpha, dt, steps, z0 = 1.2, 0.7, 0.02, 100, -0.5
     spins = torch.tensor([[[np.sqrt(1 - z0**2), 0, z0]]], dtype=torch.float64)
     state = march(scheme(dt=dt, damping=alpha, form=form), Zeeman(Lattice.chain(1), (0, 0, h)), spins, steps)
     g, t = gyration(alpha, form), dt * steps
     z = np.tanh(g * alpha * h * t + np.arctanh(z0))
     planar = np.sqrt(1 - z**2)
     expected = torch.tensor([planar * np.cos(g * h * t), planar * np.sin(g * h * t), z], dtype=torch.float64)
-    # the global error of a second-order scheme is of order t (h dt)^2 h = 3.5e-4
-    assert torch.allclose(state.spins[0, 0], expected, atol=3.5e-4)
+    # the global error of a second-order scheme is of order t (h dt)^2 h = 1.4e-3
+    assert torch.allclose(state.spins[0, 0], expected, atol=1.4e-3)
     other = gyration(alpha, FORMS[1 - FORMS.index(form)])
     assert abs(np.tanh(other * alpha * h * t + np.arctanh(z0)) - z) > 0.1
 
@@ -135,17 +135,17 @@ def test_second_order_and_right_limit(scheme, form):
     exact = solve_ivp(
         right_hand_side, (0, time), spins.numpy().ravel(), method="DOP853", rtol=1e-12, atol=1e-12
     ).y[:, -1].reshape(spins.shape)  # fmt: skip
-    counts = np.array([24, 48, 96])
+    counts = np.array([16, 32, 64])
     errors = []
     for steps in counts:
         state = march(scheme(dt=time / steps, damping=alpha, form=form), field, spins, int(steps))
         errors.append(np.abs(state.spins.numpy() - exact).max())
     order = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
     assert 1.85 < order < 2.15, errors
-    assert errors[-1] < 1e-3
+    assert errors[-1] < 2e-3
 
 
-def drift(scheme, dt=0.05, steps=60, dtype=torch.float64):
+def drift(scheme, dt=0.05, steps=40, dtype=torch.float64):
     """Energy change per site and largest deviation from unit length without damping, all classical terms."""
     lattice = Lattice.triangular(3, 3)
     field = crowded(lattice)
@@ -157,15 +157,15 @@ def drift(scheme, dt=0.05, steps=60, dtype=torch.float64):
 
 def test_midpoint_rule_conserves_quadratic_energies():
     """To the solver's tolerance (1e-11 per step and spin, times the field of about 5); Heun's scheme does not."""
-    assert drift(ImplicitMidpoint)[0] < 60 * 5 * 1e-11
+    assert drift(ImplicitMidpoint)[0] < 40 * 5 * 1e-11
     assert drift(Heun)[0] > 1e-5
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_spins_keep_their_length(scheme):
-    """To rounding: at most one unit of the last place per step and operation, seen over 60 steps."""
+    """To rounding: at most one unit of the last place per step and operation, seen over 40 steps."""
     assert drift(scheme)[1] < 1e-13
-    assert drift(scheme, dtype=torch.float32)[1] < 60 * 10 * 6e-8
+    assert drift(scheme, dtype=torch.float32)[1] < 40 * 10 * 6e-8
 
 
 def test_energy_of_electrons_stays_bounded():
@@ -192,7 +192,7 @@ def test_damping_lowers_the_energy_of_every_scheme():
     for scheme in SCHEMES:
         integrator = scheme(dt=0.05, damping=0.5)
         state, energies = integrator.init(field, spins), []
-        for _ in range(120):
+        for _ in range(60):
             energies.append(float(state.result(field).energy))
             state = integrator.step(field, state)
         assert (np.diff(energies) < 1e-10).all() and energies[-1] < energies[0] - 5

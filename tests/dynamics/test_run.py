@@ -204,6 +204,10 @@ def test_folder_with_a_run_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"already holds a run; .*resume"):
         simulate(FIELD, start(), integrator(), 2, folder=tmp_path)
     assert (tmp_path / "run.json").read_text() == before and open_trajectory(tmp_path).sizes["time"] == 1
+    (tmp_path / "run.json").unlink()
+    for resume in (True, False):
+        with pytest.raises(UserError, match="holds a trajectory without its run"):
+            simulate(FIELD, start(), integrator(), 2, folder=tmp_path, resume=resume)
 
 
 @pytest.mark.parametrize(
