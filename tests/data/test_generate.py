@@ -114,13 +114,13 @@ def _kill_after_parts(path: Path, process: subprocess.Popen[str], parts: int) ->
 
 
 def test_killed_and_resumed_gives_the_bits_of_an_uninterrupted_run(tmp_path: Path) -> None:
-    path, protocols = tmp_path / "killed.h5", [Random(states=280)]
-    finished = _kill_after_parts(path, _start(path, 280), parts=2)
-    assert not path.exists() and len(finished) < 10
+    path, protocols = tmp_path / "killed.h5", [Random(states=196)]
+    finished = _kill_after_parts(path, _start(path, 196), parts=2)
+    assert not path.exists() and len(finished) < 7
     before = {part: (part.stat().st_mtime_ns, LabelSet.read(part).content_hash) for part in finished}
     with pytest.raises(UserError, match="holds parts of an interrupted generation"):
         generate(LARGER, protocols, path, seed=3, workers=0)
-    with pytest.raises(UserError, match=r"protocols\[0\].states 280 and 90, seed 3 and 4"):
+    with pytest.raises(UserError, match=r"protocols\[0\].states 196 and 90, seed 3 and 4"):
         generate(LARGER, [Random(states=90)], path, seed=4, workers=0, resume=True)
     warmer = ExactField(LARGER.model, kT=0.1, filling=0.25)
     with pytest.raises(UserError, match=r"other settings: kT 0.05 and 0.1 "):
@@ -163,7 +163,7 @@ def test_a_kill_between_joining_and_tidying_is_finished_by_resuming(tmp_path: Pa
 @pytest.mark.slow
 def test_workers_end_with_the_killed_script_and_the_set_is_completed(tmp_path: Path) -> None:
     path = tmp_path / "killed.h5"
-    process = _start(path, states=2800, workers=2)
+    process = _start(path, states=1960, workers=2)
     _kill_after_parts(path, process, parts=2)
     deadline = time.monotonic() + 60
     while _alive(process.pid):
