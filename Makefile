@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow demo lint format benchmark clean
+.PHONY: help install test test-slow demo lint format benchmark docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ demo: $(STAMP) ## The whole pipeline, from a Hamiltonian to a quench (at most 10
 
 benchmark: $(STAMP) ## Time per site of the exact and the network field
 	$(BIN)/python benchmarks/fields.py
+
+docs: $(STAMP) ## Rewrite the reference of configuration keys
+	$(BIN)/python -c "from sdgnn.config.reference import markdown; print(markdown(), end='')" > docs/configuration.md
 
 clean: ## Remove caches (results/ and .venv stay)
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

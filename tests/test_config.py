@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from sdgnn import ExactField, Lattice
 from sdgnn.config.base import Config, apply_override
 from sdgnn.config.physics import ExactConfig, FieldConfig, LatticeConfig, SolverConfig
-from sdgnn.config.reference import describe
+from sdgnn.config.reference import describe, markdown
 from sdgnn.errors import UserError
 from sdgnn.fields import Sum
 
@@ -177,3 +177,8 @@ def test_fields_add_up() -> None:
     assert len(both.parts) == 3
     with pytest.raises(UserError, match="no field; allowed"):
         FieldConfig.parse({})
+
+
+def test_the_reference_page_is_current() -> None:
+    page = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
+    assert page.read_text() == markdown(), "run `make docs`"
