@@ -152,6 +152,8 @@ def _explain(cls: type[Config], error: ValidationError) -> list[str]:
             text = f"{path} is missing{_documentation(section, keys[-1])}"
         else:
             reason = item["msg"].removeprefix("Value error, ")
+            for python, words in _WORDS.items():
+                reason = reason.replace(python, words)
             given = "" if isinstance(item["input"], dict) else f" = {item['input']!r}"
             text = f"{path}{given}: {reason}{_documentation(section, keys[-1] if keys else '')}"
         lines.append(f"  {text}")
@@ -183,6 +185,9 @@ def _follow(cls: type, loc: Sequence[int | str]) -> tuple[list[str], type | None
         candidates = [c for annotation in holders for c in sections_in(annotation)]
     return keys, section
 
+
+_WORDS = {"a valid tuple": "a list", "a valid list": "a list", "a valid dictionary": "a mapping of keys to values"}
+"""What the library calls by Python's names, in those of YAML."""
 
 _SCALARS = {"int", "float", "str", "bool", "none", "list", "tuple"}
 
