@@ -118,10 +118,10 @@ def test_killed_run_resumes_bit_for_bit(tmp_path):
     assert part["slow"].equals(whole.trajectory["slow"].isel(time=slice(0, 16)))
     assert load_checkpoint(tmp_path / "run" / "checkpoint.npz").step == 14
     watch = (*WATCH, Observer("slow", lambda state, result: result.energy, every=1))
-    resumed = simulate(
-        FIELD, start(), integrator(), STEPS, seed=5, observers=watch, folder=tmp_path / "run", resume=True
-    )
-    assert same(resumed, whole)
+    settings = {"seed": 5, "observers": watch, "folder": tmp_path / "run", "resume": True}
+    back = simulate(FIELD, start(), integrator(), 14, **settings)
+    assert back.trajectory["step"].values[-1] == 14, "entries later than the checkpoint are dropped"
+    assert same(simulate(FIELD, start(), integrator(), STEPS, **settings), whole)
 
 
 @pytest.mark.slow
@@ -184,17 +184,17 @@ def test_full_disk_is_said_and_loses_nothing(tmp_path):
     settings = {"integrator": Heun(dt=0.05, damping=0.1, kT=0.1), "steps": 60, "observers": [observers.spins(1)],
                 "checkpoint_every": 8}  # fmt: skip
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (800_000, hard))
     try:
         with pytest.raises(UserError, match=r"could not be written.*free space"):
             simulate(field, spins, folder=tmp_path / "run", **settings)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert load_checkpoint(tmp_path / "run" / "checkpoint.npz").step % 8 == 0
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.npz").step in (8, 16)
     written = open_trajectory(tmp_path / "run")
     whole = simulate(field, spins, folder=tmp_path / "whole", **settings)
-    if "spins" in written:
-        assert written["spins"].equals(whole.trajectory["spins"].isel(time=slice(0, written.sizes["time"])))
+    assert written.sizes["time"] >= 9
+    assert written["spins"].equals(whole.trajectory["spins"].isel(time=slice(0, written.sizes["time"])))
     assert same(simulate(field, spins, folder=tmp_path / "run", resume=True, **settings), whole)
 
 
