@@ -140,56 +140,57 @@ def _copy(data: Any) -> Any:
 
 
 def _explain(cls: type[Config], error: ValidationError) -> list[str]:
-    """One line for each mistake."""
-    lines = []
+    """One line for each mistake; what the alternatives of one key refuse is joined."""
+    unknown: list[str] = []
+    refused: dict[str, tuple[list[str], str]] = {}
     for item in error.errors(include_url=False):
-        keys, section = _follow(cls, item["loc"])
+        is_unknown = item["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+        keys, section = _follow(cls, item["loc"], is_unknown)
         path = ".".join(keys) or "(whole file)"
-        kind = item["type"]
-        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-            text = f"unknown key {path}{_suggest(cls, section, keys)}"
-        elif kind in ("missing", "missing_argument", "missing_keyword_only_argument"):
-            text = f"{path} is missing{_documentation(section, keys[-1])}"
+        if is_unknown:
+            unknown.append(f"  unknown key {path}{_suggest(cls, section, keys)}")
+            continue
+        if item["type"].startswith("missing"):
+            given, reason = " is missing", ""
         else:
+            given = ":" if isinstance(item["input"], dict) else f" = {item['input']!r}:"
             reason = item["msg"].removeprefix("Value error, ")
             for python, words in _WORDS.items():
                 reason = reason.replace(python, words)
-            given = "" if isinstance(item["input"], dict) else f" = {item['input']!r}"
-            text = f"{path}{given}: {reason}{_documentation(section, keys[-1] if keys else '')}"
-        lines.append(f"  {text}")
-    return list(dict.fromkeys(lines))
-
-
-def _follow(cls: type, loc: Sequence[int | str]) -> tuple[list[str], type | None]:
-    """Keys of an error's place without pydantic's union tags, and the section class that holds the last key."""
-    keys: list[str] = []
-    section: type | None = cls
-    candidates: list[type] = [cls]
-    for part in loc:
-        tagged = [c for c in candidates if c.__name__ == part]
-        if tagged and keys:
-            candidates = tagged
-            section = tagged[0]
-            continue
-        if isinstance(part, int):
-            keys.append(str(part))
-            continue
-        if part in (".", "function-after", "function-before") or "[" in str(part):
-            continue
-        section = next((c for c in candidates if part in fields_of(c)), candidates[0] if candidates else None)
-        keys.append(str(part))
-        holders = [fields_of(c)[part] for c in candidates if part in fields_of(c)]
-        if not holders and len(keys) > 1 and part in _SCALARS:
-            keys.pop()
-            continue
-        candidates = [c for annotation in holders for c in sections_in(annotation)]
-    return keys, section
+        reasons, _ = refused.setdefault(path + given, ([], _documentation(section, keys)))
+        reasons.append(reason)
+    known = [f"  {what} {' or: '.join(dict.fromkeys(r))}".rstrip() + text for what, (r, text) in refused.items()]
+    return unknown + known
 
 
 _WORDS = {"a valid tuple": "a list", "a valid list": "a list", "a valid dictionary": "a mapping of keys to values"}
 """What the library calls by Python's names, in those of YAML."""
 
-_SCALARS = {"int", "float", "str", "bool", "none", "list", "tuple"}
+
+def _follow(cls: type, loc: Sequence[int | str], last_is_unknown: bool) -> tuple[list[str], type | None]:
+    """Keys of an error's place, and the section class that holds the last key.
+
+    Of the library's place, parts that name an alternative of a type are left out: they are no key of any section there.
+    """
+    keys: list[str] = []
+    section: type | None = cls
+    inside: list[Any] = [cls]
+    for depth, part in enumerate(loc):
+        candidates = [c for annotation in inside for c in sections_in(annotation)]
+        holders = [c for c in candidates if part in fields_of(c)]
+        if holders:
+            section, inside = holders[0], [fields_of(c)[str(part)] for c in holders]
+        elif last_is_unknown and depth == len(loc) - 1:
+            section = candidates[0] if candidates else None
+        elif isinstance(part, str) and not any(_holds_mapping(annotation) for annotation in inside):
+            continue
+        keys.append(str(part))
+    return keys, section
+
+
+def _holds_mapping(annotation: Any) -> bool:
+    """Whether a mapping of any keys may stand there."""
+    return typing.get_origin(annotation) is dict or any(map(_holds_mapping, typing.get_args(annotation)))
 
 
 def fields_of(cls: type) -> dict[str, Any]:
@@ -226,7 +227,8 @@ def _paths(cls: type, prefix: str = "") -> Iterable[str]:
             yield from _paths(section, f"{prefix}{name}.")
 
 
-def _documentation(section: type | None, key: str) -> str:
+def _documentation(section: type | None, keys: list[str]) -> str:
+    key = keys[-1] if keys else ""
     if section is not None and issubclass(section, BaseModel) and key in section.model_fields:
         text = section.model_fields[key].description
         return f" ({key}: {' '.join(text.split())})" if text else ""
