@@ -9,6 +9,7 @@ from torch.func import functional_call
 
 from sdgnn.fields import Field, FieldResult
 from sdgnn.lattice import Lattice
+from sdgnn.nn.bond_products import Neighbours
 from sdgnn.nn.layers import Tables
 from sdgnn.nn.network import Network
 
@@ -29,7 +30,7 @@ class NetworkField(Field):
         self.dtype = dtype
         neighbour, present = network.directions.neighbours(lattice)
         self._neighbour = torch.from_numpy(neighbour)
-        self._present = None if present.all() else torch.from_numpy(present).to(dtype)
+        self._present = torch.from_numpy(present).to(dtype)
         self._tables: dict[tuple[int, torch.device], Tables] = {}
 
     def site_energies(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site"]:
@@ -62,9 +63,11 @@ class NetworkField(Field):
             start = torch.arange(replicas)[:, None] * self.lattice.n_sites
             directions = self.network.directions
             self._tables[replicas, device] = Tables(
-                neighbour=(self._neighbour[:, None] + start).flatten(1).to(device),
-                present=None if self._present is None else self._present.repeat(1, replicas).to(device),
-                opposite=torch.from_numpy(directions.opposite).to(device),
+                Neighbours(
+                    site=(self._neighbour[:, None] + start).flatten(1).to(device),
+                    present=self._present.repeat(1, replicas).to(device),
+                    opposite=torch.from_numpy(directions.opposite).to(device),
+                ),
                 harmonics=torch.from_numpy(directions.harmonics).to(device=device, dtype=self.dtype),
             )
         return self._tables[replicas, device]

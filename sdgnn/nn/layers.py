@@ -1,4 +1,4 @@
-"""Equivariant layers on directed bonds: linear maps, gathering along bonds, and products of spin matrices.
+"""Equivariant layers on directed bonds: linear maps, products of spin matrices along bonds, and the readout.
 
 Features are (8, direction, site, channel): eight components of a spin matrix (see :mod:`sdgnn.nn.spin_matrices`) for
 every site and bond direction. Their second axis holds directions, or lattice harmonics after the orthogonal
@@ -8,13 +8,13 @@ transform of :class:`sdgnn.nn.directions.Directions`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from sdgnn.nn.spin_matrices import IRREP, path_products
+from sdgnn.nn.bond_products import Neighbours, bond_products
+from sdgnn.nn.spin_matrices import IRREP
 
 Features = Float[Tensor, "8 direction site _"]
 
@@ -23,18 +23,9 @@ Features = Float[Tensor, "8 direction site _"]
 class Tables:
     """What a network needs to know of a lattice, for a number of replicas treated as one set of sites."""
 
-    neighbour: Int[Tensor, "direction site"]
-    """Site reached along each direction; the site itself where there is no bond."""
-    present: Float[Tensor, "direction site"] | None
-    """1 where there is a bond, 0 where not; None where all are present."""
-    opposite: Int[Tensor, " direction"]
-    """Index of the reversed direction."""
+    neighbours: Neighbours
     harmonics: Float[Tensor, "direction direction"]
     """Columns are lattice harmonics."""
-
-    def along_bonds(self, features: Features) -> Features:
-        """For every site and direction, the features of the same direction at the neighbour; 0 without a bond."""
-        return _Gather.apply(features, self.neighbour, self.present, self.opposite)
 
     def directional(self, features: Features) -> Features:
         """From harmonics to directions."""
@@ -50,26 +41,11 @@ def _mix(matrix: Tensor, features: Tensor) -> Tensor:
     return torch.matmul(matrix, features.reshape(components, directions, -1)).view(-1, directions, sites, channels)
 
 
-class _Gather(torch.autograd.Function):
-    """y[d, i] = x[d, j(i, d)]; its slope gathers along the opposite direction, so nothing is scattered."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, neighbour: Tensor, present: Tensor | None, opposite: Tensor) -> Tensor:
-        ctx.tables = neighbour, present, opposite
-        components, directions, sites, channels = x.shape
-        start = torch.arange(directions, device=x.device)[:, None] * sites
-        y = x.reshape(components, -1, channels).index_select(1, (start + neighbour).reshape(-1)).view(x.shape)
-        return y if present is None else y * present[..., None]
-
-    @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
-        neighbour, present, opposite = ctx.tables
-        reverse = None if present is None else present[opposite]
-        return _Gather.apply(slope, neighbour[opposite], reverse, opposite), None, None, None
-
-
 class Linear(nn.Module):
     """Mixes channels with own weights for every irrep (0e, 0o, 1o, 1e) and space of lattice harmonics."""
+
+    _space: Tensor
+    _irrep: Tensor
 
     def __init__(self, space: Tensor, inputs: int, outputs: int, generator: torch.Generator, scale: float = 1) -> None:
         super().__init__()
@@ -99,7 +75,6 @@ class Interaction(nn.Module):
 
     def __init__(self, space: Tensor, channels: int, bond_functions: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.channels = channels
         self.own = Linear(space, channels, 3 * channels, generator)
         self.message = Linear(space, channels, 3 * channels, generator)
         bond = torch.randn(bond_functions, 3 * channels, generator=generator) * 0.1
@@ -116,11 +91,9 @@ class Interaction(nn.Module):
         dtype = features.dtype
         size = features.square().mean((0, 1, 3))
         normal = features * torch.rsqrt(size + 0.1)[:, None]
-        message = tables.along_bonds(tables.directional(self.message(normal)))
-        factors = tables.directional(self.own(normal)) + message * (bond_functions @ self.bond.to(dtype))
-        components, directions, sites, _ = factors.shape
-        products = path_products(factors.view(components, directions * sites, 3, self.channels))
-        update = self.out(tables.harmonic(products.view(components, directions, sites, 2 * self.channels)))
+        own, message = tables.directional(self.own(normal)), tables.directional(self.message(normal))
+        products = bond_products(own, message, bond_functions @ self.bond.to(dtype), tables.neighbours)
+        update = self.out(tables.harmonic(products))
         gate = 2 * torch.sigmoid(normal[0, 0] @ self.gate.to(dtype) + self.gate_bias.to(dtype))
         return features + update * gate
 

@@ -37,6 +37,9 @@ class Network(nn.Module):
     lattices whose bond directions are not equivalent.
     """
 
+    constant: nn.Parameter
+    """Energy per site that is added to every e_i."""
+
     def __init__(self, settings: NetworkSettings, lattice: Lattice, seed: int = 0) -> None:
         super().__init__()
         self.settings = settings
@@ -76,11 +79,9 @@ class Network(nn.Module):
 
     def forward(self, spins: Float[Tensor, "site 3"], tables: Tables) -> Float[Tensor, " site"]:
         """Site energies e_i without the constant per site (``constant``), in units of t."""
-        neighbour = spins[tables.neighbour]
+        neighbour = spins[tables.neighbours.site]
         overlap = (spins * neighbour).sum(-1)
-        functions = bond_functions(overlap, self.settings.bond_functions)
-        if tables.present is not None:
-            functions = functions * tables.present[..., None]
+        functions = bond_functions(overlap, self.settings.bond_functions) * tables.neighbours.present[..., None]
         features = tables.harmonic(self._embed(spins, neighbour, functions))
         energy = functions.mean(0) @ self.pair.to(spins.dtype)
         for layer, readout in zip(self.layers, self.readouts, strict=True):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from sdgnn import Lattice
 from sdgnn.errors import UserError
 from sdgnn.nn.directions import Directions
-from sdgnn.nn.layers import Tables
 
 
 @pytest.mark.parametrize(
@@ -48,23 +46,6 @@ def test_neighbours_lie_along_their_direction(lattice: Lattice) -> None:
         np.testing.assert_array_equal(lattice.find(lattice.positions[sites] + vector), target[d, sites])
         np.testing.assert_array_equal(target[directions.opposite[d], target[d, sites]], sites)
     assert present.sum() == len(lattice.bonds(1))
-
-
-@pytest.mark.parametrize("lattice", [Lattice.triangular(3, 4), Lattice.honeycomb(3, 3), Lattice.kagome(3, 3)], ids=repr)
-def test_slope_of_gathering_is_exact(lattice: Lattice) -> None:
-    """gradcheck against finite differences, with missing bonds on honeycomb and kagome; also the second derivative."""
-    directions = Directions.of(lattice)
-    target, present = directions.neighbours(lattice)
-    tables = Tables(
-        neighbour=torch.from_numpy(target),
-        present=None if present.all() else torch.from_numpy(present).double(),
-        opposite=torch.from_numpy(directions.opposite),
-        harmonics=torch.from_numpy(directions.harmonics),
-    )
-    x = torch.randn(8, len(directions), lattice.n_sites, 1, dtype=torch.float64, requires_grad=True)
-    along = torch.randn_like(x)
-    assert torch.autograd.gradcheck(lambda y: (tables.along_bonds(y) * along).sum(), x)
-    assert torch.autograd.gradgradcheck(lambda y: (tables.along_bonds(y) ** 2 * along).sum(), x)
 
 
 def test_inequivalent_directions_are_refused() -> None:
