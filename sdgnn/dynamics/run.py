@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 SETTINGS_NAME = "run.json"
 """The name of the settings in a run's folder."""
+ENERGY_TOLERANCE = 1e-4
+"""Relative difference of the first energies from which on a field of the same name counts as another one; below it
+lies what machines and numbers of threads make of one field in float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +121,7 @@ def simulate(
     state = integrator.init(field, spins, seed, replicas)
     place = None if folder is None else Path(folder)
     if place is not None:
+        state = state.evaluated(field)
         state = _enter(place, describe(field, state, integrator, chosen), state, steps, resume)
     store = memory_store() if place is None else place
     recorder = Recorder(store if place is None else place / trajectory.NAME, field.lattice, integrator, chosen)
@@ -158,6 +163,7 @@ def describe(field: Field, state: State, integrator: Integrator, observers: Sequ
         "replicas": list(state.replicas),
         "dtype": str(state.spins.dtype),
         "initial_spins": content_hash(state.spins.cpu().numpy()),
+        "initial_energy": state.result(field).energy.tolist(),
         "observers": [observer.to_dict() for observer in observers],
     }
 
@@ -198,6 +204,9 @@ def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted(before.keys() | now.keys()):
             yield from _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+    elif name == "initial_energy" and np.shape(before) == np.shape(now):
+        if not np.allclose(before, now, rtol=ENERGY_TOLERANCE):
+            yield f"{name} was {_short(before)}, is {_short(now)}"
     elif before != now:
         yield f"{name} was {_short(before)}, is {_short(now)}"
 

@@ -220,6 +220,7 @@ def test_folder_with_a_run_is_refused(tmp_path):
         ({"observers": [observers.energy(5)]}, "observers was"),
         ({"field": Heisenberg(LATTICE, [0.9])}, "field was"),
         ({"spins": start().flip(0)}, "initial_spins was"),
+        ({"spins": start(3), "integrator": integrator(kT=0.1, damping=0.1)}, r"replicas was \[0, 1\], is \[0, 1, 2\]"),
         ({"replicas": [1, 0]}, r"replicas was \[0, 1\], is \[1, 0\]"),
     ],
 )
@@ -228,6 +229,19 @@ def test_resuming_with_other_settings_names_them(change, words, tmp_path):
     simulate(**settings)
     with pytest.raises(UserError, match=words):
         simulate(**(settings | change), resume=True)
+
+
+def test_resuming_with_another_field_of_the_same_name_is_refused(tmp_path):
+    """As a network with other weights would be: the first energies tell."""
+
+    class Anonymous(Heisenberg):
+        def __repr__(self):
+            return "Anonymous"
+
+    simulate(Anonymous(LATTICE, [1.0]), start(), integrator(), 2, folder=tmp_path)
+    simulate(Anonymous(LATTICE, [1.0 + 1e-6]), start(), integrator(), 2, folder=tmp_path, resume=True)
+    with pytest.raises(UserError, match="initial_energy was"):
+        simulate(Anonymous(LATTICE, [1.01]), start(), integrator(), 2, folder=tmp_path, resume=True)
 
 
 def test_settings_are_written_down(tmp_path):
