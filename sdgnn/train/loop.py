@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,22 +97,23 @@ def _run(
     objective = Objective(scales, settings.torque_weight, settings.longitudinal_weight, settings.energy_weight)
     if last is None:
         fit_constant(network, training)
+    limit = timedelta(minutes=settings.minutes) if settings.minutes else None
+    timer = Timer(limit, interval="epoch", verbose=False)
     module = TrainingModule(
         network, objective, settings, [s.lattice for s in training], [s.lattice for s in validation],
         steps=settings.epochs * len(order),
+        time_used=lambda: timer.time_elapsed() / limit.total_seconds() if limit else 0.0,
     )  # fmt: skip
     keep = Keep(folder / "checkpoints")
-    callbacks: list[pl.Callback] = [MovingAverage(settings.ema), LearningRateMonitor("step"), keep]
+    callbacks: list[pl.Callback] = [MovingAverage(settings.ema), LearningRateMonitor("step"), timer, keep]
     if settings.patience is not None:
         callbacks.append(EarlyStopping(MONITOR, patience=settings.patience, mode="max", check_on_train_epoch_end=False))
-    if settings.minutes is not None:
-        callbacks.append(Timer({"seconds": 60 * settings.minutes}, interval="epoch", verbose=False))  # type: ignore[dict-item]
     if progress:
         callbacks.append(ProgressBar())
     trainer = pl.Trainer(
         accelerator=settings.device, devices=1, max_epochs=settings.epochs, callbacks=callbacks,
         logger=TensorBoardLogger(folder, name="", version="tensorboard"), plugins=[checkpoint.SafetensorsIO()],
-        gradient_clip_val=settings.clip, check_val_every_n_epoch=settings.validate_every, num_sanity_val_steps=0,
+        gradient_clip_val=settings.clip, num_sanity_val_steps=0,
         log_every_n_steps=10, enable_progress_bar=False, enable_model_summary=False, inference_mode=False,
     )  # fmt: skip
     trainer.fit(

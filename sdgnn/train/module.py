@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,12 @@ class TrainingModule(pl.LightningModule):
 
     def __init__(
         self, network: Network, objective: Objective, settings: TrainSettings, training: Sequence[Lattice],
-        validation: Sequence[Lattice], steps: int,
+        validation: Sequence[Lattice], steps: int, time_used: Callable[[], float],
     ) -> None:  # fmt: skip
         super().__init__()
         self.network = network
         self._objective, self._settings, self._steps = objective, settings, steps
+        self._time_used = time_used
         self._lattices = {"train": tuple(training), "validation": tuple(validation)}
         self._bound: dict[str, list[NetworkField]] = {}
         self._tally = Tally()
@@ -63,7 +64,8 @@ class TrainingModule(pl.LightningModule):
         )
         if not torch.isfinite(loss):
             raise UserError(
-                f"training diverged: loss {float(loss):g} at step {self.global_step}", fix="lower learning_rate or clip"
+                f"training diverged: loss {float(loss.detach()):g} at step {self.global_step}",
+                fix="lower learning_rate or clip",
             )
         self._train_tally.add(batch.spins, field, batch.field)
         self.log("train/loss", loss.detach(), on_step=True, on_epoch=False, batch_size=len(batch.spins))
@@ -98,11 +100,14 @@ class TrainingModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def rate(self, step: int) -> float:
-        """Learning rate after ``step`` steps as a fraction of its peak: a linear rise, then half a cosine."""
+        """Learning rate after ``step`` steps as a fraction of its peak: a linear rise, then half a cosine.
+
+        The cosine follows the share of the steps or of the time limit, whichever is larger.
+        """
         rise = self._settings.warmup * self._steps
         if step < rise:
             return (step + 1) / (rise + 1)
-        fraction = min(1.0, (step - rise) / max(1.0, self._steps - 1 - rise))
+        fraction = min(1.0, max((step - rise) / max(1.0, self._steps - 1 - rise), self._time_used()))
         final = self._settings.final_rate
         return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * fraction))
 
@@ -130,7 +135,7 @@ class Keep(Checkpoint):
         self.score, self.epoch = -math.inf, -1
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        score = float(trainer.callback_metrics[MONITOR])
+        score = float(trainer.callback_metrics.get(MONITOR, math.nan))
         if score > self.score or not self.best.exists():
             self.score, self.epoch = score, trainer.current_epoch
             trainer.save_checkpoint(self.best)

@@ -14,11 +14,11 @@ class TrainSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     epochs: int = Field(100, ge=1)
-    """Passes over all training states. The learning rate's schedule spans exactly these."""
-    batch: int = Field(4, ge=1)
-    """States per step; a batch holds states of one lattice."""
-    learning_rate: float = Field(3e-3, gt=0)
-    """Peak learning rate of AdamW."""
+    """Passes over all training states. The learning rate's schedule spans these."""
+    batch: int = Field(2, ge=1)
+    """States per step; a batch holds states of one lattice. On a CPU one state per step learns most per minute."""
+    learning_rate: float = Field(1e-2, gt=0)
+    """Peak learning rate of AdamW. Measured on the triangular lattice at J = 3: 3e-3 and 2e-2 end worse."""
     warmup: float = Field(0.05, ge=0, lt=1)
     """Fraction of all steps over which the learning rate rises linearly to its peak; it then falls as a cosine."""
     final_rate: float = Field(0.01, ge=0, le=1)
@@ -34,15 +34,17 @@ class TrainSettings(BaseModel):
     """Weight of the torque error in the loss, in units of the mean squared torque."""
     longitudinal_weight: float = Field(0.01, ge=0)
     """Weight of the error of the field along the spin, in units of its mean square."""
-    energy_weight: float = Field(0.01, ge=0)
-    """Weight of the error of the energy per site, in units of its variance over the training states."""
-    validate_every: int = Field(1, ge=1)
-    """Epochs between validations; the averaged weights with the best validation torque R^2 are kept."""
+    energy_weight: float = Field(1e-3, ge=0)
+    """Weight of the error of the energy per site, in units of its variance over the training states. Torques fix the
+    energy up to a constant, and a state holds one energy but many torques: larger weights add noise. Measured after
+    1050 steps: torque R^2 0.911 at 0.01, 0.923 at 0.001, 0.925 at 0.0001, energies equally good."""
     patience: int | None = Field(None, ge=1)
-    """Stop after this many validations without a better torque R^2; None trains to the end."""
+    """Stop after this many epochs without a better validation torque R^2; None trains to the end. Either way the
+    averaged weights with the best one are kept."""
     minutes: float | None = Field(None, gt=0)
-    """Stop at the end of the epoch in which this wall time is exceeded, earlier parts of a resumed run included. Where
-    it stops depends on the machine, so leave it None (no limit) where runs must repeat."""
+    """Stop at the end of the epoch in which this wall time is exceeded, earlier parts of a resumed run included. The
+    learning rate then follows steps or time, whichever is further along, so that its schedule completes on a slow
+    machine too. Such a run does not repeat bit for bit: leave it None (no limit) where it must."""
     seed: int = Field(0, ge=0)
     """Seed of the order of the states. Initial weights belong to the network."""
     dtype: Literal["float32", "float64"] = "float32"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
-from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import pytest
 import torch
 from torch import nn
+from train.networks import small_network
 
+from sdgnn import Lattice
 from sdgnn.train import TrainSettings
 from sdgnn.train.module import MovingAverage, TrainingModule
+from sdgnn.train.objective import Objective, Scales
 
 
 class Descent(pl.LightningModule):
@@ -64,7 +67,13 @@ def test_average_equals_hand_computed(decay, tmp_path):
 
 def rates(warmup: float, final: float, steps: int) -> list[float]:
     settings = TrainSettings(warmup=warmup, final_rate=final)
-    return [TrainingModule.rate(SimpleNamespace(_settings=settings, _steps=steps), k) for k in range(steps)]
+    module = training_module(settings, steps, lambda: 0.0)
+    return [module.rate(step) for step in range(steps)]
+
+
+def training_module(settings: TrainSettings, steps: int, time_used: Callable[[], float]) -> TrainingModule:
+    lattices, objective = [Lattice.triangular(4, 4)], Objective(Scales(1.0, 1.0, 1.0))
+    return TrainingModule(small_network(), objective, settings, lattices, lattices, steps, time_used)
 
 
 def test_schedule_rises_linearly_then_follows_half_a_cosine():
@@ -83,3 +92,14 @@ def test_schedule_rises_linearly_then_follows_half_a_cosine():
 def test_schedule_of_very_short_runs_is_finite(steps):
     for warmup in (0.0, 0.05, 0.9):
         assert all(0 < rate <= 1 for rate in rates(warmup, 0.01, steps))
+
+
+def test_schedule_completes_when_time_runs_out_first():
+    """At three quarters of the time after a tenth of the steps, the rate is that of three quarters of the cosine."""
+    time_used = 0.0
+    module = training_module(TrainSettings(warmup=0.0, final_rate=0.0), 101, lambda: time_used)
+    assert module.rate(10) == pytest.approx((1 + math.cos(0.1 * math.pi)) / 2)
+    time_used = 0.75
+    assert module.rate(10) == pytest.approx((1 + math.cos(0.75 * math.pi)) / 2)
+    time_used = 2.0
+    assert module.rate(10) == pytest.approx(0)
