@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sdgnn.data import LabelSet
+from sdgnn.data.labels import differences
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.nn import Network
@@ -44,7 +45,7 @@ def fit(
     network's family. ``folder`` receives
 
     ===================== ==========================================================================================
-    settings.json         settings, versions, content hashes of the labels, scales of the loss
+    settings.json         settings, versions, Hamiltonian and content hashes of the labels, scales of the loss
     metrics.json          final metrics on every label set; for validation sets, by protocol and next to the 1- and
                           5-shell Heisenberg models fitted to the training sets
     model.safetensors     the trained network
@@ -58,9 +59,9 @@ def fit(
     early stopping included. The settings (but ``minutes``) and labels must be those of the first call. A folder
     without a checkpoint starts from the beginning.
 
-    Raises UserError on empty labels or labels without torque, lattices of another family than the network's, a
-    folder that already holds a training (unless ``resume``), settings or labels that differ from those of the run to
-    be resumed, and a loss that is no longer finite.
+    Raises UserError on empty labels, labels without torque or of several Hamiltonians, lattices of another family than
+    the network's, a folder that already holds a training (unless ``resume``), settings or labels that differ from those
+    of the run to be resumed, and a loss that is no longer finite.
     """
     folder = Path(folder)
     training, validation = list(training), list(validation)
@@ -68,6 +69,8 @@ def fit(
     scales = Scales.of(training)
     record = {
         "settings": settings.model_dump(),
+        "network": network.settings.model_dump(),
+        "physics": _physics(training + validation),
         "training": [labels.content_hash for labels in training],
         "validation": [labels.content_hash for labels in validation],
         "scales": {name: getattr(scales, name) for name in ("torque", "longitudinal", "energy")},
@@ -171,6 +174,20 @@ def _check(network: Network, training: list[LabelSet], validation: list[LabelSet
         Scales.of(sets)
 
 
+def _physics(sets: list[LabelSet]) -> dict[str, Any]:
+    """Hamiltonian, kT and ensemble of the labels. Raises UserError when known ones differ."""
+    known = [
+        {name: labels.origin.physics[name] for name in ("hamiltonian", "kT", "filling", "mu")}
+        for labels in sets
+        if labels.origin.hamiltonian is not None
+    ]
+    for other in known[1:]:
+        different = differences(known[0], other)
+        if different:
+            raise UserError(f"label sets with {different}", allowed="labels of one Hamiltonian, kT and ensemble")
+    return known[0] if known else {}
+
+
 def _open(folder: Path, record: dict[str, Any], resume: bool) -> Path | None:
     """Write settings.json into a fresh folder, or check that a run to be resumed is the same; its last checkpoint."""
     last, settings = folder / "checkpoints" / "last.safetensors", folder / "settings.json"
@@ -180,7 +197,7 @@ def _open(folder: Path, record: dict[str, Any], resume: bool) -> Path | None:
         )
     if last.exists() and settings.exists():
         before = json.loads(settings.read_text())
-        for part in ("settings", "training", "validation"):
+        for part in ("settings", "network", "training", "validation"):
             changed = _differences(before[part], record[part])
             if changed:
                 raise UserError(

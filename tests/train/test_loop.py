@@ -20,9 +20,10 @@ from train.networks import small_network
 
 import sdgnn
 from sdgnn import Lattice, spins
-from sdgnn.data import LabelSet
+from sdgnn.data import LabelSet, Origin
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
+from sdgnn.nn import Network, NetworkSettings
 from sdgnn.train import TrainSettings, judge
 from sdgnn.train.checkpoint import read
 from sdgnn.train.loop import fit
@@ -253,8 +254,25 @@ def test_a_used_folder_is_refused(uninterrupted):
         train(uninterrupted)
     with pytest.raises(UserError, match="epochs = 5, before 4"):
         train(uninterrupted, SHORT.model_copy(update={"epochs": 5}), resume=True)
+    larger = Network(NetworkSettings(layers=1, channels=3, bond_functions=3), Lattice.triangular(4, 4))
+    with pytest.raises(UserError, match="channels = 3, before 2"):
+        train(uninterrupted, network=larger, resume=True)
     with pytest.raises(UserError, match="other training"):
         train(uninterrupted, training=[TRAINING[0][:5], TRAINING[1]], resume=True)
+
+
+def test_labels_of_several_hamiltonians_are_refused(tmp_path):
+    origin = Origin(hamiltonian={"hopping": [1.0], "exchange": 3.0}, kT=0.1, filling=0.25)
+    first, second = (replace(VALIDATION[0], origin=replace(origin, kT=kT)) for kT in (0.1, 0.2))
+    with pytest.raises(UserError, match=r"kT 0\.1 and 0\.2"):
+        train(tmp_path, training=[first], validation=[second])
+    train(tmp_path, SHORT.model_copy(update={"epochs": 1}), training=[first], validation=VALIDATION)
+    network = sdgnn.load(tmp_path / "model.safetensors")
+    assert network.provenance["training"]["physics"] == {
+        "hamiltonian": {"hopping": [1.0], "exchange": 3.0}, "kT": 0.1, "filling": 0.25, "mu": None
+    }  # fmt: skip
+    assert network.provenance["training"]["training"] == [first.content_hash]
+    assert network.provenance["metrics"]["validation"][0]["rows"][0]["field"] == "network"
 
 
 def test_divergence_is_named(tmp_path):
