@@ -57,26 +57,28 @@ class Scales:
 
 @dataclass(frozen=True)
 class Objective:
-    """L = w_T <|dT|^2>/s_T^2 + w_L <|dH_par|^2>/s_L^2 + w_E <(dE/N - c)^2>/s_E^2.
+    """L = w_T <|dT|^2>/s_T^2 + w_L <|dH_par|^2>/s_L^2 + w_E <(dE/N + c)^2>/s_E^2.
 
     ======== ========================== ==================================================================
     symbol   argument                   meaning
     ======== ========================== ==================================================================
     dT       from ``torque_part``       error of the field's transverse part, averaged per component
     dH_par   H error - dT               error of the part along the spin
-    dE/N     energies                   error of the energy per site
-    c        ``shift``                  constant energy per site between network and labels, learned too
+    dE/N     energies                   predicted - true energy per site
+    c        ``shift``                  constant energy per site that the network adds, learned too
     s        ``scales``                 sizes of the labels; the first term alone is 1 - R^2 of the torque
-    w        ``torque``, ``longitudinal``, ``energy``: dimensionless weights
+    w_T      ``torque``                 dimensionless weights
+    w_L      ``longitudinal``
+    w_E      ``energy``
     ======== ========================== ==================================================================
 
     Only torques move spins and only energy differences are physics, hence the small other weights and the shift.
     """
 
     scales: Scales
-    torque: float = 1.0
-    longitudinal: float = 0.01
-    energy: float = 0.01
+    torque: float
+    longitudinal: float
+    energy: float
 
     def loss(
         self,

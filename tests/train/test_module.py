@@ -72,7 +72,10 @@ def rates(warmup: float, final: float, steps: int) -> list[float]:
 
 
 def training_module(settings: TrainSettings, steps: int, time_used: Callable[[], float]) -> TrainingModule:
-    lattices, objective = [Lattice.triangular(4, 4)], Objective(Scales(1.0, 1.0, 1.0))
+    lattices, objective = (
+        [Lattice.triangular(4, 4)],
+        Objective(Scales(1.0, 1.0, 1.0), torque=1.0, longitudinal=0.0, energy=0.0),
+    )
     return TrainingModule(small_network(), objective, settings, lattices, lattices, steps, time_used)
 
 
