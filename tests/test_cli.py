@@ -45,6 +45,14 @@ checkpoint_every: 20
 output: quench
 """
 
+TRAIN = """
+data: [labels/labels.h5]
+validation: 0.3
+network: {layers: 1, channels: 4}
+training: {epochs: 2}
+output: model
+"""
+
 
 def sdgnn(*arguments: str) -> Result:
     """The command in this process."""
@@ -188,22 +196,36 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
     CONFIG_OF[command].load(path)
 
 
-def test_ctrl_c_ends_with_130_and_loses_nothing(folder: Path) -> None:
-    """A real process, really interrupted in the middle of its run, then resumed."""
-    arguments = ["simulate", "quench.yaml", "steps=200000", "observe.spins=100000", "observe.energy=1000"]
+def interrupted(arguments: list[str], started: Path) -> tuple[int, str]:
+    """Exit status and messages of a real process that gets Ctrl-C once the file ``started`` is there."""
     command = [sys.executable, "-m", "sdgnn", *arguments]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=os.environ, text=True)
-    checkpoint = folder / "quench/checkpoint.npz"
-    deadline = time.monotonic() + 60
-    while not checkpoint.exists() and time.monotonic() < deadline:
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 100
+    while not started.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
-    assert "--resume" in stderr
-    assert "Traceback" not in stderr
+    _, messages = process.communicate(timeout=60)
+    return process.returncode, messages
+
+
+def test_ctrl_c_ends_a_simulation_with_130_and_loses_nothing(folder: Path) -> None:
+    arguments = ["simulate", "quench.yaml", "steps=200000", "observe.spins=100000", "observe.energy=1000"]
+    status, messages = interrupted(arguments, folder / "quench/checkpoint.npz")
+    assert status == 130, messages
+    assert "--resume" in messages
+    assert "Traceback" not in messages
     assert len(open_trajectory(folder / "quench")["energy"]) >= 1
+
+
+def test_ctrl_c_ends_a_training_with_130_and_loses_nothing(folder: Path) -> None:
+    assert sdgnn("generate", "labels.yaml").exit_code == 0
+    (folder / "train.yaml").write_text(TRAIN)
+    last = folder / "model/checkpoints/last.safetensors"
+    status, messages = interrupted(["train", "train.yaml", "training.epochs=100000"], last)
+    assert status == 130, messages
+    assert "--resume" in messages
+    assert "Traceback" not in messages
+    assert last.exists()
 
 
 def test_starts_within_three_seconds() -> None:
@@ -215,10 +237,7 @@ def test_starts_within_three_seconds() -> None:
 
 
 def test_train_and_evaluate(folder: Path) -> None:
-    (folder / "train.yaml").write_text(
-        "data: [labels/labels.h5]\nvalidation: 0.3\nnetwork: {layers: 1, channels: 4}\n"
-        "training: {epochs: 2}\noutput: model\n"
-    )
+    (folder / "train.yaml").write_text(TRAIN)
     assert sdgnn("generate", "labels.yaml").exit_code == 0
     result = sdgnn("train", "train.yaml", "training.epocks=2")
     assert result.exit_code == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -119,12 +120,13 @@ def _run(
         gradient_clip_val=settings.clip, num_sanity_val_steps=0,
         log_every_n_steps=10, enable_progress_bar=False, enable_model_summary=False, inference_mode=False,
     )  # fmt: skip
-    trainer.fit(
-        module,
-        loader(training, order, settings.torch_dtype),
-        loader(validation, InOrder([len(s) for s in validation], settings.batch), settings.torch_dtype),
-        ckpt_path=last,
-    )
+    with _interruptible():
+        trainer.fit(
+            module,
+            loader(training, order, settings.torch_dtype),
+            loader(validation, InOrder([len(s) for s in validation], settings.batch), settings.torch_dtype),
+            ckpt_path=last,
+        )
     network.load_state_dict(checkpoint.weights(keep.best, "network."))
     fit_constant(network.cpu(), training)
     return {
@@ -222,6 +224,21 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically; NaN must have been replaced."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stays a KeyboardInterrupt; Lightning would end the whole program and leave further ones ignored."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from stop
+        raise
+    finally:
+        if signal.getsignal(signal.SIGINT) is not handler:
+            signal.signal(signal.SIGINT, handler)
 
 
 @contextmanager
