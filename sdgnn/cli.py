@@ -30,7 +30,8 @@ The pipeline, one command a stage, each with its YAML file in configs/:
 
   sdgnn generate configs/triangular/labels.yaml     exact labels of a small lattice
   sdgnn train    configs/triangular/train.yaml      a network trained on them
-  sdgnn evaluate configs/triangular/evaluate.yaml   its torque error beside fitted Heisenberg models
+  sdgnn generate configs/triangular/larger.yaml     labels of a larger lattice
+  sdgnn evaluate configs/triangular/evaluate.yaml   torque errors there, beside Heisenberg models
   sdgnn simulate configs/triangular/quench.yaml     a quench of a larger lattice
   sdgnn analyze  configs/triangular/analyze.yaml    chirality, structure factor, domain length
 

@@ -192,7 +192,7 @@ def test_keys_are_documented() -> None:
 def test_shipped_configurations_are_valid(path: Path) -> None:
     from sdgnn.config.index import COMMANDS as CONFIG_OF
 
-    command = {"labels": "generate", "quench": "simulate"}.get(path.stem, path.stem)
+    command = {"labels": "generate", "larger": "generate", "quench": "simulate"}.get(path.stem, path.stem)
     CONFIG_OF[command].load(path)
 
 
