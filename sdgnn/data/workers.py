@@ -129,6 +129,7 @@ def _cluster(workers: int) -> Iterator[Any]:
     The scheduler lives in this process and workers are child processes that do not import the caller's script, so that
     needs no ``if __name__ == "__main__"``. A worker that dies is replaced.
     """
+    import dask
     from distributed import Scheduler, SpecCluster
     from distributed.deploy.subprocess import SubprocessWorker
 
@@ -146,12 +147,17 @@ def _cluster(workers: int) -> Iterator[Any]:
             },
         },
     }
-    with SpecCluster(
-        workers=dict.fromkeys(range(workers), worker),
-        scheduler={"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}},
-        name="labels",
-        silence_logs=logging.ERROR,
-    ) as cluster:
+    # the processes inherit this configuration; connections that close at the end are no news to the user
+    quiet = dask.config.set({"logging.distributed": "error"})
+    with (
+        quiet,
+        SpecCluster(
+            workers=dict.fromkeys(range(workers), worker),
+            scheduler={"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}},
+            name="labels",
+            silence_logs=logging.ERROR,
+        ) as cluster,
+    ):
         yield cluster
 
 

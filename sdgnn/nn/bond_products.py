@@ -172,8 +172,11 @@ class _BondProducts(torch.autograd.Function):
         return out
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        if torch.is_grad_enabled():
+            raise NotImplementedError(
+                "second derivatives of a network on the CPU; take differences of its field, or a network on a GPU"
+            )
         own, message, weight = ctx.saved_tensors
         site, present, opposite = ctx.neighbours.site, ctx.neighbours.present, ctx.neighbours.opposite
         to_own, to_message, to_weight = torch.empty_like(own), torch.empty_like(message), torch.empty_like(weight)

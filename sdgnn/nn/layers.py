@@ -99,17 +99,17 @@ class Interaction(nn.Module):
 
 
 class Readout(nn.Module):
-    """Site energies from the time-even scalars without direction: linear and, in parallel, one hidden layer."""
+    """Two numbers per site from the time-even scalars without direction: linear and, in parallel, one hidden layer."""
 
     def __init__(self, channels: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.linear = nn.Parameter(torch.zeros(channels))
+        self.linear = nn.Parameter(torch.zeros(channels, 2))
         self.hidden = nn.Parameter(torch.randn(channels, channels, generator=generator) / channels**0.5)
         self.bias = nn.Parameter(torch.zeros(channels))
-        self.out = nn.Parameter(torch.randn(channels, generator=generator) * 0.1 / channels**0.5)
+        self.out = nn.Parameter(torch.randn(channels, 2, generator=generator) * 0.1 / channels**0.5)
 
-    def forward(self, features: Features) -> Float[Tensor, " site"]:
-        """Harmonics in, one number per site out."""
+    def forward(self, features: Features) -> Float[Tensor, "site 2"]:
+        """Harmonics in, numbers out."""
         scalars = features[0, 0]
         dtype = scalars.dtype
         hidden = nn.functional.silu(scalars @ self.hidden.to(dtype) + self.bias.to(dtype))

@@ -31,7 +31,10 @@ class Network(nn.Module):
 
     Features live on directed bonds as spin matrices and are multiplied along paths (:mod:`sdgnn.nn.layers`), which
     keeps E exactly invariant under SO(3)_spin x time reversal x translations x point group, spins and lattice turning
-    independently. One network serves every size of its lattice family: bind it with :meth:`on`.
+    independently. A site's energy is a_i + b_i (|S_i|^2 - 1) / 2 with two such functions a and b: on unit spins b gives
+    the part of the field along the spin, -b_i S_i, and leaves energies and torques to a.
+
+    One network serves every size of its lattice family: bind it with :meth:`on`.
 
     ``lattice`` fixes the family (its size does not matter), ``seed`` the initial weights. Raises UserError on
     lattices whose bond directions are not equivalent.
@@ -50,7 +53,7 @@ class Network(nn.Module):
         space = torch.from_numpy(self.directions.space)
         channels, functions = settings.channels, settings.bond_functions
         self.embedding = nn.Parameter(0.5 * torch.randn(4, functions, channels, generator=generator))
-        self.pair = nn.Parameter(torch.zeros(functions))
+        self.pair = nn.Parameter(torch.zeros(functions, 2))
         self.layers = nn.ModuleList(Interaction(space, channels, functions, generator) for _ in range(settings.layers))
         self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
         self.constant = nn.Parameter(torch.zeros((), dtype=torch.float64))
@@ -83,11 +86,12 @@ class Network(nn.Module):
         overlap = (spins * neighbour).sum(-1)
         functions = bond_functions(overlap, self.settings.bond_functions) * tables.neighbours.present[..., None]
         features = tables.harmonic(self._embed(spins, neighbour, functions))
-        energy = functions.mean(0) @ self.pair.to(spins.dtype)
+        out = functions.mean(0) @ self.pair.to(spins.dtype)
         for layer, readout in zip(self.layers, self.readouts, strict=True):
             features = layer(features, tables, functions)
-            energy = energy + readout(features)
-        return ENERGY_SCALE * energy
+            out = out + readout(features)
+        length = (spins.square().sum(-1) - 1) / 2
+        return ENERGY_SCALE * out[:, 0] + length * out[:, 1]
 
     def _embed(self, spins: Tensor, neighbour: Tensor, functions: Tensor) -> Tensor:
         """First features of bond i -> j: functions of S_i . S_j times 1 (0e), S_i and S_j (1o), S_i x S_j (1e)."""

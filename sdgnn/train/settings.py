@@ -15,7 +15,7 @@ class TrainSettings(BaseModel):
 
     epochs: int = Field(100, ge=1)
     """Passes over all training states. The learning rate's schedule spans these."""
-    batch: int = Field(2, ge=1)
+    batch: int = Field(1, ge=1)
     """States per step; a batch holds states of one lattice. On a CPU one state per step learns most per minute."""
     learning_rate: float = Field(1e-2, gt=0)
     """Peak learning rate of AdamW. Measured on the triangular lattice at J = 3: 3e-3 and 2e-2 end worse."""
