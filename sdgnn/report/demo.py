@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def _errors(outcome: Outcome) -> Section:
 def _table(errors: Comparison, caption: str) -> Table:
     rows = [
         [name, f"{protocol} ({m.n_states})", f"{m.torque_r2:.4f}", f"{m.torque_rmse:.5f}", f"{m.angle_mean:.1f}",
-         f"{m.energy_rmse_shifted:.1e}"]
+         "-" if math.isnan(m.energy_rmse_shifted) else f"{m.energy_rmse_shifted:.1e}"]
         for name, protocol, m in errors.rows
     ]  # fmt: skip
     head = ["field", "states", "torque R²", "torque RMSE (t)", "mean angle (°)", "energy RMSE per site (t)"]

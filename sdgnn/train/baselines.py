@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ class Comparison:
                 f"{m.torque_r2:.4f}",
                 f"{m.torque_rmse:.5f}",
                 f"{m.angle_mean:.1f}° / {m.angle_95:.1f}°",
-                f"{m.energy_rmse_shifted:.2e}",
+                "-" if math.isnan(m.energy_rmse_shifted) else f"{m.energy_rmse_shifted:.2e}",
             )
         return table
 

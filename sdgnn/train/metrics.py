@@ -47,7 +47,8 @@ class Metrics:
     energy_rmse: float
     """Root mean square error of the energy per site; NaN where the labels have no energies."""
     energy_rmse_shifted: float
-    """The same after the best constant per site is added to the prediction; only energy differences are physics."""
+    """The same after the best constant per site is added to the prediction; only energy differences are physics. NaN for
+    a single state, whose energy the constant meets exactly."""
     energy_shift: float
     """That constant: mean of (true - predicted) energy per site."""
     angle_mean: float
@@ -108,7 +109,7 @@ class Tally:
             torque_r2=1 - self._torque_error / self._torque if self._torque > 0 else math.nan,
             field_rmse=math.sqrt(self._field_error / self._components),
             energy_rmse=float(shifts.square().mean().sqrt()),
-            energy_rmse_shifted=float((shifts - shifts.mean()).square().mean().sqrt()),
+            energy_rmse_shifted=float((shifts - shifts.mean()).square().mean().sqrt()) if len(shifts) > 1 else math.nan,
             energy_shift=float(shifts.mean()),
             angle_mean=float(angles.mean()) if len(angles) else math.nan,
             angle_95=float(np.quantile(angles.numpy(), 0.95)) if len(angles) else math.nan,
