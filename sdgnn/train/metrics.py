@@ -47,8 +47,8 @@ class Metrics:
     energy_rmse: float
     """Root mean square error of the energy per site; NaN where the labels have no energies."""
     energy_rmse_shifted: float
-    """The same after the best constant per site is added to the prediction; only energy differences are physics. NaN for
-    a single state, whose energy the constant meets exactly."""
+    """The same after the best constant per site is added to the prediction; only energy differences are physics. NaN
+    for a single state, whose energy the constant meets exactly."""
     energy_shift: float
     """That constant: mean of (true - predicted) energy per site."""
     angle_mean: float
