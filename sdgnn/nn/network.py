@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
+from sdgnn.nn.bond_products import Neighbours
 from sdgnn.nn.directions import Directions
 from sdgnn.nn.layers import Interaction, Readout, Tables
+from sdgnn.nn.model import Model
 from sdgnn.nn.settings import NetworkSettings
-
-if TYPE_CHECKING:
-    from sdgnn.nn.bound import NetworkField
 
 ENERGY_SCALE = 0.1
 """Energy per site, in units of t, that one unit of the readout stands for; sets the size of the untrained network."""
@@ -26,7 +20,7 @@ SMOOTHING = 0.05
 """Rounds off sqrt((1 + S_i . S_j) / 2), the hopping of an electron that follows the spins, at opposite spins."""
 
 
-class Network(nn.Module):
+class Network(Model):
     """E(S) = sum_i e_i(S), with e_i a function of the spins within ``layers + 1`` bonds of site i.
 
     Features live on directed bonds as spin matrices and are multiplied along paths (:mod:`sdgnn.nn.layers`), which
@@ -40,15 +34,11 @@ class Network(nn.Module):
     lattices whose bond directions are not equivalent.
     """
 
-    constant: nn.Parameter
-    """Energy per site that is added to every e_i."""
+    settings: NetworkSettings
 
     def __init__(self, settings: NetworkSettings, lattice: Lattice, seed: int = 0) -> None:
-        super().__init__()
-        self.settings = settings
-        self.family = lattice
+        super().__init__(settings, lattice)
         self.directions = Directions.of(lattice)
-        self.provenance: dict[str, Any] = {}
         generator = torch.Generator().manual_seed(seed)
         space = torch.from_numpy(self.directions.space)
         channels, functions = settings.channels, settings.bond_functions
@@ -56,29 +46,24 @@ class Network(nn.Module):
         self.pair = nn.Parameter(torch.zeros(functions, 2))
         self.layers = nn.ModuleList(Interaction(space, channels, functions, generator) for _ in range(settings.layers))
         self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
-        self.constant = nn.Parameter(torch.zeros((), dtype=torch.float64))
 
     @property
     def reach(self) -> int:
-        """Number of bonds that a site's energy sees; the field sees twice as many."""
+        """Number of bonds, each as long as the nearest-neighbour distance, that a site's energy sees."""
         return self.settings.layers + 1
 
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights."""
-        return sum(weight.numel() for weight in self.parameters())
-
-    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32) -> NetworkField:
-        """The field of this network on a lattice of its family. Raises UserError on another family."""
-        from sdgnn.nn.bound import NetworkField
-
-        return NetworkField(self, lattice, dtype)
-
-    def save(self, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None) -> Path:
-        """Write settings, lattice family, weights and provenance to one file; see :mod:`sdgnn.nn.storage`."""
-        from sdgnn.nn.storage import save
-
-        return save(self, Path(path), provenance)
+    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Tables:
+        """Neighbour tables of ``replicas`` copies of the lattice side by side."""
+        neighbour, present = self.directions.neighbours(lattice)
+        start = torch.arange(replicas)[:, None] * lattice.n_sites
+        return Tables(
+            Neighbours(
+                site=(torch.from_numpy(neighbour)[:, None] + start).flatten(1).to(device),
+                present=torch.from_numpy(present).repeat(1, replicas).to(device=device, dtype=dtype),
+                opposite=torch.from_numpy(self.directions.opposite).to(device),
+            ),
+            harmonics=torch.from_numpy(self.directions.harmonics).to(device=device, dtype=dtype),
+        )
 
     def forward(self, spins: Float[Tensor, "site 3"], tables: Tables) -> Float[Tensor, " site"]:
         """Site energies e_i without the constant per site (``constant``), in units of t."""
@@ -100,15 +85,6 @@ class Network(nn.Module):
         cross = torch.linalg.cross(spins.expand_as(neighbour), neighbour, dim=-1)
         even = twist * cross.permute(2, 0, 1)[..., None]
         return torch.cat([scalar[None], torch.zeros_like(scalar)[None], odd, even])
-
-    def check_family(self, lattice: Lattice) -> None:
-        """Raises UserError unless ``lattice`` has the primitive vectors and basis of this network's family."""
-        if not self.family.same_family(lattice):
-            raise UserError(
-                f"a network for {self.family.name} lattices on {lattice!r}",
-                allowed=f"lattices with the primitive vectors and basis of {self.family!r}, of any size",
-                fix="train a network for that lattice",
-            )
 
     def __repr__(self) -> str:
         s = self.settings
