@@ -2,38 +2,86 @@
 
 Features are (8, direction, site, channel): eight components of a spin matrix (see :mod:`sdgnn.nn.spin_matrices`) for
 every site and bond direction. Their second axis holds directions, or lattice harmonics after the orthogonal
-transform of :class:`sdgnn.nn.directions.Directions`.
+transform of :class:`sdgnn.nn.directions.Directions`. How harmonics and bonds are tied is the one thing that differs
+between crystals (:class:`Tables`) and graphs (:class:`sdgnn.nn.graph.Graph`).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sdgnn.nn.bond_products import Neighbours, bond_products
 from sdgnn.nn.spin_matrices import IRREP
 
-Features = Float[Tensor, "8 direction site _"]
+Features = Float[Tensor, "8 _ site _"]
+
+
+class Geometry(ABC):
+    """What layers need to know of a lattice, for a number of replicas treated as one set of sites.
+
+    Quantities on bonds have the leading shape (direction, site) on crystals and (bond,) on graphs.
+    """
+
+    present: Tensor
+    """(*bond) 1 where there is a bond, 0 where not; in between for bonds that are about to leave."""
+    space: Int[Tensor, " harmonic"]
+    """Space of lattice harmonics, hence weights, to which each harmonic belongs."""
+    n_directions: int
+    """Number of bond directions of the crystal."""
+
+    @abstractmethod
+    def ends(self, spins: Float[Tensor, "site 3"]) -> tuple[Tensor, Tensor]:
+        """(*bond, 3) spins at which each bond starts and ends."""
+
+    @abstractmethod
+    def collect(self, values: Tensor) -> Tensor:
+        """(site, value) sums of (*bond, value) over the bonds that start at a site."""
+
+    @abstractmethod
+    def harmonic(self, features: Tensor) -> Features:
+        """Harmonics (8, harmonic, site, channel) of features (8, *bond, channel)."""
+
+    @abstractmethod
+    def products(self, own: Features, message: Features, weight: Tensor) -> Features:
+        """Products A B and A B C of the factors [A, B, C] = own + weight message' on every bond; message' are the
+        features of the site at which the bond ends, in the direction of the bond. Harmonics in, harmonics out."""
 
 
 @dataclass(frozen=True)
-class Tables:
-    """What a network needs to know of a lattice, for a number of replicas treated as one set of sites."""
+class Tables(Geometry):
+    """A crystal: one table of neighbours for each bond direction."""
 
     neighbours: Neighbours
     harmonics: Float[Tensor, "direction direction"]
     """Columns are lattice harmonics."""
+    space: Int[Tensor, " direction"]
 
-    def directional(self, features: Features) -> Features:
-        """From harmonics to directions."""
-        return _mix(self.harmonics, features)
+    @property
+    def present(self) -> Tensor:  # type: ignore[override]
+        return self.neighbours.present
+
+    @property
+    def n_directions(self) -> int:  # type: ignore[override]
+        return len(self.harmonics)
+
+    def ends(self, spins: Float[Tensor, "site 3"]) -> tuple[Tensor, Tensor]:
+        there = spins[self.neighbours.site]
+        return spins.expand_as(there), there
+
+    def collect(self, values: Float[Tensor, "direction site value"]) -> Float[Tensor, "site value"]:
+        return values.sum(0)
 
     def harmonic(self, features: Features) -> Features:
-        """From directions to harmonics."""
         return _mix(self.harmonics.T, features)
+
+    def products(self, own: Features, message: Features, weight: Float[Tensor, "direction site factors"]) -> Features:
+        own, message = _mix(self.harmonics, own), _mix(self.harmonics, message)
+        return self.harmonic(bond_products(own, message, weight, self.neighbours))
 
 
 def _mix(matrix: Tensor, features: Tensor) -> Tensor:
@@ -44,21 +92,18 @@ def _mix(matrix: Tensor, features: Tensor) -> Tensor:
 class Linear(nn.Module):
     """Mixes channels with own weights for every irrep (0e, 0o, 1o, 1e) and space of lattice harmonics."""
 
-    _space: Tensor
     _irrep: Tensor
 
-    def __init__(self, space: Tensor, inputs: int, outputs: int, generator: torch.Generator, scale: float = 1) -> None:
+    def __init__(self, spaces: int, inputs: int, outputs: int, generator: torch.Generator, scale: float = 1) -> None:
         super().__init__()
-        spaces = int(space.max()) + 1
         weight = torch.randn(4, spaces, inputs, outputs, generator=generator)
         self.weight = nn.Parameter(weight * scale / inputs**0.5)
-        self.register_buffer("_space", space, persistent=False)
         self.register_buffer("_irrep", torch.tensor(IRREP), persistent=False)
 
-    def forward(self, features: Features) -> Features:
-        """Harmonics in, harmonics out."""
+    def forward(self, features: Features, space: Int[Tensor, " harmonic"]) -> Features:
+        """Harmonics in, harmonics out; ``space`` to which each harmonic belongs."""
         components, harmonics, sites, channels = features.shape
-        weight = self.weight.to(features.dtype)[self._irrep][:, self._space]
+        weight = self.weight.to(features.dtype)[self._irrep][:, space]
         flat = torch.bmm(
             features.reshape(components * harmonics, sites, channels), weight.view(components * harmonics, channels, -1)
         )
@@ -73,27 +118,24 @@ class Interaction(nn.Module):
     a function of the time-even scalars of site i.
     """
 
-    def __init__(self, space: Tensor, channels: int, bond_functions: int, generator: torch.Generator) -> None:
+    def __init__(self, spaces: int, channels: int, bond_functions: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.own = Linear(space, channels, 3 * channels, generator)
-        self.message = Linear(space, channels, 3 * channels, generator)
+        self.own = Linear(spaces, channels, 3 * channels, generator)
+        self.message = Linear(spaces, channels, 3 * channels, generator)
         bond = torch.randn(bond_functions, 3 * channels, generator=generator) * 0.1
         bond[0] = 1.0
         self.bond = nn.Parameter(bond)
-        self.out = Linear(space, 2 * channels, channels, generator, scale=0.1)
+        self.out = Linear(spaces, 2 * channels, channels, generator, scale=0.1)
         self.gate = nn.Parameter(torch.randn(channels, channels, generator=generator) / channels**0.5)
         self.gate_bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(
-        self, features: Features, tables: Tables, bond_functions: Float[Tensor, "direction site function"]
-    ) -> Features:
-        """Harmonics in, harmonics out."""
-        dtype = features.dtype
-        size = features.square().mean((0, 1, 3))
+    def forward(self, features: Features, geometry: Geometry, bond_functions: Tensor) -> Features:
+        """Harmonics in, harmonics out; ``bond_functions`` (*bond, function)."""
+        dtype, space = features.dtype, geometry.space
+        size = features.square().sum(1).mean((0, 2)) / geometry.n_directions
         normal = features * torch.rsqrt(size + 0.1)[:, None]
-        own, message = tables.directional(self.own(normal)), tables.directional(self.message(normal))
-        products = bond_products(own, message, bond_functions @ self.bond.to(dtype), tables.neighbours)
-        update = self.out(tables.harmonic(products))
+        weight = bond_functions @ self.bond.to(dtype)
+        update = self.out(geometry.products(self.own(normal, space), self.message(normal, space), weight), space)
         gate = 2 * torch.sigmoid(normal[0, 0] @ self.gate.to(dtype) + self.gate_bias.to(dtype))
         return features + update * gate
 

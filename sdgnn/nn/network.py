@@ -6,10 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sdgnn.lattice import Lattice
+from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.bond_products import Neighbours
+from sdgnn.nn.bound import NetworkField
 from sdgnn.nn.directions import Directions
-from sdgnn.nn.layers import Interaction, Readout, Tables
+from sdgnn.nn.graph import BondedField, Graph, check_graph
+from sdgnn.nn.layers import Geometry, Interaction, Readout, Tables
 from sdgnn.nn.model import Model
 from sdgnn.nn.settings import NetworkSettings
 
@@ -40,11 +42,11 @@ class Network(Model):
         super().__init__(settings, lattice)
         self.directions = Directions.of(lattice)
         generator = torch.Generator().manual_seed(seed)
-        space = torch.from_numpy(self.directions.space)
+        spaces = self.directions.n_spaces
         channels, functions = settings.channels, settings.bond_functions
         self.embedding = nn.Parameter(0.5 * torch.randn(4, functions, channels, generator=generator))
         self.pair = nn.Parameter(torch.zeros(functions, 2))
-        self.layers = nn.ModuleList(Interaction(space, channels, functions, generator) for _ in range(settings.layers))
+        self.layers = nn.ModuleList(Interaction(spaces, channels, functions, generator) for _ in range(settings.layers))
         self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
 
     @property
@@ -52,8 +54,27 @@ class Network(Model):
         """Number of bonds, each as long as the nearest-neighbour distance, that a site's energy sees."""
         return self.settings.layers + 1
 
-    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Tables:
-        """Neighbour tables of ``replicas`` copies of the lattice side by side."""
+    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None) -> NetworkField:
+        """The field of this network on a lattice.
+
+        Crystals of its family take fixed neighbour tables. Free positions of the same dimension (crystals with
+        vacancies among them) and any lattice with ``bonds`` of its own, each given from either end, take the graph
+        path of :mod:`sdgnn.nn.graph`. Without ``bonds``, those on free positions follow from distances. Raises
+        UserError on crystals of another family and on bonds that do not fit.
+        """
+        return NetworkField(self, lattice, dtype) if bonds is None else BondedField(self, lattice, bonds, dtype)
+
+    def check_family(self, lattice: Lattice) -> None:
+        """Raises UserError on crystals of another family, and on free positions where there is no graph path."""
+        if lattice.is_crystal:
+            super().check_family(lattice)
+        else:
+            check_graph(self.directions, self.family, lattice)
+
+    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Geometry:
+        """Neighbour tables, on free positions the graph, of ``replicas`` copies of the lattice side by side."""
+        if not lattice.is_crystal:
+            return Graph.by_distance(self.directions, self.family, lattice).repeat(replicas, device, dtype)
         neighbour, present = self.directions.neighbours(lattice)
         start = torch.arange(replicas)[:, None] * lattice.n_sites
         return Tables(
@@ -63,27 +84,26 @@ class Network(Model):
                 opposite=torch.from_numpy(self.directions.opposite).to(device),
             ),
             harmonics=torch.from_numpy(self.directions.harmonics).to(device=device, dtype=dtype),
+            space=torch.from_numpy(self.directions.space).to(device),
         )
 
-    def forward(self, spins: Float[Tensor, "site 3"], tables: Tables) -> Float[Tensor, " site"]:
+    def forward(self, spins: Float[Tensor, "site 3"], geometry: Geometry) -> Float[Tensor, " site"]:
         """Site energies e_i without the constant per site (``constant``), in units of t."""
-        neighbour = spins[tables.neighbours.site]
-        overlap = (spins * neighbour).sum(-1)
-        functions = bond_functions(overlap, self.settings.bond_functions) * tables.neighbours.present[..., None]
-        features = tables.harmonic(self._embed(spins, neighbour, functions))
-        out = functions.mean(0) @ self.pair.to(spins.dtype)
+        here, there = geometry.ends(spins)
+        functions = bond_functions((here * there).sum(-1), self.settings.bond_functions) * geometry.present[..., None]
+        features = geometry.harmonic(self._embed(here, there, functions))
+        out = geometry.collect(functions) / geometry.n_directions @ self.pair.to(spins.dtype)
         for layer, readout in zip(self.layers, self.readouts, strict=True):
-            features = layer(features, tables, functions)
+            features = layer(features, geometry, functions)
             out = out + readout(features)
         length = (spins.square().sum(-1) - 1) / 2
         return ENERGY_SCALE * out[:, 0] + length * out[:, 1]
 
-    def _embed(self, spins: Tensor, neighbour: Tensor, functions: Tensor) -> Tensor:
+    def _embed(self, here: Tensor, there: Tensor, functions: Tensor) -> Tensor:
         """First features of bond i -> j: functions of S_i . S_j times 1 (0e), S_i and S_j (1o), S_i x S_j (1e)."""
-        scalar, here, there, twist = torch.einsum("dsf,tfc->tdsc", functions, self.embedding.to(spins.dtype))
-        odd = here * spins.T[:, None, :, None] + there * neighbour.permute(2, 0, 1)[..., None]
-        cross = torch.linalg.cross(spins.expand_as(neighbour), neighbour, dim=-1)
-        even = twist * cross.permute(2, 0, 1)[..., None]
+        scalar, first, second, twist = torch.einsum("...f,tfc->t...c", functions, self.embedding.to(here.dtype))
+        odd = first * here.movedim(-1, 0)[..., None] + second * there.movedim(-1, 0)[..., None]
+        even = twist * torch.linalg.cross(here, there, dim=-1).movedim(-1, 0)[..., None]
         return torch.cat([scalar[None], torch.zeros_like(scalar)[None], odd, even])
 
     def __repr__(self) -> str:

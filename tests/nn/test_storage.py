@@ -86,6 +86,6 @@ def test_weights_that_are_not_finite_are_refused(network: Network, tmp_path: Pat
 
 
 def test_a_network_is_refused_on_another_lattice(network: Network) -> None:
-    for other in (Lattice.triangular(6, 6), Lattice.chain(6), Lattice.free([[0.0, 0.0]], [[1, 0], [0, 1]])):
+    for other in (Lattice.triangular(6, 6), Lattice.chain(6), Lattice.free([[0.0]], [[1.0]])):
         with pytest.raises(UserError, match="kagome"):
             network.on(other)
