@@ -58,6 +58,7 @@ BASIC: dict[str, Callable[[int], Observer]] = {
     "spins": observers.spins,
     "energy": observers.energy,
     "magnetization": observers.magnetization,
+    "torque_error": observers.torque_error,
 }
 """Observers that need no lattice, by name."""
 
@@ -97,6 +98,7 @@ def observer(name: str, lattice: Lattice, every: int = 10) -> Observer:
     name                           dims            what
     ============================== =============== ==============================================================
     spins, energy, magnetization                   see :mod:`sdgnn.dynamics.observers`
+    torque_error                   site            predicted by a committee, see there too
     chirality                                      mean scalar chirality
     absolute_chirality                             mean |chi| of the triangles
     chirality_map                  site            mean chi of the triangles around each site

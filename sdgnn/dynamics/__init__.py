@@ -2,6 +2,7 @@
 
 from sdgnn.dynamics import observers
 from sdgnn.dynamics.checkpoint import load_checkpoint, save_checkpoint
+from sdgnn.dynamics.guard import Guard, UnknownStates
 from sdgnn.dynamics.heun import Heun
 from sdgnn.dynamics.integrator import Integrator
 from sdgnn.dynamics.midpoint import ImplicitMidpoint
@@ -13,6 +14,7 @@ from sdgnn.dynamics.step_size import suggest_dt
 from sdgnn.dynamics.trajectory import open_trajectory
 
 __all__ = [
+    "Guard",
     "Heun",
     "ImplicitMidpoint",
     "Integrator",
@@ -20,6 +22,7 @@ __all__ = [
     "Run",
     "SemiImplicitB",
     "State",
+    "UnknownStates",
     "load_checkpoint",
     "observers",
     "open_trajectory",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +86,16 @@ def energy(every: int = 10) -> Observer:
 def magnetization(every: int = 10) -> Observer:
     """Mean spin (replica, component): sum_i S_i / N."""
     return Observer("magnetization", lambda state, result: state.spins.mean(1), ("component",), every)
+
+
+def torque_error(every: int = 10) -> Observer:
+    """Torque error (replica, site) that the field predicts of itself, in units of t; NaN where it predicts none."""
+
+    def measure(state: State, result: FieldResult) -> Tensor:
+        known = result.torque_error
+        return state.spins.new_full(state.spins.shape[:2], math.nan) if known is None else known
+
+    return Observer("torque_error", measure, ("site",), every, units="t")
 
 
 def standard(every: int = 10) -> tuple[Observer, ...]:

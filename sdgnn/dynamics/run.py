@@ -16,6 +16,7 @@ from torch import Tensor
 
 from sdgnn.dynamics import checkpoint, trajectory
 from sdgnn.dynamics.checkpoint import load_checkpoint, save_checkpoint
+from sdgnn.dynamics.guard import Guard
 from sdgnn.dynamics.integrator import Integrator
 from sdgnn.dynamics.observers import Observer, check_observers, standard
 from sdgnn.dynamics.state import State
@@ -84,6 +85,7 @@ def simulate(
     progress: bool = False,
     checkpoint_every: int = 1000,
     replicas: Sequence[int] | None = None,
+    guard: Guard | None = None,
 ) -> Run:
     """Spin dynamics from ``spins`` for ``steps`` steps.
 
@@ -101,6 +103,7 @@ def simulate(
     progress           show a bar with the time left
     checkpoint_every   steps between checkpoints
     replicas           numbers of the replicas' noise streams, see :meth:`Integrator.init`
+    guard              what to do when the run leaves the states that a committee knows, see :class:`Guard`
     ================== ==============================================================================================
 
     An interrupted and resumed run equals an uninterrupted one bit for bit; memory does not grow with the number of
@@ -109,7 +112,7 @@ def simulate(
 
     Raises UserError on spins that are not unit vectors on the field's lattice, on a folder that already holds a run
     when not resuming, and when the settings to resume with are not those of the folder's run; NumericalError, naming
-    step and replica, when numbers go wrong on the way.
+    step and replica, when numbers go wrong on the way; UnknownStates when the guard stops the run.
     """
     if int(steps) != steps or steps < 0 or int(checkpoint_every) != checkpoint_every or checkpoint_every < 1:
         raise UserError(
@@ -117,9 +120,10 @@ def simulate(
         )
     if resume and folder is None:
         raise UserError("resuming without a folder", allowed="the folder of the run to go on with")
-    chosen = check_observers(standard() if observers is None else observers)
-    state = integrator.init(field, spins, seed, replicas)
     place = None if folder is None else Path(folder)
+    watching = [] if guard is None else [guard.observer(field, place)]
+    chosen = check_observers([*(standard() if observers is None else observers), *watching])
+    state = integrator.init(field, spins, seed, replicas)
     if place is not None:
         state = state.evaluated(field)
         state = _enter(place, describe(field, state, integrator, chosen), state, steps, resume)

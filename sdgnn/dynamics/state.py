@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 
 import torch
@@ -58,7 +58,7 @@ def evaluate(field: Field, spins: Float[Tensor, "replica site 3"], state: State)
     result = field(spins)
     vectors = result.field.detach().to(spins)
     check_finite("the field", vectors, state)
-    return FieldResult(energy=result.energy.detach(), field=vectors, density=result.density)
+    return replace(result, energy=result.energy.detach(), field=vectors)
 
 
 def check_finite(what: str, values: Float[Tensor, "replica site 3"], state: State) -> None:

@@ -24,6 +24,9 @@ class FieldResult:
     """(replica, site, 3) effective field H_i = -dE/dS_i with S_i a free 3-vector, the part along S_i kept."""
     density: Float[Tensor, "replica site"] | None = None
     """(replica, site) electrons per site n_i in [0, 2]; None for fields without electrons."""
+    torque_error: Float[Tensor, "replica site"] | None = None
+    """(replica, site) expected root mean square error of the torque per Cartesian component, in units of t; None for
+    fields that do not judge themselves. Committees of networks do."""
 
 
 class Field(ABC):
@@ -47,7 +50,10 @@ class Field(ABC):
 
 
 class Sum(Field):
-    """E = sum_k E_k of fields on one lattice; the density is that of the one part that has electrons."""
+    """E = sum_k E_k of fields on one lattice; the density is that of the one part that has electrons.
+
+    Torque errors of parts that predict one are independent of each other: their squares add.
+    """
 
     def __init__(self, *parts: Field) -> None:
         if not parts:
@@ -64,10 +70,12 @@ class Sum(Field):
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         results = [part.evaluate(spins) for part in self.parts]
         densities = [r.density for r in results if r.density is not None]
+        errors = [r.torque_error for r in results if r.torque_error is not None]
         return FieldResult(
             energy=torch.stack([r.energy for r in results]).sum(0),
             field=torch.stack([r.field for r in results]).sum(0),
             density=densities[0] if len(densities) == 1 else None,
+            torque_error=torch.stack(errors).square().sum(0).sqrt() if errors else None,
         )
 
     def __repr__(self) -> str:

@@ -1,0 +1,184 @@
+"""A committee: models that differ by their seeds alone, whose disagreement tells how far to trust their mean."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sdgnn.errors import UserError
+from sdgnn.fields import FieldResult
+from sdgnn.files import atomic_path
+from sdgnn.lattice import Lattice
+from sdgnn.nn.bound import NetworkField
+from sdgnn.nn.model import Model
+from sdgnn.provenance import package_version
+
+FORMAT = 1
+"""Version of committee.json."""
+RECORD = "committee.json"
+"""Name of the file that makes a folder a committee."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How the members' disagreement translates into an error, measured on held-out labels.
+
+    At every site, d is the standard deviation over members of the torque part of the field, per Cartesian component,
+    and e the true error of the members' mean, |dT| / sqrt(3). The predicted error is ``factor`` d.
+    """
+
+    factor: float = 1.0
+    """sqrt(sum e^2 / sum d^2) over all sites of all held-out states; 1 where nothing was measured."""
+    known: float | None = None
+    """Predicted error, in t, that 99 % of the held-out sites stay below; None where nothing was measured."""
+    correlation: float | None = None
+    """Rank correlation of predicted and true error over sites."""
+    state_correlation: float | None = None
+    """The same over states, of their root mean squares."""
+    states: int = 0
+    """Held-out states."""
+    predicted: tuple[float, ...] = ()
+    """Root mean square predicted error in bins of equally many sites, from certain to uncertain."""
+    true: tuple[float, ...] = ()
+    """Root mean square true error in the same bins."""
+
+
+class Committee(Model):
+    """E(S) = mean over members of their E(S), as one model; bound to a lattice it also predicts its torque's error.
+
+    Raises UserError on fewer than two members and on members of several lattice families.
+    """
+
+    def __init__(self, members: Sequence[Model], calibration: Calibration | None = None) -> None:
+        if len(members) < 2:
+            raise UserError(f"a committee of {len(members)} member(s)", allowed="at least 2")
+        for member in members:
+            members[0].check_family(member.family)
+        super().__init__(members[0].settings, members[0].family)
+        self.members = nn.ModuleList(members)
+        self.calibration = calibration or Calibration()
+        with torch.no_grad():
+            self.constant.copy_(torch.stack([member.constant for member in members]).mean())
+
+    @property
+    def reach(self) -> float:
+        """The longest reach of the members."""
+        return max(member.reach for member in self.models)
+
+    @property
+    def models(self) -> list[Model]:
+        """The members, in order."""
+        return list(self.members)  # type: ignore[arg-type]
+
+    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Any:
+        return [member.tables(lattice, replicas, device, dtype) for member in self.models]
+
+    def forward(self, spins: Float[Tensor, "site 3"], tables: Any) -> Float[Tensor, " site"]:
+        return torch.stack([m(spins, table) for m, table in zip(self.models, tables, strict=True)]).mean(0)
+
+    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32) -> CommitteeField:
+        """The mean field on a lattice of the family, with its predicted torque error."""
+        return CommitteeField(self, lattice, dtype)
+
+    def save(self, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None) -> Path:
+        """Write the members and their calibration into one folder and return it; ``sdgnn.load(folder)`` reads it."""
+        folder = Path(path)
+        if provenance is not None:
+            self.provenance = provenance
+        files = [f"member-{k}.safetensors" for k in range(len(self.members))]
+        for file, member in zip(files, self.models, strict=True):
+            member.save(folder / file)
+        record = {
+            "format": FORMAT,
+            "sdgnn": package_version(),
+            "members": files,
+            "calibration": asdict(self.calibration),
+            "provenance": self.provenance,
+        }
+        with atomic_path(folder / RECORD) as temporary:
+            temporary.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Committee:
+        """The committee in a folder. Raises UserError on files that are missing, damaged or of a newer format."""
+        from sdgnn.nn.storage import load
+
+        folder = Path(folder)
+        try:
+            record = json.loads((folder / RECORD).read_text())
+            if int(record["format"]) > FORMAT:
+                raise UserError(f"{folder} of format {record['format']}", allowed=f"formats up to {FORMAT}")
+            plain: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in record["calibration"].items()
+            }
+            members, calibration = [str(name) for name in record["members"]], Calibration(**plain)
+            if any(Path(name).name != name for name in members):
+                raise UserError(
+                    f"{folder / RECORD} names members outside its folder", allowed="names of files beside it"
+                )
+            if not (math.isfinite(calibration.factor) and calibration.factor > 0):
+                raise UserError(f"{folder / RECORD} with factor {calibration.factor}", allowed="a positive number")
+            provenance = dict(record["provenance"])
+        except UserError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{folder} holds no committee ({error!r})", allowed="a folder written by sdgnn") from error
+        committee = cls([load(folder / name) for name in members], calibration)
+        committee.provenance = provenance
+        return committee
+
+    def __repr__(self) -> str:
+        c = self.calibration
+        known = f", 99 % of held-out sites below {c.known:.2g} t" if c.known is not None else ", not calibrated"
+        return f"Committee of {len(self.members)} (error = {c.factor:.2f} x deviation{known}) of {self.members[0]!r}"
+
+
+class CommitteeField(NetworkField):
+    """Mean energy and field of a committee on one lattice; ``torque_error`` of its result is the predicted error.
+
+    For each site, that is factor * sqrt( sum_k |T_k - mean T|^2 / (3 (M - 1)) ) over the M members' torque parts
+    T_k = H_k - (H_k . S) S / |S|^2: the expected root mean square error of the mean torque per Cartesian component.
+    (B. Lakshminarayanan, A. Pritzel, C. Blundell, arXiv:1612.01474, for committees of networks that differ by seed.)
+    """
+
+    network: Committee
+
+    def __init__(self, network: Committee, lattice: Lattice, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(network, lattice, dtype)
+        self._fields = [member.on(lattice, dtype) for member in network.models]
+
+    @property
+    def calibration(self) -> Calibration:
+        """The committee's calibration."""
+        return self.network.calibration
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        results = [field.evaluate(spins) for field in self._fields]
+        first = results[0].field
+        # relative to the first, members that agree do so without rounding
+        fields = torch.stack([result.field - first for result in results])
+        mean = fields.mean(0)
+        return FieldResult(
+            energy=torch.stack([result.energy for result in results]).mean(0),
+            field=first + mean,
+            torque_error=self.calibration.factor * torque_deviation(fields - mean, spins.to(mean)),
+        )
+
+
+def torque_deviation(
+    deviations: Float[Tensor, "member replica site 3"], spins: Float[Tensor, "replica site 3"]
+) -> Float[Tensor, "replica site"]:
+    """Standard deviation of the torque part per component, from the members' deviations of the field from its mean."""
+    along = (deviations * spins).sum(-1).square() / spins.square().sum(-1)
+    transverse = (deviations.square().sum(-1) - along).clamp_min(0.0)
+    return (transverse.sum(0) / (3 * (len(deviations) - 1))).sqrt()
