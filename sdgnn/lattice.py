@@ -157,6 +157,21 @@ class Lattice:
         _refuse_coincidence(positions, cell, "sites")
         return cls(name="free", positions=positions, cell=cell)
 
+    def without(self, sites: Any) -> Lattice:
+        """What remains when ``sites`` (a list of their indices) are taken out: a free lattice in the same cell.
+
+        A crystal with vacancies; the order of the remaining sites is kept. Raises UserError on indices that name no
+        site and if none would remain.
+        """
+        taken = np.unique(np.asarray(sites))
+        if taken.ndim != 1 or (len(taken) and taken.dtype.kind not in "iu"):
+            raise UserError(f"vacancies {sites!r}", allowed="a list of site indices")
+        if len(taken) and not 0 <= taken[0] <= taken[-1] < self.n_sites:
+            raise UserError(f"vacancies {taken.tolist()} in {self!r}", allowed=f"sites from 0 to {self.n_sites - 1}")
+        if len(taken) == self.n_sites:
+            raise UserError(f"vacancies on all sites of {self!r}", allowed="at least one site that remains")
+        return Lattice.free(np.delete(self.positions, taken.astype(np.int64), axis=0), self.cell)
+
     # -- size and naming ----------------------------------------------------------------------------------------
 
     @property

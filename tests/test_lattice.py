@@ -234,3 +234,33 @@ def test_repr_names_sites_and_neighbours() -> None:
 def test_wrong_lattices_are_refused(build, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UserError, match=message):
         build()
+
+
+def test_vacancies_take_their_bonds_with_them() -> None:
+    lattice = Lattice.honeycomb(3, 3)
+    taken = [4, 11]
+    remaining = np.setdiff1d(np.arange(18), taken)
+    free = lattice.without(taken)
+    np.testing.assert_array_equal(free.positions, lattice.positions[remaining])
+    np.testing.assert_array_equal(free.cell, lattice.cell)
+    whole, left = lattice.bonds(1), free.bonds_within(1.0)
+    stays = ~np.isin(whole.source, taken) & ~np.isin(whole.target, taken)
+    assert len(whole) - stays.sum() == 12
+
+    def named(source: np.ndarray, target: np.ndarray, vector: np.ndarray) -> list[tuple[float, ...]]:
+        return sorted(zip(source, target, *(np.round(vector, 6) + 0.0).T, strict=True))
+
+    assert named(remaining[left.source], remaining[left.target], left.vector) == named(
+        whole.source[stays], whole.target[stays], whole.vector[stays]
+    )
+    assert lattice.without([]).n_sites == 18
+    assert free.without([0]).n_sites == 15
+
+
+@pytest.mark.parametrize(
+    ("sites", "message"),
+    [([18], "0 to 17"), ([-1], "0 to 17"), ([0.5], "indices"), (range(18), "at least one"), ("a", "indices")],
+)
+def test_impossible_vacancies_are_refused(sites: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Lattice.honeycomb(3, 3).without(list(sites) if isinstance(sites, range) else sites)

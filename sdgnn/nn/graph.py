@@ -47,7 +47,7 @@ def degrees(directions: Directions) -> list[int]:
         columns = directions.harmonics[:, directions.space == space]
         wanted = columns @ columns.T * len(directions) / columns.shape[1]
         fits = [
-            degree for degree in range(len(directions)) if np.abs(_angular(dim, degree)(cosine) - wanted).max() < 1e-4
+            degree for degree in range(len(directions)) if np.abs(_angular(dim, degree, cosine) - wanted).max() < 1e-4
         ]
         if len(fits) == 0:
             raise UserError(
@@ -59,9 +59,9 @@ def degrees(directions: Directions) -> list[int]:
     return found
 
 
-def _angular(dim: int, degree: int) -> Polynomial | Chebyshev | Legendre:
-    """P_l as a function of the cosine."""
-    return {1: Polynomial, 2: Chebyshev, 3: Legendre}[dim].basis(degree)
+def _angular(dim: int, degree: int, cosine: np.ndarray) -> np.ndarray:
+    """P_l of the cosine."""
+    return {1: Polynomial, 2: Chebyshev, 3: Legendre}[dim].basis(degree)(cosine)
 
 
 def harmonics(vectors: Float[np.ndarray, "bond dim"], degree: int) -> Float[np.ndarray, "bond harmonic"]:
@@ -104,6 +104,30 @@ def check_graph(directions: Directions, family: Lattice, lattice: Lattice) -> No
     degrees(directions)
 
 
+def check_bonds(bonds: Bonds, lattice: Lattice) -> None:
+    """Raises UserError unless bonds join sites of ``lattice`` along vectors and are given from either end."""
+    ends = np.concatenate([bonds.source, bonds.target])
+    if len(bonds) == 0 or bonds.vector.shape != (len(bonds), lattice.dim) or len(bonds.target) != len(bonds):
+        raise UserError(
+            f"{len(bonds)} bonds with vectors of shape {bonds.vector.shape} on {lattice!r}",
+            allowed=f"one or more bonds, each with a source, a target and a vector of {lattice.dim} numbers",
+            fix="" if len(bonds) else "give positions in units of the nearest-neighbour distance",
+        )
+    if ends.min() < 0 or ends.max() >= lattice.n_sites:
+        raise UserError(f"bonds of sites {ends.min()} to {ends.max()} on {lattice!r}", allowed="sites of the lattice")
+    if not np.linalg.norm(bonds.vector, axis=1).min() > 0:
+        raise UserError("a bond of no length", allowed="vectors from one end of the bond to the other")
+
+    def ordered(source: np.ndarray, target: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        vector = np.round(vector, 5) + 0.0
+        order = np.lexsort((*vector.T, target, source))
+        return np.column_stack([source, target, vector])[order]
+
+    back = ordered(bonds.target, bonds.source, -bonds.vector)
+    if not np.allclose(ordered(bonds.source, bonds.target, bonds.vector), back, atol=2e-5):
+        raise UserError("bonds that are not given from either end", allowed="i -> j along r and j -> i along -r")
+
+
 @dataclass(frozen=True)
 class Graph(Geometry):
     """Bonds of any set of sites."""
@@ -123,7 +147,8 @@ class Graph(Geometry):
 
     @classmethod
     def of(cls, directions: Directions, lattice: Lattice, bonds: Bonds, strength: np.ndarray | None = None) -> Graph:
-        """Given bonds; all of strength 1 unless given."""
+        """Given bonds; all of strength 1 unless given. Raises UserError on bonds that do not fit the lattice."""
+        check_bonds(bonds, lattice)
         values, space = [], []
         for k, degree in enumerate(degrees(directions)):
             dimension = int((directions.space == k).sum())

@@ -70,6 +70,7 @@ class Network(Model):
             super().check_family(lattice)
         else:
             check_graph(self.directions, self.family, lattice)
+            Graph.by_distance(self.directions, self.family, lattice)
 
     def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Geometry:
         """Neighbour tables, on free positions the graph, of ``replicas`` copies of the lattice side by side."""
