@@ -20,7 +20,7 @@ from sdgnn.config.training import DemoConfig
 from sdgnn.data import LabelSet
 from sdgnn.dynamics import Run
 from sdgnn.lattice import Lattice
-from sdgnn.nn import Network
+from sdgnn.nn import Model
 from sdgnn.results import open_results
 from sdgnn.train import Comparison
 
@@ -41,7 +41,7 @@ class Outcome:
     """Held-out labels of the same lattice."""
     larger: LabelSet
     """Labels of the larger lattice."""
-    network: Network
+    network: Model
     """The trained network."""
     errors: Comparison
     """Errors on ``test``."""
@@ -112,10 +112,10 @@ def larger_labels(config: DemoConfig) -> GenerateConfig:
     return config.labels.model_copy(update={"lattice": lattice, "protocols": protocols, "seed": config.labels.seed + 1})
 
 
-def measure_floor(config: DemoConfig, network: Network, lattice: Lattice) -> LocalityFloor:
+def measure_floor(config: DemoConfig, network: Model, lattice: Lattice) -> LocalityFloor:
     """The locality floor of the exact field at radii up to the reach of the network's field."""
     exact = config.labels.solver.build(config.labels.hamiltonian.build(lattice))
-    widest = min(2 * network.reach, int(min(config.labels.lattice.size) / 2))
+    widest = min(int(2 * network.reach), int(min(config.labels.lattice.size) / 2))
     radii = list(range(1, widest + 1))
     total = len(radii) * config.locality.environments * config.locality.redraws
     with bar("locality", total, "states") as advance:

@@ -13,7 +13,7 @@ from sdgnn.commands.console import console, say, timed
 from sdgnn.config.commands import EvaluateConfig
 from sdgnn.data import LabelSet
 from sdgnn.files import atomic_path
-from sdgnn.nn import Network, load
+from sdgnn.nn import Model, load
 from sdgnn.results import open_results
 from sdgnn.train import Comparison, baselines, compare
 
@@ -49,7 +49,7 @@ def run(config: EvaluateConfig, json_path: Path | None = None, resume: bool = Fa
 
 
 def compare_network(
-    network: Network, labels: LabelSet, training: Sequence[LabelSet], dtype: torch.dtype = torch.float32
+    network: Model, labels: LabelSet, training: Sequence[LabelSet], dtype: torch.dtype = torch.float32
 ) -> Comparison:
     """The network and the 1- and 5-shell Heisenberg models fitted to ``training``, all judged on ``labels``."""
     field = network.on(labels.lattice, dtype=dtype)

@@ -9,7 +9,7 @@ from sdgnn.commands.console import say, timed
 from sdgnn.config.training import TrainConfig
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import Model, Settings, create
 from sdgnn.results import open_results
 from sdgnn.train import TrainSettings
 from sdgnn.train.loop import fit
@@ -31,12 +31,12 @@ def run(config: TrainConfig, resume: bool = False) -> Path:
 def train_network(
     training: Sequence[LabelSet],
     validation: Sequence[LabelSet],
-    network: NetworkSettings,
+    network: Settings,
     settings: TrainSettings,
     seed: int,
     folder: Path,
     resume: bool = False,
-) -> Network:
+) -> Model:
     """A network with initial weights from ``seed``, trained into ``folder``, with a progress bar.
 
     Raises UserError when the label sets are on lattices of several families.
@@ -45,6 +45,6 @@ def train_network(
     for labels in training:
         if not labels.lattice.same_family(lattice) and labels.lattice.to_dict() != lattice.to_dict():
             raise UserError(f"labels on {lattice!r} and {labels.lattice!r}", allowed="lattices of one family")
-    fresh = Network(network, lattice, seed)
+    fresh = create(network, lattice, seed)
     with timed(f"training {fresh!r} on {sum(map(len, training))} states"):
         return fit(fresh, training, validation, settings, folder, resume=resume, progress=True)

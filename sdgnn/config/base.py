@@ -155,6 +155,11 @@ def _explain(cls: type[Config], error: ValidationError) -> list[str]:
         else:
             given = ":" if isinstance(item["input"], dict) else f" = {item['input']!r}:"
             reason = item["msg"].removeprefix("Value error, ")
+            if item["type"] == "union_tag_invalid":
+                path, given = f"{path}.kind", f" = {item['ctx']['tag']!r}:"
+                reason = f"allowed: {item['ctx']['expected_tags']}"
+            elif item["type"] == "union_tag_not_found":
+                reason = "Input should be a valid dictionary"
             for python, words in _WORDS.items():
                 reason = reason.replace(python, words)
         reasons, _ = refused.setdefault(path + given, ([], _documentation(section, keys)))
@@ -180,6 +185,9 @@ def _follow(cls: type, loc: Sequence[int | str], last_is_unknown: bool) -> tuple
         holders = [c for c in candidates if part in fields_of(c)]
         if holders:
             section, inside = holders[0], [fields_of(c)[str(part)] for c in holders]
+        elif tagged := [c for c in candidates if fields_of(c).get("kind") == typing.Literal[part]]:
+            inside = list(tagged)
+            continue
         elif last_is_unknown and depth == len(loc) - 1:
             section = candidates[0] if candidates else None
         elif isinstance(part, str) and not any(_holds_mapping(annotation) for annotation in inside):
@@ -215,7 +223,7 @@ def _suggest(cls: type, section: type | None, keys: list[str]) -> str:
     near = nearest(keys[-1], known)
     if near is not None:
         return f"; did you mean {'.'.join([*keys[:-1], near])}?"
-    elsewhere = [path for path in _paths(cls) if path.rpartition(".")[2] == keys[-1]]
+    elsewhere = [path for path in _paths(cls) if path.rpartition(".")[2] == keys[-1] and path.split(".") != keys]
     hint = f"; did you mean {elsewhere[0]}?" if elsewhere else ""
     return f"{hint}; allowed: {', '.join(known)}" if known else hint
 

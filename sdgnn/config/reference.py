@@ -31,7 +31,9 @@ def keys(cls: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str
         yield path, "section" if inner else _name(info.annotation), default, text
         for section in inner:
             if issubclass(section, BaseModel):
-                yield from keys(section, f"{path}.")
+                only = f" (kind {section.model_fields['kind'].default})" if len(inner) > 1 else ""
+                for key, kind, given, meaning in keys(section, f"{path}."):
+                    yield key, kind, given, f"{meaning}{only}"
 
 
 def _name(annotation: Any) -> str:

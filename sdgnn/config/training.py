@@ -10,7 +10,7 @@ from pydantic import Field as Key
 from sdgnn.config.base import Config
 from sdgnn.config.commands import GenerateConfig, QuenchConfig, Seed
 from sdgnn.config.physics import Count
-from sdgnn.nn import NetworkSettings
+from sdgnn.nn import NetworkSettings, Settings
 from sdgnn.train import TrainSettings
 
 Share = Annotated[float, Key(gt=0, lt=1)]
@@ -23,8 +23,8 @@ class TrainConfig(Config):
     """Label sets of one lattice family: .h5, or .npz with spins, field, lattice, shape."""
     validation: Share = 0.1
     """Part of the independent samples of every set that is held out to choose the best weights."""
-    network: NetworkSettings = NetworkSettings()
-    """The network."""
+    network: Settings = NetworkSettings()
+    """The model: its kind, network unless said otherwise, and its size."""
     training: TrainSettings = TrainSettings()
     """How it is trained."""
     seed: Seed = 0
@@ -62,8 +62,8 @@ class DemoConfig(Config):
     """Labels of a larger lattice, for errors alone."""
     validation: Share = 0.1
     """Part of the other samples that is held out to choose the best weights."""
-    network: NetworkSettings = NetworkSettings()
-    """The network."""
+    network: Settings = NetworkSettings()
+    """The model: its kind, network unless said otherwise, and its size."""
     training: TrainSettings = TrainSettings()
     """How it is trained."""
     quench: QuenchConfig

@@ -1,18 +1,74 @@
-"""The settings that fix a network's size and reach."""
+"""The settings that fix a model's kind, size and reach."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 
-class NetworkSettings(BaseModel):
-    """Size of a network; immutable, unknown names are refused."""
+class ModelSettings(BaseModel):
+    """What the settings of all kinds of models have in common; immutable, unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    kind: str
+    """Name of the kind."""
+
+
+class NetworkSettings(ModelSettings):
+    """Size of the equivariant network."""
+
+    kind: Literal["network"] = "network"
+    """The equivariant network of this package."""
     layers: int = Field(2, ge=1, le=16)
     """Rounds of messages between neighbours. Energies reach ``layers + 1`` bonds, fields twice as far."""
     channels: int = Field(8, ge=1, le=256)
     """Features of each kind on every directed bond. Cost and parameters grow with the square."""
     bond_functions: int = Field(5, ge=3, le=32)
     """Functions of S_i . S_j on a bond: Chebyshev polynomials and one that goes as sqrt((1 + S_i . S_j) / 2)."""
+
+
+class BehlerParrinelloSettings(ModelSettings):
+    """Size of a Behler-Parrinello model: invariants of a site's neighbourhood into a small dense network."""
+
+    kind: Literal["behler-parrinello"] = "behler-parrinello"
+    """Bond products and scalar chiralities of the neighbourhood in power-spectrum and bispectrum form."""
+    shells: int = Field(3, ge=1, le=8)
+    """Neighbour shells around a site that its energy sees; fields reach twice as far."""
+    pair_shells: int = Field(2, ge=1, le=8)
+    """Products S_j . S_k are taken of spins in the neighbourhood up to this many shells apart, and of the centre with
+    all of them."""
+    chirality_shells: int = Field(2, ge=0, le=8)
+    """Scalar chiralities S_i . (S_j x S_k) are taken of three spins in the neighbourhood up to this many shells apart;
+    0 for none."""
+    hidden: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field((64, 64), min_length=1, max_length=8)
+    """Widths of the hidden layers."""
+
+
+class DistancesSettings(ModelSettings):
+    """Size of a message passing network that knows how far its neighbours are, not in which direction."""
+
+    kind: Literal["distances"] = "distances"
+    """Messages weighted by functions of the distance."""
+    layers: int = Field(2, ge=1, le=16)
+    """Rounds of messages."""
+    channels: int = Field(16, ge=1, le=256)
+    """Features of each kind on every site."""
+    bond_functions: int = Field(5, ge=3, le=32)
+    """Functions of S_i . S_j on a bond: Chebyshev polynomials and one that goes as sqrt((1 + S_i . S_j) / 2)."""
+    shells: int = Field(2, ge=1, le=8)
+    """Neighbour shells that send messages. Energies reach ``layers`` times the radius of the outermost one."""
+
+
+def _kind(settings: Any) -> Any:
+    return settings.get("kind", "network") if isinstance(settings, dict) else getattr(settings, "kind", None)
+
+
+Settings = Annotated[
+    Annotated[NetworkSettings, Tag("network")]
+    | Annotated[BehlerParrinelloSettings, Tag("behler-parrinello")]
+    | Annotated[DistancesSettings, Tag("distances")],
+    Discriminator(_kind),
+]
+"""Settings of any kind, told apart by ``kind``; the equivariant network where none is given."""

@@ -6,7 +6,7 @@ Reading a file runs no code from it. The header's entry ``sdgnn`` is a JSON obje
 key             meaning
 =============== ====================================================================================
 format          version of this layout, an integer
-settings        :class:`sdgnn.nn.settings.NetworkSettings`
+settings        of :mod:`sdgnn.nn.settings`, ``kind`` among them (``network`` where it is absent)
 lattice         lattice family: primitive vectors, basis (and the size it was made with)
 units           ``hopping t_1 = 1, |S| = 1``
 provenance      versions, training data hash, Hamiltonian, metrics: whatever the trainer gave
@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.lattice import Lattice
-from sdgnn.nn.network import Network
-from sdgnn.nn.settings import NetworkSettings
+from sdgnn.nn.kinds import create
+from sdgnn.nn.model import Model
+from sdgnn.nn.settings import Settings
 from sdgnn.provenance import package_version
 
 FORMAT = 1
@@ -36,8 +38,8 @@ SHIPPED = Path(__file__).with_name("models")
 """Folder of the models that come with the package."""
 
 
-def save(network: Network, path: Path, provenance: dict[str, Any] | None) -> Path:
-    """Write a network atomically to a ``.safetensors`` file, or into a folder as ``model.safetensors``."""
+def save(network: Model, path: Path, provenance: dict[str, Any] | None) -> Path:
+    """Write a model atomically to a ``.safetensors`` file, or into a folder as ``model.safetensors``."""
     from safetensors.torch import save_file
 
     if provenance is not None:
@@ -57,11 +59,17 @@ def save(network: Network, path: Path, provenance: dict[str, Any] | None) -> Pat
     return path
 
 
-def load(name_or_path: str | os.PathLike[str]) -> Network:
-    """A network from a file, from a results folder that holds ``model.safetensors``, or a shipped model by its name.
+def load(name_or_path: str | os.PathLike[str]) -> Model:
+    """A model from a file, from a results folder that holds ``model.safetensors``, or a shipped model by its name.
+
+    A folder that holds ``committee.json`` gives a :class:`~sdgnn.nn.committee.Committee`.
 
     Raises UserError on a missing or damaged file, a newer format, and weights that do not fit the settings.
     """
+    if (Path(name_or_path) / "committee.json").is_file():
+        from sdgnn.nn.committee import Committee
+
+        return Committee.load(name_or_path)
     path = _find(name_or_path)
     header, weights = _read(path)
     try:
@@ -69,7 +77,8 @@ def load(name_or_path: str | os.PathLike[str]) -> Network:
             raise UserError(
                 f"{path} of format {header['format']}", allowed=f"formats up to {FORMAT}", fix="install a newer sdgnn"
             )
-        network = Network(NetworkSettings(**header["settings"]), Lattice.from_dict(header["lattice"]))
+        settings = TypeAdapter(Settings).validate_python(header["settings"])
+        network = create(settings, Lattice.from_dict(header["lattice"]))
         network.provenance = dict(header["provenance"])
         expected = {key: (tuple(w.shape), w.dtype) for key, w in network.state_dict().items()}
         if expected != {key: (tuple(w.shape), w.dtype) for key, w in weights.items()}:

@@ -20,7 +20,7 @@ from sdgnn.data import LabelSet
 from sdgnn.data.labels import differences
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
-from sdgnn.nn import Network
+from sdgnn.nn import Model
 from sdgnn.provenance import provenance
 from sdgnn.train.baselines import baselines, compare
 from sdgnn.train.metrics import judge, not_empty
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 
 def fit(
-    network: Network,
+    network: Model,
     training: Sequence[LabelSet],
     validation: Sequence[LabelSet],
     settings: TrainSettings,
     folder: str | os.PathLike[str],
     resume: bool = False,
     progress: bool = False,
-) -> Network:
+) -> Model:
     """Train ``network`` in place and return it with the averaged weights of the best validation torque R^2.
 
     Minimises :class:`~sdgnn.train.objective.Objective` with AdamW. Label sets may live on several lattices of the
@@ -85,7 +85,7 @@ def fit(
 
 
 def _run(
-    network: Network, training: list[LabelSet], validation: list[LabelSet], settings: TrainSettings, scales: Scales,
+    network: Model, training: list[LabelSet], validation: list[LabelSet], settings: TrainSettings, scales: Scales,
     folder: Path, last: Path | None, progress: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """Train, load the best averaged weights into ``network``, and say how it went."""
@@ -138,7 +138,7 @@ def _run(
 
 
 def _finish(
-    network: Network, training: list[LabelSet], validation: list[LabelSet], folder: Path, record: dict[str, Any],
+    network: Model, training: list[LabelSet], validation: list[LabelSet], folder: Path, record: dict[str, Any],
     outcome: dict[str, Any],
 ) -> None:  # fmt: skip
     """Judge the network, write metrics and model."""
@@ -153,7 +153,7 @@ def _finish(
     write_json(folder / "metrics.json", report)
 
 
-def fit_constant(network: Network, sets: Sequence[LabelSet]) -> None:
+def fit_constant(network: Model, sets: Sequence[LabelSet]) -> None:
     """Set the network's constant energy per site to the least-squares optimum over all labels that have energies."""
     shifts = [
         (part.energy - network.on(labels.lattice)(part.spins).energy.to(torch.float64)) / labels.lattice.n_sites
@@ -166,7 +166,7 @@ def fit_constant(network: Network, sets: Sequence[LabelSet]) -> None:
             network.constant.add_(torch.cat(shifts).mean())
 
 
-def _check(network: Network, training: list[LabelSet], validation: list[LabelSet]) -> None:
+def _check(network: Model, training: list[LabelSet], validation: list[LabelSet]) -> None:
     """Raises UserError unless there are labels of the network's lattice family, with torques, in both lists."""
     for what, sets in (("training", training), ("validation", validation)):
         if not sets:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
-from sdgnn.nn import Network, NetworkField
+from sdgnn.nn import Model, NetworkField
 from sdgnn.train.batches import Batch
 from sdgnn.train.metrics import Tally
 from sdgnn.train.objective import Objective
@@ -33,7 +33,7 @@ class TrainingModule(pl.LightningModule):
     """
 
     def __init__(
-        self, network: Network, objective: Objective, settings: TrainSettings, training: Sequence[Lattice],
+        self, network: Model, objective: Objective, settings: TrainSettings, training: Sequence[Lattice],
         validation: Sequence[Lattice], steps: int, time_used: Callable[[], float],
     ) -> None:  # fmt: skip
         super().__init__()

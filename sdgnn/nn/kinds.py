@@ -1,0 +1,28 @@
+"""Models by the kind of their settings."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from sdgnn.lattice import Lattice
+from sdgnn.nn.behler_parrinello import BehlerParrinello
+from sdgnn.nn.distances import Distances
+from sdgnn.nn.model import Model
+from sdgnn.nn.network import Network
+from sdgnn.nn.settings import BehlerParrinelloSettings, DistancesSettings, NetworkSettings, Settings
+
+
+def create(settings: Settings, lattice: Lattice, seed: int = 0) -> Model:
+    """A model of the kind that ``settings`` describe for the family of ``lattice``, initial weights from ``seed``.
+
+    Raises UserError on lattices that this kind does not take.
+    """
+    match settings:
+        case NetworkSettings():
+            return Network(settings, lattice, seed)
+        case DistancesSettings():
+            return Distances(settings, lattice, seed)
+        case BehlerParrinelloSettings():
+            return BehlerParrinello(settings, lattice, seed)
+        case _:
+            assert_never(settings)
