@@ -173,6 +173,27 @@ def analyze(config: ConfigFile, overrides: Overrides = None, resume: Resume = Fa
 
 
 @app.command()
+def locality(config: ConfigFile, overrides: Overrides = None, keys: Keys = False) -> None:
+    """The smallest torque error that any model can have which sees spins only within a radius.
+
+    Spins within a radius of a site are frozen, all others drawn again: the spread of the site's exact torque is an
+    error that no such model can avoid. Compare a network at twice the reach of its energies. The folder receives
+    locality.json and the figure as locality.png and locality.pdf.
+
+    Examples:
+
+      sdgnn locality configs/triangular/locality.yaml
+
+      sdgnn locality configs/triangular/locality.yaml solver.kT=0.1 environments=32 output=results/warm
+    """
+    with _friendly_errors():
+        from sdgnn.commands.locality import run
+        from sdgnn.config.locality import LocalityConfig
+
+        run(LocalityConfig.load(config, overrides or ()))
+
+
+@app.command()
 def demo(
     arguments: Annotated[
         list[str] | None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +74,15 @@ def analyze(
         result = result.assign_coords(q=q)
     times = [c for c in trajectory.coords if str(c).startswith(("time", "step"))]
     return result.assign_coords({c: trajectory.coords[c] for c in times if set(trajectory[c].dims) <= set(result.dims)})
+
+
+def lattice_of_run(folder: Path) -> Lattice:
+    """The lattice that a simulation in ``folder`` ran on. Raises UserError when its run.json cannot be read."""
+    path = folder / "run.json"
+    try:
+        return Lattice.from_dict(json.loads(path.read_text())["settings"]["lattice"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} tells no lattice ({error!r})", allowed="the folder of a simulation") from error
 
 
 def _from_spins(

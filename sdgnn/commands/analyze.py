@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgnn.analysis.trajectories import analyze
+from sdgnn.analysis.trajectories import analyze, lattice_of_run
 from sdgnn.commands.console import say, timed
 from sdgnn.config.commands import AnalyzeConfig
 from sdgnn.dynamics import open_trajectory
@@ -42,15 +42,6 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
         ).write(results.path / "report.html")
     say(f"analysis: {results.path}")
     return results.path
-
-
-def lattice_of_run(folder: Path) -> Lattice:
-    """The lattice that a simulation in ``folder`` ran on. Raises UserError when its run.json cannot be read."""
-    path = folder / "run.json"
-    try:
-        return Lattice.from_dict(json.loads(path.read_text())["settings"]["lattice"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} tells no lattice ({error!r})", allowed="the folder of a simulation") from error
 
 
 def wave_vectors(fractions: tuple[tuple[float, ...], ...], lattice: Lattice) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sdgnn.config.base import Config
 from sdgnn.config.commands import AnalyzeConfig, EvaluateConfig, GenerateConfig, SimulateConfig
+from sdgnn.config.locality import LocalityConfig
 from sdgnn.config.training import DemoConfig, TrainConfig
 
 COMMANDS: dict[str, type[Config]] = {
@@ -12,6 +13,7 @@ COMMANDS: dict[str, type[Config]] = {
     "evaluate": EvaluateConfig,
     "simulate": SimulateConfig,
     "analyze": AnalyzeConfig,
+    "locality": LocalityConfig,
     "demo": DemoConfig,
 }
 """The configuration of each command."""

@@ -9,6 +9,7 @@ from pydantic import Field as Key
 
 from sdgnn.config.base import Config
 from sdgnn.config.commands import GenerateConfig, QuenchConfig, Seed
+from sdgnn.config.locality import FloorConfig
 from sdgnn.config.physics import Count
 from sdgnn.nn import NetworkSettings, Settings
 from sdgnn.train import TrainSettings
@@ -42,15 +43,6 @@ class LargerConfig(Config):
     """Number of random states."""
 
 
-class LocalityConfig(Config):
-    """How well the floor of the error by reach is sampled."""
-
-    environments: Count = 8
-    """Environments whose near spins are frozen."""
-    redraws: Annotated[int, Key(ge=2)] = 4
-    """Times that the far spins are redrawn, for each environment and radius."""
-
-
 class DemoConfig(Config):
     """The whole pipeline."""
 
@@ -68,7 +60,7 @@ class DemoConfig(Config):
     """How it is trained."""
     quench: QuenchConfig
     """The quench that the network drives."""
-    locality: LocalityConfig = LocalityConfig()
+    locality: FloorConfig = FloorConfig()
     """The floor of the error by reach."""
     seed: Seed = 0
     """Seed of the initial weights and of the split."""

@@ -1,9 +1,11 @@
-"""The error of models beside the floor that their reach allows."""
+"""The locality floor by reach, and the error of models beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from sdgnn.analysis.locality import LocalityFloor
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
@@ -31,4 +33,27 @@ def error_by_reach(floor: LocalityFloor, models: Mapping[str, tuple[float, float
         axes.set_xlabel("reach of the field (nearest-neighbour distances)")
         axes.set_ylabel("torque RMSE per component ($t$)")
         axes.legend(loc="lower left")
+    return figure
+
+
+def floors_by_reach(floors: Mapping[str, LocalityFloor]) -> Figure:
+    """The floor {states: floor} of several families against reach, with error bars; dotted, the rms torque of each."""
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(4.2, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for k, (name, floor) in enumerate(floors.items()):
+            colour = COLOURS[k % len(COLOURS)]
+            # a floor of zero, at radii that the field does not pass, has no place on a logarithmic axis
+            shown = floor.rmse > 1e-9 * floor.rms
+            axes.errorbar(
+                np.array(floor.radii)[shown], floor.rmse[shown], np.nan_to_num(floor.rmse_error[shown]), color=colour,
+                marker=MARKERS[k % len(MARKERS)], ms=3.5, capsize=1.5, elinewidth=0.8, label=name, gid=f"floor {name}",
+            )  # fmt: skip
+            axes.axhline(floor.rms, color=colour, lw=0.8, ls=":", gid=f"rms torque {name}")
+        axes.set_yscale("log")
+        axes.set_xlabel("reach of the field (nearest-neighbour distances)")
+        axes.set_ylabel("smallest torque RMSE per component ($t$)")
+        axes.legend(loc="lower left", title="states")
     return figure
