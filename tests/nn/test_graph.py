@@ -53,7 +53,7 @@ def slopes(field: NetworkField, states: torch.Tensor) -> list[torch.Tensor]:
 @pytest.mark.parametrize("lattice", LATTICES, ids=lambda lattice: lattice.name)
 def test_both_paths_are_equal_on_crystals(lattice: Lattice) -> None:
     """Site energies, fields and gradients in every weight, from positions alone and from given bonds."""
-    network, states = trained_like(lattice), spins.random(lattice, replicas=2, seed=1)
+    network, states = trained_like(lattice).double(), spins.random(lattice, replicas=2, seed=1)
     expected = slopes(network.on(lattice, torch.float64), states)
     assert all(float(value.detach().abs().max()) > 1e-3 for value in expected)
     free = Lattice.free(lattice.positions, lattice.cell)
