@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sdgnn import fields, spins
-    from sdgnn.dynamics import Heun, ImplicitMidpoint, Observer, SemiImplicitB, simulate, suggest_dt
+    from sdgnn.dynamics import Guard, Heun, ImplicitMidpoint, Observer, SemiImplicitB, simulate, suggest_dt
     from sdgnn.electrons import ExactField
     from sdgnn.hamiltonian import SDModel
     from sdgnn.lattice import Lattice
@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ExactField",
+    "Guard",
     "Heun",
     "ImplicitMidpoint",
     "Lattice",
@@ -30,6 +31,7 @@ __all__ = [
 
 _HOMES = {
     "ExactField": "sdgnn.electrons",
+    "Guard": "sdgnn.dynamics",
     "Heun": "sdgnn.dynamics",
     "ImplicitMidpoint": "sdgnn.dynamics",
     "Lattice": "sdgnn.lattice",

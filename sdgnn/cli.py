@@ -1,4 +1,4 @@
-"""The command line: ``sdgnn generate|train|evaluate|simulate|analyze|demo``."""
+"""The command line: ``sdgnn generate|train|learn|evaluate|simulate|analyze|demo``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 USER_ERROR = 2
 """Exit status after a mistake in what was asked for."""
+UNKNOWN_STATES = 3
+"""Exit status after a guard has stopped a run."""
 
 DEMO = "configs/demo.yaml"
 """Settings of the demo, in the project's folder."""
@@ -137,7 +139,41 @@ def evaluate(
 
 
 @app.command()
-def simulate(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+def learn(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Train a committee on the states that its own dynamics reaches: label, train, run, pick, label, ...
+
+    Networks that differ by their seeds agree where they have seen enough and disagree elsewhere. Each round they drive
+    the dynamics together; the states on which their torques differ most are labelled exactly and added, until the
+    error on fresh states meets the target or a budget (rounds, labels, minutes) ends. report.html shows errors by
+    round, predicted against true error, and where the picked states come from.
+
+    Examples:
+
+      sdgnn learn configs/triangular/learn.yaml
+
+      sdgnn learn configs/triangular/learn.yaml learning.target_r2=0.97 learning.rounds=8 output=results/long
+
+      sdgnn learn configs/triangular/learn.yaml --resume     after a kill, or with a larger learning.rounds
+
+      sdgnn simulate configs/triangular/quench.yaml field.model=results/triangular/learned/committee --guard
+    """
+    with _friendly_errors():
+        from sdgnn.commands.learn import run
+        from sdgnn.config.learning import LearnConfig
+
+        run(LearnConfig.load(config, overrides or ()), resume=resume)
+
+
+@app.command()
+def simulate(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    resume: Resume = False,
+    guard: Annotated[
+        bool, typer.Option("--guard", help="Stop (status 3) when the run leaves what its committee knows; keys guard.*")
+    ] = False,
+    keys: Keys = False,
+) -> None:
     """Integrate the Landau-Lifshitz-Gilbert equation with a network, the exact or a classical field.
 
     Examples:
@@ -147,12 +183,21 @@ def simulate(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
       sdgnn simulate configs/triangular/quench.yaml lattice.size=[96,96] integrator.kT=0.01 output=results/hot
 
       sdgnn simulate configs/triangular/quench.yaml --resume     bit for bit the uninterrupted run
+
+    A committee (sdgnn learn) predicts the error of its torques. With --guard the run is watched: it stops when too many
+    sites are beyond what the committee knows, or labels such states exactly and goes on:
+
+      sdgnn simulate configs/triangular/quench.yaml field.model=results/triangular/learned/committee --guard
+
+      sdgnn simulate ... --guard guard.then=label guard.size=[12,12]     pieces of 12 x 12 cells to unknown.h5
+
+      sdgnn simulate ... --resume guard.share=0.2     on from where it stopped, with more patience
     """
     with _friendly_errors():
         from sdgnn.commands.simulate import run
         from sdgnn.config.commands import SimulateConfig
 
-        run(SimulateConfig.load(config, overrides or ()), resume=resume)
+        run(SimulateConfig.load(config, overrides or ()), resume=resume, guard=guard)
 
 
 @app.command()
@@ -224,13 +269,16 @@ def demo(
 @contextmanager
 def _friendly_errors() -> Iterator[None]:
     """Turn the user's mistakes and interruptions into one clear message and an exit status."""
-    from sdgnn.errors import NumericalError, UserError
+    from sdgnn.errors import NumericalError, UnknownStates, UserError
 
     try:
         yield
     except UserError as error:
         _complain(error)
         raise typer.Exit(USER_ERROR) from None
+    except UnknownStates as error:
+        _complain(error)
+        raise typer.Exit(UNKNOWN_STATES) from None
     except NumericalError as error:
         _complain(error)
         raise typer.Exit(1) from None

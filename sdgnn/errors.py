@@ -17,3 +17,7 @@ class UserError(ValueError):
 
 class NumericalError(ArithmeticError):
     """A calculation whose numbers went wrong: not finite, or an iteration that does not converge."""
+
+
+class UnknownStates(RuntimeError):
+    """A guarded run has left the states that its model knows; what it wrote is kept, the message says what to do."""

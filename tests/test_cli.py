@@ -22,7 +22,7 @@ from sdgnn.train import judge
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
-COMMANDS = ("generate", "train", "evaluate", "simulate", "analyze", "demo")
+COMMANDS = ("generate", "train", "learn", "evaluate", "simulate", "analyze", "demo")
 
 LABELS = """
 lattice: {type: triangular, size: [3, 3]}
@@ -210,7 +210,7 @@ def interrupted(arguments: list[str], started: Path) -> tuple[int, str]:
 
 def test_ctrl_c_ends_a_simulation_with_130_and_loses_nothing(folder: Path) -> None:
     arguments = ["simulate", "quench.yaml", "steps=200000", "observe.spins=100000", "observe.energy=1000"]
-    status, messages = interrupted(arguments, folder / "quench/checkpoint.npz")
+    status, messages = interrupted(arguments, folder / "quench/trajectory.zarr/energy/c")
     assert status == 130, messages
     assert "--resume" in messages
     assert "Traceback" not in messages

@@ -10,16 +10,23 @@ from torch import Tensor
 from sdgnn.analysis.observers import observer
 from sdgnn.commands.console import say, timed
 from sdgnn.config.commands import QuenchConfig, SimulateConfig
-from sdgnn.dynamics import Integrator, Observer, Run, simulate
+from sdgnn.config.runs import GuardConfig
+from sdgnn.dynamics import Guard, Integrator, Observer, Run, simulate
 from sdgnn.fields import Field
 from sdgnn.results import open_results
 
 
-def run(config: SimulateConfig, resume: bool = False) -> Path:
-    """Simulate into a results folder and return it."""
+def run(config: SimulateConfig, resume: bool = False, guard: bool = False) -> Path:
+    """Simulate into a results folder and return it.
+
+    With ``guard`` the run is watched also where ``config`` has no such section. Raises UnknownStates when that ends it.
+    """
+    if guard and config.guard is None:
+        config = config.model_copy(update={"guard": GuardConfig()})
     start = Start.of(config, config.field.build(config.lattice.build(), config.dtype))
-    results = open_results(config, "simulate", config.output, resume, free=["steps", "checkpoint_every"])
-    say(repr(run_dynamics(config, start, results.path, resume=results.resumed)))
+    watch = None if config.guard is None else config.guard.build(start.field)
+    results = open_results(config, "simulate", config.output, resume, free=["steps", "checkpoint_every", "guard"])
+    say(repr(run_dynamics(config, start, results.path, resume=results.resumed, guard=watch)))
     say(f"trajectory: {results.path}")
     return results.path
 
@@ -45,7 +52,9 @@ class Start:
         return cls(field, spins, config.integrator.build(field, spins), observers)
 
 
-def run_dynamics(config: QuenchConfig, start: Start, folder: Path, resume: bool = False) -> Run:
+def run_dynamics(
+    config: QuenchConfig, start: Start, folder: Path, resume: bool = False, guard: Guard | None = None
+) -> Run:
     """The run that ``config`` describes, with a progress bar."""
     with timed(f"{config.steps} steps of {config.replicas} replica(s) by {start.integrator!r} in {start.field!r}"):
         return simulate(
@@ -59,4 +68,5 @@ def run_dynamics(config: QuenchConfig, start: Start, folder: Path, resume: bool 
             resume=resume,
             progress=True,
             checkpoint_every=config.checkpoint_every,
+            guard=guard,
         )

@@ -12,7 +12,7 @@ from pydantic import field_validator
 from sdgnn.analysis.observers import NAMES as OBSERVERS
 from sdgnn.config.base import Config, nearest
 from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
-from sdgnn.config.runs import InitialConfig, IntegratorConfig
+from sdgnn.config.runs import GuardConfig, InitialConfig, IntegratorConfig
 from sdgnn.data import Protocol, protocol_from_dict
 from sdgnn.errors import UserError
 
@@ -114,6 +114,8 @@ class SimulateConfig(QuenchConfig):
 
     field: FieldConfig
     """What drives the spins."""
+    guard: GuardConfig | None = None
+    """Watch whether the run stays within what its model, a committee, knows; --guard alone takes the defaults."""
     output: Path | None = None
     """Folder for the trajectory and checkpoint; results/simulate-<date> by default."""
 

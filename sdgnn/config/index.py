@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from sdgnn.config.base import Config
 from sdgnn.config.commands import AnalyzeConfig, EvaluateConfig, GenerateConfig, SimulateConfig
+from sdgnn.config.learning import LearnConfig
 from sdgnn.config.locality import LocalityConfig
 from sdgnn.config.training import DemoConfig, TrainConfig
 
 COMMANDS: dict[str, type[Config]] = {
     "generate": GenerateConfig,
     "train": TrainConfig,
+    "learn": LearnConfig,
     "evaluate": EvaluateConfig,
     "simulate": SimulateConfig,
     "analyze": AnalyzeConfig,

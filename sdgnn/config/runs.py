@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field as Key
 from pydantic import model_validator
 from torch import Tensor
 
 from sdgnn import dynamics
 from sdgnn import spins as textures
 from sdgnn.config.base import Config, nearest
-from sdgnn.config.physics import NotNegative, Positive
-from sdgnn.dynamics import Integrator
+from sdgnn.config.physics import Count, NotNegative, Positive
+from sdgnn.dynamics import Guard, Integrator
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
@@ -35,6 +36,9 @@ SCHEMES = {
     "implicit-midpoint": dynamics.ImplicitMidpoint,
     "semi-implicit-b": dynamics.SemiImplicitB,
 }
+
+LARGEST = 1024
+"""Sites that a guard labels at once: half a minute of diagonalisation."""
 
 
 class InitialConfig(Config):
@@ -85,3 +89,48 @@ class IntegratorConfig(Config):
             dt=1.0 if self.dt is None else self.dt, damping=self.damping, kT=self.kT, form=self.form
         )
         return integrator if self.dt else integrator.with_dt(dynamics.suggest_dt(field, spins, integrator))
+
+
+class GuardConfig(Config):
+    """What happens when a run leaves the states that the committee which drives it knows."""
+
+    then: Literal["stop", "label"] = "stop"
+    """stop ends the run with status 3 and its state saved; label writes exact labels of such states to unknown.h5 in
+    the run's folder and goes on."""
+    limit: Positive | None = None
+    """Predicted torque error (t, rms per component) beyond which a site is unknown; by default what 99 % of the sites
+    of the committee's held-out states stay below."""
+    share: Annotated[float, Key(ge=0, le=1)] = 0.05
+    """Part of a replica's sites that may be unknown; 1 never acts."""
+    every: Count = 10
+    """Steps between looks; unknown_share is recorded at each."""
+    size: tuple[Count, ...] | None = None
+    """Unit cells of the piece around the least known sites that is labelled; by default the whole lattice."""
+    window: Count = 100
+    """Steps for which a replica is left alone after one of its states was labelled."""
+    most: Count = 50
+    """Labelled states after which the run stops all the same."""
+
+    def build(self, field: Field) -> Guard:
+        """The guard of a run of ``field``. Raises UserError when that holds no committee or cannot be labelled."""
+        exact = None if self.then == "stop" else self._exact(field)
+        guard = Guard(self.limit, self.share, self.every, exact, self.window, self.most)
+        guard.known(field)
+        return guard
+
+    def _exact(self, field: Field) -> Field:
+        from sdgnn.data import Origin
+        from sdgnn.data.solvers import build
+        from sdgnn.dynamics.guard import committee_in
+
+        made = committee_in(field).network.provenance
+        if "physics" not in made:
+            raise UserError("a guard that labels, with a committee of unknown Hamiltonian", fix="use guard.then=stop")
+        lattice = field.lattice if self.size is None else field.lattice.resized(*self.size)
+        if lattice.n_sites > LARGEST:
+            raise UserError(
+                f"exact labels of {lattice.n_sites} sites",
+                allowed=f"up to {LARGEST}",
+                fix="give guard.size, the unit cells of a piece that is labelled instead, for example [12, 12]",
+            )
+        return build(Origin(**made["physics"]), lattice)

@@ -2,7 +2,7 @@
 
 from sdgnn.dynamics import observers
 from sdgnn.dynamics.checkpoint import load_checkpoint, save_checkpoint
-from sdgnn.dynamics.guard import Guard, UnknownStates
+from sdgnn.dynamics.guard import Guard
 from sdgnn.dynamics.heun import Heun
 from sdgnn.dynamics.integrator import Integrator
 from sdgnn.dynamics.midpoint import ImplicitMidpoint
@@ -22,7 +22,6 @@ __all__ = [
     "Run",
     "SemiImplicitB",
     "State",
-    "UnknownStates",
     "load_checkpoint",
     "observers",
     "open_trajectory",

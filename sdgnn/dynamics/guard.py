@@ -18,20 +18,16 @@ from sdgnn.data.sampling import sample_seed
 from sdgnn.data.solvers import describe
 from sdgnn.dynamics.observers import Observer
 from sdgnn.dynamics.state import State
-from sdgnn.errors import UserError
+from sdgnn.errors import UnknownStates, UserError
 from sdgnn.fields import Field, FieldResult, Sum
 from sdgnn.lattice import Lattice
-from sdgnn.nn.committee import Calibration, CommitteeField
+from sdgnn.nn.committee import CommitteeField
 from sdgnn.provenance import commit, now, package_version
 
 OBSERVABLE = "unknown_share"
 """Name under which a guarded run records the part of the sites that the committee does not know."""
 LABELS = "unknown.h5"
 """Label set of the states that left the known region, in the run's folder."""
-
-
-class UnknownStates(RuntimeError):
-    """A run has left the states that its committee knows; what it wrote before is kept."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +69,22 @@ class Guard:
                 f"guard every {self.every} steps with window {self.window} and most {self.most}", allowed="numbers >= 1"
             )
 
+    def known(self, field: Field) -> float:
+        """The limit in a run of ``field``. Raises UserError when nothing there predicts its error or gives a limit."""
+        measured = committee_in(field).calibration.known
+        limit = measured if self.limit is None else self.limit
+        if limit is None:
+            raise UserError(
+                "a guard for a committee without calibration", fix="calibrate it, or give the guard a limit"
+            )
+        return limit
+
     def observer(self, field: Field, folder: Path | None = None) -> Observer:
-        """The observer that watches a run of ``field``. Raises UserError when nothing in it predicts its error, when
-        no limit is known, and when the exact field cannot label the run's states or has no file to write to."""
-        known = calibration_in(field).known
+        """The observer that watches a run of ``field``.
+
+        Raises UserError as :meth:`known` does, and when the exact field cannot label the run's states or has no file.
+        """
+        known = committee_in(field).calibration.known
         limit = known if self.limit is None else self.limit
         if limit is None:
             raise UserError(
@@ -110,10 +118,10 @@ class Guard:
         )
 
 
-def calibration_in(field: Field) -> Calibration:
-    """Calibration of the committee in ``field``. Raises UserError unless there is exactly one."""
+def committee_in(field: Field) -> CommitteeField:
+    """The committee in a field. Raises UserError unless there is exactly one."""
     parts = field.parts if isinstance(field, Sum) else (field,)
-    found = [part.calibration for part in parts if isinstance(part, CommitteeField)]
+    found = [part for part in parts if isinstance(part, CommitteeField)]
     if len(found) != 1:
         raise UserError(
             f"a guard for {field!r}",

@@ -89,7 +89,7 @@ def pick(trajectory: xarray.Dataset, lattice: Lattice, smaller: Lattice, count: 
     """The states with the largest predicted torque errors, none within ``window`` steps of another one of its run.
 
     Of lattices larger than ``smaller``, the piece of its size with the largest errors counts. Ordered from uncertain to
-    certain; fewer than ``count`` where runs are too short. Raises UserError as :func:`~sdgnn.data.crop.check_crop` does.
+    certain; fewer than ``count`` where runs are too short. Raises UserError where no such piece can be cut.
     """
     check_crop(lattice, smaller)
     candidates = []

@@ -80,7 +80,8 @@ def learn(
     *,
     validation: float = 0.2,
     seed: int = 0,
-    workers: int | None = 0,
+    workers: int | None = None,
+    scheduler: str | None = None,
     resume: bool = False,
     progress: bool = False,
     say: Callable[[str], None] = lambda text: None,
@@ -106,6 +107,8 @@ def learn(
     Every file is complete or absent. With ``resume``, finished stages are read, and the result is bit for bit that of
     an uninterrupted run on the same machine; budgets and targets may be changed then.
 
+    ``workers`` and ``scheduler`` are those of :func:`~sdgnn.data.generate`; ``say`` takes a line about each stage.
+
     Raises UserError when the exact field cannot label pieces of the explored lattice, when the folder holds another
     learning, and as :func:`~sdgnn.data.generate` and :func:`~sdgnn.train.fit` do.
     """
@@ -121,7 +124,7 @@ def learn(
         "seed": seed,
     }
     _open(folder, record, resume)
-    stages = _Stages(exact, exploration, network, training, settings, folder, seed, workers, progress, say)
+    stages = _Stages(exact, exploration, network, training, settings, folder, seed, workers, scheduler, progress, say)
     initial = stages.label(list(protocols), folder / "labels.h5", 0)
     first, held_out = initial.split([1 - validation, validation], seed)
     fresh: list[LabelSet] = []
@@ -173,6 +176,7 @@ class _Stages:
     folder: Path
     seed: int
     workers: int | None
+    scheduler: str | None
     progress: bool
     say: Callable[[str], None]
 
@@ -183,8 +187,9 @@ class _Stages:
         self.say(f"labels: {path}")
         seed = sample_seed(self.seed, 0, stream)
         return generate(
-            self.exact, protocols, path, seed=seed, workers=self.workers, resume=True, progress=self.progress
-        )
+            self.exact, protocols, path, seed=seed, workers=self.workers, scheduler=self.scheduler, resume=True,
+            progress=self.progress,
+        )  # fmt: skip
 
     def round(self, number: int, training: LabelSet, validation: LabelSet) -> tuple[Committee, dict[str, Any]]:
         """Committee of a round and its errors on fresh states."""

@@ -1,0 +1,79 @@
+"""Active learning in pictures: errors by round, predicted against true errors, where picked states come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def error_by_round(states: Sequence[int], errors: Mapping[str, Sequence[float]], target: float | None = None) -> Figure:
+    """Torque RMSE on fresh states against the number of training states, one line per field (name -> one per round).
+
+    ``target`` draws a line at the error that is to be reached.
+    """
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(4.2, 3.0), layout="constrained")
+        axes = figure.subplots()
+        for k, (name, values) in enumerate(errors.items()):
+            axes.plot(states, values, marker=MARKERS[k % 7], color=COLOURS[k % 7], label=name, gid=name)
+        if target is not None:
+            axes.axhline(target, color="black", lw=0.8, ls=":", gid="target")
+            axes.annotate("target", (1, target), xycoords=("axes fraction", "data"), ha="right", va="bottom")
+        axes.set_yscale("log")
+        axes.set_xlabel("training states")
+        axes.set_ylabel("torque RMSE on fresh states ($t$)")
+        axes.legend()
+    return figure
+
+
+def reliability_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
+    """True against predicted torque error (rms in bins of equally many sites), one line per name; dashes are equality.
+
+    A curve above the dashes is a committee too sure of itself, one below is too careful, a flat one says nothing.
+    """
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(3.6, 3.2), layout="constrained")
+        axes = figure.subplots()
+        values = np.concatenate([np.concatenate([p, t]) for p, t in curves.values()])
+        ends = [values[values > 0].min() / 1.3, values.max() * 1.3]
+        axes.plot(ends, ends, color="black", lw=0.7, ls="--", gid="equality")
+        for k, (name, (predicted, true)) in enumerate(curves.items()):
+            axes.plot(predicted, true, marker=MARKERS[k % 7], color=COLOURS[k % 7], label=name, gid=name)
+        axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+        axes.set_xlabel("predicted torque error ($t$)")
+        axes.set_ylabel("true torque error ($t$)")
+        axes.legend()
+    return figure
+
+
+def picked_states(
+    steps: Float[np.ndarray, " time"],
+    predicted: Float[np.ndarray, "time replica"],
+    picks: Sequence[tuple[int, int]],
+) -> Figure:
+    """Predicted torque error of a round's runs through time; picked states, given as (step, replica), are marked."""
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(4.2, 3.0), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(steps, predicted, color=COLOURS[0], lw=0.7, alpha=0.7)
+        at = [(step, predicted[np.searchsorted(steps, step), replica]) for step, replica in picks]
+        if at:
+            axes.plot(*zip(*at, strict=True), ls="", marker="o", ms=5, mfc="none", color=COLOURS[1], gid="picked")
+        axes.set_yscale("log")
+        axes.set_xlabel("step")
+        axes.set_ylabel("predicted torque error ($t$)")
+    return figure

@@ -1,0 +1,52 @@
+"""Active learning from a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sdgnn.commands.console import console, say
+from sdgnn.config.learning import LearnConfig
+from sdgnn.results import open_results
+from sdgnn.train.learn import Learned, learn
+
+REPORT = "report.html"
+"""Name of the report in the folder."""
+
+
+def run(config: LearnConfig, resume: bool = False) -> Path:
+    """Learn into a results folder and return it; the path is the last line on standard output."""
+    from sdgnn.report.learning import write_report
+
+    exact = config.solver.build(config.hamiltonian.build(config.lattice.build()))
+    exploration, protocols = config.exploration.build(exact), config.build_protocols()
+    for protocol in protocols:
+        protocol.check(exact.lattice)
+    results = open_results(config, "learn", config.output, resume, free=["learning", "workers", "scheduler"])
+    outcome = learn(
+        exact, protocols, exploration, config.network, config.training, config.learning, results.path,
+        validation=config.validation, seed=config.seed, workers=config.workers, scheduler=config.scheduler,
+        resume=results.resumed, progress=True, say=say,
+    )  # fmt: skip
+    report = write_report(config, outcome, results.path, results.path / REPORT)
+    console.print(table(outcome))
+    say(f"{outcome.reason}; {outcome.committee!r}")
+    say(f"committee: {results.path / 'committee'}")
+    say(f"report: {report}")
+    print(results.path)
+    return results.path
+
+
+def table(outcome: Learned):  # type: ignore[no-untyped-def]
+    """A rich table of the rounds."""
+    from rich.table import Table
+
+    rows = Table(title="errors on fresh states of the committee's own dynamics")
+    for name in ("round", "training states", "torque R²", "torque RMSE", "true / predicted error", "seconds"):
+        rows.add_column(name, justify="right")
+    for one in outcome.rounds:
+        errors = one["errors"]
+        rows.add_row(
+            str(one["round"]), str(one["training_states"]), f"{errors['torque_r2']:.4f}",
+            f"{errors['torque_rmse']:.5f}", f"{one['reliability']['factor']:.2f}", f"{one['seconds']:.0f}",
+        )  # fmt: skip
+    return rows

@@ -1,0 +1,75 @@
+"""The configuration of active learning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from pydantic import model_validator
+
+from sdgnn.config.base import Config
+from sdgnn.config.commands import GenerateConfig, Seed
+from sdgnn.config.physics import Count, LatticeConfig
+from sdgnn.config.runs import InitialConfig, IntegratorConfig
+from sdgnn.config.training import Share
+from sdgnn.electrons import ExactField
+from sdgnn.errors import UserError
+from sdgnn.nn import NetworkSettings, Settings
+from sdgnn.train import TrainSettings
+from sdgnn.train.exploring import Exploration
+from sdgnn.train.learn import LearnSettings
+
+
+class ExploreConfig(Config):
+    """The dynamics whose states the committee must know."""
+
+    lattice: LatticeConfig | None = None
+    """The lattice of interest; that of the labels by default. On a larger one, the pieces of the labels' size where the
+    members disagree most are cut out, closed periodically and labelled."""
+    initial: InitialConfig = InitialConfig()
+    """The spins at time 0."""
+    integrator: IntegratorConfig = IntegratorConfig()
+    """Scheme, time step, damping and bath temperature."""
+    steps: Count = 200
+    """Length of each run, in time steps."""
+    every: Count = 10
+    """Steps between the states of a run that may be picked."""
+    replicas: Count = 8
+    """Independent runs in each round, each with its own first state and noise."""
+
+    @model_validator(mode="after")
+    def _some_states(self) -> ExploreConfig:
+        if self.every > self.steps:
+            raise UserError(f"a state every {self.every} of {self.steps} steps", allowed="every <= steps")
+        if isinstance(self.integrator.damping, tuple) or isinstance(self.integrator.kT, tuple):
+            raise UserError("damping or kT for each replica", allowed="one number for all runs")
+        return self
+
+    def build(self, exact: ExactField) -> Exploration:
+        """The exploration; a time step that is not given is the one suggested for the exact field's random states."""
+        lattice = exact.lattice if self.lattice is None else self.lattice.build()
+
+        def first(where, replicas, seed):  # type: ignore[no-untyped-def]
+            return self.initial.build(where, replicas, seed, torch.float32)
+
+        integrator = self.integrator.build(exact, first(exact.lattice, 1, 0))
+        return Exploration(lattice, first, integrator, self.steps, self.every, self.replicas)
+
+
+class LearnConfig(GenerateConfig):
+    """Active learning: exact labels, a committee trained on them, its own dynamics, and labels where it disagrees."""
+
+    validation: Share = 0.2
+    """Part of the first labels that is held out to choose the best weights and to calibrate the committee."""
+    network: Settings = NetworkSettings()
+    """The members: their kind, network unless said otherwise, and their size."""
+    training: TrainSettings = TrainSettings(epochs=30)
+    """How the members are trained in each round; they go on from the round before."""
+    exploration: ExploreConfig = ExploreConfig()
+    """The dynamics whose states the committee must know."""
+    learning: LearnSettings = LearnSettings()
+    """How many states are added in each round, and when to stop."""
+    seed: Seed = 0
+    """Seed of states, noise, initial weights and the split."""
+    output: Path | None = None
+    """Folder for everything; results/learn-<date> by default."""
