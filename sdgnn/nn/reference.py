@@ -8,6 +8,9 @@ spin rotation and time reversal (which takes the place of e3nn's parity), mixed 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from e3nn import o3
 from jaxtyping import Float, Int
@@ -17,7 +20,7 @@ from torch_geometric.utils import scatter
 
 from sdgnn.fields import Field, FieldResult
 from sdgnn.lattice import Lattice
-from sdgnn.nn.graph import Graph
+from sdgnn.nn.graph import continued, cutoff, strengths
 from sdgnn.nn.layers import Interaction, Linear
 from sdgnn.nn.network import ENERGY_SCALE, Network, bond_functions
 
@@ -73,40 +76,76 @@ class MatrixProduct(nn.Module):
         return self.product(a, b, self.weights)
 
 
+@dataclass(frozen=True)
+class Edges:
+    """Bonds as torch-geometric lists them."""
+
+    there: Int[Tensor, " bond"]
+    """Site at which the bond ends."""
+    here: Int[Tensor, " bond"]
+    """Site at which it starts."""
+    strength: Float[Tensor, "bond 1"]
+    """Falls from 1 to 0 where a bond ends."""
+    harmonics: Float[Tensor, "bond harmonic"]
+    """Lattice harmonics in the direction of the bond."""
+    spaces: list[int]
+    """Number of harmonics that share their weights."""
+    n_sites: int
+    n_directions: int
+
+    @classmethod
+    def of(cls, network: Network, lattice: Lattice, dtype: torch.dtype) -> Edges:
+        """Bonds by distance."""
+        graph = lattice.graph(cutoff(network.family))
+        vectors = graph.edge_vector.numpy()
+        values, space, _ = continued(network.directions, vectors)
+        strength = strengths(np.linalg.norm(vectors, axis=1), network.family)
+        return cls(
+            there=graph.edge_index[0],
+            here=graph.edge_index[1],
+            strength=torch.from_numpy(strength).to(dtype)[:, None],
+            harmonics=torch.from_numpy(values).to(dtype),
+            spaces=np.bincount(space).tolist(),
+            n_sites=lattice.n_sites,
+            n_directions=len(network.directions),
+        )
+
+    def collect(self, values: Float[Tensor, "bond *values"]) -> Float[Tensor, "site *values"]:
+        """Sums over the bonds that start at a site."""
+        return scatter(values, self.here, dim=0, dim_size=self.n_sites, reduce="sum")
+
+
 class Layer(nn.Module):
     """:class:`sdgnn.nn.layers.Interaction` with its weights, on e3nn's irreps."""
 
     _channel: Tensor
 
-    def __init__(self, layer: Interaction, channels: int, graph: Graph, dtype: torch.dtype) -> None:
+    def __init__(self, layer: Interaction, channels: int, edges: Edges, dtype: torch.dtype) -> None:
         super().__init__()
-        self.layer, self.channels, self.graph = layer, channels, graph
+        self.layer, self.channels, self.edges = layer, channels, edges
         spin_matrices = irreps(channels)
         self.widen = o3.Linear(spin_matrices, spin_matrices * 3, internal_weights=False, shared_weights=True)
         self.narrow = o3.Linear(spin_matrices * 2, spin_matrices, internal_weights=False, shared_weights=True)
         self.multiply = MatrixProduct(channels, dtype)
         channel = torch.cat([torch.arange(channels).repeat_interleave(ir.dim) for _, ir in spin_matrices])
         self.register_buffer("_channel", channel, persistent=False)
-        self.spaces = [int((graph.space == k).sum()) for k in range(int(graph.space.max()) + 1)]
 
     def forward(
         self, features: Float[Tensor, "site harmonic component"], functions: Float[Tensor, "bond function"]
     ) -> Float[Tensor, "site harmonic component"]:
         """h <- h + gate * W [A B, A B C]."""
-        dtype, count, graph = features.dtype, self.channels, self.graph
-        there, here = graph.edge_index
-        size = features.square().sum((1, 2)) / (8 * count * graph.n_directions)
+        dtype, count, edges = features.dtype, self.channels, self.edges
+        size = features.square().sum((1, 2)) / (8 * count * edges.n_directions)
         normal = features * torch.rsqrt(size + 0.1)[:, None, None]
-        own = self._mix(self.widen, self.layer.own, normal, 1, 3)[here]
-        message = self._mix(self.widen, self.layer.message, normal, 1, 3)[there]
+        own = self._mix(self.widen, self.layer.own, normal, 1, 3)[edges.here]
+        message = self._mix(self.widen, self.layer.message, normal, 1, 3)[edges.there]
         weight = (functions @ self.layer.bond.to(dtype)).view(-1, 3, count).index_select(2, self._channel).flatten(1)
-        factors = torch.einsum("hb,bhk->bk", graph.values, own)
-        factors = factors + weight * torch.einsum("hb,bhk->bk", graph.values, message)
+        factors = torch.einsum("bh,bhk->bk", edges.harmonics, own)
+        factors = factors + weight * torch.einsum("bh,bhk->bk", edges.harmonics, message)
         a, b, c = factors.chunk(3, dim=-1)
         ab = self.multiply(a, b)
-        products = torch.cat([ab, self.multiply(ab, c)], dim=-1) * graph.present[:, None]
-        on_bonds = graph.values.T[..., None] * products[:, None]
-        collected = scatter(on_bonds, here, dim=0, dim_size=len(features), reduce="sum")
+        products = torch.cat([ab, self.multiply(ab, c)], dim=-1) * edges.strength
+        collected = edges.collect(edges.harmonics[..., None] * products[:, None])
         update = self._mix(self.narrow, self.layer.out, collected, 2, 1)
         scalars = normal[:, 0, :count]
         gate = 2 * torch.sigmoid(scalars @ self.layer.gate.to(dtype) + self.layer.gate_bias.to(dtype))
@@ -115,7 +154,7 @@ class Layer(nn.Module):
     def _mix(self, linear: o3.Linear, layer: Linear, features: Tensor, blocks_in: int, blocks_out: int) -> Tensor:
         """A linear map with own weights for every irrep and space of harmonics."""
         mixed = []
-        for k, part in enumerate(features.split(self.spaces, dim=1)):
+        for k, part in enumerate(features.split(self.edges.spaces, dim=1)):
             # o3.Linear divides by the square root of its inputs, and wants one matrix for each pair of equal irreps
             scaled = layer.weight[:, k].to(features.dtype) * (self.channels * blocks_in) ** 0.5
             matrices = [
@@ -134,23 +173,19 @@ class Reference(nn.Module):
     def __init__(self, network: Network, lattice: Lattice, dtype: torch.dtype) -> None:
         super().__init__()
         self.network, self.dtype = network, dtype
-        free = Lattice.free(lattice.positions, lattice.cell)
-        bonds = Graph.by_distance(network.directions, network.family, free)
-        self.graph = bonds.repeat(1, network.constant.device, dtype)
+        self.edges = Edges.of(network, lattice, dtype)
         channels = network.settings.channels
         layers = [layer for layer in network.layers if isinstance(layer, Interaction)]
-        self.layers = nn.ModuleList(Layer(layer, channels, self.graph, dtype) for layer in layers)
+        self.layers = nn.ModuleList(Layer(layer, channels, self.edges, dtype) for layer in layers)
         self.cross = coupling(1, 1, 1).to(dtype)
 
     def forward(self, spins: Float[Tensor, "site 3"]) -> Float[Tensor, " site"]:
         """e_i without the constant per site."""
-        network, graph = self.network, self.graph
-        there, here = graph.edge_index
-        overlap = (spins[here] * spins[there]).sum(-1)
-        functions = bond_functions(overlap, network.settings.bond_functions) * graph.present[:, None]
-        on_bonds = self._embed(spins[here], spins[there], functions)
-        features = self._collect(graph.values.T[..., None] * on_bonds[:, None], here)
-        out = self._collect(functions, here) / graph.n_directions @ network.pair.to(self.dtype)
+        network, edges = self.network, self.edges
+        here, there = spins[edges.here], spins[edges.there]
+        functions = bond_functions((here * there).sum(-1), network.settings.bond_functions) * edges.strength
+        features = edges.collect(edges.harmonics[..., None] * self._embed(here, there, functions)[:, None])
+        out = edges.collect(functions) / edges.n_directions @ network.pair.to(self.dtype)
         for layer, readout in zip(self.layers, network.readouts, strict=True):
             features = layer(features, functions)
             scalars = features[None, :, 0, : network.settings.channels]
@@ -162,9 +197,6 @@ class Reference(nn.Module):
         vector = torch.einsum("bc,bi->bci", first, here) + torch.einsum("bc,bi->bci", second, there)
         axial = torch.einsum("bc,bi,bj,ijk->bck", twist, here, there, self.cross)
         return torch.cat([scalar, torch.zeros_like(scalar), vector.flatten(1), axial.flatten(1)], dim=1)
-
-    def _collect(self, values: Tensor, site: Int[Tensor, " bond"]) -> Tensor:
-        return scatter(values, site, dim=0, dim_size=self.graph.n_sites, reduce="sum")
 
 
 class ReferenceField(Field):
