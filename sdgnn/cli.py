@@ -123,6 +123,8 @@ def evaluate(
       sdgnn evaluate results/triangular/model results/triangular/labels/labels.h5 --json errors.json
 
       sdgnn evaluate configs/triangular/evaluate.yaml model=results/wide
+
+      sdgnn evaluate configs/triangular/evaluate.yaml floor={}     beside the smallest error at their reach
     """
     with _friendly_errors():
         from sdgnn.commands.evaluate import run

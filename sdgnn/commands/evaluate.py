@@ -10,8 +10,11 @@ from typing import Any
 import torch
 
 from sdgnn.commands.console import console, say, timed
+from sdgnn.commands.floors import families_of, with_floors
 from sdgnn.config.commands import EvaluateConfig
+from sdgnn.config.locality import FloorConfig
 from sdgnn.data import LabelSet
+from sdgnn.data.solvers import build
 from sdgnn.files import atomic_path
 from sdgnn.nn import Model, load
 from sdgnn.results import open_results
@@ -32,7 +35,7 @@ def run(config: EvaluateConfig, json_path: Path | None = None, resume: bool = Fa
     content: dict[str, Any] = {"model": config.model, "sets": []}
     for path, labels in zip(config.data, sets, strict=True):
         with timed(f"{path}: {labels!r}"):
-            errors = compare_network(network, labels, training or [labels], dtype)
+            errors = compare_network(network, labels, training or [labels], dtype, config.floor)
         console.print(errors.table(title=str(path)))
         rows = errors.to_dict()
         own = {row["field"]: row for row in rows if row["protocol"] == "all"}
@@ -49,8 +52,20 @@ def run(config: EvaluateConfig, json_path: Path | None = None, resume: bool = Fa
 
 
 def compare_network(
-    network: Model, labels: LabelSet, training: Sequence[LabelSet], dtype: torch.dtype = torch.float32
+    network: Model,
+    labels: LabelSet,
+    training: Sequence[LabelSet],
+    dtype: torch.dtype = torch.float32,
+    floor: FloorConfig | None = None,
 ) -> Comparison:
-    """The network and the 1- and 5-shell Heisenberg models fitted to ``training``, all judged on ``labels``."""
-    field = network.on(labels.lattice, dtype=dtype)
-    return compare({"network": field, **baselines(training, labels.lattice)}, labels)
+    """The network and the 1- and 5-shell Heisenberg models fitted to ``training``, all judged on ``labels``.
+
+    With ``floor``, beside them the locality floor. Raises UserError where that is asked for and the labels'
+    Hamiltonian is not known.
+    """
+    exact = build(labels.origin, labels.lattice) if floor is not None else None
+    fields = {"network": network.on(labels.lattice, dtype=dtype), **baselines(training, labels.lattice)}
+    errors = compare(fields, labels)
+    if floor is None or exact is None:
+        return errors
+    return with_floors(errors, fields, labels, exact, families_of(labels), floor)

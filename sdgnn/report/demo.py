@@ -97,11 +97,17 @@ def _errors(outcome: Outcome) -> Section:
 def _table(errors: Comparison, caption: str) -> Table:
     rows = [
         [name, f"{protocol} ({m.n_states})", f"{m.torque_r2:.4f}", f"{m.torque_rmse:.5f}", f"{m.angle_mean:.1f}",
-         "-" if math.isnan(m.energy_rmse_shifted) else f"{m.energy_rmse_shifted:.1e}"]
+         "-" if math.isnan(m.energy_rmse_shifted) else f"{m.energy_rmse_shifted:.1e}", *_floor(errors, name, protocol)]
         for name, protocol, m in errors.rows
     ]  # fmt: skip
     head = ["field", "states", "torque R²", "torque RMSE (t)", "mean angle (°)", "energy RMSE per site (t)"]
-    return Table(head, rows, caption)
+    return Table(head + (["floor R²", "floor RMSE (t)"] if errors.floors else []), rows, caption)
+
+
+def _floor(errors: Comparison, name: str, protocol: str) -> tuple[str, ...]:
+    """The locality floor at a field's reach, where errors have one."""
+    floor = errors.floors.get((name, protocol))
+    return floor.cells() if floor is not None else ("-", "-") if errors.floors else ()
 
 
 def _parity(outcome: Outcome, labels: LabelSet) -> matplotlib.figure.Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,11 +51,45 @@ def fit_heisenberg(labels: LabelSet | Sequence[LabelSet], shells: int, batch: in
 
 
 @dataclass(frozen=True)
+class Floor:
+    """The smallest torque error of any model that sees as far as a field does (see ``sdgnn.analysis.locality``)."""
+
+    reach: float
+    """How far the field sees, in nearest-neighbour distances."""
+    rmse: float
+    """Torque RMSE per component, in units of t."""
+    error: float
+    """Its standard error; NaN if not known."""
+    rms: float
+    """Root mean square of the torque of the same states."""
+
+    @property
+    def r2(self) -> float:
+        """Highest torque R^2; NaN without torque."""
+        return 1 - (self.rmse / self.rms) ** 2 if self.rms else math.nan
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON; NaN becomes None."""
+        content = {
+            "reach": self.reach, "floor_torque_rmse": self.rmse, "floor_torque_rmse_error": self.error,
+            "floor_torque_r2": self.r2,
+        }  # fmt: skip
+        return {key: None if math.isnan(value) else value for key, value in content.items()}
+
+    def cells(self) -> tuple[str, str]:
+        """R^2, and RMSE with its error, for tables."""
+        error = "" if math.isnan(self.error) else f" ± {self.error:.1g}"
+        return f"{self.r2:.4f}", f"{self.rmse:.5f}{error}"
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Metrics of several fields on the same labels, over all states and for each protocol apart."""
 
     rows: tuple[tuple[str, str, Metrics], ...]
     """(field's name, protocol or "all", metrics)."""
+    floors: Mapping[tuple[str, str], Floor] = dataclasses.field(default_factory=dict)
+    """Floors at the reach of each field, where they were measured."""
 
     def __getitem__(self, key: tuple[str, str]) -> Metrics:
         name, protocol = key
@@ -65,16 +100,28 @@ class Comparison:
 
     def to_dict(self) -> list[dict[str, Any]]:
         """Rows of plain numbers for JSON."""
-        return [{"field": name, "protocol": protocol, **m.to_dict()} for name, protocol, m in self.rows]
+        floors = {key: floor.to_dict() for key, floor in self.floors.items()}
+        return [
+            {"field": name, "protocol": protocol, **m.to_dict(), **floors.get((name, protocol), {})}
+            for name, protocol, m in self.rows
+        ]
 
     def table(self, title: str = "") -> Table:
-        """A rich table: torque R^2 and RMSE, angle errors and the energy RMSE per site after a constant shift."""
+        """A rich table: torque R^2 and RMSE, angle errors and the energy RMSE per site after a constant shift.
+
+        Where floors are known, beside them the best that the reach of each field allows.
+        """
         from rich.table import Table
 
         table = Table(title=title or None)
-        for column in ("field", "states", "torque R²", "torque RMSE", "angle mean / 95 %", "energy RMSE per site"):
-            table.add_column(column, justify="left" if column in ("field", "states") else "right")
+        table.add_column("field")
+        table.add_column("states")
+        numbers = ["torque\nR²", "torque\nRMSE", "angle\nmean / 95 %", "energy RMSE\nper site"]
+        for column in [*numbers, *(["floor\nR²", "floor\nRMSE"] if self.floors else [])]:
+            table.add_column(column, justify="right", no_wrap=True)
         for name, protocol, m in self.rows:
+            floor = self.floors.get((name, protocol))
+            beside = () if not self.floors else ("-", "-") if floor is None else floor.cells()
             table.add_row(
                 name,
                 f"{protocol} ({m.n_states})",
@@ -82,6 +129,7 @@ class Comparison:
                 f"{m.torque_rmse:.5f}",
                 f"{m.angle_mean:.1f}° / {m.angle_95:.1f}°",
                 "-" if math.isnan(m.energy_rmse_shifted) else f"{m.energy_rmse_shifted:.2e}",
+                *beside,
             )
         return table
 
