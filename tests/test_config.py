@@ -145,6 +145,7 @@ def test_descriptions_name_every_key() -> None:
         ({"type": "cubic", "size": [2, 2, 3]}, Lattice.cubic(2, 2, 3)),
         ({"type": "crystal", "size": [3], "vectors": [[2.0]], "basis": [[0.0], [1.0]]}, Lattice.chain(6)),
         ({"type": "free", "positions": [[0, 0], [1, 0]], "cell": [[3, 0], [0, 3]]}, None),
+        ({"type": "kagome", "size": [2, 3], "vacancies": [0, 7]}, Lattice.kagome(2, 3).without([0, 7])),
     ],
 )
 def test_lattices(data: dict, lattice: Lattice | None) -> None:

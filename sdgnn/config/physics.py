@@ -36,6 +36,8 @@ class LatticeConfig(Config):
     """Positions of the sites of a free lattice."""
     cell: list[list[float]] | None = None
     """Rows span the periodic cell of a free lattice."""
+    vacancies: tuple[int, ...] = ()
+    """Sites taken out, for fields of networks; the others keep their order."""
 
     @model_validator(mode="after")
     def _complete(self) -> LatticeConfig:
@@ -52,10 +54,12 @@ class LatticeConfig(Config):
     def build(self) -> Lattice:
         """The lattice."""
         if self.type == "crystal":
-            return Lattice.crystal(self.vectors, self.basis, self.size)
-        if self.type == "free":
-            return Lattice.free(self.positions, self.cell)
-        return getattr(Lattice, self.type)(*self.size)
+            whole = Lattice.crystal(self.vectors, self.basis, self.size)
+        elif self.type == "free":
+            whole = Lattice.free(self.positions, self.cell)
+        else:
+            whole = getattr(Lattice, self.type)(*self.size)
+        return whole.without(self.vacancies) if self.vacancies else whole
 
 
 class HamiltonianConfig(Config):
