@@ -9,15 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Key
 
 from sdgnn.data import Given, LabelSet, Protocol, generate
 from sdgnn.data.crop import check_crop
 from sdgnn.data.labels import differences
 from sdgnn.data.sampling import sample_seed
 from sdgnn.data.solvers import describe
-from sdgnn.electrons import ExactField
 from sdgnn.errors import UserError
+from sdgnn.fields import Field
 from sdgnn.nn import Model, Settings, create, load
 from sdgnn.nn.committee import RECORD, Committee
 from sdgnn.provenance import provenance
@@ -36,24 +37,24 @@ class LearnSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
-    members: int = Field(3, ge=2, le=16)
+    members: int = Key(3, ge=2, le=16)
     """Networks in the committee, alike but for their seeds. Training and dynamics take as many times longer."""
-    picks: int = Field(8, ge=1)
+    picks: int = Key(8, ge=1)
     """States that are labelled and added in each round: those where the members disagree most."""
-    window: int = Field(20, ge=1)
+    window: int = Key(20, ge=1)
     """Steps that two picked states of one run are apart at least: neighbouring states are one sample."""
-    fresh: int = Field(6, ge=2)
+    fresh: int = Key(6, ge=2)
     """States on which each round is judged, each from a run of its own and labelled exactly. Afterwards they join the
     validation states, which calibrate the committee and choose the best weights; they are never trained on."""
-    rounds: int = Field(4, ge=1)
+    rounds: int = Key(4, ge=1)
     """Budget: rounds in all."""
-    labels: int | None = Field(None, ge=1)
+    labels: int | None = Key(None, ge=1)
     """Budget: exactly labelled states in all, the first ones included; no round begins that would pass it."""
-    minutes: float | None = Field(None, gt=0)
+    minutes: float | None = Key(None, gt=0)
     """Budget: wall time; no round begins that would pass it if it took as long as the last."""
-    target_r2: float | None = Field(None, lt=1)
+    target_r2: float | None = Key(None, lt=1)
     """Stop once the torque R^2 on fresh states reaches this."""
-    target_rmse: float | None = Field(None, gt=0)
+    target_rmse: float | None = Key(None, gt=0)
     """Stop once the torque RMSE (t, per component) on fresh states is no larger than this."""
 
 
@@ -70,7 +71,7 @@ class Learned:
 
 
 def learn(
-    exact: ExactField,
+    exact: Field,
     protocols: Sequence[Protocol],
     exploration: Exploration,
     network: Settings,
@@ -88,9 +89,10 @@ def learn(
 ) -> Learned:
     """Train a committee on labels of ``protocols``, then round by round on states from its own dynamics.
 
-    Each round trains the members (from the round before on), calibrates the committee on validation states, runs the
-    dynamics of ``exploration``, judges the committee on fresh states of separate runs, and unless the target is met or
-    a budget ends, labels the states with the largest predicted torque error and adds them. Stages in ``folder``:
+    ``exact`` (an ExactField) labels. Each round trains the members (from the round before on), calibrates the committee
+    on validation states, runs the dynamics of ``exploration``, judges the committee on fresh states of separate runs,
+    and unless the target is met or a budget ends, labels the states with the largest predicted torque error and adds
+    them. Stages in ``folder``:
 
     ========================= ======================================================================================
     learn.json                settings of the whole
@@ -168,7 +170,7 @@ def _reason_to_stop(rounds: list[dict[str, Any]], labels: int, settings: LearnSe
 class _Stages:
     """The stages of a round; each returns at once when its files are there."""
 
-    exact: ExactField
+    exact: Field
     exploration: Exploration
     network: Settings
     training: TrainSettings
@@ -182,9 +184,8 @@ class _Stages:
 
     def label(self, protocols: Sequence[Protocol], path: Path, stream: int) -> LabelSet:
         """Exact labels of ``protocols`` in ``path``."""
-        if path.is_file():
-            return LabelSet.read(path)
-        self.say(f"labels: {path}")
+        if not path.is_file():
+            self.say(f"labels: {path}")
         seed = sample_seed(self.seed, 0, stream)
         return generate(
             self.exact, protocols, path, seed=seed, workers=self.workers, scheduler=self.scheduler, resume=True,
