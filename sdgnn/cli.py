@@ -54,7 +54,11 @@ def _show_keys(context: Any, value: bool) -> bool:
         from sdgnn.config.index import COMMANDS
         from sdgnn.config.reference import describe
 
-        typer.echo(describe(COMMANDS[str(context.info_name)]), nl=False)
+        words: list[str] = []
+        while context.parent is not None:
+            words.insert(0, str(context.info_name))
+            context = context.parent
+        typer.echo(describe(COMMANDS[" ".join(words)]), nl=False)
         raise typer.Exit
     return value
 
@@ -238,6 +242,32 @@ def locality(config: ConfigFile, overrides: Overrides = None, keys: Keys = False
         from sdgnn.config.locality import LocalityConfig
 
         run(LocalityConfig.load(config, overrides or ()))
+
+
+benchmark = typer.Typer(no_args_is_help=True, help="Models side by side on the same data.")
+app.add_typer(benchmark, name="benchmark")
+
+
+@benchmark.command()
+def accuracy(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Train models of several kinds on the same labels and compare their errors on the same held-out states.
+
+    Heisenberg models by linear least squares, then every model of the file, each with the same labels, split and time.
+    The table shows torque R² and mean square error on the test states, which choose nothing, the locality floor at
+    each model's reach, weights, training time and time per site. The folder receives benchmark.json, table.md and the
+    models.
+
+    Examples:
+
+      sdgnn benchmark accuracy configs/benchmarks/mlst2023.yaml
+
+      sdgnn benchmark accuracy configs/benchmarks/prl2021.yaml data=FILE training.minutes=30 output=results/long
+    """
+    with _friendly_errors():
+        from sdgnn.commands.benchmark import run
+        from sdgnn.config.benchmark import BenchmarkConfig
+
+        run(BenchmarkConfig.load(config, overrides or ()), resume=resume)
 
 
 @app.command()

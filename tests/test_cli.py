@@ -22,7 +22,7 @@ from sdgnn.train import judge
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
-COMMANDS = ("generate", "train", "learn", "evaluate", "simulate", "analyze", "demo")
+COMMANDS = ("generate", "train", "learn", "evaluate", "simulate", "analyze", "locality", "benchmark accuracy", "demo")
 
 LABELS = """
 lattice: {type: triangular, size: [3, 3]}
@@ -72,12 +72,12 @@ def test_help_lists_the_commands() -> None:
     result = sdgnn("--help")
     assert result.exit_code == 0
     for command in COMMANDS:
-        assert command in result.output
+        assert command.partition(" ")[0] in result.output
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_each_command_has_examples(command: str) -> None:
-    result = sdgnn(command, "--help")
+    result = sdgnn(*command.split(), "--help")
     assert result.exit_code == 0
     assert f"sdgnn {command}" in result.output
 
@@ -192,7 +192,8 @@ def test_keys_are_documented() -> None:
 def test_shipped_configurations_are_valid(path: Path) -> None:
     from sdgnn.config.index import COMMANDS as CONFIG_OF
 
-    command = {"labels": "generate", "larger": "generate", "quench": "simulate"}.get(path.stem, path.stem)
+    named = {"labels": "generate", "larger": "generate", "quench": "simulate"}.get(path.stem, path.stem)
+    command = "benchmark accuracy" if path.parent.name == "benchmarks" else named
     CONFIG_OF[command].load(path)
 
 
@@ -258,6 +259,18 @@ def test_train_and_evaluate(folder: Path) -> None:
     }
 
 
+def test_errors_stand_beside_the_floor_where_asked(folder: Path) -> None:
+    """A floor measured for 3 x 3 sites reaches one bond; the network's field reaches four."""
+    Network(NetworkSettings(layers=1, channels=2), Lattice.triangular(4, 4)).save(folder / "model")
+    assert sdgnn("generate", "labels.yaml").exit_code == 0
+    result = sdgnn("evaluate", "model", "labels/labels.h5", "floor={}", "--json", "errors.json")
+    assert result.exit_code == 0, result.output
+    rows = {row["field"]: row for row in json.loads((folder / "errors.json").read_text())["sets"][0]["rows"]}
+    assert rows["Heisenberg, 1 shell"]["floor_torque_rmse"] > 0
+    assert rows["Heisenberg, 1 shell"]["reach"] == pytest.approx(1)
+    assert "floor_torque_rmse" not in rows["network"]
+
+
 def test_evaluate_refuses_what_does_not_fit(folder: Path) -> None:
     Network(NetworkSettings(layers=1, channels=2), Lattice.square(4, 4)).save(folder / "square")
     assert sdgnn("generate", "labels.yaml").exit_code == 0
@@ -270,6 +283,117 @@ def test_evaluate_refuses_what_does_not_fit(folder: Path) -> None:
         result = sdgnn("evaluate", *arguments)
         assert result.exit_code == 2
         assert words in result.stderr
+
+
+LOCALITY = """
+lattice: {type: triangular, size: [4, 4]}
+solver: {kT: 0.2, filling: 0.25}
+states:
+  - {kind: random}
+  - {kind: noisy_order, order: tetrahedral, strength: 0.3}
+environments: 3
+redraws: 2
+output: floors
+"""
+
+
+def test_locality_writes_table_numbers_and_figure(folder: Path) -> None:
+    (folder / "locality.yaml").write_text(LOCALITY)
+    result = sdgnn("locality", "locality.yaml")
+    assert result.exit_code == 0, result.output
+    assert {p.name for p in (folder / "floors").iterdir()} == {
+        "config.yaml", "provenance.json", "locality.json", "locality.png", "locality.pdf"
+    }  # fmt: skip
+    states = json.loads((folder / "floors/locality.json").read_text())["states"]
+    assert set(states) == {"random", "tetrahedral noise 0.3"}
+    for floor in states.values():
+        assert floor["radius"] == pytest.approx([1, 3**0.5, 2])
+        assert min(floor["torque_rmse_error"][:2]) > 0
+        assert floor["torque_rmse"][2] == pytest.approx(0, abs=1e-10), "all 16 sites lie within 2"
+    assert f"{states['random']['torque_rmse'][0]:.5f}" in result.stderr
+
+
+def test_locality_of_given_states(folder: Path) -> None:
+    (folder / "locality.yaml").write_text(LOCALITY)
+    assert sdgnn("simulate", "quench.yaml").exit_code == 0
+    given = "states=[{kind: given, path: quench, since: 0.4}]"
+    assert sdgnn("locality", "locality.yaml", given, "radii=[1]").exit_code == 0
+    content = json.loads((folder / "floors/locality.json").read_text())
+    assert list(content["states"]) == ["quench from 0.4"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["radii=[2.5]"], "0 to 2"),
+        (["states.0.kind=randm"], "'random', 'noisy_order', 'given'"),
+        (["states.1.strenght=1"], "did you mean states.1.strength?"),
+        (["states.1.order=tetra"], "did you mean 'tetrahedral'?"),
+        (["states.1.order=neel"], "bipartite"),
+        (["states=[{kind: given, path: nothing}]"], "no trajectory in nothing"),
+        (["redraws=1"], "redraws = 1"),
+    ],
+)
+def test_locality_refuses_what_does_not_fit(folder: Path, overrides: list[str], words: str) -> None:
+    (folder / "locality.yaml").write_text(LOCALITY)
+    result = sdgnn("locality", "locality.yaml", *overrides)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not (folder / "floors").exists()
+
+
+BENCHMARK = """
+data: labels/labels.h5
+split: {test: [0, 1], validation: [2]}
+heisenberg: [1]
+models:
+  B.-P.: {network: {kind: behler-parrinello, shells: 1, hidden: [4]}}
+  distances: {network: {kind: distances, layers: 1, channels: 2, shells: 1}}
+  network: {network: {layers: 1, channels: 2}}
+training: {epochs: 1}
+floor:
+  size: [4, 4]
+  solver: {kT: 0.1, filling: 0.25}
+  states: {random: {kind: random}}
+  environments: 2
+  redraws: 2
+output: benchmark
+"""
+
+
+def test_models_side_by_side(folder: Path) -> None:
+    (folder / "benchmark.yaml").write_text(BENCHMARK)
+    result = sdgnn("benchmark", "accuracy", "benchmark.yaml")
+    assert result.exit_code == 2
+    assert "no label set at labels/labels.h5" in result.stderr
+    assert sdgnn("generate", "labels.yaml").exit_code == 0
+    result = sdgnn("benchmark", "accuracy", "benchmark.yaml")
+    assert result.exit_code == 0, result.output
+    content = json.loads((folder / "benchmark/benchmark.json").read_text())
+    assert content["states"] == {"training": 3, "validation": 1, "test": 2}
+    rows = {row["field"]: row for row in content["rows"]}
+    assert list(rows) == ["Heisenberg, 1 shell", "B.-P.", "distances", "network"]
+    test = LabelSet.read(folder / "labels/labels.h5")[[0, 1]]
+    for name, place in (("B.-P.", "b--p"), ("network", "network")):
+        network = load(folder / "benchmark/models" / place)
+        assert rows[name]["torque_r2"] == pytest.approx(judge(network.on(test.lattice), test).torque_r2, rel=1e-5)
+        assert rows[name]["parameters"] == network.n_parameters
+        assert rows[name]["microseconds_per_site"] > 0
+        assert "floor_torque_rmse" in rows[name] or 2 * network.reach > 2
+    table = (folder / "benchmark/table.md").read_text()
+    assert table.count("\n") == 2 + 4
+    assert f"{rows['network']['torque_r2']:.4f}" in table
+    result = sdgnn("benchmark", "accuracy", "benchmark.yaml", "--resume")
+    assert result.exit_code == 0, result.output
+    again = json.loads((folder / "benchmark/benchmark.json").read_text())["rows"]
+    assert [row["torque_r2"] for row in again] == [row["torque_r2"] for row in content["rows"]]
+
+
+def test_a_state_may_not_test_and_choose(folder: Path) -> None:
+    (folder / "benchmark.yaml").write_text(BENCHMARK)
+    result = sdgnn("benchmark", "accuracy", "benchmark.yaml", "split.validation=[1]")
+    assert result.exit_code == 2
+    assert "states [1] in test and validation" in result.stderr
 
 
 def test_the_demo_makes_its_report(folder: Path) -> None:

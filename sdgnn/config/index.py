@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdgnn.config.base import Config
+from sdgnn.config.benchmark import BenchmarkConfig
 from sdgnn.config.commands import AnalyzeConfig, EvaluateConfig, GenerateConfig, SimulateConfig
 from sdgnn.config.learning import LearnConfig
 from sdgnn.config.locality import LocalityConfig
@@ -16,6 +17,7 @@ COMMANDS: dict[str, type[Config]] = {
     "simulate": SimulateConfig,
     "analyze": AnalyzeConfig,
     "locality": LocalityConfig,
+    "benchmark accuracy": BenchmarkConfig,
     "demo": DemoConfig,
 }
 """The configuration of each command."""

@@ -149,7 +149,7 @@ def _blocks(
     around: Neighbourhood,
     pairs: Sequence[Item],
     triples: Sequence[Item],
-    representations: list[Float[np.ndarray, "operation row column"]],
+    representations: list[Float[np.ndarray, "operation _ _"]],
 ) -> tuple[list[Block], Float[np.ndarray, "coefficient quantity"]]:
     """The blocks of multiplets, and the matrix that makes their coefficients from the quantities."""
     act, order = partial(_act, around.images), len(around.matrices)

@@ -17,7 +17,7 @@ EXACT = 1e-8
 """Numbers of a group of at most 48 elements that differ by less are equal."""
 
 
-def irreps(matrices: Float[np.ndarray, "operation dim dim"]) -> list[Float[np.ndarray, "operation row column"]]:
+def irreps(matrices: Float[np.ndarray, "operation dim dim"]) -> list[Float[np.ndarray, "operation _ _"]]:
     """Real orthogonal irreps D(g) of a group of matrices, the trivial one first, then by dimension.
 
     A generic symmetric element of the group algebra, acting on the regular representation from the right, commutes with

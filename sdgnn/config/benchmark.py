@@ -1,0 +1,89 @@
+"""The configuration of the accuracy benchmark: one set of labels, one split, several models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field as Key
+from pydantic import model_validator
+
+from sdgnn.config.base import Config
+from sdgnn.config.commands import Seed
+from sdgnn.config.locality import FloorConfig, States
+from sdgnn.config.physics import Count, HamiltonianConfig, SolverConfig
+from sdgnn.config.training import Share
+from sdgnn.errors import UserError
+from sdgnn.nn import Settings
+from sdgnn.train import TrainSettings
+
+Numbers = Annotated[tuple[Annotated[int, Key(ge=0)], ...], Key(min_length=1)]
+
+
+class SplitConfig(Config):
+    """Which states judge the models and which choose their weights; all others train them."""
+
+    test: Share | Numbers = 0.2
+    """Judged on these alone, once, after everything is chosen: a share of the independent samples, or numbers of states
+    from 0."""
+    validation: Share | Numbers = 0.1
+    """Choose the best weights during training: a share of what is left, or numbers of states."""
+    seed: Seed = 0
+    """Seed of the shares."""
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> SplitConfig:
+        if isinstance(self.test, tuple) != isinstance(self.validation, tuple):
+            raise UserError("one of test and validation in shares, the other in numbers", allowed="both alike")
+        if isinstance(self.test, tuple) and isinstance(self.validation, tuple):
+            twice = sorted(set(self.test) & set(self.validation))
+            if twice:
+                raise UserError(f"states {twice} in test and validation", allowed="each state once")
+        return self
+
+
+class BenchmarkModelConfig(Config):
+    """One model that is trained."""
+
+    network: Settings
+    """Its kind and size."""
+    training: TrainSettings | None = None
+    """How it is trained; without this, as the benchmark says."""
+
+
+class BenchmarkFloorConfig(FloorConfig):
+    """The floor beside the errors, from the Hamiltonian of the labels on a lattice that is quick to diagonalise."""
+
+    size: tuple[Count, ...]
+    """Unit cells along each primitive vector."""
+    hamiltonian: HamiltonianConfig = HamiltonianConfig()
+    """The s-d Hamiltonian of the labels."""
+    solver: SolverConfig
+    """The electrons' ensemble and temperature."""
+    states: dict[str, States] = {}
+    """Family of states, as in sdgnn locality, for each protocol of the test states (unknown where labels tell none)."""
+    environments: Count = 3
+    """Environments whose near spins are frozen."""
+    redraws: Annotated[int, Key(ge=2)] = 3
+    """Times that the far spins are redrawn, for each environment and radius."""
+
+
+class BenchmarkConfig(Config):
+    """Models of several kinds, trained on the same labels and judged on the same held-out states."""
+
+    data: Path
+    """Label set."""
+    split: SplitConfig = SplitConfig()
+    """How it is split."""
+    heisenberg: tuple[Count, ...] = (1, 5)
+    """Neighbour shells of the Heisenberg models, fitted by linear least squares."""
+    models: Annotated[dict[str, BenchmarkModelConfig], Key(min_length=1)]
+    """Models by the name they have in the table."""
+    training: TrainSettings = TrainSettings()
+    """How they are trained."""
+    floor: BenchmarkFloorConfig | None = None
+    """The locality floor at the reach of each model; left out where absent."""
+    seed: Seed = 0
+    """Seed of the initial weights."""
+    output: Path | None = None
+    """Folder for benchmark.json, table.md and the models; results/benchmark-<date> by default."""
