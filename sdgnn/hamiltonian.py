@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,10 @@ from torch import Tensor
 
 from sdgnn.errors import UserError
 from sdgnn.lattice import Bonds, Lattice
+from sdgnn.neighbours import LENGTH_TOLERANCE
+
+GAP = 1.2
+"""Crystals of nearest-neighbour distance 1 have no second shell within this distance."""
 
 
 class SDModel:
@@ -27,7 +32,9 @@ class SDModel:
     S_i       ``spins``        (replica, site, 3) classical spins
     ========= ================ =====================================================================
 
-    Units t_1 = 1. Orbital ``2 i + s`` is spin s (0 up, 1 down) on site i.
+    Units t_1 = 1. Orbital ``2 i + s`` is spin s (0 up, 1 down) on site i. Crystals with vacancies
+    (:meth:`~sdgnn.lattice.Lattice.without`) have t_1 alone, between sites at the nearest-neighbour distance 1; on other
+    free positions, where hopping would depend on distance, UserError is raised.
     Source: Chern, Fan, Zhang, Zhang, arXiv:2602.18213.
     """
 
@@ -43,7 +50,7 @@ class SDModel:
                 allowed="one finite hopping per neighbour shell, nearest first, and a finite exchange",
             )
         if not lattice.is_crystal:
-            raise UserError("hopping by neighbour shell on a free lattice", allowed="crystals")
+            _check_vacancies(lattice, len(self.hopping))
         self.lattice = lattice
         self._hoppings: dict[tuple[float, ...] | None, Tensor] = {}
 
@@ -54,7 +61,10 @@ class SDModel:
 
     @cached_property
     def _bonds(self) -> Bonds:
-        return self.lattice.bonds(len(self.hopping))
+        if self.lattice.is_crystal:
+            return self.lattice.bonds(len(self.hopping))
+        bonds = self.lattice.bonds_within(1.0)
+        return replace(bonds, shell=np.zeros_like(bonds.shell))
 
     def hopping_matrix(self, twist: Sequence[float] | None = None) -> scipy.sparse.csr_array:
         """(site, site) spinless hopping part, with Bloch phases exp(i k . r_ij) on the bonds.
@@ -127,3 +137,15 @@ class SDModel:
 
     def __repr__(self) -> str:
         return f"SDModel(hopping={list(self.hopping)}, exchange={self.exchange:g}) on {self.lattice!r}"
+
+
+def _check_vacancies(lattice: Lattice, hoppings: int) -> None:
+    """Raises UserError unless every pair of sites about as near as nearest neighbours is at distance 1."""
+    length = np.linalg.norm(lattice.bonds_within(GAP).vector, axis=1)
+    if hoppings > 1 or not np.allclose(length, 1, atol=LENGTH_TOLERANCE):
+        raise UserError(
+            f"{hoppings} hopping(s) on a free lattice with bonds of length {length.min(initial=1):g} to "
+            f"{length.max(initial=1):g}",
+            allowed="crystals; crystals with vacancies, with one hopping",
+            fix=f"on free positions, pairs nearer than {GAP} must be at distance 1",
+        )

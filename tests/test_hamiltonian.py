@@ -141,3 +141,20 @@ def test_wrong_models_are_refused() -> None:
         SDModel(lattice).hopping_matrix((0.5,))
     with pytest.raises(UserError, match="free lattice"):
         SDModel(Lattice.free([[0.0], [1.1]], [[3.0]]))
+
+
+@pytest.mark.parametrize("lattice", [Lattice.kagome(2, 3), Lattice.cubic(2, 2, 3)], ids=repr)
+def test_vacancies_strike_rows_and_columns_of_the_crystal(lattice: Lattice) -> None:
+    taken = [1, 5]
+    left = np.setdiff1d(np.arange(lattice.n_sites), taken)
+    states = spins.random(lattice, replicas=2, seed=1)
+    twist = [0.3, 0.1, 0.2][: lattice.dim]
+    whole = SDModel(lattice, exchange=2.0).matrix(states, twist)
+    cut = SDModel(lattice.without(taken), exchange=2.0).matrix(states[:, left], twist)
+    orbitals = np.stack([2 * left, 2 * left + 1], axis=1).ravel()
+    torch.testing.assert_close(cut, whole[:, orbitals][:, :, orbitals], rtol=0, atol=1e-12)
+
+
+def test_vacancies_have_no_further_hoppings() -> None:
+    with pytest.raises(UserError, match="one hopping"):
+        SDModel(Lattice.square(4, 4).without([0]), hopping=[1.0, 0.3])
