@@ -69,7 +69,7 @@ def _calibration(outcome: Learned) -> Section:
     shown = {f"round {k}": outcome.rounds[k]["reliability"] for k in sorted({0, len(outcome.rounds) - 1})}
     curves = {name: (found["predicted"], found["true"]) for name, found in shown.items()}
     # measure() scales the curve by the factor that would be right; the committee predicted without it
-    plain = {name: (np.array(p) / shown[name]["factor"], t) for name, (p, t) in curves.items()}
+    plain = {name: ([x / shown[name]["factor"] for x in p], t) for name, (p, t) in curves.items()}
     rows = [
         [str(one["round"]), f"{one['calibration']['factor']:.2f}", str(one["calibration"]["states"]),
          f"{one['calibration']['known']:.4f}", f"{one['reliability']['factor']:.2f}",
@@ -118,6 +118,6 @@ def _picks(outcome: Learned, folder: Path) -> Section:
     return Section(
         "Where the picked states come from",
         ["States of the committee's own runs with the largest predicted error, at most one per run and time window."],
-        [Table(head, rows, "picked states, root mean square over their sites")],
+        [Table(head, rows, "picked states, root mean square over their sites")] if rows else [],
         figures,
     )

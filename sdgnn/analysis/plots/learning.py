@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
 
@@ -59,7 +59,7 @@ def reliability_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[floa
 
 
 def picked_states(
-    steps: Float[np.ndarray, " time"],
+    steps: Int[np.ndarray, " time"],
     predicted: Float[np.ndarray, "time replica"],
     picks: Sequence[tuple[int, int]],
 ) -> Figure:
