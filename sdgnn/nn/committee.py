@@ -79,6 +79,11 @@ class Committee(Model):
         """The members, in order."""
         return list(self.members)  # type: ignore[arg-type]
 
+    def check_family(self, lattice: Lattice) -> None:
+        """Raises UserError unless every member takes ``lattice``."""
+        for member in self.models:
+            member.check_family(lattice)
+
     def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Any:
         return [member.tables(lattice, replicas, device, dtype) for member in self.models]
 

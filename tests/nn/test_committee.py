@@ -63,6 +63,15 @@ def test_deviation_is_the_standard_deviation_of_the_torque_part() -> None:
     assert found.mean() == pytest.approx((2 / 3) ** 0.5, rel=0.03)
 
 
+def test_it_takes_the_lattices_that_its_members_take() -> None:
+    """The crystal's sites as free positions: the same fields and errors to rounding, through the members' graphs."""
+    committee = Committee([network(seed) for seed in range(2)])
+    free = Lattice.free(LATTICE.positions, LATTICE.cell)
+    crystal, graph = (committee.on(where, torch.float64)(STATES) for where in (LATTICE, free))
+    assert torch.allclose(crystal.field, graph.field, atol=1e-12)
+    assert torch.allclose(crystal.torque_error, graph.torque_error, atol=1e-12)
+
+
 def test_errors_scale_with_the_factor_and_add_in_squares() -> None:
     members = [network(seed) for seed in range(2)]
     plain = Committee(members).on(LATTICE, torch.float64)
