@@ -39,12 +39,13 @@ def train_network(
 ) -> Model:
     """A network with initial weights from ``seed``, trained into ``folder``, with a progress bar.
 
-    Raises UserError when the label sets are on lattices of several families.
+    Its family is that of the first labels on a crystal; others may be on that crystal with vacancies. Raises UserError
+    when the label sets are on crystals of several families.
     """
-    lattice = training[0].lattice
-    for labels in training:
-        if not labels.lattice.same_family(lattice) and labels.lattice.to_dict() != lattice.to_dict():
-            raise UserError(f"labels on {lattice!r} and {labels.lattice!r}", allowed="lattices of one family")
+    lattice, *others = sorted((labels.lattice for labels in training), key=lambda lattice: not lattice.is_crystal)
+    for other in others:
+        if other.is_crystal and not other.same_family(lattice):
+            raise UserError(f"labels on {lattice!r} and {other!r}", allowed="lattices of one family")
     fresh = create(network, lattice, seed)
     with timed(f"training {fresh!r} on {sum(map(len, training))} states"):
         return fit(fresh, training, validation, settings, folder, resume=resume, progress=True)

@@ -37,7 +37,7 @@ class LatticeConfig(Config):
     cell: list[list[float]] | None = None
     """Rows span the periodic cell of a free lattice."""
     vacancies: tuple[int, ...] = ()
-    """Sites taken out, for fields of networks; the others keep their order."""
+    """Sites taken out; the others keep their order. Electrons then hop to nearest neighbours alone."""
 
     @model_validator(mode="after")
     def _complete(self) -> LatticeConfig:

@@ -151,11 +151,12 @@ def compare(fields: Mapping[str, Field], labels: LabelSet, batch: int = 16) -> C
 
 
 def baselines(training: Sequence[LabelSet], lattice: Lattice) -> dict[str, Field]:
-    """The best-fit Heisenberg models of 1 and 5 shells, fitted to ``training`` and placed on ``lattice``.
+    """The best-fit Heisenberg models of 1 and 5 shells, fitted to ``training`` on crystals and placed on ``lattice``.
 
-    Empty for free lattices, which have no shells.
+    Empty for free lattices, which have no shells, and without labels on crystals.
     """
-    if not lattice.is_crystal:
+    training = [labels for labels in training if labels.lattice.is_crystal]
+    if not lattice.is_crystal or not training:
         return {}
     return {
         f"Heisenberg, {shells} shell{'s' if shells > 1 else ''}": Heisenberg(
