@@ -47,6 +47,6 @@ def table(outcome: Learned):  # type: ignore[no-untyped-def]
         errors = one["errors"]
         rows.add_row(
             str(one["round"]), str(one["training_states"]), f"{errors['torque_r2']:.4f}",
-            f"{errors['torque_rmse']:.5f}", f"{one['reliability']['factor']:.2f}", f"{one['seconds']:.0f}",
+            f"{errors['torque_rmse']:.5f}", f"{one['reliability']['ratio']:.2f}", f"{one['seconds']:.0f}",
         )  # fmt: skip
     return rows

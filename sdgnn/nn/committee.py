@@ -29,27 +29,52 @@ RECORD = "committee.json"
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """How the members' disagreement translates into an error, measured on held-out labels.
+class Reliability:
+    """Predicted beside true torque errors on labelled states; a site's error is |dT| / sqrt(3)."""
 
-    At every site, d is the standard deviation over members of the torque part of the field, per Cartesian component,
-    and e the true error of the members' mean, |dT| / sqrt(3). The predicted error is ``factor`` d.
+    ratio: float
+    """Root mean square of the true errors over that of the predicted ones; 1 where the calibration holds."""
+    correlation: float | None
+    """Rank correlation of predicted and true error over sites; None where it is not defined."""
+    state_correlation: float | None
+    """The same over states, of their root mean squares."""
+    states: int
+    """Number of states."""
+    predicted: tuple[float, ...]
+    """Root mean square predicted error in bins of equally many sites, from certain to uncertain, in t."""
+    true: tuple[float, ...]
+    """Root mean square true error in the same bins."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How the members' disagreement translates into an error: sqrt((factor d)^2 + common^2).
+
+    d is the standard deviation over members of a site's torque part, per Cartesian component. Members alike share some
+    of their errors, for instance all that lies beyond their reach: of that their disagreement knows nothing.
     """
 
     factor: float = 1.0
-    """sqrt(sum e^2 / sum d^2) over all sites of all held-out states; 1 where nothing was measured."""
+    """What the deviation is multiplied by."""
+    common: float = 0.0
+    """The error that members share, in t."""
     known: float | None = None
     """Predicted error, in t, that 99 % of the held-out sites stay below; None where nothing was measured."""
-    correlation: float | None = None
-    """Rank correlation of predicted and true error over sites."""
-    state_correlation: float | None = None
-    """The same over states, of their root mean squares."""
-    states: int = 0
-    """Held-out states."""
-    predicted: tuple[float, ...] = ()
-    """Root mean square predicted error in bins of equally many sites, from certain to uncertain."""
-    true: tuple[float, ...] = ()
-    """Root mean square true error in the same bins."""
+    held_out: Reliability | None = None
+    """Predicted beside true errors on the states that this was fitted to."""
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Calibration:
+        """From ``dataclasses.asdict`` of one, as JSON. Raises ValueError or TypeError when it is none."""
+        parts = dict(plain)
+        found = parts.pop("held_out", None)
+        if found is not None:
+            plain = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+            found = Reliability(**plain)
+        calibration = cls(**parts, held_out=found)
+        if not (0 < calibration.factor < math.inf and 0 <= calibration.common < math.inf):
+            raise ValueError(f"factor {calibration.factor} with common error {calibration.common}")
+        return calibration
 
 
 class Committee(Model):
@@ -123,16 +148,9 @@ class Committee(Model):
             record = json.loads((folder / RECORD).read_text())
             if int(record["format"]) > FORMAT:
                 raise UserError(f"{folder} of format {record['format']}", allowed=f"formats up to {FORMAT}")
-            plain: dict[str, Any] = {
-                k: tuple(v) if isinstance(v, list) else v for k, v in record["calibration"].items()
-            }
-            members, calibration = [str(name) for name in record["members"]], Calibration(**plain)
+            members, calibration = [str(x) for x in record["members"]], Calibration.from_dict(record["calibration"])
             if any(Path(name).name != name for name in members):
-                raise UserError(
-                    f"{folder / RECORD} names members outside its folder", allowed="names of files beside it"
-                )
-            if not (math.isfinite(calibration.factor) and calibration.factor > 0):
-                raise UserError(f"{folder / RECORD} with factor {calibration.factor}", allowed="a positive number")
+                raise UserError(f"{folder / RECORD} names members outside its folder", allowed="files beside it")
             provenance = dict(record["provenance"])
         except UserError:
             raise
@@ -145,14 +163,16 @@ class Committee(Model):
     def __repr__(self) -> str:
         c = self.calibration
         known = f", 99 % of held-out sites below {c.known:.2g} t" if c.known is not None else ", not calibrated"
-        return f"Committee of {len(self.members)} (error = {c.factor:.2f} x deviation{known}) of {self.members[0]!r}"
+        law = f"error^2 = ({c.factor:.2f} x deviation)^2 + ({c.common:.2g} t)^2"
+        return f"Committee of {len(self.members)} ({law}{known}) of {self.members[0]!r}"
 
 
 class CommitteeField(NetworkField):
     """Mean energy and field of a committee on one lattice; ``torque_error`` of its result is the predicted error.
 
-    For each site, that is factor * sqrt( sum_k |T_k - mean T|^2 / (3 (M - 1)) ) over the M members' torque parts
-    T_k = H_k - (H_k . S) S / |S|^2: the expected root mean square error of the mean torque per Cartesian component.
+    For each site, that is the :class:`Calibration` of d = sqrt( sum_k |T_k - mean T|^2 / (3 (M - 1)) ) over the M
+    members' torque parts T_k = H_k - (H_k . S) S / |S|^2: the expected root mean square error of the mean torque per
+    Cartesian component.
     (B. Lakshminarayanan, A. Pritzel, C. Blundell, arXiv:1612.01474, for committees of networks that differ by seed.)
     """
 
@@ -173,10 +193,11 @@ class CommitteeField(NetworkField):
         # relative to the first, members that agree do so without rounding
         fields = torch.stack([result.field - first for result in results])
         mean = fields.mean(0)
+        c, deviation = self.calibration, torque_deviation(fields - mean, spins.to(mean))
         return FieldResult(
             energy=torch.stack([result.energy for result in results]).mean(0),
             field=first + mean,
-            torque_error=self.calibration.factor * torque_deviation(fields - mean, spins.to(mean)),
+            torque_error=torch.hypot(c.factor * deviation, torch.full_like(deviation, c.common)),
         )
 
 

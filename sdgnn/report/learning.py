@@ -68,23 +68,22 @@ def _row(one: dict, name: str) -> dict:
 def _calibration(outcome: Learned) -> Section:
     shown = {f"round {k}": outcome.rounds[k]["reliability"] for k in sorted({0, len(outcome.rounds) - 1})}
     curves = {name: (found["predicted"], found["true"]) for name, found in shown.items()}
-    # measure() scales the curve by the factor that would be right; the committee predicted without it
-    plain = {name: ([x / shown[name]["factor"] for x in p], t) for name, (p, t) in curves.items()}
     rows = [
-        [str(one["round"]), f"{one['calibration']['factor']:.2f}", str(one["calibration"]["states"]),
-         f"{one['calibration']['known']:.4f}", f"{one['reliability']['factor']:.2f}",
+        [str(one["round"]), f"{one['calibration']['factor']:.2f}", f"{one['calibration']['common']:.4f}",
+         str(one["validation_states"]), f"{one['calibration']['known']:.4f}", f"{one['reliability']['ratio']:.2f}",
          _number(one["reliability"]["correlation"]), _number(one["reliability"]["state_correlation"])]
         for one in outcome.rounds
     ]  # fmt: skip
-    head = ["round", "factor", "validation states", "99 % of sites below (t)", "true / predicted on fresh states",
-            "correlation, sites", "correlation, states"]  # fmt: skip
+    head = ["round", "factor", "common (t)", "validation states", "99 % of sites below (t)",
+            "true / predicted on fresh states", "correlation, sites", "correlation, states"]  # fmt: skip
     return Section(
         "Predicted against true error",
-        ["The predicted error of a site's torque is the standard deviation over the members times a factor, which is "
-         "fitted on the validation states. Here it is checked on the fresh states, which took no part in that. Rank "
-         "correlations tell whether sites, or states, of larger predicted error have the larger true error."],
+        ["The predicted error e of a site's torque follows from the standard deviation d over the members, "
+         "e² = (factor d)² + common²; both numbers are fitted on the validation states. Here it is checked on the "
+         "fresh states, which took no part in that. Rank correlations tell whether sites, or states, of larger "
+         "predicted error have the larger true error."],
         [Table(head, rows, "calibration")],
-        [Figure.of(reliability_curves(plain), "True against predicted error on fresh states, in bins of sites.")],
+        [Figure.of(reliability_curves(curves), "True against predicted error on fresh states, in bins of sites.")],
     )  # fmt: skip
 
 

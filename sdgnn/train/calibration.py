@@ -5,17 +5,22 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.optimize import nnls
 from scipy.stats import spearmanr
 
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
-from sdgnn.nn.committee import Calibration, Committee
+from sdgnn.nn.committee import Calibration, Committee, Reliability
 from sdgnn.train.metrics import not_empty, torque_part
 
 BINS = 10
 """Bins of the reliability curve."""
 KNOWN = 0.99
 """Part of the held-out sites whose predicted error lies in the known region."""
+ROUNDS = 20
+"""Repetitions of the weighted least squares, which settle within a few."""
+SMALL = 1e-3
+"""Share of the mean square error below which deviations say nothing of it."""
 
 
 def calibrate(committee: Committee, labels: LabelSet, batch: int = 16) -> Committee:
@@ -31,9 +36,9 @@ def calibrate(committee: Committee, labels: LabelSet, batch: int = 16) -> Commit
     return calibrated
 
 
-def reliability(committee: Committee, labels: LabelSet, batch: int = 16) -> Calibration:
-    """What the committee's calibration is worth on other labels: ``factor`` is 1 where it holds exactly."""
-    return measure(*errors(committee, labels, batch))
+def reliability(committee: Committee, labels: LabelSet, batch: int = 16) -> Reliability:
+    """What the committee's predicted errors are worth on other labels."""
+    return compare_errors(*errors(committee, labels, batch))
 
 
 def errors(
@@ -52,34 +57,54 @@ def errors(
     return torch.cat(predicted).numpy(), torch.cat(true).numpy()
 
 
-def measure(predicted: Float[np.ndarray, "state site"], true: Float[np.ndarray, "state site"]) -> Calibration:
-    """The calibration that turns predicted deviations into errors of the true size, with its reliability curve.
+def measure(deviation: Float[np.ndarray, "state site"], true: Float[np.ndarray, "state site"]) -> Calibration:
+    """The calibration that turns the members' deviations into errors of the true size.
 
-    factor^2 = sum true^2 / sum predicted^2, so that the predicted and true root mean squares agree. Correlations
-    are Spearman's. Raises UserError when all predicted values are zero.
+    Minimises sum log v + e^2 / v over sites with v = factor^2 d^2 + common^2 (the likelihood of normal errors), by
+    least squares with weights 1 / v^2, repeated; then scales both so that predicted and true root mean squares agree.
+    Where deviations turn out to say nothing, common is 0. Raises UserError when all deviations are zero.
     """
-    if not predicted.size or not np.any(predicted):
+    if not deviation.size or not np.any(deviation):
         raise UserError(
             "a committee whose members agree exactly",
             allowed="members that differ",
             fix="train them from different seeds",
         )
-    factor = float(np.sqrt(np.square(true).sum() / np.square(predicted).sum()))
-    scaled = factor * predicted
-    order = np.argsort(scaled, axis=None, kind="stable")
+    d2, e2 = np.square(deviation).ravel(), np.square(true).ravel()
+    columns = np.stack([d2 / d2.mean(), np.ones_like(d2)], axis=1)
+    parts = np.array([e2.mean() / 2, e2.mean() / 2])
+    for _ in range(ROUNDS):
+        v = columns @ parts
+        parts = nnls(columns / v[:, None], e2 / v)[0]
+        parts *= e2.mean() / (columns @ parts).mean()
+        if parts[0] < SMALL * parts[1]:
+            parts = np.array([e2.mean(), 0.0])
+            break
+        parts = np.maximum(parts, SMALL**2 * e2.mean())
+    predicted = np.sqrt(columns @ parts).reshape(deviation.shape)
+    return Calibration(
+        factor=float(np.sqrt(parts[0] / d2.mean())),
+        common=float(np.sqrt(parts[1])),
+        known=float(np.quantile(predicted, KNOWN)),
+        held_out=compare_errors(predicted, true),
+    )
+
+
+def compare_errors(predicted: Float[np.ndarray, "state site"], true: Float[np.ndarray, "state site"]) -> Reliability:
+    """Predicted beside true errors: ratio, Spearman's correlations, and the curve in bins of equally many sites."""
+    order = np.argsort(predicted, axis=None, kind="stable")
     bins = np.array_split(order, min(BINS, order.size))
 
     def rms(values: np.ndarray) -> tuple[float, ...]:
         return tuple(float(np.sqrt(np.square(values.ravel()[one]).mean())) for one in bins)
 
     per_state = [np.sqrt(np.square(values).mean(1)) for values in (predicted, true)]
-    return Calibration(
-        factor=factor,
-        known=float(np.quantile(scaled, KNOWN)),
+    return Reliability(
+        ratio=float(np.sqrt(np.square(true).sum() / np.square(predicted).sum())),
         correlation=_rank_correlation(predicted.ravel(), true.ravel()),
         state_correlation=_rank_correlation(*per_state),
         states=len(predicted),
-        predicted=rms(scaled),
+        predicted=rms(predicted),
         true=rms(true),
     )
 

@@ -22,7 +22,7 @@ LATTICE = Lattice.triangular(6, 6)
 SMALL = Lattice.triangular(4, 4)
 COMMITTEE = Committee(
     [Network(NetworkSettings(layers=1, channels=2, bond_functions=3), LATTICE, seed) for seed in range(2)],
-    Calibration(factor=1.0, known=1.0, states=1),
+    Calibration(factor=1.0, known=1.0),
 )
 FIELD = COMMITTEE.on(LATTICE)
 

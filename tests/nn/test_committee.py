@@ -13,7 +13,7 @@ from sdgnn import Lattice, spins
 from sdgnn.errors import UserError
 from sdgnn.fields import Zeeman
 from sdgnn.nn import Network, NetworkSettings
-from sdgnn.nn.committee import Calibration, Committee, torque_deviation
+from sdgnn.nn.committee import Calibration, Committee, Reliability, torque_deviation
 
 SMALL = NetworkSettings(layers=1, channels=2, bond_functions=3)
 LATTICE = Lattice.triangular(4, 4)
@@ -78,13 +78,15 @@ def test_errors_scale_with_the_factor_and_add_in_squares() -> None:
     tripled = Committee(members, Calibration(factor=3.0)).on(LATTICE, torch.float64)
     error = plain(STATES).torque_error
     assert torch.allclose(tripled(STATES).torque_error, 3 * error, rtol=1e-12)
+    shared = Committee(members, Calibration(factor=3.0, common=0.2)).on(LATTICE, torch.float64)
+    assert torch.allclose(shared(STATES).torque_error, (9 * error**2 + 0.04).sqrt(), rtol=1e-12)
     assert torch.allclose((plain + Zeeman(LATTICE, (0.0, 0.0, 1.0)))(STATES).torque_error, error, rtol=1e-12)
     assert torch.allclose((plain + tripled)(STATES).torque_error, 10**0.5 * error, rtol=1e-12)
     assert Zeeman(LATTICE, (0.0, 0.0, 1.0))(STATES).torque_error is None
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
-    calibration = Calibration(1.7, 0.02, 0.6, None, 4, (0.1, 0.2), (0.1, 0.3))
+    calibration = Calibration(1.7, 0.004, 0.02, Reliability(1.0, 0.6, None, 4, (0.1, 0.2), (0.1, 0.3)))
     committee = Committee([network(seed) for seed in range(2)], calibration)
     assert committee.save(tmp_path / "model", {"made": "here"}) == tmp_path / "model"
     loaded = sdgnn.load(tmp_path / "model")
@@ -103,7 +105,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     [
         {"format": 99}, {"members": []}, {"members": ["../elsewhere.safetensors", "member-1.safetensors"]},
         {"members": ["missing.safetensors", "member-1.safetensors"]}, {"calibration": {"factr": 1.0}},
-        {"calibration": {"factor": -1.0}}, {"calibration": None}, {"provenance": 3},
+        {"calibration": {"factor": -1.0}}, {"calibration": {"common": -0.1}}, {"calibration": None}, {"provenance": 3},
     ],
     ids=str,
 )  # fmt: skip
