@@ -13,7 +13,8 @@ sum C_abc f*_a f*_b f*_c        three kinds whose parities multiply to +       b
 =============================== ============================================== =================================
 
 all even, exact under spin rotation x time reversal x point group x translations. Inner products take the place of
-normalised phases, so that every invariant is a polynomial, smooth where a multiplet vanishes. Source: Zhang, Zhang and
+normalised phases, so that every invariant is a polynomial, smooth where a multiplet vanishes. Of a multiplet of three
+(cubic groups) two numbers are kept; products of more members make up for the third. Source: Zhang, Zhang and
 Chern, arXiv:2201.00798 (doi:10.48550/arXiv.2201.00798); for spins, Zhang et al., arXiv:2501.06171
 (doi:10.48550/arXiv.2501.06171).
 """
