@@ -37,6 +37,10 @@ The pipeline, one command a stage, each with its YAML file in configs/:
   sdgnn simulate configs/triangular/quench.yaml     a quench of a larger lattice
   sdgnn analyze  configs/triangular/analyze.yaml    chirality, structure factor, domain length
 
+Or in rounds, on the states that the dynamics itself reaches:
+
+  sdgnn learn    configs/triangular/learn.yaml      labels, committee, dynamics, labels where it disagrees, ...
+
 All of it in minutes: [bold]sdgnn demo[/bold]. Any key of a file can be set on the line: [bold]solver.kT=0.1[/bold].
 Every run makes one folder (results/... or the key output), with its config.yaml and the versions it ran with.""",
 )
