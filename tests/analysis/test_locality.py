@@ -23,6 +23,17 @@ def test_heisenberg_floor_in_closed_form() -> None:
     np.testing.assert_allclose(floor.rmse, expected, rtol=0.08, atol=1e-12)
     assert floor.rms == pytest.approx(math.sqrt(inner + outer), rel=0.08)
     np.testing.assert_allclose(floor.r2[-1], 1.0)
+    # the stated error is a standard error: four of them cover, and it is near 1 / sqrt(2 * 40 * 19) = 2.6 %
+    assert (np.abs(floor.rmse - expected) <= 4 * floor.rmse_error + 1e-12).all()
+    assert 0.013 < floor.rmse_error[1] / floor.rmse[1] < 0.05
+
+
+def test_the_error_shrinks_with_more_environments() -> None:
+    """As 1 / sqrt(environments): a quarter from sixteen times as many, within a factor of two either way."""
+    field = Heisenberg(Lattice.triangular(6, 6), [1.0])
+    few, many = (locality_floor(field, [0], environments=n, redraws=4).rmse_error[0] for n in (10, 160))
+    assert 2 < few / many < 8
+    assert math.isnan(locality_floor(field, [0], environments=1, redraws=4).rmse_error[0])
 
 
 def test_a_field_that_sees_nothing_has_no_floor() -> None:
