@@ -28,7 +28,7 @@ def error_by_round(states: Sequence[int], errors: Mapping[str, Sequence[float]],
             axes.plot(states, values, marker=MARKERS[k % 7], color=COLOURS[k % 7], label=name, gid=name)
         if target is not None:
             axes.axhline(target, color="black", lw=0.8, ls=":", gid="target")
-            axes.annotate("target", (1, target), xycoords=("axes fraction", "data"), ha="right", va="bottom")
+            axes.annotate("target", (0, target), xycoords=("axes fraction", "data"), ha="left", va="bottom")
         axes.set_yscale("log")
         axes.set_xlabel("training states")
         axes.set_ylabel("torque RMSE on fresh states ($t$)")
@@ -43,6 +43,7 @@ def reliability_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[floa
     """
     with style():
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator, NullFormatter
 
         figure = Figure(figsize=(3.6, 3.2), layout="constrained")
         axes = figure.subplots()
@@ -52,6 +53,10 @@ def reliability_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[floa
         for k, (name, (predicted, true)) in enumerate(curves.items()):
             axes.plot(predicted, true, marker=MARKERS[k % 7], color=COLOURS[k % 7], label=name, gid=name)
         axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("predicted torque error ($t$)")
         axes.set_ylabel("true torque error ($t$)")
         axes.legend()
