@@ -192,7 +192,7 @@ def test_keys_are_documented() -> None:
 def test_shipped_configurations_are_valid(path: Path) -> None:
     from sdgnn.config.index import COMMANDS as CONFIG_OF
 
-    named = {"labels": "generate", "larger": "generate", "quench": "simulate"}.get(path.stem, path.stem)
+    named = {"labels": "generate", "larger": "generate", "test": "generate", "quench": "simulate"}.get(path.stem, path.stem)
     command = "benchmark accuracy" if path.parent.name == "benchmarks" else named
     CONFIG_OF[command].load(path)
 
@@ -269,6 +269,11 @@ def test_errors_stand_beside_the_floor_where_asked(folder: Path) -> None:
     assert rows["Heisenberg, 1 shell"]["floor_torque_rmse"] > 0
     assert rows["Heisenberg, 1 shell"]["reach"] == pytest.approx(1)
     assert "floor_torque_rmse" not in rows["network"]
+    Network(NetworkSettings(layers=1, channels=2), Lattice.triangular(4, 4)).save(folder / "model")
+    larger = ["floor.size=[8,8]", "floor.environments=2", "floor.redraws=2", "output=larger"]
+    assert sdgnn("evaluate", "model", "labels/labels.h5", *larger, "--json", "errors.json").exit_code == 0
+    rows = {row["field"]: row for row in json.loads((folder / "errors.json").read_text())["sets"][0]["rows"]}
+    assert rows["network"]["floor_torque_rmse"] > 0
 
 
 def test_evaluate_refuses_what_does_not_fit(folder: Path) -> None:

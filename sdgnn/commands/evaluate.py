@@ -12,7 +12,7 @@ import torch
 from sdgnn.commands.console import console, say, timed
 from sdgnn.commands.floors import families_of, with_floors
 from sdgnn.config.commands import EvaluateConfig
-from sdgnn.config.locality import FloorConfig
+from sdgnn.config.locality import LabelFloorConfig
 from sdgnn.data import LabelSet
 from sdgnn.data.solvers import build
 from sdgnn.files import atomic_path
@@ -56,14 +56,17 @@ def compare_network(
     labels: LabelSet,
     training: Sequence[LabelSet],
     dtype: torch.dtype = torch.float32,
-    floor: FloorConfig | None = None,
+    floor: LabelFloorConfig | None = None,
 ) -> Comparison:
     """The network and the 1- and 5-shell Heisenberg models fitted to ``training``, all judged on ``labels``.
 
     With ``floor``, beside them the locality floor. Raises UserError where that is asked for and the labels'
     Hamiltonian is not known.
     """
-    exact = build(labels.origin, labels.lattice) if floor is not None else None
+    exact = None
+    if floor is not None:
+        lattice = labels.lattice if floor.size is None else labels.lattice.resized(*floor.size)
+        exact = build(labels.origin, lattice)
     fields = {"network": network.on(labels.lattice, dtype=dtype), **baselines(training, labels.lattice)}
     errors = compare(fields, labels)
     if floor is None or exact is None:

@@ -11,7 +11,7 @@ from pydantic import field_validator
 
 from sdgnn.analysis.observers import NAMES as OBSERVERS
 from sdgnn.config.base import Config, nearest
-from sdgnn.config.locality import FloorConfig
+from sdgnn.config.locality import LabelFloorConfig
 from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
 from sdgnn.config.runs import GuardConfig, InitialConfig, IntegratorConfig
 from sdgnn.data import Protocol, protocol_from_dict
@@ -68,7 +68,7 @@ class EvaluateConfig(Config):
     """Label sets that the Heisenberg models are fitted to; without any, each set in data serves for itself."""
     precision: Precision = "float32"
     """Precision of the network's arithmetic."""
-    floor: FloorConfig | None = None
+    floor: LabelFloorConfig | None = None
     """Show the locality floor beside the errors of random and noisy ordered states: the smallest error at the reach of
     each field. Measured by diagonalisation, for labels of a known Hamiltonian; floor={} takes the defaults."""
     output: Path | None = None

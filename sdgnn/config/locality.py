@@ -93,6 +93,13 @@ class FloorConfig(Config):
     """Times that the far spins are redrawn, for each environment and radius."""
 
 
+class LabelFloorConfig(FloorConfig):
+    """The floor beside errors on labels, from their own Hamiltonian."""
+
+    size: tuple[Count, ...] | None = None
+    """Unit cells along each primitive vector of the lattice that is diagonalised; without it, the labels' lattice."""
+
+
 class LocalityConfig(FloorConfig):
     """The smallest torque error of any model that sees only so far, by reach and family of states."""
 
