@@ -192,7 +192,9 @@ def test_keys_are_documented() -> None:
 def test_shipped_configurations_are_valid(path: Path) -> None:
     from sdgnn.config.index import COMMANDS as CONFIG_OF
 
-    named = {"labels": "generate", "larger": "generate", "test": "generate", "quench": "simulate"}.get(path.stem, path.stem)
+    named = {"labels": "generate", "larger": "generate", "test": "generate", "quench": "simulate"}.get(
+        path.stem, path.stem
+    )
     command = "benchmark accuracy" if path.parent.name == "benchmarks" else named
     CONFIG_OF[command].load(path)
 
