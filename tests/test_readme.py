@@ -11,14 +11,17 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def test_the_python_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
+    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(examples) == README.count("```python")
     scope: dict = {}
-    exec(compile(example, "README.md", "exec"), scope)
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), scope)
     printed = capsys.readouterr().out
     assert "torch.Size([2, 144, 3])" in printed
     assert "replica" in printed
     assert scope["run"].spins.shape == (2, 144, 3)
+    assert scope["field"].lattice.n_sites == 96 * 96
 
 
 def test_every_file_it_names_exists() -> None:
