@@ -117,10 +117,6 @@ class Objective:
 
         needs first derivatives alone; eps = (machine epsilon)^(1/3) balances truncation, of order eps^2, and rounding.
         The energy term takes the mean of both ends, which differs from E(S) by the same order.
-
-        Measured on one core (3 layers, 12 channels, four 12x12 states, float32): 0.21 s, against 0.32 s for a double
-        backward, which moreover has to do without kernels that are differentiable only once. The two gradients differ
-        by 4e-9 of their length in float64 and by 9e-5 in float32.
         """
         at = spins.detach().requires_grad_()
         with torch.enable_grad():
