@@ -9,7 +9,14 @@ from sdgnn.nn.behler_parrinello import BehlerParrinello
 from sdgnn.nn.distances import Distances
 from sdgnn.nn.model import Model
 from sdgnn.nn.network import Network
-from sdgnn.nn.settings import BehlerParrinelloSettings, DistancesSettings, NetworkSettings, Settings
+from sdgnn.nn.settings import (
+    BehlerParrinelloSettings,
+    DistancesSettings,
+    NetworkSettings,
+    Settings,
+    TwoEnergiesSettings,
+)
+from sdgnn.nn.two_energies import TwoEnergies
 
 
 def create(settings: Settings, lattice: Lattice, seed: int = 0) -> Model:
@@ -20,6 +27,8 @@ def create(settings: Settings, lattice: Lattice, seed: int = 0) -> Model:
     match settings:
         case NetworkSettings():
             return Network(settings, lattice, seed)
+        case TwoEnergiesSettings():
+            return TwoEnergies(settings, lattice, seed)
         case DistancesSettings():
             return Distances(settings, lattice, seed)
         case BehlerParrinelloSettings():

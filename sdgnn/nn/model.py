@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
+from sdgnn.nn.potentials import Potentials
 
 if TYPE_CHECKING:
     from sdgnn.nn.bound import NetworkField
@@ -60,6 +61,10 @@ class Model(nn.Module, ABC):
         from sdgnn.nn.bound import NetworkField
 
         return NetworkField(self, lattice, dtype)
+
+    def potentials(self, field: NetworkField) -> Potentials:
+        """The energies behind ``field``, this model on a lattice, and how they make it: here H = -dE/dS."""
+        return Potentials((field.site_energies,))
 
     def save(self, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None) -> Path:
         """Write settings, lattice family, weights and provenance to one file; see :mod:`sdgnn.nn.storage`."""

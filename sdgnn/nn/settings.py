@@ -16,17 +16,29 @@ class ModelSettings(BaseModel):
     """Name of the kind."""
 
 
-class NetworkSettings(ModelSettings):
-    """Size of the equivariant network."""
+class EquivariantSettings(ModelSettings):
+    """Size of the equivariant network, alone or as a part of a model."""
 
-    kind: Literal["network"] = "network"
-    """The equivariant network of this package."""
     layers: int = Field(2, ge=1, le=16)
     """Rounds of messages between neighbours. Energies reach ``layers + 1`` bonds, fields twice as far."""
     channels: int = Field(8, ge=1, le=256)
     """Features of each kind on every directed bond. Cost and parameters grow with the square."""
     bond_functions: int = Field(5, ge=3, le=32)
     """Functions of S_i . S_j on a bond: Chebyshev polynomials and one that goes as sqrt((1 + S_i . S_j) / 2)."""
+
+
+class NetworkSettings(EquivariantSettings):
+    """Size of the equivariant network."""
+
+    kind: Literal["network"] = "network"
+    """The equivariant network of this package."""
+
+
+class TwoEnergiesSettings(EquivariantSettings):
+    """Size of each of two equivariant networks whose energies make a field that need not be a gradient."""
+
+    kind: Literal["two-energies"] = "two-energies"
+    """H = -dE_A/dS + S x (-dE_B/dS), for labels of electrons out of equilibrium."""
 
 
 class BehlerParrinelloSettings(ModelSettings):
@@ -67,6 +79,7 @@ def _kind(settings: Any) -> Any:
 
 Settings = Annotated[
     Annotated[NetworkSettings, Tag("network")]
+    | Annotated[TwoEnergiesSettings, Tag("two-energies")]
     | Annotated[BehlerParrinelloSettings, Tag("behler-parrinello")]
     | Annotated[DistancesSettings, Tag("distances")],
     Discriminator(_kind),

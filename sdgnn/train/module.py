@@ -56,7 +56,7 @@ class TrainingModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         loss, field = self._objective(
-            self._bound["train"][batch.which].site_energies,
+            self.network.potentials(self._bound["train"][batch.which]),
             batch.spins,
             self.network.constant,
             batch.field,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,10 +11,8 @@ from torch import Tensor
 
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
+from sdgnn.nn.potentials import Energies, Potentials
 from sdgnn.train.metrics import not_empty, torque_part
-
-Energies = Callable[[Tensor], Tensor]
-"""Site energies (replica, site) of spins (replica, site, 3), differentiable in spins and parameters."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ class Objective:
 
     def __call__(
         self,
-        energies: Energies,
+        potentials: Potentials,
         spins: Float[Tensor, "replica site 3"],
         shift: Float[Tensor, ""],
         true_field: Float[Tensor, "replica site 3"],
@@ -109,27 +107,51 @@ class Objective:
     ) -> tuple[Float[Tensor, ""], Float[Tensor, "replica site 3"]]:
         """A scalar with the value of L and its gradient in the parameters, and the predicted field.
 
-        With the constants g_i = dL/dH_i and H_i = -dE/dS_i, the chain rule reads dL/dtheta = -d/dtheta sum_i g_i .
-        dE/dS_i: the derivative of E along g. A central difference of E along u = g / max_i |g_i|,
+        The field is made of the slopes G_i = -dE/dS_i of one energy or several. With the constants g_i = dL/dG_i, the
+        chain rule reads dL/dtheta = -d/dtheta sum_i g_i . dE/dS_i, a sum over the energies: the derivative of each E
+        along its g. With H = G that is dL/dH; a part S x G gives g = dL/dH x S. A central difference of E along
+        u = g / max_i |g_i|,
 
             dL/dtheta = - max|g| d/dtheta [E(S + eps u) - E(S - eps u)] / (2 eps)
                         + dL/dE d/dtheta [E(S + eps u) + E(S - eps u)] / 2
 
         needs first derivatives alone; eps = (machine epsilon)^(1/3) balances truncation, of order eps^2, and rounding.
-        The energy term takes the mean of both ends, which differs from E(S) by the same order.
+        The energy term, of the first energy, takes the mean of both ends, which differs from E(S) by the same order.
         """
-        at = spins.detach().requires_grad_()
+        totals, slopes = zip(*(_slope(energies, spins) for energies in potentials.energies), strict=True)
         with torch.enable_grad():
-            total = energies(at).sum(-1)
-            (slope,) = torch.autograd.grad(total.sum(), at)
-            field, energy = (-slope).requires_grad_(), total.detach().requires_grad_()
+            slopes = tuple(slope.requires_grad_() for slope in slopes)
+            field, energy = potentials.compose(spins, slopes), totals[0].requires_grad_()
             value = self.loss(spins, field, energy, shift, true_field, true_energy)
-            along, weight = torch.autograd.grad(value, (field, energy), retain_graph=True, allow_unused=True)
-        eps = torch.finfo(spins.dtype).eps ** (1 / 3)
-        size = along.norm(dim=-1).amax(-1).clamp_min(torch.finfo(spins.dtype).tiny)
-        step = eps * along / size[:, None, None]
-        up, down = energies(torch.cat([spins + step, spins - step])).sum(-1).chunk(2)
-        surrogate = -(size * (up - down)).sum() / (2 * eps)
-        if weight is not None:
-            surrogate = surrogate + (weight * (up + down)).sum() / 2
+            *along, weight = torch.autograd.grad(value, (*slopes, energy), retain_graph=True, allow_unused=True)
+        weights = [weight, *(None for _ in slopes[1:])]
+        surrogate = torch.stack(
+            [_along(*part, spins) for part in zip(potentials.energies, along, weights, strict=True)]
+        ).sum()
         return surrogate - surrogate.detach() + value, field.detach()
+
+
+def _slope(
+    energies: Energies, spins: Float[Tensor, "replica site 3"]
+) -> tuple[Float[Tensor, " replica"], Float[Tensor, "replica site 3"]]:
+    """E and -dE/dS, as constants."""
+    at = spins.detach().requires_grad_()
+    with torch.enable_grad():
+        total = energies(at).sum(-1)
+        (slope,) = torch.autograd.grad(total.sum(), at)
+    return total.detach(), -slope
+
+
+def _along(
+    energies: Energies,
+    direction: Float[Tensor, "replica site 3"],
+    weight: Float[Tensor, " replica"] | None,
+    spins: Float[Tensor, "replica site 3"],
+) -> Float[Tensor, ""]:
+    """-(derivative of E along a direction) + weight E, by a central difference; differentiable in parameters."""
+    eps = torch.finfo(spins.dtype).eps ** (1 / 3)
+    size = direction.norm(dim=-1).amax(-1).clamp_min(torch.finfo(spins.dtype).tiny)
+    step = eps * direction / size[:, None, None]
+    up, down = energies(torch.cat([spins + step, spins - step])).sum(-1).chunk(2)
+    derivative = -(size * (up - down)).sum() / (2 * eps)
+    return derivative if weight is None else derivative + (weight * (up + down)).sum() / 2

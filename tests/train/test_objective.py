@@ -15,6 +15,7 @@ from sdgnn import Lattice
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
+from sdgnn.nn.potentials import Potentials
 from sdgnn.train import judge
 from sdgnn.train.objective import Objective, Scales
 
@@ -54,7 +55,7 @@ def double_backward(objective: Objective, network: nn.Module, labels: LabelSet, 
 def single_backward(
     objective: Objective, network: nn.Module, labels: LabelSet, shift: Tensor, dtype: torch.dtype = torch.float64
 ) -> list[Tensor]:
-    loss, _ = objective(network, labels.spins.to(dtype), shift, labels.field.to(dtype), labels.energy)
+    loss, _ = objective(Potentials((network,)), labels.spins.to(dtype), shift, labels.field.to(dtype), labels.energy)
     return list(torch.autograd.grad(loss, [*network.parameters(), shift]))
 
 
@@ -92,7 +93,7 @@ def test_gradient_of_the_network_equals_differences_of_the_loss():
     weights = list(network.parameters())
 
     def value() -> tuple[Tensor, Tensor]:
-        return objective(field.site_energies, labels.spins, network.constant, labels.field, labels.energy)
+        return objective(network.potentials(field), labels.spins, network.constant, labels.field, labels.energy)
 
     gradient = torch.autograd.grad(value()[0], weights)
     length = torch.sqrt(sum((g.square().sum() for g in gradient), torch.zeros(())))
@@ -133,7 +134,7 @@ def test_states_with_a_perfect_field_add_nothing():
 
 def test_value_and_field_are_those_of_the_prediction():
     network, objective, labels, shift = setting(torch.float64, WEIGHTS["all"])
-    value, field = objective(network, labels.spins, shift, labels.field, labels.energy)
+    value, field = objective(Potentials((network,)), labels.spins, shift, labels.field, labels.energy)
     at = labels.spins.clone().requires_grad_()
     energy = network(at).sum(-1)
     (slope,) = torch.autograd.grad(energy.sum(), at)
@@ -172,7 +173,7 @@ def test_each_term_counts_its_own_error():
 def test_labels_without_energy():
     network, objective, labels, shift = setting(torch.float64, WEIGHTS["all"])
     bare = replace(labels, energy=None)
-    value, _ = objective(network, bare.spins, shift, bare.field, None)
+    value, _ = objective(Potentials((network,)), bare.spins, shift, bare.field, None)
     value.backward()
     assert shift.grad is None
     assert Scales.of([bare]).energy == 1.0

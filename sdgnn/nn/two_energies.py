@@ -1,0 +1,104 @@
+"""A network of two energies, for fields that are no gradients: electrons that lag behind, baths, pumping."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.fields import FieldResult
+from sdgnn.lattice import Bonds, Lattice
+from sdgnn.nn.bound import NetworkField
+from sdgnn.nn.layers import Geometry
+from sdgnn.nn.model import Model
+from sdgnn.nn.network import Network
+from sdgnn.nn.potentials import Potentials, gradient_and_twist
+from sdgnn.nn.settings import NetworkSettings, TwoEnergiesSettings
+
+
+class TwoEnergies(Model):
+    """H_i = -dE_A/dS_i + S_i x (-dE_B/dS_i), with E_A and E_B two equivariant networks of the same size.
+
+    The second part turns what is downhill in E_B by a right angle about the spin, so it does work around closed paths.
+    Both energies are invariant under SO(3)_spin x time reversal x translations x point group. Hence H turns with the
+    spins and moves with the lattice; its first part is odd under time reversal, as every field in equilibrium, and its
+    second part even, as torques of electrons that dissipate or are driven.
+
+    For a single spin this holds every torque: a tangent field on a sphere is the sum of a gradient and a turned
+    gradient (Helmholtz and Hodge). For several spins it is a restriction, see ``docs/nonequilibrium.md``. Two
+    potentials for driven s-d electrons: P. Zhang and G.-W. Chern, npj Comput. Mater. 9, 32 (2023),
+    doi:10.1038/s41524-023-00990-0.
+
+    The energy that it reports is E_A, which its dynamics do not conserve. ``lattice`` and ``seed`` as for
+    :class:`~sdgnn.nn.network.Network`, with the same errors.
+    """
+
+    settings: TwoEnergiesSettings
+
+    def __init__(self, settings: TwoEnergiesSettings, lattice: Lattice, seed: int = 0) -> None:
+        super().__init__(settings, lattice)
+        size = NetworkSettings(
+            layers=settings.layers, channels=settings.channels, bond_functions=settings.bond_functions
+        )
+        other = int(np.random.SeedSequence(entropy=seed, spawn_key=(1,)).generate_state(1)[0])
+        self.energy_a, self.energy_b = Network(size, lattice, seed), Network(size, lattice, other)
+        for part in (self.energy_a, self.energy_b):
+            part.constant.requires_grad_(False)  # the whole has one of its own
+
+    @property
+    def reach(self) -> int:
+        """Number of bonds that a site's energies see."""
+        return self.energy_a.reach
+
+    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None) -> TwoEnergiesField:
+        """The field on a lattice: crystals, free positions and given bonds as for the network. Raises UserError."""
+        return TwoEnergiesField(self, lattice, dtype, bonds)
+
+    def potentials(self, field: NetworkField) -> Potentials:
+        """E_A and E_B, and H = G_A + S x G_B."""
+        assert isinstance(field, TwoEnergiesField)
+        return Potentials(tuple(part.site_energies for part in field.parts), gradient_and_twist)
+
+    def check_family(self, lattice: Lattice) -> None:
+        """Raises UserError on crystals of another family, and on free positions where there is no graph path."""
+        self.energy_a.check_family(lattice)
+
+    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Geometry:
+        return self.energy_a.tables(lattice, replicas, device, dtype)
+
+    def forward(self, spins: Float[Tensor, "site 3"], tables: Geometry) -> Float[Tensor, " site"]:
+        """Site energies of E_A without the constant per site, in units of t."""
+        return self.energy_a(spins, tables)
+
+    def __repr__(self) -> str:
+        s = self.settings
+        return (
+            f"Network of two energies for {self.family.name} lattices: {s.layers} layers, {s.channels} channels each, "
+            f"{self.n_parameters} weights; energies reach {self.reach} bonds, fields {2 * self.reach}"
+        )
+
+
+class TwoEnergiesField(NetworkField):
+    """Field H = G_A + S x G_B and energy E_A of a network of two energies on one lattice."""
+
+    network: TwoEnergies
+    parts: tuple[NetworkField, NetworkField]
+    """E_A and E_B, each with its own field G = -dE/dS."""
+
+    def __init__(
+        self, network: TwoEnergies, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None
+    ) -> None:
+        super().__init__(network, lattice, dtype)
+        self.parts = (network.energy_a.on(lattice, dtype, bonds), network.energy_b.on(lattice, dtype, bonds))
+
+    def site_energies(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site"]:
+        """Site energies of E_A without the constant per site, differentiable in spins and weights."""
+        return self.parts[0].site_energies(spins)
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        first, second = (part.evaluate(spins) for part in self.parts)
+        return FieldResult(
+            energy=first.energy + self.lattice.n_sites * float(self.network.constant.detach()),
+            field=gradient_and_twist(spins.detach(), (first.field, second.field)),
+        )
