@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.errors import UserError
+from sdgnn.hopping import BondDisorder, ExponentialHopping, as_disorder, as_hopping
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.neighbours import LENGTH_TOLERANCE
 
@@ -22,34 +23,41 @@ GAP = 1.2
 
 
 class SDModel:
-    """H = - sum_n t_n sum_<ij>_n (c+_i c_j + h.c.) - J sum_i S_i . (c+_i sigma c_i).
+    """H = - sum_<ij> t_ij (c+_i c_j + h.c.) - J sum_i S_i . (c+_i sigma c_i).
 
     ========= ================ =====================================================================
     symbol    argument         meaning
     ========= ================ =====================================================================
-    t_n       ``hopping[n-1]`` hopping of neighbour shell n; every periodic image is its own bond
+    t_ij      ``hopping``      t_n of the bond's neighbour shell n (``hopping[n-1]``), or a function t(r)
+                               of its length; every periodic image is its own bond
+    delta_ij  ``disorder``     makes it t_ij (1 + delta_ij), a number drawn for each bond; None for none
     J         ``exchange``     local exchange; sigma are Pauli matrices (no factor 1/2)
     S_i       ``spins``        (replica, site, 3) classical spins
     ========= ================ =====================================================================
 
-    Units t_1 = 1. Orbital ``2 i + s`` is spin s (0 up, 1 down) on site i. Crystals with vacancies
-    (:meth:`~sdgnn.lattice.Lattice.without`) have t_1 alone, between sites at the nearest-neighbour distance 1; on other
-    free positions, where hopping would depend on distance, UserError is raised.
+    Units t_1 = 1. Orbital ``2 i + s`` is spin s (0 up, 1 down) on site i. A function of the length
+    (:class:`~sdgnn.hopping.ExponentialHopping`) holds on all lattices. Neighbour shells are those of crystals; crystals
+    with vacancies (:meth:`~sdgnn.lattice.Lattice.without`) have t_1 alone, between sites at the nearest-neighbour
+    distance 1; on other free positions, UserError is raised.
     Source: Chern, Fan, Zhang, Zhang, arXiv:2602.18213.
     """
 
-    def __init__(self, lattice: Lattice, hopping: Sequence[float] = (1.0,), exchange: float = 3.0) -> None:
+    def __init__(
+        self,
+        lattice: Lattice,
+        hopping: Sequence[float] | ExponentialHopping | Mapping[str, Any] = (1.0,),
+        exchange: float = 3.0,
+        disorder: BondDisorder | Mapping[str, Any] | None = None,
+    ) -> None:
+        self.hopping = as_hopping(hopping)
+        self.disorder = as_disorder(disorder)
         try:
-            self.hopping = tuple(float(t) for t in hopping)
             self.exchange = float(exchange)
         except (TypeError, ValueError) as error:
-            raise UserError(f"hopping {hopping!r} with exchange {exchange!r}", allowed="numbers") from error
-        if not self.hopping or not np.isfinite(self.hopping).all() or not np.isfinite(self.exchange):
-            raise UserError(
-                f"hopping {list(self.hopping)} with exchange {self.exchange}",
-                allowed="one finite hopping per neighbour shell, nearest first, and a finite exchange",
-            )
-        if not lattice.is_crystal:
+            raise UserError(f"exchange {exchange!r}", allowed="a number") from error
+        if not np.isfinite(self.exchange):
+            raise UserError(f"exchange {self.exchange}", allowed="finite hopping and a finite exchange")
+        if not lattice.is_crystal and isinstance(self.hopping, tuple):
             _check_vacancies(lattice, len(self.hopping))
         self.lattice = lattice
         self._hoppings: dict[tuple[float, ...] | None, Tensor] = {}
@@ -60,19 +68,30 @@ class SDModel:
         return 2 * self.lattice.n_sites
 
     @cached_property
-    def _bonds(self) -> Bonds:
+    def bonds(self) -> Bonds:
+        """Bonds along which electrons hop."""
+        if isinstance(self.hopping, ExponentialHopping):
+            return self.lattice.bonds_within(self.hopping.cutoff)
         if self.lattice.is_crystal:
             return self.lattice.bonds(len(self.hopping))
         bonds = self.lattice.bonds_within(1.0)
         return replace(bonds, shell=np.zeros_like(bonds.shell))
+
+    @cached_property
+    def amplitudes(self) -> Float[np.ndarray, " bond"]:
+        """(bond,) t_ij of each of :attr:`bonds`, disorder included; positive where H has -t_ij."""
+        if isinstance(self.hopping, ExponentialHopping):
+            amplitude = self.hopping(np.linalg.norm(self.bonds.vector, axis=1))
+        else:
+            amplitude = np.array(self.hopping)[self.bonds.shell]
+        return amplitude if self.disorder is None else amplitude * (1 + self.disorder.draw(self.bonds))
 
     def hopping_matrix(self, twist: Sequence[float] | None = None) -> scipy.sparse.csr_array:
         """(site, site) spinless hopping part, with Bloch phases exp(i k . r_ij) on the bonds.
 
         ``twist`` holds the phase across the cell along each of its axes as a fraction of 2 pi; None means periodic.
         """
-        bonds = self._bonds
-        amplitude = -np.array(self.hopping)[bonds.shell]
+        bonds, amplitude = self.bonds, -self.amplitudes
         if twist is not None:
             if np.shape(twist) != (self.lattice.dim,):
                 raise UserError(f"twist {twist}", allowed=f"{self.lattice.dim} fractions of 2 pi, one per cell axis")
@@ -133,10 +152,24 @@ class SDModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers that name this Hamiltonian, without the lattice."""
-        return {"hopping": list(self.hopping), "exchange": self.exchange}
+        hopping = list(self.hopping) if isinstance(self.hopping, tuple) else self.hopping.model_dump()
+        disorder = {} if self.disorder is None else {"disorder": self.disorder.model_dump()}
+        return {"hopping": hopping, "exchange": self.exchange, **disorder}
+
+    @classmethod
+    def from_dict(cls, lattice: Lattice, data: Mapping[str, Any]) -> SDModel:
+        """The Hamiltonian that :meth:`to_dict` described, on ``lattice``. Raises UserError on other entries."""
+        if {"hopping", "exchange"} <= data.keys() <= {"hopping", "exchange", "disorder"}:
+            return cls(lattice, **data)
+        raise UserError(f"a Hamiltonian of {', '.join(data) or 'nothing'}", allowed="hopping, exchange and disorder")
 
     def __repr__(self) -> str:
-        return f"SDModel(hopping={list(self.hopping)}, exchange={self.exchange:g}) on {self.lattice!r}"
+        if isinstance(self.hopping, tuple):
+            hopping = str(list(self.hopping))
+        else:
+            hopping = f"{self.hopping.t:g} exp((1 - r) / {self.hopping.decay:g}) to {self.hopping.cutoff:g}"
+        disorder = "" if self.disorder is None else f", {self.disorder.distribution} disorder {self.disorder.width:g}"
+        return f"SDModel(hopping={hopping}{disorder}, exchange={self.exchange:g}) on {self.lattice!r}"
 
 
 def _check_vacancies(lattice: Lattice, hoppings: int) -> None:
@@ -146,6 +179,7 @@ def _check_vacancies(lattice: Lattice, hoppings: int) -> None:
         raise UserError(
             f"{hoppings} hopping(s) on a free lattice with bonds of length {length.min(initial=1):g} to "
             f"{length.max(initial=1):g}",
-            allowed="crystals; crystals with vacancies, with one hopping",
-            fix=f"on free positions, pairs nearer than {GAP} must be at distance 1",
+            allowed="crystals; crystals with vacancies, with one hopping; a function of distance on any positions",
+            fix=f"where hopping is one number, pairs nearer than {GAP} must be at distance 1; "
+            "or give an ExponentialHopping",
         )

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
+from sdgnn.amorphous import relaxed_positions
 from sdgnn.errors import UserError
 from sdgnn.neighbours import LENGTH_TOLERANCE, periodic_pairs, periodic_triangles
 from sdgnn.symmetry import PointOperation, integer_isometries
@@ -46,6 +47,22 @@ class Bonds:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    @cached_property
+    def reversed(self) -> Int[np.ndarray, " bond"]:
+        """(bond,) index of each bond given from its other end. Raises UserError unless each is there once from either.
+
+        Bonds of a :class:`Lattice` are.
+        """
+        forward = np.column_stack([self.source, self.target, self.vector])
+        if len(self) == 0:
+            return np.zeros(0, dtype=np.int64)
+        distance, back = cKDTree(forward).query(np.column_stack([self.target, self.source, -self.vector]))
+        if distance.max() > POSITION_TOLERANCE or not np.array_equal(back[back], np.arange(len(self))):
+            raise UserError(
+                "bonds that are not given from either end", allowed="each i -> j along r once, and j -> i along -r"
+            )
+        return back.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +174,21 @@ class Lattice:
         _refuse_coincidence(positions, cell, "sites")
         return cls(name="free", positions=positions, cell=cell)
 
+    @classmethod
+    def amorphous(cls, n_sites: int, dim: int = 2, seed: int = 0, min_distance: float = 0.8) -> Lattice:
+        """Positions without order in a square or cubic cell, none closer than ``min_distance``: a free lattice.
+
+        Random points pushed apart (:func:`~sdgnn.amorphous.relaxed_positions`), scaled so that the mean distance to the
+        nearest neighbour is 1. One seed gives one realisation. Raises UserError on other dimensions than 2 and 3, no
+        sites and a ``min_distance`` at which they would have to be ordered.
+        """
+        if dim not in (2, 3) or n_sites < 1 or not 0 <= min_distance < 1 or seed < 0:
+            raise UserError(
+                f"{n_sites} amorphous sites in {dim} dimensions, min_distance {min_distance}, seed {seed}",
+                allowed="at least one site in 2 or 3 dimensions, 0 <= min_distance < 1, seed >= 0",
+            )
+        return cls.free(*relaxed_positions(n_sites, dim, seed, min_distance))
+
     def without(self, sites: Any) -> Lattice:
         """What remains when ``sites`` (a list of their indices) are taken out: a free lattice in the same cell.
 
@@ -171,6 +203,17 @@ class Lattice:
         if len(taken) == self.n_sites:
             raise UserError(f"vacancies on all sites of {self!r}", allowed="at least one site that remains")
         return Lattice.free(np.delete(self.positions, taken.astype(np.int64), axis=0), self.cell)
+
+    def diluted(self, fraction: float, seed: int = 0) -> Lattice:
+        """What remains when a random ``fraction`` of the sites is taken out: a free lattice in the same cell.
+
+        The number of vacancies is ``fraction`` times that of the sites, rounded. Raises UserError unless
+        0 <= fraction < 1 and at least one site remains.
+        """
+        if not 0 <= fraction < 1:
+            raise UserError(f"vacancies on a fraction {fraction} of the sites", allowed="0 <= fraction < 1")
+        count = round(fraction * self.n_sites)
+        return self.without(np.sort(np.random.default_rng(seed).choice(self.n_sites, count, replace=False)))
 
     # -- size and naming ----------------------------------------------------------------------------------------
 

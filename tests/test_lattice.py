@@ -264,3 +264,69 @@ def test_vacancies_take_their_bonds_with_them() -> None:
 def test_impossible_vacancies_are_refused(sites: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
         Lattice.honeycomb(3, 3).without(list(sites) if isinstance(sites, range) else sites)
+
+
+@pytest.mark.parametrize(("n_sites", "dim"), [(1, 2), (2, 2), (9, 3), (60, 2), (400, 2), (200, 3)])
+def test_amorphous_sites_keep_their_distance(n_sites: int, dim: int) -> None:
+    """No two sites, images included, are closer than min_distance; the nearest are at distance 1 on average."""
+    lattice = Lattice.amorphous(n_sites, dim, seed=1, min_distance=0.85)
+    assert (lattice.n_sites, lattice.dim, lattice.is_crystal) == (n_sites, dim, False)
+    bonds = lattice.bonds_within(4.0)
+    length = np.linalg.norm(bonds.vector, axis=1)
+    nearest = [length[bonds.source == site].min() for site in range(n_sites)]
+    assert length.min() > 0.85 - 1e-9
+    assert abs(np.mean(nearest) - 1) < 1e-9
+
+
+def test_amorphous_sites_have_no_order_and_one_density() -> None:
+    """The structure factor has no Bragg peak (that of a crystal is N), and large cells are as dense as small ones."""
+    lattice = Lattice.amorphous(400, seed=2)
+    steps = np.stack(np.meshgrid(np.arange(-25, 26), np.arange(26)), -1).reshape(-1, 2)
+    q = steps[np.abs(steps).sum(1) > 0] @ lattice.reciprocal
+    structure = np.abs(np.exp(1j * q @ lattice.positions.T).sum(1)) ** 2 / lattice.n_sites
+    assert structure.max() < 0.1 * lattice.n_sites
+    density = [n / np.linalg.det(Lattice.amorphous(n, seed=1).cell) for n in (60, 600)]
+    assert abs(density[0] / density[1] - 1) < 0.05
+
+
+def test_disordered_lattices_repeat_with_their_seed() -> None:
+    one, same, other = (Lattice.amorphous(20, seed=seed) for seed in (1, 1, 2))
+    assert (one.positions == same.positions).all()
+    assert not np.isclose(one.positions, other.positions).any()
+    whole = Lattice.kagome(4, 4)
+    one, same, other = (whole.diluted(0.25, seed=seed) for seed in (1, 1, 2))
+    assert one.n_sites == 36
+    assert (one.positions == same.positions).all()
+    assert (one.positions != other.positions).any()
+    assert set(map(tuple, one.positions)) < set(map(tuple, whole.positions))
+    assert whole.diluted(0.0).n_sites == 48
+
+
+@pytest.mark.parametrize(
+    "given", [{"n_sites": 0}, {"n_sites": 9, "dim": 1}, {"n_sites": 9, "min_distance": 1.0}, {"n_sites": 9, "seed": -1}]
+)
+def test_amorphous_sites_that_make_no_sense_are_refused(given: dict) -> None:
+    with pytest.raises(UserError, match="amorphous"):
+        Lattice.amorphous(**given)
+
+
+def test_sites_that_are_too_crowded_are_refused() -> None:
+    with pytest.raises(UserError, match="min_distance"):
+        Lattice.amorphous(60, seed=1, min_distance=0.999)
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.0])
+def test_fractions_of_vacancies_are_checked(fraction: float) -> None:
+    with pytest.raises(UserError, match="fraction"):
+        Lattice.square(3, 3).diluted(fraction)
+    with pytest.raises(UserError, match="remains"):
+        Lattice.square(1, 2).diluted(0.9)
+
+
+def test_every_bond_is_found_from_its_other_end() -> None:
+    for lattice in (Lattice.square(1, 2), Lattice.amorphous(12, seed=1)):
+        bonds = lattice.bonds_within(1.5)
+        back = bonds.reversed
+        assert (bonds.source[back] == bonds.target).all()
+        assert np.allclose(bonds.vector[back], -bonds.vector)
+        assert (back != np.arange(len(bonds))).all()
