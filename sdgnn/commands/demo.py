@@ -16,7 +16,7 @@ from sdgnn.commands.floors import floor_at
 from sdgnn.commands.generate import LABELS, make_labels
 from sdgnn.commands.simulate import Start, run_dynamics
 from sdgnn.commands.train import train_network
-from sdgnn.config.commands import GenerateConfig
+from sdgnn.config.commands import LabelsConfig
 from sdgnn.config.training import DemoConfig
 from sdgnn.data import LabelSet
 from sdgnn.dynamics import Run
@@ -90,7 +90,7 @@ def pipeline(config: DemoConfig, folder: Path) -> Outcome:
     clock.lap("training")
 
     with timed("errors on held-out states and on the larger lattice"):
-        errors, errors_larger = (compare_network(network, part, [training]) for part in (test, larger))
+        errors, errors_larger = (compare_network(network, [part], [training]) for part in (test, larger))
         floor = measure_floor(config, network, labels.lattice)
         reach = 2.0 * network.reach
         if reach in floor.radii:
@@ -109,7 +109,7 @@ def pipeline(config: DemoConfig, folder: Path) -> Outcome:
     return outcome
 
 
-def larger_labels(config: DemoConfig) -> GenerateConfig:
+def larger_labels(config: DemoConfig) -> LabelsConfig:
     """The configuration of labels for the larger lattice: random states of the same physics, from another seed."""
     lattice = config.labels.lattice.model_copy(update={"size": config.larger.size})
     protocols = ({"protocol": "random", "states": config.larger.states},)

@@ -13,33 +13,37 @@ from sdgnn.commands.console import console, say, timed
 from sdgnn.commands.floors import families_of, with_floors
 from sdgnn.config.commands import EvaluateConfig
 from sdgnn.config.locality import LabelFloorConfig
-from sdgnn.data import LabelSet
+from sdgnn.data import LabelSet, read_all
 from sdgnn.data.solvers import build
+from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.nn import Model, load
 from sdgnn.results import open_results
-from sdgnn.train import Comparison, baselines, compare
+from sdgnn.train import Comparison, baselines_on, compare_all
 
 
 def run(config: EvaluateConfig, json_path: Path | None = None, resume: bool = False) -> Path:
     """Evaluate into a results folder and return it; the numbers go to ``json_path`` too.
 
-    The JSON holds one entry per label set: the network's metrics, and in ``rows`` those of every field, over all states
-    and by protocol. With a single label set, the network's metrics also stand at the top.
+    The JSON holds one entry per label set, or folder of label sets: the network's metrics, and in ``rows`` those of
+    every field, over all states and by protocol. With a single entry, the network's metrics also stand at the top.
     """
     network = load(config.model)
-    sets = [LabelSet.read(path) for path in config.data]
-    training = [LabelSet.read(path) for path in config.training]
+    sets = [read_all(path) for path in config.data]
+    training = [labels for path in config.training for labels in read_all(path)]
     results = open_results(config, "evaluate", config.output, resume)
     dtype = torch.float32 if config.precision == "float32" else torch.float64
     content: dict[str, Any] = {"model": config.model, "sets": []}
-    for path, labels in zip(config.data, sets, strict=True):
-        with timed(f"{path}: {labels!r}"):
-            errors = compare_network(network, labels, training or [labels], dtype, config.floor)
+    for path, parts in zip(config.data, sets, strict=True):
+        more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
+        with timed(f"{path}: {parts[0]!r}{more}"):
+            errors = compare_network(network, parts, training or parts, dtype, config.floor)
         console.print(errors.table(title=str(path)))
         rows = errors.to_dict()
         own = {row["field"]: row for row in rows if row["protocol"] == "all"}
-        entry = {"data": str(path), "labels_hash": labels.content_hash, **own["network"], "rows": rows}
+        hashes = [labels.content_hash for labels in parts]
+        labels_hash = hashes[0] if len(hashes) == 1 else hashes
+        entry = {"data": str(path), "labels_hash": labels_hash, **own["network"], "rows": rows}
         content["sets"].append(entry)
     if len(sets) == 1:
         content |= own["network"]
@@ -53,22 +57,30 @@ def run(config: EvaluateConfig, json_path: Path | None = None, resume: bool = Fa
 
 def compare_network(
     network: Model,
-    labels: LabelSet,
+    sets: Sequence[LabelSet],
     training: Sequence[LabelSet],
     dtype: torch.dtype = torch.float32,
     floor: LabelFloorConfig | None = None,
 ) -> Comparison:
-    """The network and the 1- and 5-shell Heisenberg models fitted to ``training``, all judged on ``labels``.
+    """The network and the Heisenberg models fitted to ``training``, all judged on the label sets together.
 
     With ``floor``, beside them the locality floor. Raises UserError where that is asked for and the labels'
-    Hamiltonian is not known.
+    Hamiltonian is not known, or of several lattices.
     """
     exact = None
     if floor is not None:
-        lattice = labels.lattice if floor.size is None else labels.lattice.resized(*floor.size)
-        exact = build(labels.origin, lattice)
-    fields = {"network": network.on(labels.lattice, dtype=dtype), **baselines(training, labels.lattice)}
-    errors = compare(fields, labels)
+        if len(sets) > 1:
+            raise UserError(
+                f"the floor of {len(sets)} lattices together", allowed="one label set", fix="use floor=null"
+            )
+        lattice = sets[0].lattice if floor.size is None else sets[0].lattice.resized(*floor.size)
+        exact = build(sets[0].origin, lattice)
+    others = baselines_on(training, [labels.lattice for labels in sets])
+    fields = [
+        {"network": network.on(labels.lattice, dtype=dtype), **fitted}
+        for labels, fitted in zip(sets, others, strict=True)
+    ]
+    errors = compare_all(list(zip(fields, sets, strict=True)))
     if floor is None or exact is None:
         return errors
-    return with_floors(errors, fields, labels, exact, families_of(labels), floor)
+    return with_floors(errors, fields[0], sets[0], exact, families_of(sets[0]), floor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdgnn.commands.console import say, timed
-from sdgnn.config.commands import GenerateConfig
+from sdgnn.config.commands import GenerateConfig, LabelsConfig
 from sdgnn.data import LabelSet
 from sdgnn.data.generate import generate
 from sdgnn.results import open_results
@@ -17,13 +17,19 @@ LABELS = "labels.h5"
 def run(config: GenerateConfig, resume: bool = False) -> Path:
     """Generate labels into a results folder and return it."""
     results = open_results(config, "generate", config.output, resume, free=["workers", "scheduler"])
-    labels = make_labels(config, results.path / LABELS, resume=results.resumed)
-    say(repr(labels))
-    say(f"labels: {results.path / LABELS}")
+    named = {LABELS: config} if config.realisations is None else realisations(config, config.realisations)
+    for name, one in named.items():
+        say(repr(make_labels(one, results.path / name, resume=results.resumed)))
+    say(f"labels: {results.path / LABELS if config.realisations is None else results.path}")
     return results.path
 
 
-def make_labels(config: GenerateConfig, path: Path, resume: bool = False) -> LabelSet:
+def realisations(config: GenerateConfig, count: int) -> dict[str, LabelsConfig]:
+    """Each realisation of the disorder with the name of its label set."""
+    return {f"labels-{r:03d}.h5": config.realisation(r) for r in range(count)}
+
+
+def make_labels(config: LabelsConfig, path: Path, resume: bool = False) -> LabelSet:
     """The labels that ``config`` describes, generated into ``path``, with a progress bar."""
     field = config.solver.build(config.hamiltonian.build(config.lattice.build()))
     with timed(f"labels by {field!r}"):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from sdgnn.commands.console import say, timed
 from sdgnn.config.training import TrainConfig
-from sdgnn.data import LabelSet
+from sdgnn.data import LabelSet, read_all
 from sdgnn.errors import UserError
+from sdgnn.lattice import Lattice
 from sdgnn.nn import Model, Settings, create
 from sdgnn.results import open_results
 from sdgnn.train import TrainSettings
@@ -17,13 +18,14 @@ from sdgnn.train.loop import fit
 
 def run(config: TrainConfig, resume: bool = False) -> Path:
     """Train into a results folder and return it."""
-    sets = [LabelSet.read(path) for path in config.data]
+    sets = [labels for path in config.data for labels in read_all(path)]
     results = open_results(config, "train", config.output, resume)
     parts = [labels.split([1 - config.validation, config.validation], config.seed) for labels in sets]
     training, validation = [first for first, _ in parts], [second for _, second in parts]
     train_network(
-        training, validation, config.network, config.training, config.seed, results.path, resume=results.resumed
-    )
+        training, validation, config.network, config.training, config.seed, results.path, resume=results.resumed,
+        family=None if config.family is None else config.family.build(),
+    )  # fmt: skip
     say(f"model: {results.path}")
     return results.path
 
@@ -36,13 +38,21 @@ def train_network(
     seed: int,
     folder: Path,
     resume: bool = False,
+    family: Lattice | None = None,
 ) -> Model:
     """A network with initial weights from ``seed``, trained into ``folder``, with a progress bar.
 
-    Its family is that of the first labels on a crystal; others may be on that crystal with vacancies. Raises UserError
-    when the label sets are on crystals of several families.
+    Its family is the one given, or that of the first labels on a crystal; others may be on that crystal with vacancies
+    or on other free positions. Raises UserError when the label sets are on crystals of several families, or of none.
     """
-    lattice, *others = sorted((labels.lattice for labels in training), key=lambda lattice: not lattice.is_crystal)
+    lattices = [labels.lattice for labels in training]
+    lattice, *others = sorted(lattices if family is None else [family, *lattices], key=lambda one: not one.is_crystal)
+    if not lattice.is_crystal:
+        raise UserError(
+            f"a network for labels on {lattice!r}",
+            allowed="a crystal among the lattices, or as the family",
+            fix="give family, for example family={type: triangular, size: [4, 4]}",
+        )
     for other in others:
         if other.is_crystal and not other.same_family(lattice):
             raise UserError(f"labels on {lattice!r} and {other!r}", allowed="lattices of one family")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field as Key
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from sdgnn.analysis.observers import NAMES as OBSERVERS
 from sdgnn.config.base import Config, nearest
@@ -21,8 +21,8 @@ Seed = Annotated[int, Key(ge=0)]
 Precision = Literal["float32", "float64"]
 
 
-class GenerateConfig(Config):
-    """Exact labels of spin states."""
+class LabelsConfig(Config):
+    """Exact labels of spin states on one lattice."""
 
     lattice: LatticeConfig
     """The lattice that is diagonalised."""
@@ -57,15 +57,46 @@ class GenerateConfig(Config):
         return [protocol_from_dict(entry) for entry in self.protocols]
 
 
+class GenerateConfig(LabelsConfig):
+    """Exact labels of spin states."""
+
+    realisations: Count | None = None
+    """Number of realisations of the disorder, each labelled in a file of its own, labels-000.h5 and so on; to the seeds
+    of the lattice, of the bond disorder and of the states, realisation r adds r. Without it, one labels.h5."""
+
+    @model_validator(mode="after")
+    def _has_disorder(self) -> GenerateConfig:
+        if self.realisations is not None and not self.lattice.is_random and self.hamiltonian.disorder is None:
+            raise UserError(
+                f"{self.realisations} realisations of a lattice without disorder",
+                allowed="amorphous lattices, a fraction of vacancies, hamiltonian.disorder",
+            )
+        return self
+
+    def realisation(self, r: int) -> LabelsConfig:
+        """The labels of realisation ``r``."""
+        disorder = self.hamiltonian.disorder
+        if disorder is not None:
+            disorder = disorder.model_copy(update={"seed": disorder.seed + r})
+        return self.model_copy(
+            update={
+                "lattice": self.lattice.model_copy(update={"seed": self.lattice.seed + r}),
+                "hamiltonian": self.hamiltonian.model_copy(update={"disorder": disorder}),
+                "seed": self.seed + r,
+            }
+        )
+
+
 class EvaluateConfig(Config):
     """Errors of a network on label sets, beside fitted Heisenberg models."""
 
     model: str
     """The network: its folder, file or shipped name."""
     data: Annotated[tuple[Path, ...], Key(min_length=1)]
-    """Label sets to judge it on."""
+    """Label sets to judge it on; those of a folder are judged together."""
     training: tuple[Path, ...] = ()
-    """Label sets that the Heisenberg models are fitted to; without any, each set in data serves for itself."""
+    """Label sets, or folders of them, that the Heisenberg models are fitted to; without any, each entry of data serves
+    for itself."""
     precision: Precision = "float32"
     """Precision of the network's arithmetic."""
     floor: LabelFloorConfig | None = None

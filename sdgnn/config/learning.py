@@ -8,7 +8,7 @@ import torch
 from pydantic import model_validator
 
 from sdgnn.config.base import Config
-from sdgnn.config.commands import GenerateConfig, Seed
+from sdgnn.config.commands import LabelsConfig, Seed
 from sdgnn.config.physics import Count, LatticeConfig
 from sdgnn.config.runs import InitialConfig, IntegratorConfig
 from sdgnn.config.training import Share
@@ -56,7 +56,7 @@ class ExploreConfig(Config):
         return Exploration(lattice, first, integrator, self.steps, self.every, self.replicas)
 
 
-class LearnConfig(GenerateConfig):
+class LearnConfig(LabelsConfig):
     """Active learning: exact labels, a committee trained on them, its own dynamics, and labels where it disagrees."""
 
     validation: Share = 0.2

@@ -29,12 +29,20 @@ def keys(cls: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str
         plain = not inner and info.default is not PydanticUndefined
         required = ", required" if info.is_required() else ""
         default = f", default {_plain(info.default)}" if plain and info.default is not None else required
-        yield path, "section" if inner else _name(info.annotation), default, text
+        yield path, _section(info.annotation) if inner else _name(info.annotation), default, text
         for section in inner:
             if issubclass(section, BaseModel):
                 only = f" (kind {section.model_fields['kind'].default})" if len(inner) > 1 else ""
                 for key, kind, given, meaning in keys(section, f"{path}."):
                     yield key, kind, given, f"{meaning}{only}"
+
+
+def _section(annotation: Any) -> str:
+    """A section, and what else may stand in its place."""
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return "section"
+    plain = [a for a in typing.get_args(annotation) if a is not types.NoneType and not sections_in(a)]
+    return " or ".join([*map(_name, plain), "section"])
 
 
 def _name(annotation: Any) -> str:

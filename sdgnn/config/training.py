@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import Field as Key
 
 from sdgnn.config.base import Config
-from sdgnn.config.commands import GenerateConfig, QuenchConfig, Seed
+from sdgnn.config.commands import LabelsConfig, QuenchConfig, Seed
 from sdgnn.config.locality import FloorConfig
-from sdgnn.config.physics import Count
+from sdgnn.config.physics import Count, LatticeConfig
 from sdgnn.nn import NetworkSettings, Settings
 from sdgnn.train import TrainSettings
 
@@ -21,9 +21,13 @@ class TrainConfig(Config):
     """Training of a network on label sets."""
 
     data: Annotated[tuple[Path, ...], Key(min_length=1)]
-    """Label sets of one lattice family: .h5, or .npz with spins, field, lattice, shape."""
+    """Label sets of one lattice family: .h5, or .npz with spins, field, lattice, shape; a folder stands for all of its
+    .h5 files."""
     validation: Share = 0.1
     """Part of the independent samples of every set that is held out to choose the best weights."""
+    family: LatticeConfig | None = None
+    """Crystal for whose bond directions the network is made; by default that of the labels, but needed where none of
+    them are on crystals: {type: triangular, size: [4, 4]} for amorphous positions in the plane."""
     network: Settings = NetworkSettings()
     """The model: its kind, network unless said otherwise, and its size."""
     training: TrainSettings = TrainSettings()
@@ -46,7 +50,7 @@ class LargerConfig(Config):
 class DemoConfig(Config):
     """The whole pipeline."""
 
-    labels: GenerateConfig
+    labels: LabelsConfig
     """Exact labels for training and for held-out states."""
     test: Share = 0.15
     """Part of the labelled samples on which errors are reported and that training never sees."""

@@ -11,7 +11,7 @@ from sdgnn.data.protocols import (
     protocol_from_dict,
 )
 from sdgnn.data.sampling import Protocol
-from sdgnn.data.store import read
+from sdgnn.data.store import read, read_all
 
 __all__ = [
     "Given",
@@ -25,4 +25,5 @@ __all__ = [
     "generate",
     "protocol_from_dict",
     "read",
+    "read_all",
 ]

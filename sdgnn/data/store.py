@@ -23,6 +23,18 @@ PARSER_ERRORS = (
 """What HDF5, zip and numpy raise on damaged bytes."""
 
 
+def read_all(path: str | os.PathLike[str]) -> list[LabelSet]:
+    """The label set in a file, or those of all ``.h5`` files in a folder, by name.
+
+    Raises UserError as :func:`read` does, and on a folder without any.
+    """
+    path = Path(path)
+    files = sorted(path.glob("*.h5")) if path.is_dir() else [path]
+    if not files:
+        raise UserError(f"folder {path} without label sets", allowed="a folder that holds .h5 files")
+    return [read(file) for file in files]
+
+
 def read(path: str | os.PathLike[str]) -> LabelSet:
     """Label set from an HDF5 file of this package or an ``.npz``; the kind is told from the content.
 

@@ -1,6 +1,17 @@
 """Fields: the protocol that everything driving spins obeys, and the classical spin models."""
 
 from sdgnn.fields.classical import DMI, Anisotropy, Heisenberg, Zeeman
+from sdgnn.fields.distance import DistanceHeisenberg
 from sdgnn.fields.protocol import Field, FieldResult, Sum, check_spins
 
-__all__ = ["DMI", "Anisotropy", "Field", "FieldResult", "Heisenberg", "Sum", "Zeeman", "check_spins"]
+__all__ = [
+    "DMI",
+    "Anisotropy",
+    "DistanceHeisenberg",
+    "Field",
+    "FieldResult",
+    "Heisenberg",
+    "Sum",
+    "Zeeman",
+    "check_spins",
+]

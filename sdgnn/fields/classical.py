@@ -29,11 +29,11 @@ class Heisenberg(Field):
         if not self.couplings:
             raise UserError("no couplings", allowed="one per neighbour shell, nearest first")
         bonds = lattice.bonds(len(self.couplings))
-        self._table = _Table(bonds, np.array(self.couplings)[bonds.shell][:, None], lattice.n_sites)
+        self._sum = BondSum(bonds, np.array(self.couplings)[bonds.shell][:, None], lattice.n_sites)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         field = torch.zeros_like(spins)
-        for neighbour, coupling in self._table.columns(spins):
+        for neighbour, coupling in self._sum.columns(spins):
             field = field + coupling * neighbour
         return FieldResult(-0.5 * (spins * field).sum((1, 2)), field)
 
@@ -63,11 +63,11 @@ class DMI(Field):
         along = np.zeros((len(bonds), 3))
         along[:, : lattice.dim] = bonds.vector / np.linalg.norm(bonds.vector, axis=1, keepdims=True)
         vectors = along if kind == "bloch" else np.cross([0.0, 0.0, 1.0], along)
-        self._table = _Table(bonds, self.strength * vectors, lattice.n_sites)
+        self._sum = BondSum(bonds, self.strength * vectors, lattice.n_sites)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         field = torch.zeros_like(spins)
-        for neighbour, vector in self._table.columns(spins):
+        for neighbour, vector in self._sum.columns(spins):
             field = field + torch.linalg.cross(neighbour, vector.expand_as(neighbour))
         return FieldResult(-0.5 * (spins * field).sum((1, 2)), field)
 
@@ -114,7 +114,7 @@ class Anisotropy(Field):
         return f"Anisotropy(strength={self.strength:g}, axis={self.axis}) on {self.lattice!r}"
 
 
-class _Table:
+class BondSum:
     """Bonds as a (site, z) table of neighbours with one weight vector each; shorter rows are padded with weight 0."""
 
     def __init__(self, bonds: Bonds, weights: np.ndarray, n_sites: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +13,19 @@ import torch
 
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
-from sdgnn.fields import Field, Heisenberg
+from sdgnn.fields import DistanceHeisenberg, Field, Heisenberg
 from sdgnn.lattice import Lattice
-from sdgnn.train.metrics import Metrics, by_protocol, judge, not_empty, torque_part
+from sdgnn.train.metrics import Metrics, by_protocol, judge_all, not_empty, torque_part
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 BASELINE_SHELLS = (1, 5)
 """Neighbour shells of the two Heisenberg models that every report compares with."""
+BASELINE_CUTOFFS = (1.5, 3.0)
+"""Distances to which the two reach where there are no shells; on the triangular lattice the same bonds."""
+FIRST_KNOT, KNOT_SPACING = 0.8, 0.1
+"""Distances at which couplings that depend on distance are fitted start here and lie this far apart."""
 
 
 def fit_heisenberg(labels: LabelSet | Sequence[LabelSet], shells: int, batch: int = 64) -> Heisenberg:
@@ -35,19 +39,48 @@ def fit_heisenberg(labels: LabelSet | Sequence[LabelSet], shells: int, batch: in
     sets = [labels] if isinstance(labels, LabelSet) else list(labels)
     if not sets or shells < 1:
         raise UserError(f"a fit of {shells} shells to {len(sets)} label sets", allowed="at least one of each")
-    normal, right = np.zeros((shells, shells)), np.zeros(shells)
     for one in sets:
-        not_empty(one)
         if not one.lattice.same_family(sets[0].lattice):
             raise UserError(f"one fit to {sets[0].lattice!r} and {one.lattice!r}", allowed="crystals of one family")
-        basis = [Heisenberg(one.lattice, np.eye(shells)[n].tolist()) for n in range(shells)]
+    each = np.eye(shells).tolist()
+    couplings = _least_squares(sets, lambda lattice: [Heisenberg(lattice, one) for one in each], batch)
+    return Heisenberg(sets[0].lattice, couplings)
+
+
+def fit_distance_heisenberg(
+    labels: LabelSet | Sequence[LabelSet], cutoff: float, batch: int = 64
+) -> DistanceHeisenberg:
+    """The same with couplings J(r) that depend on distance, linear between knots, on label sets of any lattices.
+
+    The knots lie ``KNOT_SPACING`` apart from ``FIRST_KNOT`` to the ``cutoff``; the field is on the first set's lattice.
+    Raises UserError without labels and for a cutoff below the second knot.
+    """
+    sets = [labels] if isinstance(labels, LabelSet) else list(labels)
+    count = round((cutoff - FIRST_KNOT) / KNOT_SPACING)
+    if not sets or count < 1:
+        raise UserError(
+            f"a fit to a distance of {cutoff:g} to {len(sets)} label sets",
+            allowed=f"at least one set, a cutoff of at least {FIRST_KNOT + KNOT_SPACING:g}",
+        )
+    knots = np.linspace(FIRST_KNOT, cutoff, count + 1)[:-1].tolist()
+    each = np.eye(count).tolist()
+    couplings = _least_squares(
+        sets, lambda lattice: [DistanceHeisenberg(lattice, knots, one, cutoff) for one in each], batch
+    )
+    return DistanceHeisenberg(sets[0].lattice, knots, couplings, cutoff)
+
+
+def _least_squares(sets: Sequence[LabelSet], fields: Callable[[Lattice], Sequence[Field]], batch: int) -> list[float]:
+    """Coefficients of the fields whose sum has the torques closest to the labels'."""
+    normal, right = np.zeros(()), np.zeros(())
+    for one in sets:
+        basis = fields(not_empty(one).lattice)
         for start in range(0, len(one), batch):
             part = one[start : start + batch]
             columns = torch.stack([torque_part(b(part.spins).field, part.spins).flatten() for b in basis], dim=1)
-            normal += (columns.T @ columns).numpy()
-            right += (columns.T @ torque_part(part.field, part.spins).flatten()).numpy()
-    couplings = np.linalg.lstsq(normal, right, rcond=1e-12)[0]
-    return Heisenberg(sets[0].lattice, couplings.tolist())
+            normal = normal + (columns.T @ columns).numpy()
+            right = right + (columns.T @ torque_part(part.field, part.spins).flatten()).numpy()
+    return list(map(float, np.linalg.lstsq(normal, right, rcond=1e-12)[0]))
 
 
 @dataclass(frozen=True)
@@ -141,26 +174,49 @@ def compare(fields: Mapping[str, Field], labels: LabelSet, batch: int = 16) -> C
 
     Raises UserError as :func:`~sdgnn.train.metrics.judge` does.
     """
+    return compare_all([(fields, labels)], batch)
+
+
+def compare_all(sets: Sequence[tuple[Mapping[str, Field], LabelSet]], batch: int = 16) -> Comparison:
+    """The same over the label sets of several lattices, each with fields of the same names on its own lattice."""
+    protocols = dict.fromkeys(name for _, labels in sets for name in labels.counts)
+    parts = [(fields, dict(by_protocol(labels))) for fields, labels in sets]
     rows = []
-    parts = list(by_protocol(labels))
-    for name, field in fields.items():
-        rows.append((name, "all", judge(field, labels, batch)))
-        if len(parts) > 1:
-            rows += [(name, protocol, judge(field, part, batch)) for protocol, part in parts]
+    for name in sets[0][0]:
+        rows.append((name, "all", judge_all([(fields[name], labels) for fields, labels in sets], batch)))
+        if len(protocols) > 1:
+            for protocol in protocols:
+                chosen = [(fields[name], by[protocol]) for fields, by in parts if protocol in by]
+                rows.append((name, protocol, judge_all(chosen, batch)))
     return Comparison(tuple(rows))
 
 
 def baselines(training: Sequence[LabelSet], lattice: Lattice) -> dict[str, Field]:
-    """The best-fit Heisenberg models of 1 and 5 shells, fitted to ``training`` on crystals and placed on ``lattice``.
+    """The best-fit Heisenberg models, fitted to ``training`` and placed on ``lattice``.
 
-    Empty for free lattices, which have no shells, and without labels on crystals.
+    On crystals with couplings of 1 and 5 neighbour shells, fitted to labels on crystals (empty without any); elsewhere
+    with couplings J(r) to the distances 1.5 and 3, fitted to all labels.
     """
-    training = [labels for labels in training if labels.lattice.is_crystal]
-    if not lattice.is_crystal or not training:
-        return {}
-    return {
-        f"Heisenberg, {shells} shell{'s' if shells > 1 else ''}": Heisenberg(
-            lattice, fit_heisenberg(training, shells).couplings
-        )
-        for shells in BASELINE_SHELLS
-    }
+    return baselines_on(training, [lattice])[0]
+
+
+def baselines_on(training: Sequence[LabelSet], lattices: Sequence[Lattice]) -> list[dict[str, Field]]:
+    """The same for each of several lattices, fitted once."""
+    crystals = [labels for labels in training if labels.lattice.is_crystal]
+    by_shell: dict[str, Heisenberg] = {}
+    by_distance: dict[str, DistanceHeisenberg] = {}
+    if crystals and any(lattice.is_crystal for lattice in lattices):
+        for shells in BASELINE_SHELLS:
+            by_shell[f"Heisenberg, {shells} shell{'s' if shells > 1 else ''}"] = fit_heisenberg(crystals, shells)
+    if training and not all(lattice.is_crystal for lattice in lattices):
+        for cutoff in BASELINE_CUTOFFS:
+            by_distance[f"Heisenberg, J(r) to {cutoff:g}"] = fit_distance_heisenberg(training, cutoff)
+    return [
+        {name: Heisenberg(lattice, fit.couplings) for name, fit in by_shell.items()}
+        if lattice.is_crystal
+        else {
+            name: DistanceHeisenberg(lattice, fit.distances, fit.couplings, fit.cutoff)
+            for name, fit in by_distance.items()
+        }
+        for lattice in lattices
+    ]

@@ -22,7 +22,7 @@ from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.nn import Model
 from sdgnn.provenance import provenance
-from sdgnn.train.baselines import baselines, compare
+from sdgnn.train.baselines import baselines_on, compare
 from sdgnn.train.metrics import judge, not_empty
 from sdgnn.train.objective import Objective, Scales
 from sdgnn.train.settings import TrainSettings
@@ -47,8 +47,8 @@ def fit(
 
     ===================== ==========================================================================================
     settings.json         settings, versions, Hamiltonian and content hashes of the labels, scales of the loss
-    metrics.json          final metrics on every label set; for validation sets, by protocol and next to the 1- and
-                          5-shell Heisenberg models fitted to the training sets
+    metrics.json          final metrics on every label set; for validation sets, by protocol and next to the
+                          Heisenberg models fitted to the training sets
     model.safetensors     the trained network
     tensorboard/          torque R^2, torque RMSE, energy RMSE, angle error, loss, learning rate
     checkpoints/          ``last`` and ``best`` training states
@@ -146,8 +146,9 @@ def _finish(
     for labels in training:
         metrics = judge(network.on(labels.lattice), labels)
         report["training"].append({"lattice": repr(labels.lattice), **metrics.to_dict()})
-    for labels in validation:
-        fields = {"network": network.on(labels.lattice), **baselines(training, labels.lattice)}
+    others = baselines_on(training, [labels.lattice for labels in validation])
+    for labels, fitted in zip(validation, others, strict=True):
+        fields = {"network": network.on(labels.lattice), **fitted}
         report["validation"].append({"lattice": repr(labels.lattice), "rows": compare(fields, labels).to_dict()})
     network.save(folder / "model.safetensors", {**provenance(), "training": record, "metrics": report})
     write_json(folder / "metrics.json", report)

@@ -121,22 +121,28 @@ def judge(field: Field, labels: LabelSet, batch: int = 16) -> Metrics:
 
     Raises UserError on a set without states, and when the field lives on another lattice.
     """
-    not_empty(labels)
-    if field.lattice.n_sites != labels.lattice.n_sites or not np.allclose(
-        field.lattice.positions, labels.lattice.positions, atol=1e-6
-    ):
-        raise UserError(
-            f"a field on {field.lattice!r} judged by labels on {labels.lattice!r}",
-            allowed="one lattice",
-            fix="bind the model to the labels' lattice: network.on(labels.lattice)",
-        )
+    return judge_all([(field, labels)], batch)
+
+
+def judge_all(pairs: Iterable[tuple[Field, LabelSet]], batch: int = 16) -> Metrics:
+    """The same over several label sets, each with a field on its own lattice."""
     if batch < 1:
         raise UserError(f"batches of {batch} states", allowed="at least 1")
     tally = Tally()
-    for start in range(0, len(labels), batch):
-        part = labels[start : start + batch]
-        result = field(part.spins)
-        tally.add(part.spins, result.field.cpu(), part.field, result.energy.cpu(), part.energy)
+    for field, labels in pairs:
+        not_empty(labels)
+        if field.lattice.n_sites != labels.lattice.n_sites or not np.allclose(
+            field.lattice.positions, labels.lattice.positions, atol=1e-6
+        ):
+            raise UserError(
+                f"a field on {field.lattice!r} judged by labels on {labels.lattice!r}",
+                allowed="one lattice",
+                fix="bind the model to the labels' lattice: network.on(labels.lattice)",
+            )
+        for start in range(0, len(labels), batch):
+            part = labels[start : start + batch]
+            result = field(part.spins)
+            tally.add(part.spins, result.field.cpu(), part.field, result.energy.cpu(), part.energy)
     return tally.metrics()
 
 
