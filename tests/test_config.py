@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from sdgnn import ExactField, Lattice
+from sdgnn import ExactField, Lattice, SDModel
 from sdgnn.config.base import Config, apply_override
-from sdgnn.config.physics import ExactConfig, FieldConfig, LatticeConfig, SolverConfig
+from sdgnn.config.physics import ExactConfig, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
 from sdgnn.config.reference import describe, markdown
 from sdgnn.errors import UserError
 from sdgnn.fields import Sum
@@ -146,6 +146,9 @@ def test_descriptions_name_every_key() -> None:
         ({"type": "crystal", "size": [3], "vectors": [[2.0]], "basis": [[0.0], [1.0]]}, Lattice.chain(6)),
         ({"type": "free", "positions": [[0, 0], [1, 0]], "cell": [[3, 0], [0, 3]]}, None),
         ({"type": "kagome", "size": [2, 3], "vacancies": [0, 7]}, Lattice.kagome(2, 3).without([0, 7])),
+        ({"type": "square", "size": [4, 3], "vacancies": 0.3, "seed": 2}, Lattice.square(4, 3).diluted(0.3, 2)),
+        ({"type": "amorphous", "sites": 9, "seed": 3}, Lattice.amorphous(9, seed=3)),
+        ({"type": "amorphous", "sites": 8, "dim": 3, "min_distance": 0.5}, Lattice.amorphous(8, 3, 0, 0.5)),
     ],
 )
 def test_lattices(data: dict, lattice: Lattice | None) -> None:
@@ -161,6 +164,57 @@ def test_lattices(data: dict, lattice: Lattice | None) -> None:
 def test_incomplete_lattices_are_refused(data: dict) -> None:
     with pytest.raises(UserError, match=r"size|at least|greater|vectors|cell"):
         LatticeConfig.parse(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"type": "amorphous"}, "needs sites"),
+        ({"type": "amorphous", "sites": 9, "size": [3, 3]}, "takes no size"),
+        ({"type": "amorphous", "sites": 9, "dim": 1}, "dim = 1"),
+        ({"size": [3, 3], "sites": 9}, "takes no sites"),
+        ({"size": [3, 3], "min_distance": 0.5}, "takes no min_distance"),
+        ({"size": [3, 3], "vacancies": 1.5}, "vacancies = 1.5"),
+        ({"size": [3, 3], "vacancies": 0.1, "seed": -1}, "seed = -1"),
+    ],
+)
+def test_disordered_lattices_that_make_no_sense_are_refused(data: dict, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        LatticeConfig.parse(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"hopping": [1.0, 0.3], "exchange": 2.0},
+        {"hopping": {"form": "exponential", "decay": 0.4}, "disorder": {"width": 0.2, "seed": 3}},
+    ],
+)
+def test_hamiltonians_come_back_from_their_yaml(tmp_path: Path, data: dict) -> None:
+    config = HamiltonianConfig.parse(data)
+    config.save(tmp_path / "hamiltonian.yaml")
+    again = HamiltonianConfig.load(tmp_path / "hamiltonian.yaml")
+    lattice = Lattice.square(3, 3)
+    assert again == config
+    assert again.build(lattice).to_dict() == SDModel(lattice, **data).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"hopping": {"deacy": 0.4}}, ["unknown key hopping.deacy", "hopping.decay?"]),
+        ({"hopping": {"decay": -1}}, ["hopping.decay = -1", "1 / e"]),
+        ({"hopping": {"form": "gaussian"}}, ["hopping.form = 'gaussian'", "exponential"]),
+        ({"hopping": ["a"]}, ["hopping.0 = 'a'", "number"]),
+        ({"hopping": 3}, ["hopping = 3", "list"]),
+        ({"disorder": {"seed": 1}}, ["disorder.width is missing"]),
+    ],
+)
+def test_mistakes_in_hamiltonians_are_explained(data: dict, words: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        HamiltonianConfig.parse(data)
+    for word in words:
+        assert word in str(caught.value)
 
 
 @pytest.mark.parametrize("data", [{}, {"filling": 0.2, "mu": 1.0}, {"filling": 1.2}, {"filling": 0.2, "kT": -1}])

@@ -17,8 +17,17 @@ from train.helpers import heisenberg_labels
 from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
-from sdgnn.fields import Heisenberg
-from sdgnn.train import baselines, compare, fit_heisenberg, judge
+from sdgnn.fields import DistanceHeisenberg, Heisenberg
+from sdgnn.train import (
+    baselines,
+    baselines_on,
+    compare,
+    compare_all,
+    fit_distance_heisenberg,
+    fit_heisenberg,
+    judge,
+    torque_part,
+)
 
 
 @settings(max_examples=20)
@@ -92,6 +101,45 @@ def test_standard_baselines_live_on_the_lattice_asked_for():
     assert table["Heisenberg, 1 shell", "all"].n_sites == 64
 
 
+def amorphous_labels(seed: int, sites: int = 40) -> LabelSet:
+    """Random states on amorphous positions labelled by couplings that lie among those that are fitted."""
+    lattice = Lattice.amorphous(sites, seed=seed)
+    states = spins.random(lattice, 3, seed)
+    result = DistanceHeisenberg(lattice, [0.9, 1.2], [0.5, -0.2], cutoff=1.5)(states)
+    return LabelSet(lattice, states, result.field, result.energy)
+
+
+def test_couplings_of_distance_are_recovered_on_several_lattices():
+    """Exactly linear; piecewise linear couplings with knots among the fitted ones are met to rounding."""
+    fit = fit_distance_heisenberg([amorphous_labels(seed) for seed in range(3)], cutoff=1.5)
+    assert np.allclose(fit.distances, [0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4])
+    expected = np.interp(fit.distances, [0.9, 1.2, 1.5], [0.5, -0.2, 0.0])
+    assert np.allclose(fit.couplings, expected, atol=1e-9)
+
+
+def test_baselines_where_there_are_no_shells():
+    """On other positions than those of the fit, and of the lattices asked for each has those that it allows."""
+    training = [amorphous_labels(seed) for seed in range(3)]
+    crystal, other = Lattice.triangular(4, 4), amorphous_labels(9)
+    on_crystal, elsewhere = baselines_on(training, [crystal, other.lattice])
+    assert on_crystal == {}
+    assert list(elsewhere) == ["Heisenberg, J(r) to 1.5", "Heisenberg, J(r) to 3"]
+    for field in elsewhere.values():
+        assert judge(field, other).torque_r2 == pytest.approx(1, abs=1e-9)
+    on_crystal, elsewhere = baselines_on([*training, heisenberg_labels((4, 4), 2, 0)], [crystal, other.lattice])
+    assert list(on_crystal) == ["Heisenberg, 1 shell", "Heisenberg, 5 shells"]
+
+
+def test_several_lattices_are_judged_as_one_set():
+    """Sums over all states; here of a perfect and of a vanishing field on two lattices of unequal size."""
+    sets = [amorphous_labels(0), amorphous_labels(1, sites=20)]
+    fields = [DistanceHeisenberg(labels.lattice, [0.9, 1.2], [j, -0.4 * j], 1.5) for labels, j in zip(sets, (0.5, 0))]
+    table = compare_all([({"field": field}, labels) for field, labels in zip(fields, sets)])
+    torques = [float(torque_part(labels.field, labels.spins).square().sum()) for labels in sets]
+    assert table["field", "all"].torque_r2 == pytest.approx(torques[0] / sum(torques))
+    assert (table["field", "all"].n_states, table["field", "all"].n_sites) == (6, 40)
+
+
 def test_bad_input():
     labels = heisenberg_labels((4, 4), 2, 0)
     with pytest.raises(UserError, match="at least one of each"):
@@ -105,3 +153,5 @@ def test_bad_input():
     other = LabelSet(square, states, Heisenberg(square, [1.0])(states).field)
     with pytest.raises(UserError, match="one family"):
         fit_heisenberg([labels, other], 1)
+    with pytest.raises(UserError, match="cutoff"):
+        fit_distance_heisenberg(labels, 0.8)
