@@ -8,13 +8,16 @@ if TYPE_CHECKING:
     from sdgnn.dynamics import Guard, Heun, ImplicitMidpoint, Observer, SemiImplicitB, simulate, suggest_dt
     from sdgnn.electrons import ExactField
     from sdgnn.hamiltonian import SDModel
+    from sdgnn.hopping import BondDisorder, ExponentialHopping
     from sdgnn.lattice import Lattice
     from sdgnn.nn import load
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BondDisorder",
     "ExactField",
+    "ExponentialHopping",
     "Guard",
     "Heun",
     "ImplicitMidpoint",
@@ -30,7 +33,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BondDisorder": "sdgnn.hopping",
     "ExactField": "sdgnn.electrons",
+    "ExponentialHopping": "sdgnn.hopping",
     "Guard": "sdgnn.dynamics",
     "Heun": "sdgnn.dynamics",
     "ImplicitMidpoint": "sdgnn.dynamics",
