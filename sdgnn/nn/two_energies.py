@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -10,7 +12,6 @@ from torch import Tensor
 from sdgnn.fields import FieldResult
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.bound import NetworkField
-from sdgnn.nn.layers import Geometry
 from sdgnn.nn.model import Model
 from sdgnn.nn.network import Network
 from sdgnn.nn.potentials import Potentials, gradient_and_twist
@@ -64,10 +65,10 @@ class TwoEnergies(Model):
         """Raises UserError on crystals of another family, and on free positions where there is no graph path."""
         self.energy_a.check_family(lattice)
 
-    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Geometry:
+    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Any:
         return self.energy_a.tables(lattice, replicas, device, dtype)
 
-    def forward(self, spins: Float[Tensor, "site 3"], tables: Geometry) -> Float[Tensor, " site"]:
+    def forward(self, spins: Float[Tensor, "site 3"], tables: Any) -> Float[Tensor, " site"]:
         """Site energies of E_A without the constant per site, in units of t."""
         return self.energy_a(spins, tables)
 
