@@ -86,6 +86,14 @@ class SDModel:
             amplitude = np.array(self.hopping)[self.bonds.shell]
         return amplitude if self.disorder is None else amplitude * (1 + self.disorder.draw(self.bonds))
 
+    @property
+    def strengths(self) -> Float[np.ndarray, " bond"]:
+        """(bond,) t_ij / t, with t the hopping of nearest neighbours, as networks take it."""
+        unit = self.hopping[0] if isinstance(self.hopping, tuple) else self.hopping.t
+        if unit == 0:
+            raise UserError("strengths of bonds without nearest-neighbour hopping", allowed="t that is not 0")
+        return self.amplitudes / unit
+
     def hopping_matrix(self, twist: Sequence[float] | None = None) -> scipy.sparse.csr_array:
         """(site, site) spinless hopping part, with Bloch phases exp(i k . r_ij) on the bonds.
 

@@ -20,6 +20,7 @@ from sdgnn.files import atomic_path
 from sdgnn.nn import Model, load
 from sdgnn.results import open_results
 from sdgnn.train import Comparison, baselines_on, compare_all
+from sdgnn.train.binding import bind
 
 
 def run(config: EvaluateConfig, json_path: Path | None = None, resume: bool = False) -> Path:
@@ -77,7 +78,7 @@ def compare_network(
         exact = build(sets[0].origin, lattice)
     others = baselines_on(training, [labels.lattice for labels in sets])
     fields = [
-        {"network": network.on(labels.lattice, dtype=dtype), **fitted}
+        {"network": bind(network, labels, dtype), **fitted}
         for labels, fitted in zip(sets, others, strict=True)
     ]
     errors = compare_all(list(zip(fields, sets, strict=True)))

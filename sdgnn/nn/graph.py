@@ -27,11 +27,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.polynomial import Chebyshev, Legendre, Polynomial
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from sdgnn.errors import UserError
-from sdgnn.lattice import POSITION_TOLERANCE, Bonds, Lattice
+from sdgnn.hopping import ExponentialHopping, fall
+from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.bond_products import Neighbours, bond_products
 from sdgnn.nn.bound import NetworkField
 from sdgnn.nn.directions import Directions
@@ -111,8 +111,16 @@ def strengths(lengths: Float[np.ndarray, " bond"], family: Lattice) -> Float[np.
     bond lengths is learned on a crystal; this makes energies continuous when a neighbour comes or leaves.
     """
     nearest = float(family.shell_distances(1)[0])
-    x = np.clip((lengths - nearest) / (cutoff(family) - nearest), 0, 1)
-    return 1 - x**3 * (10 - 15 * x + 6 * x**2)
+    return fall((lengths - nearest) / (cutoff(family) - nearest))
+
+
+def bonds_by_distance(
+    family: Lattice, lattice: Lattice, hopping: ExponentialHopping | None
+) -> tuple[Bonds, Float[np.ndarray, " bond"]]:
+    """Bonds on any positions and their strengths: along which electrons hop, and how strongly, where that is known."""
+    bonds = lattice.bonds_within(cutoff(family) if hopping is None else hopping.cutoff)
+    lengths = np.linalg.norm(bonds.vector, axis=1)
+    return bonds, strengths(lengths, family) if hopping is None else hopping.strength(lengths)
 
 
 def check_graph(directions: Directions, family: Lattice, lattice: Lattice) -> None:
@@ -140,13 +148,7 @@ def reversed_bonds(bonds: Bonds, lattice: Lattice) -> Int[np.ndarray, " bond"]:
         raise UserError(f"bonds of sites {ends.min()} to {ends.max()} on {lattice!r}", allowed="sites of the lattice")
     if not np.linalg.norm(bonds.vector, axis=1).min() > 0:
         raise UserError("a bond of no length", allowed="vectors from one end of the bond to the other")
-    forward = np.column_stack([bonds.source, bonds.target, bonds.vector])
-    distance, back = cKDTree(forward).query(np.column_stack([bonds.target, bonds.source, -bonds.vector]))
-    if distance.max() > POSITION_TOLERANCE or not np.array_equal(back[back], np.arange(len(bonds))):
-        raise UserError(
-            "bonds that are not given from either end", allowed="each i -> j along r once, and j -> i along -r"
-        )
-    return back.astype(np.int64)
+    return bonds.reversed
 
 
 @dataclass(frozen=True)
@@ -191,10 +193,11 @@ class Graph(Geometry):
         )
 
     @classmethod
-    def by_distance(cls, directions: Directions, family: Lattice, lattice: Lattice) -> Graph:
-        """Bonds within :func:`cutoff` of a family, as strong as :func:`strengths` says."""
-        bonds = lattice.bonds_within(cutoff(family))
-        return cls.of(directions, lattice, bonds, strengths(np.linalg.norm(bonds.vector, axis=1), family))
+    def by_distance(
+        cls, directions: Directions, family: Lattice, lattice: Lattice, hopping: ExponentialHopping | None = None
+    ) -> Graph:
+        """Bonds of :func:`bonds_by_distance`."""
+        return cls.of(directions, lattice, *bonds_by_distance(family, lattice, hopping))
 
     def repeat(self, replicas: int, device: torch.device, dtype: torch.dtype) -> Graph:
         """``replicas`` copies side by side."""
@@ -224,7 +227,7 @@ class Graph(Geometry):
         here, there = _along(self.forward, own), _along(self.backward, message)
         neighbours = Neighbours(
             site=self.reverse[None],
-            present=(self.present > 0).to(weight.dtype)[None],
+            present=(self.present != 0).to(weight.dtype)[None],
             opposite=torch.zeros_like(self.reverse[:1]),
         )
         products = bond_products(here[:, None], there[:, None], weight[None], neighbours)[:, 0]
@@ -238,13 +241,28 @@ def _along(harmonics: Float[Tensor, "site slot harmonic"], features: Features) -
     return torch.bmm(harmonics, rows).view(len(harmonics) * harmonics.shape[1], 8, -1).movedim(1, 0)
 
 
-class BondedField(NetworkField):
-    """Field of a network on a lattice with bonds of one's own, all of full strength."""
+def _check_strengths(strengths: np.ndarray, bonds: Bonds, lattice: Lattice) -> None:
+    """Raises UserError unless every bond has one finite strength, the same from either end."""
+    if strengths.shape != (len(bonds),) or not np.isfinite(strengths).all():
+        raise UserError(
+            f"strengths of shape {strengths.shape} for {len(bonds)} bonds", allowed="one finite number for each bond"
+        )
+    if not np.allclose(strengths, strengths[reversed_bonds(bonds, lattice)]):
+        raise UserError("strengths that differ from one end of a bond to the other", allowed="one strength per bond")
 
-    def __init__(self, network: Network, lattice: Lattice, bonds: Bonds, dtype: torch.dtype = torch.float32) -> None:
+
+class BondedField(NetworkField):
+    """Field of a network on a lattice with bonds of one's own, all of strength 1 unless given."""
+
+    def __init__(
+        self, network: Network, lattice: Lattice, bonds: Bonds, dtype: torch.dtype = torch.float32,
+        strengths: Float[np.ndarray, " bond"] | None = None,
+    ) -> None:  # fmt: skip
         check_graph(network.directions, network.family, lattice)
         super().__init__(network, lattice, dtype)
-        self._graph = Graph.of(network.directions, lattice, bonds)
+        if strengths is not None:
+            _check_strengths(strengths, bonds, lattice)
+        self._graph = Graph.of(network.directions, lattice, bonds, strengths)
 
     def _tables_for(self, replicas: int, device: torch.device) -> Graph:
         if (replicas, device) not in self._tables:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sdgnn.errors import UserError
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.bond_products import Neighbours
 from sdgnn.nn.bound import NetworkField
@@ -43,39 +45,52 @@ class Network(Model):
         self.directions = Directions.of(lattice)
         generator = torch.Generator().manual_seed(seed)
         spaces = self.directions.n_spaces
-        channels, functions = settings.channels, settings.bond_functions
+        channels, functions = settings.channels, settings.bond_functions * (1 + settings.strength_powers)
         self.embedding = nn.Parameter(0.5 * torch.randn(4, functions, channels, generator=generator))
         self.pair = nn.Parameter(torch.zeros(functions, 2))
         self.layers = nn.ModuleList(Interaction(spaces, channels, functions, generator) for _ in range(settings.layers))
         self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
 
     @property
-    def reach(self) -> int:
-        """Number of bonds, each as long as the nearest-neighbour distance, that a site's energy sees."""
-        return self.settings.layers + 1
+    def reach(self) -> float:
+        """Distance that a site's energy sees: ``layers + 1`` bonds, each as long as nearest neighbours are apart or,
+        where bonds follow the hopping, up to its cutoff."""
+        hopping = self.settings.hopping
+        return (self.settings.layers + 1) * (1 if hopping is None else hopping.cutoff)
 
-    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None) -> NetworkField:
+    def on(
+        self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None,
+        strengths: Float[np.ndarray, " bond"] | None = None,
+    ) -> NetworkField:  # fmt: skip
         """The field of this network on a lattice.
 
         Crystals of its family take fixed neighbour tables. Free positions of the same dimension (crystals with
         vacancies among them) and any lattice with ``bonds`` of its own, each given from either end, take the graph
-        path of :mod:`sdgnn.nn.graph`. Without ``bonds``, those on free positions follow from distances. Raises
-        UserError on crystals of another family and on bonds that do not fit.
+        path of :mod:`sdgnn.nn.graph`. Without ``bonds``, those on free positions follow from distances. ``strengths``,
+        one number for each of ``bonds`` and 1 by default, say how strong they are: t_ij / t of disordered hopping.
+        Networks whose bonds follow the hopping (``settings.hopping``) take the graph path, on crystals too.
+
+        Raises UserError on crystals of another family, on bonds or strengths that do not fit, and on strengths alone.
         """
-        return NetworkField(self, lattice, dtype) if bonds is None else BondedField(self, lattice, bonds, dtype)
+        if bonds is not None:
+            return BondedField(self, lattice, bonds, dtype, strengths)
+        if strengths is not None:
+            raise UserError("strengths of no bonds", allowed="bonds and their strengths")
+        return NetworkField(self, lattice, dtype)
 
     def check_family(self, lattice: Lattice) -> None:
         """Raises UserError on crystals of another family, and on free positions where there is no graph path."""
-        if lattice.is_crystal:
+        if self.settings.hopping is None and lattice.is_crystal:
             super().check_family(lattice)
         else:
             check_graph(self.directions, self.family, lattice)
-            Graph.by_distance(self.directions, self.family, lattice)
+            Graph.by_distance(self.directions, self.family, lattice, self.settings.hopping)
 
     def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Geometry:
         """Neighbour tables, on free positions the graph, of ``replicas`` copies of the lattice side by side."""
-        if not lattice.is_crystal:
-            return Graph.by_distance(self.directions, self.family, lattice).repeat(replicas, device, dtype)
+        if not lattice.is_crystal or self.settings.hopping is not None or self.settings.strength_powers:
+            graph = Graph.by_distance(self.directions, self.family, lattice, self.settings.hopping)
+            return graph.repeat(replicas, device, dtype)
         neighbour, present = self.directions.neighbours(lattice)
         start = torch.arange(replicas)[:, None] * lattice.n_sites
         return Tables(
@@ -91,7 +106,11 @@ class Network(Model):
     def forward(self, spins: Float[Tensor, "site 3"], geometry: Geometry) -> Float[Tensor, " site"]:
         """Site energies e_i without the constant per site (``constant``), in units of t."""
         here, there = geometry.ends(spins)
-        functions = bond_functions((here * there).sum(-1), self.settings.bond_functions) * geometry.present[..., None]
+        functions = of_strength(
+            bond_functions((here * there).sum(-1), self.settings.bond_functions),
+            geometry.present,
+            self.settings.strength_powers,
+        )
         features = geometry.harmonic(self._embed(here, there, functions))
         out = geometry.collect(functions) / geometry.n_directions @ self.pair.to(spins.dtype)
         for layer, readout in zip(self.layers, self.readouts, strict=True):
@@ -111,8 +130,18 @@ class Network(Model):
         s = self.settings
         return (
             f"Network for {self.family.name} lattices: {s.layers} layers, {s.channels} channels, "
-            f"{self.n_parameters} weights; energies reach {self.reach} bonds, fields {2 * self.reach}"
+            f"{self.n_parameters} weights; energies reach {s.layers + 1} bonds, fields {2 * s.layers + 2}"
         )
+
+
+def of_strength(
+    functions: Float[Tensor, "*bond function"], strength: Float[Tensor, "*bond"], powers: int
+) -> Float[Tensor, "*bond term"]:
+    """Functions on bonds times s, s (s - 1), ..., s (s - 1)^powers of their strength s; 0 where there is no bond."""
+    terms = [functions * strength[..., None]]
+    for _ in range(powers):
+        terms.append(terms[-1] * (strength[..., None] - 1))
+    return torch.cat(terms, dim=-1)
 
 
 def bond_functions(overlap: Float[Tensor, "..."], count: int) -> Float[Tensor, "... function"]:

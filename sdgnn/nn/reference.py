@@ -20,7 +20,7 @@ from torch_geometric.utils import scatter
 
 from sdgnn.fields import Field, FieldResult
 from sdgnn.lattice import Lattice
-from sdgnn.nn.graph import continued, cutoff, strengths
+from sdgnn.nn.graph import bonds_by_distance, continued
 from sdgnn.nn.layers import Interaction, Linear
 from sdgnn.nn.network import ENERGY_SCALE, Network, bond_functions
 
@@ -96,13 +96,11 @@ class Edges:
     @classmethod
     def of(cls, network: Network, lattice: Lattice, dtype: torch.dtype) -> Edges:
         """Bonds by distance."""
-        graph = lattice.graph(cutoff(network.family))
-        vectors = graph.edge_vector.numpy()
-        values, space, _ = continued(network.directions, vectors)
-        strength = strengths(np.linalg.norm(vectors, axis=1), network.family)
+        bonds, strength = bonds_by_distance(network.family, lattice, network.settings.hopping)
+        values, space, _ = continued(network.directions, bonds.vector)
         return cls(
-            there=graph.edge_index[0],
-            here=graph.edge_index[1],
+            there=torch.from_numpy(bonds.target),
+            here=torch.from_numpy(bonds.source),
             strength=torch.from_numpy(strength).to(dtype)[:, None],
             harmonics=torch.from_numpy(values).to(dtype),
             spaces=np.bincount(space).tolist(),
@@ -184,6 +182,9 @@ class Reference(nn.Module):
         network, edges = self.network, self.edges
         here, there = spins[edges.here], spins[edges.there]
         functions = bond_functions((here * there).sum(-1), network.settings.bond_functions) * edges.strength
+        functions = torch.cat(
+            [functions * (edges.strength - 1) ** power for power in range(network.settings.strength_powers + 1)], dim=1
+        )
         features = edges.collect(edges.harmonics[..., None] * self._embed(here, there, functions)[:, None])
         out = edges.collect(functions) / edges.n_directions @ network.pair.to(self.dtype)
         for layer, readout in zip(self.layers, network.readouts, strict=True):

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from sdgnn.hopping import ExponentialHopping
+
 
 class ModelSettings(BaseModel):
     """What the settings of all kinds of models have in common; immutable, unknown names are refused."""
@@ -32,6 +34,12 @@ class NetworkSettings(EquivariantSettings):
 
     kind: Literal["network"] = "network"
     """The equivariant network of this package."""
+    hopping: ExponentialHopping | None = None
+    """How strong bonds of any length are: by the hopping along them. Without it, crystals have bonds between nearest
+    neighbours, of strength 1, and bonds on free positions fade out beyond the nearest-neighbour distance."""
+    strength_powers: int = Field(0, ge=0, le=4)
+    """Powers of (strength - 1) by which functions on bonds are multiplied beside the strength itself, each with weights
+    of its own: what bonds of other strengths do is learned. They vanish on bonds of strength 1."""
 
 
 class TwoEnergiesSettings(EquivariantSettings):

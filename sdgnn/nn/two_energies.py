@@ -48,8 +48,8 @@ class TwoEnergies(Model):
             part.constant.requires_grad_(False)  # the whole has one of its own
 
     @property
-    def reach(self) -> int:
-        """Number of bonds that a site's energies see."""
+    def reach(self) -> float:
+        """Distance that a site's energies see."""
         return self.energy_a.reach
 
     def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None) -> TwoEnergiesField:

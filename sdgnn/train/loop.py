@@ -23,6 +23,7 @@ from sdgnn.files import atomic_path
 from sdgnn.nn import Model
 from sdgnn.provenance import provenance
 from sdgnn.train.baselines import baselines_on, compare
+from sdgnn.train.binding import bind
 from sdgnn.train.metrics import judge, not_empty
 from sdgnn.train.objective import Objective, Scales
 from sdgnn.train.settings import TrainSettings
@@ -104,8 +105,7 @@ def _run(
     limit = timedelta(minutes=settings.minutes) if settings.minutes else None
     timer = Timer(limit, interval="epoch", verbose=False)
     module = TrainingModule(
-        network, objective, settings, [s.lattice for s in training], [s.lattice for s in validation],
-        steps=settings.epochs * len(order),
+        network, objective, settings, training, validation, steps=settings.epochs * len(order),
         time_used=lambda: timer.time_elapsed() / limit.total_seconds() if limit else 0.0,
     )  # fmt: skip
     keep = Keep(folder / "checkpoints")
@@ -144,11 +144,11 @@ def _finish(
     """Judge the network, write metrics and model."""
     report: dict[str, Any] = {"run": outcome, "training": [], "validation": []}
     for labels in training:
-        metrics = judge(network.on(labels.lattice), labels)
+        metrics = judge(bind(network, labels), labels)
         report["training"].append({"lattice": repr(labels.lattice), **metrics.to_dict()})
     others = baselines_on(training, [labels.lattice for labels in validation])
     for labels, fitted in zip(validation, others, strict=True):
-        fields = {"network": network.on(labels.lattice), **fitted}
+        fields = {"network": bind(network, labels), **fitted}
         report["validation"].append({"lattice": repr(labels.lattice), "rows": compare(fields, labels).to_dict()})
     network.save(folder / "model.safetensors", {**provenance(), "training": record, "metrics": report})
     write_json(folder / "metrics.json", report)
@@ -157,8 +157,8 @@ def _finish(
 def fit_constant(network: Model, sets: Sequence[LabelSet]) -> None:
     """Set the network's constant energy per site to the least-squares optimum over all labels that have energies."""
     shifts = [
-        (part.energy - network.on(labels.lattice)(part.spins).energy.to(torch.float64)) / labels.lattice.n_sites
-        for labels in sets
+        (part.energy - field(part.spins).energy.to(torch.float64)) / labels.lattice.n_sites
+        for labels, field in ((labels, bind(network, labels)) for labels in sets)
         for part in (labels[start : start + 16] for start in range(0, len(labels), 16))
         if part.energy is not None
     ]
@@ -177,10 +177,21 @@ def _check(network: Model, training: list[LabelSet], validation: list[LabelSet])
         Scales.of(sets)
 
 
+def _without_seed(hamiltonian: dict[str, Any]) -> dict[str, Any]:
+    """A Hamiltonian without the seed of its bond disorder."""
+    if hamiltonian.get("disorder") is None:
+        return hamiltonian
+    return {**hamiltonian, "disorder": {k: v for k, v in hamiltonian["disorder"].items() if k != "seed"}}
+
+
 def _physics(sets: list[LabelSet]) -> dict[str, Any]:
-    """Hamiltonian, kT and ensemble of the labels. Raises UserError when known ones differ."""
+    """Hamiltonian, kT and ensemble of the labels. Raises UserError when known ones differ, but for the realisation of
+    bond disorder."""
     known = [
-        {name: labels.origin.physics[name] for name in ("hamiltonian", "kT", "filling", "mu")}
+        {
+            "hamiltonian": _without_seed(labels.origin.hamiltonian),
+            **{name: labels.origin.physics[name] for name in ("kT", "filling", "mu")},
+        }
         for labels in sets
         if labels.origin.hamiltonian is not None
     ]

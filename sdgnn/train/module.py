@@ -13,10 +13,11 @@ from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
+from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
-from sdgnn.lattice import Lattice
 from sdgnn.nn import Model, NetworkField
 from sdgnn.train.batches import Batch
+from sdgnn.train.binding import bind
 from sdgnn.train.metrics import Tally
 from sdgnn.train.objective import Objective
 from sdgnn.train.settings import TrainSettings
@@ -33,22 +34,22 @@ class TrainingModule(pl.LightningModule):
     """
 
     def __init__(
-        self, network: Model, objective: Objective, settings: TrainSettings, training: Sequence[Lattice],
-        validation: Sequence[Lattice], steps: int, time_used: Callable[[], float],
+        self, network: Model, objective: Objective, settings: TrainSettings, training: Sequence[LabelSet],
+        validation: Sequence[LabelSet], steps: int, time_used: Callable[[], float],
     ) -> None:  # fmt: skip
         super().__init__()
         self.network = network
         self._objective, self._settings, self._steps = objective, settings, steps
         self._time_used = time_used
-        self._lattices = {"train": tuple(training), "validation": tuple(validation)}
+        self._sets = {"train": tuple(training), "validation": tuple(validation)}
         self._bound: dict[str, list[NetworkField]] = {}
         self._tally = Tally()
 
     def on_fit_start(self) -> None:
         """Bind the network to every lattice, once it is where it will be trained."""
         self._bound = {
-            stage: [self.network.on(lattice, dtype=self._settings.torch_dtype) for lattice in lattices]
-            for stage, lattices in self._lattices.items()
+            stage: [bind(self.network, labels, self._settings.torch_dtype) for labels in sets]
+            for stage, sets in self._sets.items()
         }
 
     def on_train_epoch_start(self) -> None:

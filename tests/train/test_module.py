@@ -10,9 +10,9 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from torch import nn
+from train.helpers import heisenberg_labels
 from train.networks import small_network
 
-from sdgnn import Lattice
 from sdgnn.train import TrainSettings
 from sdgnn.train.module import MovingAverage, TrainingModule
 from sdgnn.train.objective import Objective, Scales
@@ -72,11 +72,11 @@ def rates(warmup: float, final: float, steps: int) -> list[float]:
 
 
 def training_module(settings: TrainSettings, steps: int, time_used: Callable[[], float]) -> TrainingModule:
-    lattices, objective = (
-        [Lattice.triangular(4, 4)],
+    sets, objective = (
+        [heisenberg_labels((4, 4), 1, 0)],
         Objective(Scales(1.0, 1.0, 1.0), torque=1.0, longitudinal=0.0, energy=0.0),
     )
-    return TrainingModule(small_network(), objective, settings, lattices, lattices, steps, time_used)
+    return TrainingModule(small_network(), objective, settings, sets, sets, steps, time_used)
 
 
 def test_schedule_rises_linearly_then_follows_half_a_cosine():

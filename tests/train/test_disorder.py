@@ -1,0 +1,84 @@
+"""Learning what disorder of bonds and positions does, and transfer to realisations that were not among the labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sdgnn import ExactField, Lattice, SDModel, spins
+from sdgnn.commands.train import train_network
+from sdgnn.data import LabelSet, Origin
+from sdgnn.errors import UserError
+from sdgnn.hopping import BondDisorder, ExponentialHopping
+from sdgnn.nn import Network, NetworkSettings, create
+from sdgnn.nn.settings import BehlerParrinelloSettings
+from sdgnn.train import TrainSettings, baselines, judge
+from sdgnn.train.binding import bind
+
+CRYSTAL = Lattice.square(4, 4)
+SETTINGS = TrainSettings(epochs=5, batch=1, learning_rate=1e-2)
+HOPPING = ExponentialHopping(decay=0.4, cutoff=1.6)
+
+
+def labels_of(model: SDModel, states: int, seed: int, kT: float = 0.5, filling: float = 0.5) -> LabelSet:
+    """Random spins with their exact fields; at half filling unless given."""
+    drawn = spins.random(model.lattice, replicas=states, seed=seed)
+    result = ExactField(model, kT=kT, filling=filling)(drawn)
+    origin = Origin(hamiltonian=model.to_dict(), kT=kT, filling=filling)
+    return LabelSet(model.lattice, drawn, result.field, result.energy, origin=origin)
+
+
+def bonds_disordered(seed: int, states: int = 6) -> LabelSet:
+    return labels_of(SDModel(CRYSTAL, exchange=2.0, disorder=BondDisorder(width=0.8, seed=seed)), states, seed)
+
+
+def amorphous(seed: int, states: int = 6) -> LabelSet:
+    return labels_of(SDModel(Lattice.amorphous(20, seed=seed), HOPPING, 3.0), states, seed, kT=0.2, filling=0.25)
+
+
+def test_bond_disorder_is_learned_from_its_strengths(tmp_path: Path) -> None:
+    """A network that is told the strengths explains more than one that takes all bonds for equal: on a realisation that
+    neither has seen, its unexplained part is less than half."""
+    sets, test = [bonds_disordered(seed) for seed in range(6)], bonds_disordered(99)
+    size = NetworkSettings(layers=1, channels=4, strength_powers=1)
+    told = train_network(sets, [test], size, SETTINGS, 0, tmp_path / "told")
+    untold = judge(told.on(CRYSTAL), test)
+    assert 1 - judge(bind(told, test), test).torque_r2 < (1 - untold.torque_r2) / 2
+    physics = told.provenance["training"]["physics"]["hamiltonian"]
+    assert physics["disorder"] == {"width": 0.8, "distribution": "uniform"}
+
+
+def test_amorphous_positions_are_learned_from_their_hopping(tmp_path: Path) -> None:
+    """On positions that were not among the labels, better than exchange that depends on distance."""
+    sets, test = [amorphous(seed) for seed in range(6)], amorphous(99)
+    size = NetworkSettings(layers=1, channels=4, strength_powers=1, hopping=HOPPING)
+    network = train_network(sets, [test], size, SETTINGS, 0, tmp_path, family=Lattice.square(4, 4))
+    found = judge(bind(network, test), test).torque_r2
+    for field in baselines(sets, test.lattice).values():
+        assert 1 - found < (1 - judge(field, test).torque_r2) / 1.5
+
+
+def test_bonds_of_labels_are_those_of_their_electrons() -> None:
+    """Binding to labels is binding to the bonds of their Hamiltonian; without disorder, to their lattice."""
+    network, labels = Network(NetworkSettings(layers=1, channels=2, strength_powers=1), CRYSTAL), bonds_disordered(1, 2)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    assert labels.origin.hamiltonian is not None
+    model = SDModel.from_dict(CRYSTAL, labels.origin.hamiltonian)
+    expected = network.on(CRYSTAL, bonds=model.bonds, strengths=model.amplitudes)(labels.spins)
+    assert torch.equal(bind(network, labels)(labels.spins).field, expected.field)
+    clean = labels_of(SDModel(CRYSTAL, exchange=2.0), 1, 0)
+    assert torch.equal(bind(network, clean)(clean.spins).field, network.on(CRYSTAL)(clean.spins).field)
+
+
+def test_what_cannot_be_learned_together_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="kind network"):
+        bind(create(BehlerParrinelloSettings(), CRYSTAL), bonds_disordered(1, 1))
+    wider = labels_of(SDModel(CRYSTAL, exchange=2.0, disorder=BondDisorder(width=0.3)), 2, 0)
+    size = NetworkSettings(layers=1, channels=2)
+    with pytest.raises(UserError, match=r"disorder\.width"):
+        train_network([bonds_disordered(1, 2), wider], [wider], size, SETTINGS, 0, tmp_path / "one")
+    with pytest.raises(UserError, match="family"):
+        train_network([amorphous(1, 2)], [amorphous(2, 2)], size, SETTINGS, 0, tmp_path / "two")
