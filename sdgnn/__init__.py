@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sdgnn import fields, spins
     from sdgnn.dynamics import Guard, Heun, ImplicitMidpoint, Observer, SemiImplicitB, simulate, suggest_dt
-    from sdgnn.electrons import ExactField
+    from sdgnn.electrons import ExactField, KPMField
     from sdgnn.hamiltonian import SDModel
     from sdgnn.hopping import BondDisorder, ExponentialHopping
     from sdgnn.lattice import Lattice
@@ -21,6 +21,7 @@ __all__ = [
     "Guard",
     "Heun",
     "ImplicitMidpoint",
+    "KPMField",
     "Lattice",
     "Observer",
     "SDModel",
@@ -39,6 +40,7 @@ _HOMES = {
     "Guard": "sdgnn.dynamics",
     "Heun": "sdgnn.dynamics",
     "ImplicitMidpoint": "sdgnn.dynamics",
+    "KPMField": "sdgnn.electrons",
     "Lattice": "sdgnn.lattice",
     "Observer": "sdgnn.dynamics",
     "SDModel": "sdgnn.hamiltonian",

@@ -1,5 +1,6 @@
-"""Electrons: exact labels of the s-d model."""
+"""Electrons: labels of the s-d model, exact and by the kernel polynomial method."""
 
+from sdgnn.electrons.chebyshev import KPMField, KPMResult
 from sdgnn.electrons.exact import ExactField
 
-__all__ = ["ExactField"]
+__all__ = ["ExactField", "KPMField", "KPMResult"]

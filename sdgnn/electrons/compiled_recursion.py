@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from sdgnn.electrons.engine import Recursion
 from sdgnn.electrons.scaled import GROUP, ScaledHamiltonian
 
 LANES = 16
@@ -23,11 +24,11 @@ _kernel = numba.njit(fastmath=True, cache=True, nogil=True, error_model="numpy")
 _inline = numba.njit(fastmath=True, error_model="numpy")
 
 
-class CompiledRecursion:
-    """T_{m+1} = 2 H~ T_m - T_{m-1} on blocks (replica, block, site, 4 LANES) of a batch of states on the CPU.
+class CompiledRecursion(Recursion[np.ndarray]):
+    """Rows are blocks (replica, block, site, 4 LANES) on the CPU.
 
-    A row holds Re up, Im up, Re down, Im down of LANES vectors. The compiled loops release the lock of Python, so that
-    threads can work on different blocks.
+    A row of a site holds Re up, Im up, Re down, Im down of LANES vectors. The compiled loops release the lock of
+    Python, so that threads can work on different blocks.
     """
 
     def __init__(self, hamiltonian: ScaledHamiltonian) -> None:
@@ -37,7 +38,6 @@ class CompiledRecursion:
         self._table = (hopping.site, hopping.real, hopping.real[:, :0] if hopping.imag is None else hopping.imag)
 
     def pack(self, psi: Complex[Tensor, "replica site 2 vector"]) -> Float[np.ndarray, "replica block site row"]:
-        """Vectors as blocks, filled up with zeros."""
         replicas, sites, _, vectors = psi.shape
         blocks = -(-vectors // LANES)
         rows = torch.view_as_real(psi.resolve_conj()).to(self._dtype).transpose(-1, -2)
@@ -46,18 +46,15 @@ class CompiledRecursion:
         return rows.reshape(replicas, blocks, sites, _WIDTH).contiguous().numpy()
 
     def unpack(self, rows: np.ndarray, shape: tuple[int, ...]) -> Complex[Tensor, "replica site 2 vector"]:
-        """The vectors of ``shape`` in blocks."""
         replicas, blocks, sites, _ = rows.shape
         parts = torch.from_numpy(rows).reshape(replicas, blocks, sites, 2, 2, LANES).permute(0, 2, 3, 1, 5, 4)
         parts = parts.reshape(replicas, sites, 2, blocks * LANES, 2)[..., : shape[-1], :]
         return torch.view_as_complex(parts.contiguous())
 
     def first(self, start: np.ndarray) -> np.ndarray:
-        """T_1 from T_0."""
         return self.next(start, np.zeros_like(start)) / 2
 
     def next(self, last: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """T_{m+1} from T_m and T_{m-1}."""
         after, sums = before.copy(), np.zeros((2, LANES))
         for r, b in np.ndindex(last.shape[:2]):
             _forward(last[r, b], after[r, b], *self._table, self._factor[r], self._local[r], 1, sums)
@@ -66,7 +63,6 @@ class CompiledRecursion:
     def forward(
         self, start: np.ndarray, count: int
     ) -> tuple[Float[Tensor, "replica moment vector"], np.ndarray, np.ndarray]:
-        """Moments of all lanes in float64, T_{K-1} and T_K for K = ``count`` / 2, from T_0 = ``start``."""
         replicas, blocks = start.shape[:2]
         before, last = start.copy(), np.zeros_like(start)
         sums = np.zeros((replicas, count, blocks, LANES))
@@ -87,12 +83,6 @@ class CompiledRecursion:
     def reverse(
         self, before: np.ndarray, last: np.ndarray, weights: Float[np.ndarray, "replica step 3"]
     ) -> Float[Tensor, "replica site 4"]:
-        """Gradient (g_x, g_y, g_z, g_0) = Re tr(sigma G_i) of dOmega = Re tr(G dH~), summed over the vectors.
-
-        ``before`` and ``last`` are T_{K-1} and T_K of :meth:`forward`; both are used up, for the recursion runs
-        backwards on them while the adjoint b_k = w_k + 2 H~ b_{k+1} - b_{k+2} (weights: ``reverse_weights``) is
-        carried along: G = sum_{k>0} 2 |T_k><b_{k+1}| + |T_0><b_1|.
-        """
         replicas, blocks, sites, _ = last.shape
         gradient = np.zeros((replicas, sites, 4))
         coefficients = weights.astype(last.dtype)

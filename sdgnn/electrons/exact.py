@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.electrons.filling import (
-    check_filling,
-    chemical_potential,
-    grand_potential,
-    ground_state_occupation,
-    occupation,
-)
-from sdgnn.errors import UserError
+from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
+from sdgnn.electrons.filling import chemical_potential, grand_potential, ground_state_occupation, occupation
 from sdgnn.fields import Field, FieldResult, check_spins
 from sdgnn.hamiltonian import SDModel
 
@@ -44,22 +36,13 @@ class ExactField(Field):
         filling: float | None = None,
         twists: Sequence[int] | None = None,
     ) -> None:
-        if (mu is None) == (filling is None):
-            raise UserError(f"mu = {mu} with filling = {filling}", allowed="exactly one of the two")
-        if not (kT >= 0 and np.isfinite(kT)):
-            raise UserError(f"electron temperature kT = {kT}", allowed="kT >= 0")
-        if mu is not None and not np.isfinite(mu):
-            raise UserError(f"mu = {mu}", allowed="a finite chemical potential")
-        dim = model.lattice.dim
-        counts = (1,) * dim if twists is None else tuple(twists)
-        if len(counts) != dim or not all(isinstance(n, int | np.integer) and n >= 1 for n in counts):
-            raise UserError(f"twists {counts}", allowed=f"{dim} whole numbers >= 1, one per cell axis")
+        check_ensemble(kT, mu, filling)
         self.model = model
         self.lattice = model.lattice
         self.kT = float(kT)
         self.mu = None if mu is None else float(mu)
-        self.filling = None if filling is None else check_filling(filling)
-        self.twists = tuple(int(n) for n in counts)
+        self.filling = None if filling is None else float(filling)
+        self.twists = check_twists(twists, model.lattice.dim)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         states = [self._one(spins[r].to(torch.float64)) for r in range(len(spins))]
@@ -74,8 +57,7 @@ class ExactField(Field):
 
     def _matrices(self, spins: Tensor) -> list[Tensor]:
         """H of one state (site, 3), for each twist."""
-        phases = itertools.product(*[[m / n for m in range(n)] for n in self.twists])
-        return [self.model.matrix(spins[None], twist=phase if any(phase) else None)[0] for phase in phases]
+        return [self.model.matrix(spins[None], twist=phase)[0] for phase in phases(self.twists)]
 
     def _occupy(self, levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """mu (replica,), occupations (replica, level) and energy (replica,) of all twists' levels together."""

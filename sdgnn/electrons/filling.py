@@ -8,8 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.errors import UserError
-
 DEGENERACY = 1e-9
 """At kT = 0, levels closer than this (in units of t) to the Fermi level share its electrons equally."""
 
@@ -38,13 +36,6 @@ def grand_potential(
     if kT == 0:
         return x.clamp(max=0).sum(-1)
     return -kT * torch.nn.functional.softplus(-x / kT, threshold=700).sum(-1)
-
-
-def check_filling(filling: float) -> float:
-    """The filling N_e / (2 N_sites), refused outside [0, 1]."""
-    if not 0 <= filling <= 1:
-        raise UserError(f"filling {filling}", allowed="N_e / (2 N_sites) in [0, 1]")
-    return float(filling)
 
 
 def chemical_potential(

@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from sdgnn.electrons.engine import Recursion
 from sdgnn.electrons.scaled import ScaledHamiltonian
 
 
-class PlainRecursion:
-    """T_{m+1} = 2 H~ T_m - T_{m-1} on tensors (site, 4, replica, vector): Re up, Im up, Re down, Im down."""
+class PlainRecursion(Recursion[Tensor]):
+    """Rows are tensors (site, 4, replica, vector): Re up, Im up, Re down, Im down."""
 
     def __init__(self, hamiltonian: ScaledHamiltonian) -> None:
         local = hamiltonian.local
@@ -23,26 +24,21 @@ class PlainRecursion:
         self._imag = None if hopping.imag is None else _sparse(hopping.site, hopping.imag, local)
 
     def pack(self, psi: Complex[Tensor, "replica site 2 vector"]) -> Float[Tensor, "site 4 replica vector"]:
-        """Vectors as real rows."""
         rows = torch.view_as_real(psi.resolve_conj()).to(device=self._bx.device, dtype=self._bx.dtype)
         return rows.permute(1, 2, 4, 0, 3).reshape(psi.shape[1], 4, psi.shape[0], psi.shape[3])
 
     def unpack(self, rows: Tensor, shape: tuple[int, ...]) -> Complex[Tensor, "replica site 2 vector"]:
-        """The vectors of ``shape`` in rows."""
         replicas, sites, _, vectors = shape
         parts = rows.reshape(sites, 2, 2, replicas, vectors).permute(3, 0, 1, 4, 2)
         return torch.view_as_complex(parts.contiguous())
 
     def first(self, start: Tensor) -> Tensor:
-        """T_1 from T_0."""
         return self._doubled(start) / 2
 
     def next(self, last: Tensor, before: Tensor) -> Tensor:
-        """T_{m+1} from T_m and T_{m-1}."""
         return self._doubled(last) - before
 
     def forward(self, start: Tensor, count: int) -> tuple[Float[Tensor, "replica moment vector"], Tensor, Tensor]:
-        """As :meth:`CompiledRecursion.forward`."""
         before, last = start, self.first(start)
         zeroth, first = _dot(before, before), _dot(before, last)
         moments = [zeroth, first]
@@ -54,7 +50,6 @@ class PlainRecursion:
     def reverse(
         self, before: Tensor, last: Tensor, weights: Float[np.ndarray, "replica step 3"]
     ) -> Float[Tensor, "replica site 4"]:
-        """As :meth:`CompiledRecursion.reverse`."""
         given = torch.from_numpy(weights).to(last).permute(1, 2, 0)[..., None]
         adjoint, after = given[0, 2] * before, torch.zeros_like(last)
         gradient = torch.zeros(*last.shape[:3], dtype=torch.float64, device=last.device)

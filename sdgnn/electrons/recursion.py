@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.electrons.compiled_recursion import CompiledRecursion
+from sdgnn.electrons.engine import Recursion
 from sdgnn.electrons.plain_recursion import PlainRecursion
 from sdgnn.electrons.scaled import ScaledHamiltonian
 
-Recursion = CompiledRecursion | PlainRecursion
 
-
-def recursion(hamiltonian: ScaledHamiltonian) -> Recursion:
+def recursion(hamiltonian: ScaledHamiltonian) -> Recursion[Any]:
     """The recursion of H~: compiled loops on the CPU, tensor operations on other devices."""
-    kind = CompiledRecursion if hamiltonian.local.device.type == "cpu" else PlainRecursion
-    return kind(hamiltonian)
+    if hamiltonian.local.device.type == "cpu":
+        return CompiledRecursion(hamiltonian)
+    return PlainRecursion(hamiltonian)
 
 
 def chebyshev_vectors(

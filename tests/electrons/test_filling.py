@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.filling import (
-    check_filling,
     chemical_potential,
     grand_potential,
     ground_state_occupation,
@@ -121,4 +121,4 @@ def test_minus_slope_of_the_grand_potential_is_the_number(values: list[float], m
 @pytest.mark.parametrize("filling", [-0.01, 1.01, math.nan, math.inf])
 def test_filling_outside_zero_to_one_is_refused(filling: float) -> None:
     with pytest.raises(UserError, match=r"\[0, 1\]"):
-        check_filling(filling)
+        check_ensemble(kT=0.1, mu=None, filling=filling)

@@ -1,0 +1,157 @@
+"""Chebyshev coefficients of the grand potential and the Fermi function, and the chemical potential from moments."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+import scipy.special
+from jaxtyping import Float
+from numpy.polynomial import chebyshev
+
+from sdgnn.electrons.filling import WHOLE
+
+SMOOTH = 2.0
+"""A kernel damps the expansion where pi kT moments / scale is smaller: there, the coefficients do not yet decay."""
+
+COLD = 1e-4
+"""Electrons at kT below this part of the scale count as kT = 0: (kT/scale)^2 = 1e-8 is the error."""
+
+DECAY = 40.0
+"""Functions are sampled on so many nodes that coefficients fall to exp(-DECAY) before they are confused."""
+
+HALVINGS = 60
+"""Bisections of the bracket of mu."""
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """Functions of energy e = centre + scale x as sums over m < ``moments`` of g_m c_m T_m(x).
+
+    g_m = 1 where kT is resolved (pi kT moments / scale > 2): the coefficients of functions of (e - mu)/kT decay as
+    exp(-pi kT m / scale), for their nearest poles are at mu +- i pi kT. Elsewhere g_m is the Jackson kernel, which
+    smooths over pi scale / moments (Weisse et al., Rev. Mod. Phys. 78, 275, doi:10.1103/RevModPhys.78.275).
+    """
+
+    centre: float
+    scale: float
+    kT: float
+    moments: int
+
+    @property
+    def resolved(self) -> bool:
+        """Whether no kernel is needed."""
+        return math.pi * self.kT * self.moments >= SMOOTH * self.scale
+
+    @property
+    def damping(self) -> Float[np.ndarray, " moment"]:
+        """g_m."""
+        return np.ones(self.moments) if self.resolved else jackson(self.moments)
+
+    def grand_potential(self, mu: float) -> Float[np.ndarray, " moment"]:
+        """Damped coefficients of -kT ln(1 + exp(-(e - mu)/kT)); for mu = -inf of 0, for mu = +inf of e."""
+        if math.isinf(mu):
+            line = np.zeros(self.moments)
+            line[:2] = (self.centre, self.scale) if mu > 0 else 0.0
+            return line
+        if self._cold:
+            return self.damping * self._grand_potential_of_step(mu)
+        energies = self._nodes()
+        omega = -self.kT * np.logaddexp(0, (mu - energies) / self.kT)
+        return self.damping * _coefficients(omega)[: self.moments]
+
+    def occupation(self, mu: float) -> Float[np.ndarray, " moment"]:
+        """Damped coefficients of the Fermi function, which are minus the derivatives of :meth:`grand_potential`."""
+        if math.isinf(mu):
+            line = np.zeros(self.moments)
+            line[0] = float(mu > 0)
+            return line
+        if self._cold:
+            return self.damping * self._step(mu, self.moments)
+        return self.damping * _coefficients(self._fermi(mu, self._nodes()))[: self.moments]
+
+    def chemical_potential(self, moments: Float[np.ndarray, " moment"], electrons: float) -> float:
+        """mu at which the moments Tr T_m(H~) say that there are so many electrons; infinite for none and for all."""
+        if electrons < WHOLE or electrons > moments[0] - WHOLE:
+            return math.copysign(math.inf, electrons - moments[0] / 2)
+        margin = self.scale + DECAY * self.kT
+        low, high = self.centre - margin, self.centre + margin
+        for _ in range(HALVINGS):
+            mu = (low + high) / 2
+            excess = self.occupation(mu) @ moments - electrons
+            low, high = (mu, high) if excess < 0 else (low, mu)
+        return (low + high) / 2
+
+    def truncation(self, mu: float, moments: Float[np.ndarray, " moment"] | None = None) -> float:
+        """Root mean square, over the density of states, of what the occupation lacks.
+
+        The field is the slope of the expanded grand potential, so the occupation meant here is the derivative of that
+        polynomial. Without moments, over the levels of a cosine band.
+        """
+        if math.isinf(mu):
+            return 0.0
+        nodes = self._nodes()
+        slope = chebyshev.chebder(self.grand_potential(mu)) / self.scale
+        padded = np.zeros(len(nodes))
+        padded[: len(slope)] = slope
+        lacking = self._fermi(mu, nodes) - _values(padded)
+        weight = np.ones(len(nodes))
+        if moments is not None:
+            padded[:] = 0
+            padded[: self.moments] = jackson(self.moments) * moments * np.where(np.arange(self.moments), 2, 1)
+            weight = _values(padded).clip(min=0)
+        return float(np.sqrt((weight * lacking**2).sum() / weight.sum()))
+
+    @property
+    def _cold(self) -> bool:
+        return self.kT < COLD * self.scale
+
+    def _nodes(self) -> Float[np.ndarray, " node"]:
+        """Energies cos(pi (j + 1/2) / n) at which functions are sampled."""
+        kT = max(self.kT, COLD * self.scale)
+        count = scipy.fft.next_fast_len(self.moments + math.ceil(DECAY * self.scale / (math.pi * kT)), real=True)
+        return self.centre + self.scale * np.cos(math.pi * (np.arange(count) + 0.5) / count)
+
+    def _fermi(self, mu: float, energies: np.ndarray) -> np.ndarray:
+        if self._cold:
+            return np.where(energies < mu, 1.0, 0.0)
+        return scipy.special.expit((mu - energies) / self.kT)
+
+    def _step(self, mu: float, count: int) -> Float[np.ndarray, " moment"]:
+        """Coefficients of the step theta(mu - e)."""
+        angle, m = self._angle(mu), np.arange(1, count)
+        return np.concatenate([[1 - angle / math.pi], -2 * np.sin(m * angle) / (math.pi * m)])
+
+    def _grand_potential_of_step(self, mu: float) -> Float[np.ndarray, " moment"]:
+        """Coefficients of (e - mu) theta(mu - e), from those s_m of the step: x T_m = (T_{m+1} + T_{m-1}) / 2."""
+        s = self._step(mu, self.moments + 1)
+        x = np.empty(self.moments)
+        x[0], x[1] = s[1] / 2, s[0] + s[2] / 2
+        x[2:] = (s[1 : self.moments - 1] + s[3 : self.moments + 1]) / 2
+        return self.centre * s[:-1] + self.scale * x - mu * s[:-1]
+
+    def _angle(self, mu: float) -> float:
+        return math.acos(min(1.0, max(-1.0, (mu - self.centre) / self.scale)))
+
+
+def jackson(count: int) -> Float[np.ndarray, " moment"]:
+    """The Jackson kernel: the positive one of least width, pi / count."""
+    q = math.pi / (count + 1)
+    m = np.arange(count)
+    return ((count - m + 1) * np.cos(q * m) + np.sin(q * m) / math.tan(q)) / (count + 1)
+
+
+def _coefficients(values: np.ndarray) -> np.ndarray:
+    """c_m of a function sampled on the nodes."""
+    c = scipy.fft.dct(values, type=2) / len(values)
+    c[0] /= 2
+    return c
+
+
+def _values(coefficients: np.ndarray) -> np.ndarray:
+    """The function on as many nodes as there are coefficients."""
+    c = coefficients / 2
+    c[0] *= 2
+    return scipy.fft.dct(c, type=3)
