@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from sdgnn import ExactField, Lattice, SDModel
+from sdgnn import ExactField, KPMField, Lattice, SDModel
 from sdgnn.config.base import Config, apply_override
 from sdgnn.config.physics import ExactConfig, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
 from sdgnn.config.reference import describe, markdown
@@ -221,6 +221,21 @@ def test_mistakes_in_hamiltonians_are_explained(data: dict, words: list[str]) ->
 def test_ensembles_are_checked(data: dict) -> None:
     with pytest.raises(UserError, match=r"filling|kT"):
         SolverConfig.parse(data)
+
+
+def test_the_kernel_polynomial_method_in_place_of_diagonalisation() -> None:
+    model = SDModel(Lattice.square(3, 3))
+    plain = SolverConfig.parse({"mu": 1.0, "kpm": {}}).build(model)
+    assert isinstance(plain, KPMField)
+    assert (plain.moments, plain.vectors, plain.tolerance) == (500, 128, None)
+    data = {"filling": 0.3, "twists": [1, 2], "kpm": {"vectors": 64, "precision": "float32"}}
+    config = SolverConfig.parse(data, ["kpm.vectors=null", "kpm.seed=4"])
+    assert SolverConfig.parse(config.model_dump(mode="json")) == config
+    full = config.build(model)
+    assert isinstance(full, KPMField)
+    assert (full.vectors, full.seed, full.twists, str(full.dtype)) == (None, 4, (1, 2), "torch.float32")
+    with pytest.raises(UserError, match=r"kpm.moments = 7"):
+        SolverConfig.parse({"mu": 1.0, "kpm": {"moments": 7}})
 
 
 def test_fields_add_up() -> None:

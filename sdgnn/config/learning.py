@@ -12,7 +12,7 @@ from sdgnn.config.commands import LabelsConfig, Seed
 from sdgnn.config.physics import Count, LatticeConfig
 from sdgnn.config.runs import InitialConfig, IntegratorConfig
 from sdgnn.config.training import Share
-from sdgnn.electrons import ExactField
+from sdgnn.electrons import ExactField, KPMField
 from sdgnn.errors import UserError
 from sdgnn.nn import NetworkSettings, Settings
 from sdgnn.train import TrainSettings
@@ -45,7 +45,7 @@ class ExploreConfig(Config):
             raise UserError("damping or kT for each replica", allowed="one number for all runs")
         return self
 
-    def build(self, exact: ExactField) -> Exploration:
+    def build(self, exact: ExactField | KPMField) -> Exploration:
         """The exploration; a time step that is not given is the one suggested for the exact field's random states."""
         lattice = exact.lattice if self.lattice is None else self.lattice.build()
 

@@ -9,7 +9,7 @@ from pydantic import Discriminator, Tag, model_validator
 from pydantic import Field as Key
 
 from sdgnn.config.base import Config
-from sdgnn.electrons import ExactField
+from sdgnn.electrons import ExactField, KPMField
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, Sum
 from sdgnn.hamiltonian import SDModel
@@ -107,8 +107,25 @@ class HamiltonianConfig(Config):
         return SDModel(lattice, hopping=self.hopping, exchange=self.exchange, disorder=self.disorder)
 
 
+class KPMConfig(Config):
+    """The kernel polynomial method: cost linear in the sites, with an error that moments and vectors make smaller."""
+
+    moments: Annotated[int, Key(ge=4, multiple_of=2)] = 500
+    """Terms of the Chebyshev expansion, an even number."""
+    vectors: Count | None = 128
+    """Probing vectors for each state; none for the full trace."""
+    seed: Annotated[int, Key(ge=0)] = 0
+    """Seed of their phases."""
+    tolerance: Positive | None = None
+    """Root mean square error of a component of the field; moments and vectors are then chosen for each state."""
+    probing: Literal["coloured", "plain"] = "coloured"
+    """Vectors on sites that are far apart, or on all sites."""
+    precision: Literal["float64", "float32"] = "float64"
+    """Precision of the recursion."""
+
+
 class SolverConfig(Config):
-    """Exact diagonalisation: the electrons' temperature, and their number or chemical potential."""
+    """How electrons are solved: their temperature, number or chemical potential; exactly, or with the section kpm."""
 
     kT: NotNegative = 0.05
     """Electron temperature."""
@@ -118,6 +135,8 @@ class SolverConfig(Config):
     """Chemical potential; give this or filling."""
     twists: tuple[Count, ...] | None = None
     """Boundary phases averaged along each axis, for example [2, 2]; none for periodic."""
+    kpm: KPMConfig | None = None
+    """Instead of diagonalisation, the kernel polynomial method, {} with its defaults."""
 
     @model_validator(mode="after")
     def _one_ensemble(self) -> SolverConfig:
@@ -125,13 +144,17 @@ class SolverConfig(Config):
             raise UserError(f"filling = {self.filling} with mu = {self.mu}", allowed="exactly one of the two")
         return self
 
-    def build(self, model: SDModel) -> ExactField:
-        """The exact field of ``model``."""
-        return ExactField(model, kT=self.kT, filling=self.filling, mu=self.mu, twists=self.twists)
+    def build(self, model: SDModel) -> ExactField | KPMField:
+        """The field of ``model``."""
+        if self.kpm is None:
+            return ExactField(model, kT=self.kT, filling=self.filling, mu=self.mu, twists=self.twists)
+        settings = self.kpm.model_dump(exclude={"precision"})
+        dtype = torch.float32 if self.kpm.precision == "float32" else torch.float64
+        return KPMField(model, self.kT, self.mu, self.filling, twists=self.twists, dtype=dtype, **settings)
 
 
 class ExactConfig(Config):
-    """The exact field of an s-d model."""
+    """The field of an s-d model."""
 
     hamiltonian: HamiltonianConfig = HamiltonianConfig()
     """The s-d Hamiltonian."""
@@ -163,7 +186,7 @@ class FieldConfig(Config):
     model: str | None = None
     """A trained network: its folder, file or shipped name."""
     exact: ExactConfig | None = None
-    """The exact field of an s-d model, by diagonalisation."""
+    """The field of an s-d model, by diagonalisation or by the kernel polynomial method."""
     heisenberg: tuple[float, ...] | None = None
     """Couplings J_n by neighbour shell, E = - sum_n J_n sum_<ij>_n S_i . S_j."""
     zeeman: Vector3 | None = None

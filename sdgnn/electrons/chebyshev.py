@@ -16,13 +16,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.electrons.bounds import spectral_bounds
-from sdgnn.electrons.compiled_recursion import LANES
 from sdgnn.electrons.engine import Recursion
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.expansion import Expansion
 from sdgnn.electrons.probing import Kind, Probe
 from sdgnn.electrons.recursion import recursion, reverse_weights
-from sdgnn.electrons.scaled import Hopping, ScaledHamiltonian
+from sdgnn.electrons.scaled import LANES, Hopping, ScaledHamiltonian
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Field, FieldResult, check_spins
 from sdgnn.hamiltonian import SDModel

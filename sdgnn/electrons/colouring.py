@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Int
 
@@ -83,6 +81,8 @@ def _sublattices(index: int, shape: np.ndarray) -> Iterator[Int[np.ndarray, "dim
 
 def _greedy_colours(lattice: Lattice, most: int) -> Int[np.ndarray, " site"]:
     """Sites in their order, each with the first colour not taken nearby; the distance by bisection."""
+    from sdgnn.electrons.greedy import first_free
+
     spacing = (abs(np.linalg.det(lattice.cell)) * most / lattice.n_sites) ** (1 / lattice.dim)
     low, high = 0.0, 1.5 * spacing
     colours = np.arange(lattice.n_sites) % most
@@ -90,24 +90,9 @@ def _greedy_colours(lattice: Lattice, most: int) -> Int[np.ndarray, " site"]:
         distance = (low + high) / 2
         bonds = lattice.bonds_within(distance)
         starts = np.searchsorted(bonds.source, np.arange(lattice.n_sites + 1))
-        found = np.empty(lattice.n_sites, dtype=np.int64)
-        _greedy(starts, bonds.target, found, np.full(lattice.n_sites, -1))
+        found = first_free(starts, bonds.target)
         if found.max() < most:
             low, colours = distance, found
         else:
             high = distance
     return colours
-
-
-@no_type_check
-@numba.njit(cache=True)
-def _greedy(starts, target, colours, taken):
-    """``taken[c]`` is the last site that could not have colour c."""
-    for i in range(len(colours)):
-        for j in target[starts[i] : starts[i + 1]]:
-            if j < i:
-                taken[colours[j]] = i
-        c = 0
-        while taken[c] == i:
-            c += 1
-        colours[i] = c

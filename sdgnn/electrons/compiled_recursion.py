@@ -11,10 +11,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.electrons.engine import Recursion
-from sdgnn.electrons.scaled import GROUP, ScaledHamiltonian
-
-LANES = 16
-"""Vectors carried at once: one cache line per component in float32."""
+from sdgnn.electrons.scaled import GROUP, LANES, ScaledHamiltonian
 
 CHUNK = 128
 """Sites that a moment is summed over in the working precision before it is carried on in float64."""

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from sdgnn.electrons.compiled_recursion import CompiledRecursion
 from sdgnn.electrons.engine import Recursion
 from sdgnn.electrons.plain_recursion import PlainRecursion
 from sdgnn.electrons.scaled import ScaledHamiltonian
@@ -18,6 +17,8 @@ from sdgnn.electrons.scaled import ScaledHamiltonian
 def recursion(hamiltonian: ScaledHamiltonian) -> Recursion[Any]:
     """The recursion of H~: compiled loops on the CPU, tensor operations on other devices."""
     if hamiltonian.local.device.type == "cpu":
+        from sdgnn.electrons.compiled_recursion import CompiledRecursion
+
         return CompiledRecursion(hamiltonian)
     return PlainRecursion(hamiltonian)
 

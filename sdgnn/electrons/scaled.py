@@ -12,6 +12,9 @@ from torch import Tensor
 
 from sdgnn.hamiltonian import SDModel
 
+LANES = 16
+"""Vectors that compiled loops carry at once: one cache line per component in float32."""
+
 GROUP = 3
 """Neighbours gathered in one pass of the compiled loops; tables are padded to whole groups."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdgnn import ExactField, Lattice, SDModel, fields, spins
+from sdgnn import ExactField, KPMField, Lattice, SDModel, fields, spins
 from sdgnn.data import Given, Interpolation, LabelSet, NoisyOrder, Protocol, Random, Snapshots, generate, read
 from sdgnn.data.solvers import build
 from sdgnn.errors import UserError
@@ -59,10 +59,15 @@ def test_the_file_says_how_it_was_made(tmp_path: Path) -> None:
 def test_the_solver_in_the_workers_is_the_one_given(tmp_path: Path) -> None:
     model = SDModel(LATTICE, hopping=[1.0, 0.3], exchange=2.0)
     for number, exact in enumerate(
-        [ExactField(model, kT=0.1, mu=-1.0, twists=(2, 1)), ExactField(model, kT=0.0, filling=0.5)]
+        [
+            ExactField(model, kT=0.1, mu=-1.0, twists=(2, 1)),
+            ExactField(model, kT=0.0, filling=0.5),
+            KPMField(model, kT=0.3, filling=0.5, moments=40, vectors=8, seed=3, probing="plain", twists=(2, 1)),
+            KPMField(model, kT=0.3, mu=-1.0, tolerance=0.05, seed=3, dtype=torch.float32),
+        ]
     ):
         labels = generate(exact, [Random(states=1)], tmp_path / f"{number}.h5", workers=0)
-        torch.testing.assert_close(labels.field, exact(labels.spins).field, rtol=0, atol=1e-12)
+        torch.testing.assert_close(labels.field, exact(labels.spins).field.double(), rtol=0, atol=1e-12)
 
 
 def test_workers_and_interruptions_leave_no_trace_in_the_bits(tmp_path: Path) -> None:
@@ -81,7 +86,7 @@ def test_more_states_of_one_protocol_leave_the_others_as_they_were(tmp_path: Pat
 
 SCRIPT = """
 import resource, sys
-from sdgnn import ExactField, Lattice, SDModel
+from sdgnn import ExactField, KPMField, Lattice, SDModel
 from sdgnn.data import NoisyOrder, Random, generate
 path, states, workers, limit = sys.argv[1], *map(int, sys.argv[2:])
 if limit:
