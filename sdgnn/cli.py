@@ -274,6 +274,26 @@ def accuracy(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
         run(BenchmarkConfig.load(config, overrides or ()), resume=resume)
 
 
+@benchmark.command()
+def electrons(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Diagonalisation, the kernel polynomial method and a network: seconds and errors on growing lattices.
+
+    Random states of each lattice; errors are against diagonalisation, or against the last entry of kpm on lattices
+    with more than exact_sites sites. The folder receives benchmark.json and table.md.
+
+    Examples:
+
+      sdgnn benchmark electrons configs/benchmarks/electrons.yaml
+
+      sdgnn benchmark electrons configs/benchmarks/electrons.yaml sizes=[[96,96]] kT=0.1 output=results/large
+    """
+    with _friendly_errors():
+        from sdgnn.commands.electrons import run
+        from sdgnn.config.benchmark import ElectronsBenchmarkConfig
+
+        run(ElectronsBenchmarkConfig.load(config, overrides or ()), resume=resume)
+
+
 @app.command()
 def demo(
     arguments: Annotated[

@@ -11,7 +11,7 @@ from pydantic import model_validator
 from sdgnn.config.base import Config
 from sdgnn.config.commands import Seed
 from sdgnn.config.locality import FloorConfig, States
-from sdgnn.config.physics import Count, HamiltonianConfig, SolverConfig
+from sdgnn.config.physics import Count, HamiltonianConfig, KPMConfig, LatticeConfig, NotNegative, SolverConfig
 from sdgnn.config.training import Share
 from sdgnn.errors import UserError
 from sdgnn.nn import Settings
@@ -87,3 +87,32 @@ class BenchmarkConfig(Config):
     """Seed of the initial weights."""
     output: Path | None = None
     """Folder for benchmark.json, table.md and the models; results/benchmark-<date> by default."""
+
+
+class ElectronsBenchmarkConfig(Config):
+    """Diagonalisation, the kernel polynomial method and a network on the same random states: time and error."""
+
+    lattice: LatticeConfig
+    """A crystal of the family that is compared on."""
+    sizes: Annotated[tuple[tuple[Count, ...], ...], Key(min_length=1)]
+    """Unit cells along each primitive vector, one entry for each lattice."""
+    hamiltonian: HamiltonianConfig = HamiltonianConfig()
+    """The s-d Hamiltonian."""
+    kT: NotNegative = 0.05
+    """Electron temperature."""
+    filling: Annotated[float, Key(ge=0, le=1)] = 0.25
+    """N_e / (2 N_sites)."""
+    kpm: Annotated[tuple[KPMConfig, ...], Key(min_length=1)] = (KPMConfig(),)
+    """Settings of the kernel polynomial method that are compared."""
+    model: str | None = None
+    """A trained network: its folder, file or shipped name."""
+    exact_sites: Count = 576
+    """Lattices with more sites are not diagonalised; the last entry of kpm is the reference there."""
+    replicas: Count = 1
+    """Random states on each lattice."""
+    repeats: Count = 1
+    """Evaluations of all states, of which the shortest counts."""
+    seed: Seed = 0
+    """Seed of the states."""
+    output: Path | None = None
+    """Folder for benchmark.json and table.md; results/benchmark-electrons-<date> by default."""
