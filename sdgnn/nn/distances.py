@@ -140,7 +140,7 @@ class Distances(Model):
         )[:, None]  # fmt: skip
         for layer, readout in zip(self.layers, self.readouts, strict=True):
             features = layer(features, tables, functions)
-            out = out + readout(features)
+            out = out + readout(features[0, 0])
         length = (spins.square().sum(-1) - 1) / 2
         return ENERGY_SCALE * out[:, 0] + length * out[:, 1]
 

@@ -150,9 +150,8 @@ class Readout(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.out = nn.Parameter(torch.randn(channels, 2, generator=generator) * 0.1 / channels**0.5)
 
-    def forward(self, features: Features) -> Float[Tensor, "site 2"]:
-        """Harmonics in, numbers out."""
-        scalars = features[0, 0]
+    def forward(self, scalars: Float[Tensor, "site channel"]) -> Float[Tensor, "site 2"]:
+        """Scalars in, numbers out."""
         dtype = scalars.dtype
         hidden = nn.functional.silu(scalars @ self.hidden.to(dtype) + self.bias.to(dtype))
         return scalars @ self.linear.to(dtype) + hidden @ self.out.to(dtype)

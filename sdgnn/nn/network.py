@@ -11,6 +11,7 @@ from sdgnn.errors import UserError
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.bond_products import Neighbours
 from sdgnn.nn.bound import NetworkField
+from sdgnn.nn.compiled.function import Boxed, rounds
 from sdgnn.nn.directions import Directions
 from sdgnn.nn.graph import BondedField, Graph, check_graph
 from sdgnn.nn.layers import Geometry, Interaction, Readout, Tables
@@ -86,11 +87,17 @@ class Network(Model):
             check_graph(self.directions, self.family, lattice)
             Graph.by_distance(self.directions, self.family, lattice, self.settings.hopping)
 
-    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Geometry:
-        """Neighbour tables, on free positions the graph, of ``replicas`` copies of the lattice side by side."""
+    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Geometry | Boxed:
+        """``replicas`` copies of the lattice side by side: the graph of free positions, on the CPU boxes of a crystal,
+        elsewhere tables of its neighbours."""
         if not lattice.is_crystal or self.settings.hopping is not None or self.settings.strength_powers:
             graph = Graph.by_distance(self.directions, self.family, lattice, self.settings.hopping)
             return graph.repeat(replicas, device, dtype)
+        boxed = Boxed.of(lattice, self.directions, replicas, device, dtype)
+        return self.neighbours(lattice, replicas, device, dtype) if boxed is None else boxed
+
+    def neighbours(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Tables:
+        """Tables of neighbours of ``replicas`` copies of a crystal side by side."""
         neighbour, present = self.directions.neighbours(lattice)
         start = torch.arange(replicas)[:, None] * lattice.n_sites
         return Tables(
@@ -103,8 +110,18 @@ class Network(Model):
             space=torch.from_numpy(self.directions.space).to(device),
         )
 
-    def forward(self, spins: Float[Tensor, "site 3"], geometry: Geometry) -> Float[Tensor, " site"]:
+    def forward(self, spins: Float[Tensor, "site 3"], geometry: Geometry | Boxed) -> Float[Tensor, " site"]:
         """Site energies e_i without the constant per site (``constant``), in units of t."""
+        rounds_of = self._compiled_rounds if isinstance(geometry, Boxed) else self._rounds
+        scalars, sums = rounds_of(spins, geometry)
+        out = sums / geometry.n_directions @ self.pair.to(spins.dtype)
+        for of_layer, readout in zip(scalars, self.readouts, strict=True):
+            out = out + readout(of_layer)
+        length = (spins.square().sum(-1) - 1) / 2
+        return ENERGY_SCALE * out[:, 0] + length * out[:, 1]
+
+    def _rounds(self, spins: Tensor, geometry: Geometry) -> tuple[list[Tensor], Tensor]:
+        """Time-even scalars without direction (site, channel) after each layer; bond functions summed at each site."""
         here, there = geometry.ends(spins)
         functions = of_strength(
             bond_functions((here * there).sum(-1), self.settings.bond_functions),
@@ -112,12 +129,15 @@ class Network(Model):
             self.settings.strength_powers,
         )
         features = geometry.harmonic(self._embed(here, there, functions))
-        out = geometry.collect(functions) / geometry.n_directions @ self.pair.to(spins.dtype)
-        for layer, readout in zip(self.layers, self.readouts, strict=True):
+        scalars = []
+        for layer in self.layers:
             features = layer(features, geometry, functions)
-            out = out + readout(features)
-        length = (spins.square().sum(-1) - 1) / 2
-        return ENERGY_SCALE * out[:, 0] + length * out[:, 1]
+            scalars.append(features[0, 0])
+        return scalars, geometry.collect(functions)
+
+    def _compiled_rounds(self, spins: Tensor, boxed: Boxed) -> tuple[Tensor, Tensor]:
+        """The same from compiled loops over boxes of a crystal."""
+        return rounds(boxed, spins, SMOOTHING, self.embedding, list(self.layers))
 
     def _embed(self, here: Tensor, there: Tensor, functions: Tensor) -> Tensor:
         """First features of bond i -> j: functions of S_i . S_j times 1 (0e), S_i and S_j (1o), S_i x S_j (1e)."""

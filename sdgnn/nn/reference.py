@@ -190,7 +190,7 @@ class Reference(nn.Module):
         for layer, readout in zip(self.layers, network.readouts, strict=True):
             features = layer(features, functions)
             scalars = features[None, :, 0, : network.settings.channels]
-            out = out + readout(scalars[None].expand(8, -1, -1, -1))
+            out = out + readout(scalars[0])
         return ENERGY_SCALE * out[:, 0] + (spins.square().sum(-1) - 1) / 2 * out[:, 1]
 
     def _embed(self, here: Tensor, there: Tensor, functions: Tensor) -> Float[Tensor, "bond component"]:

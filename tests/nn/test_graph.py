@@ -86,8 +86,7 @@ def test_vacancies_are_missing_bonds_of_the_crystal(lattice: Lattice) -> None:
     network, states = trained_like(lattice), spins.random(lattice, seed=1)
     taken = np.array([0, 3, 4])
     left = torch.from_numpy(np.setdiff1d(np.arange(lattice.n_sites), taken))
-    whole = network.tables(lattice, 1, torch.device("cpu"), torch.float64)
-    assert isinstance(whole, Tables)
+    whole = network.neighbours(lattice, 1, torch.device("cpu"), torch.float64)
     gone = torch.zeros(lattice.n_sites, dtype=torch.bool)
     gone[taken] = True
     present = whole.present * ~gone * ~gone[whole.neighbours.site]

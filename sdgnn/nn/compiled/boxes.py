@@ -1,0 +1,197 @@
+"""Crystals cut into boxes of cells that fit in cache, each with a rim of one cell: neighbours lie at fixed shifts.
+
+The sites of a box with its rim take :data:`STRIDE` places: sublattice by sublattice, cells in order. All numbers of a
+box are rows of that length. A bond direction is then one shift along the row for each sublattice, and loops over places
+need no table of neighbours. What stands in the rims is copied from the boxes that own those sites.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from sdgnn.lattice import Lattice
+from sdgnn.nn.directions import Directions
+
+STRIDE = 384
+"""Places in a row. Rows of all features of a box then take about half a mebibyte in float32."""
+
+LANES = 16
+"""Loops over places end at a multiple of this, in the rim or past the last site."""
+
+BOX_COST = 24
+"""Places whose arithmetic takes about as long as what one more box costs."""
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """What all boxes of a crystal have in common."""
+
+    order: Int[np.ndarray, " direction"]
+    """Bond directions in the order of the rows: opposite ones stand half the directions apart."""
+    even: Float[np.ndarray, "half half"]
+    """(direction, harmonic) harmonics equal at opposite directions, the constant one first."""
+    odd: Float[np.ndarray, "half half"]
+    """(direction, harmonic) harmonics that change sign between them."""
+    space: Int[np.ndarray, " harmonic"]
+    """Space of each harmonic, even ones first."""
+    present: Bool[np.ndarray, "sublattice direction"]
+    """Whether sites of a sublattice have a bond in a direction."""
+    target: Int[np.ndarray, "sublattice direction"]
+    """Sublattice at the other end."""
+    offset: Int[np.ndarray, "sublattice direction 3"]
+    """Cells between both ends."""
+
+    @classmethod
+    def of(cls, lattice: Lattice, directions: Directions) -> Crystal | None:
+        """None where bonds reach beyond the next cell or harmonics are neither even nor odd."""
+        assert lattice.vectors is not None and lattice.basis is not None
+        count, n_basis = len(directions), lattice.n_basis
+        first = [d for d in range(count) if d < directions.opposite[d]]
+        order = np.array(first + [int(directions.opposite[d]) for d in first])
+        parity = np.einsum("dh,dh->h", directions.harmonics, directions.harmonics[directions.opposite])
+        if np.abs(np.abs(parity) - 1).max() > 1e-8 or (parity > 0).sum() != len(first):
+            return None
+        even, odd = np.flatnonzero(parity > 0), np.flatnonzero(parity < 0)
+        bonds = lattice.bonds(1)
+        unit = bonds.vector / np.linalg.norm(bonds.vector, axis=1, keepdims=True)
+        along = np.argmax(unit @ directions.vectors[order].T, axis=1)
+        present = np.zeros((n_basis, count), dtype=bool)
+        target, offset = np.zeros((n_basis, count), dtype=np.int64), np.zeros((n_basis, count, 3), dtype=np.int64)
+        for k in np.flatnonzero(bonds.source < n_basis):
+            b, d, end = bonds.source[k], along[k], bonds.target[k] % n_basis
+            cells = (bonds.vector[k] - lattice.basis[end] + lattice.basis[b]) @ np.linalg.inv(lattice.vectors)
+            present[b, d], target[b, d] = True, end
+            offset[b, d, 3 - lattice.dim :] = np.round(cells)
+        if np.abs(offset).max() > 1:
+            return None
+        return cls(
+            order=order,
+            even=directions.harmonics[np.ix_(first, even)],
+            odd=directions.harmonics[np.ix_(first, odd)],
+            space=directions.space[np.concatenate([even, odd])],
+            present=present,
+            target=target,
+            offset=offset,
+        )
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """All boxes of a number of replicas of one lattice, side by side."""
+
+    crystal: Crystal
+    pitch: int
+    """Places from one sublattice to the next: the cells of a box with its rim, or more."""
+    first: int
+    """Place of the first cell inside the rim."""
+    count: int
+    """Places from there to the last cell inside, rounded up to whole :data:`LANES`; they end before the first cell
+    inside of the next sublattice."""
+    shift: Int[np.ndarray, "sublattice direction"]
+    """From a site's place to that of its neighbour."""
+    site: Int[np.ndarray, "box stride"]
+    """Site at each place of the box and its rim; -1 elsewhere."""
+    inside: Bool[np.ndarray, "box stride"]
+    """Whether the box owns the site at a place; every site is owned once."""
+
+    @classmethod
+    def of(cls, lattice: Lattice, directions: Directions, replicas: int) -> Boxes | None:
+        """None where no box fits or :meth:`Crystal.of` gives none."""
+        crystal = Crystal.of(lattice, directions)
+        if crystal is None or lattice.shape is None:
+            return None
+        n_basis = lattice.n_basis
+        shape = np.array((1,) * (3 - lattice.dim) + lattice.shape)
+        rim = np.array((0,) * (3 - lattice.dim) + (1,) * lattice.dim)
+        parts = _parts(shape, rim, n_basis)
+        if parts is None:
+            return None
+        size = -(-shape // parts)
+        local = size + 2 * rim
+        cells, first, count, pitch = _places(size, rim)
+        n_boxes = int(parts.prod())
+        within = np.stack(np.unravel_index(np.arange(cells), local), axis=-1) - rim
+        site = np.full((n_boxes, STRIDE), -1, dtype=np.int64)
+        inside = np.zeros((n_boxes, STRIDE), dtype=bool)
+        for k, part in enumerate(itertools.product(*map(range, parts))):
+            start = np.array(part) * shape // parts
+            stop = (np.array(part) + 1) * shape // parts
+            cell = np.ravel_multi_index(tuple(((start + within) % shape).T), tuple(shape))
+            owned = ((within >= 0) & (start + within < stop)).all(1)
+            for b in range(n_basis):
+                site[k, b * pitch : b * pitch + cells] = cell * n_basis + b
+                inside[k, b * pitch : b * pitch + cells] = owned
+        steps = np.array([local[1] * local[2], local[2], 1])
+        own = np.arange(n_basis)[:, None]
+        return cls(
+            crystal=crystal,
+            pitch=pitch,
+            first=first,
+            count=count,
+            shift=np.where(crystal.present, crystal.offset @ steps + (crystal.target - own) * pitch, 0),
+            site=np.concatenate([np.where(site < 0, -1, site + r * lattice.n_sites) for r in range(replicas)]),
+            inside=np.tile(inside, (replicas, 1)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.site)
+
+    @property
+    def n_basis(self) -> int:
+        """Sublattices."""
+        return len(self.shift)
+
+    @property
+    def n_places(self) -> int:
+        """Places up to the last sublattice's last one."""
+        return self.n_basis * self.pitch
+
+    @cached_property
+    def home(self) -> Int[np.ndarray, " site"]:
+        """(site,) where each site is owned, as box * STRIDE + place."""
+        owned = np.flatnonzero(self.inside)
+        home = np.empty(len(owned), dtype=np.int64)
+        home[self.site.ravel()[owned]] = owned
+        return home
+
+    @cached_property
+    def rims(self) -> tuple[Int[np.ndarray, " edge"], Int[np.ndarray, " entry"], Int[np.ndarray, " entry"]]:
+        """(edges, rim, owner): entries edges[k] to edges[k + 1] are the rim places of sites that box k owns.
+
+        ``rim`` and ``owner`` count places over all boxes, as :attr:`home` does. Sorted by ``rim`` within a box.
+        """
+        rim = np.flatnonzero(~self.inside & (self.site >= 0))
+        owner = self.home[self.site.ravel()[rim]]
+        order = np.argsort(owner // STRIDE, kind="stable")
+        rim, owner = rim[order], owner[order]
+        return np.searchsorted(owner // STRIDE, np.arange(len(self) + 1)), rim, owner
+
+
+def _places(size: np.ndarray, rim: np.ndarray) -> tuple[int, int, int, int]:
+    """Cells of a box with its rim, first cell inside, places from there to the last, places of a sublattice."""
+    local = tuple(size + 2 * rim)
+    cells = int(np.prod(local))
+    first = int(np.ravel_multi_index(tuple(rim), local))
+    count = -(-(cells - 2 * first) // LANES) * LANES
+    return cells, first, count, max(cells, count)
+
+
+def _parts(shape: np.ndarray, rim: np.ndarray, n_basis: int) -> np.ndarray | None:
+    """Boxes along each axis that make the least work; None where even a single cell does not fit."""
+    best, least = None, np.inf
+    for parts in itertools.product(*(_divisions(length) for length in shape)):
+        *_, count, pitch = _places(-(-shape // np.array(parts)), rim)
+        work = float(np.prod(parts)) * (n_basis * (0.3 * pitch + 0.7 * count) + BOX_COST)
+        if n_basis * pitch + LANES <= STRIDE and work < least:
+            best, least = np.array(parts), work
+    return best
+
+
+def _divisions(length: int) -> list[int]:
+    """Numbers of parts into which ``length`` cells may be cut, one for each size of the largest part."""
+    return sorted({-(-length // size) for size in range(1, min(length, STRIDE) + 1)})

@@ -1,0 +1,239 @@
+"""The network's rounds of messages on all boxes of a crystal, as one differentiable function of spins and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.lattice import Lattice
+from sdgnn.nn.compiled.boxes import LANES, STRIDE, Boxes
+from sdgnn.nn.directions import Directions
+from sdgnn.nn.layers import Interaction
+
+LAYER_WEIGHTS = 7
+"""Arrays of weights that the loops take for each layer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Boxed:
+    """A number of replicas of a crystal in boxes, in one precision."""
+
+    boxes: Boxes
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(
+        cls, lattice: Lattice, directions: Directions, replicas: int, device: torch.device, dtype: torch.dtype
+    ) -> Boxed | None:
+        """None on devices other than the CPU and on crystals that :class:`Boxes` does not cut."""
+        boxes = Boxes.of(lattice, directions, replicas) if device.type == "cpu" else None
+        return None if boxes is None else cls(boxes, np.dtype(str(dtype).removeprefix("torch.")))
+
+    @cached_property
+    def memory(self) -> list[np.ndarray]:
+        """Working memory, one array for each thread, kept from call to call."""
+        return []
+
+    @property
+    def n_directions(self) -> int:
+        """Number of bond directions."""
+        return len(self.boxes.crystal.order)
+
+    def geometry(self) -> tuple[Any, ...]:
+        """What the loops take: lattice harmonics, bonds and the places of a box."""
+        crystal = self.boxes.crystal
+        return (
+            crystal.even.astype(self.dtype).ravel(),
+            crystal.odd.astype(self.dtype).ravel(),
+            crystal.present,
+            self.boxes.shift,
+            self.boxes.pitch,
+            self.boxes.first,
+            self.boxes.count,
+        )
+
+    def zeros(self, rows: int) -> np.ndarray:
+        """(box, rows * STRIDE) zeros."""
+        return np.zeros((len(self.boxes), rows * STRIDE), self.dtype)
+
+    def each(self, kernel: Callable[[np.ndarray, int, int], Any], rows: int = 0) -> list[Any]:
+        """Call ``kernel(scratch, first, last)`` on ranges of boxes, one for each of torch's threads.
+
+        ``scratch`` has room for ``rows`` rows.
+        """
+        threads = min(torch.get_num_threads(), len(self.boxes))
+        while len(self.memory) < threads or self.memory[threads - 1].size < rows * STRIDE:
+            self.memory[:] = [np.zeros(max(rows, 1) * STRIDE, self.dtype) for _ in range(threads)]
+        edges = [len(self.boxes) * k // threads for k in range(threads + 1)]
+        if threads == 1:
+            return [kernel(self.memory[0], *edges)]
+        return list(_pool(threads).map(kernel, self.memory[:threads], edges[:-1], edges[1:]))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
+
+
+def rounds(
+    boxed: Boxed,
+    spins: Float[Tensor, "site 3"],
+    smoothing: float,
+    embedding: Float[Tensor, "4 function channel"],
+    layers: Sequence[Interaction],
+) -> tuple[Float[Tensor, "layer site channel"], Float[Tensor, "site function"]]:
+    """Time-even scalars without direction after every layer, and sums of the bond functions over each site's bonds.
+
+    Differentiable once in spins and weights.
+    """
+    weights = [weight.contiguous() for layer in layers for weight in _in_order(layer)]
+    scalars, sums = _Rounds.apply(boxed, smoothing, spins, embedding.permute(2, 1, 0).contiguous(), *weights)
+    return scalars, sums
+
+
+def _in_order(layer: Interaction) -> tuple[Tensor, ...]:
+    """A layer's weights in the order in which the loops read them: channel of the products first."""
+    channels = len(layer.gate)
+
+    def factors(weight: Tensor) -> Tensor:
+        return weight.unflatten(-1, (3, channels)).movedim(-1, -3)
+
+    return (
+        factors(layer.own.weight),
+        factors(layer.message.weight),
+        factors(layer.bond),
+        layer.out.weight.unflatten(-2, (2, channels)).permute(0, 1, 3, 4, 2),
+        layer.gate.T,
+        layer.gate.detach(),
+        layer.gate_bias,
+    )
+
+
+class _Rounds(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, boxed: Boxed, smoothing: float, spins: Tensor, embedding: Tensor, *weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        from sdgnn.nn.compiled import ends, layer, rows
+
+        boxes = boxed.boxes
+        edges, rim, owner = boxes.rims
+        channels, terms, _ = embedding.shape
+        sizes = (channels, boxed.n_directions // 2, terms)
+        width = 8 * boxed.n_directions * channels
+        arrays = [_array(weight, boxed.dtype) for weight in (embedding, *weights)]
+        geometry = (*boxed.geometry(), *sizes)
+        spins_at = np.ascontiguousarray(spins.detach().numpy()[boxes.site].transpose(0, 2, 1)).reshape(len(boxes), -1)
+        functions, first = boxed.zeros(terms * boxed.n_directions), boxed.zeros(width)
+        boxed.each(
+            lambda scratch, a, b: ends.forward(
+                scratch, spins_at, functions, first, a, b, arrays[0], smoothing, *geometry
+            ),
+            ends.scratch_rows(boxed.n_directions),
+        )
+        features = [first]
+        for k in range(len(weights) // LAYER_WEIGHTS):
+            boxed.each(lambda _, a, b: rows.fill_rims(features[-1], edges, rim, owner, a, b))
+            made, of_layer = boxed.zeros(width), arrays[1 + k * LAYER_WEIGHTS :][:LAYER_WEIGHTS]
+            boxed.each(
+                lambda scratch, a, b, made=made, of_layer=of_layer: layer.forward(
+                    scratch, features[-1], functions, made, a, b, *of_layer, boxes.crystal.space, *geometry
+                ),
+                layer.scratch_rows(channels, boxed.n_directions),
+            )
+            features.append(made)
+        ctx.saved = (boxed, smoothing, spins_at, functions, features, arrays, geometry, sizes)
+        ctx.shapes = [weight.shape for weight in (embedding, *weights)]
+        per_site = [
+            x.reshape(len(boxes), width, STRIDE)[:, :channels].transpose(0, 2, 1).reshape(-1, channels)[boxes.home]
+            for x in features[1:]
+        ]
+        sums = functions.reshape(len(boxes), boxed.n_directions, terms, STRIDE).sum(1)
+        sums = sums.transpose(0, 2, 1).reshape(-1, terms)[boxes.home]
+        return torch.from_numpy(np.stack(per_site)), torch.from_numpy(sums)
+
+    @staticmethod
+    def backward(ctx: Any, to_scalars: Tensor, to_sums: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise NotImplementedError(
+                "second derivatives of a network on the CPU; take differences of its field, or a network on a GPU"
+            )
+        from sdgnn.nn.compiled import ends, layer, rows
+
+        boxed, smoothing, spins_at, functions, features, arrays, geometry, sizes = ctx.saved
+        boxes = boxed.boxes
+        edges, rim, owner = boxes.rims
+        channels = sizes[0]
+        places = -(-boxes.n_places // LANES) * LANES
+        width = 8 * boxed.n_directions * channels
+        learn = any(ctx.needs_input_grad[3:])
+        inside = boxes.inside.astype(boxed.dtype)
+        slopes = [np.zeros(array.size) for array in arrays]
+
+        def spread(values: Tensor) -> np.ndarray:
+            """(box, number, STRIDE) from (site, number), nothing in the rims."""
+            placed = np.zeros((len(boxes) * STRIDE, values.shape[1]), boxed.dtype)
+            placed[boxes.home] = values.numpy()
+            return placed.reshape(len(boxes), STRIDE, -1).transpose(0, 2, 1)
+
+        def learnt(kernel: Callable[..., Any], targets: list[np.ndarray], rows: int) -> None:
+            """Run ``kernel(scratch, a, b, *slopes)`` and add what every thread finds for the weights."""
+
+            def part(scratch: np.ndarray, a: int, b: int) -> list[np.ndarray]:
+                found = [np.zeros_like(target) for target in targets]
+                kernel(scratch, a, b, *found)
+                return found
+
+            for parts in boxed.each(part, rows):
+                for target, found in zip(targets, parts, strict=True):
+                    target += found
+
+        to_functions = np.tile(spread(to_sums), (1, boxed.n_directions, 1)).reshape(len(boxes), -1)
+        slope, to_normal = boxed.zeros(width), boxed.zeros(width)
+        for k in reversed(range(len(features) - 1)):
+            slope.reshape(len(boxes), width, STRIDE)[:, :channels] += spread(to_scalars[k])
+            own = slice(1 + k * LAYER_WEIGHTS, 1 + (k + 1) * LAYER_WEIGHTS)
+            learnt(
+                lambda scratch, a, b, *found, k=k, own=own: layer.backward(
+                    scratch, features[k], functions, features[k + 1], slope, to_normal, to_functions, a, b,
+                    *arrays[own], learn, *found, boxes.crystal.space, *geometry,
+                ),
+                slopes[own],
+                layer.scratch_rows(channels, boxed.n_directions),
+            )  # fmt: skip
+            boxed.each(lambda _, a, b: rows.add_rims(to_normal, edges, rim, owner, a, b))
+            boxed.each(
+                lambda scratch, a, b, k=k: layer.finish(
+                    scratch, features[k], to_normal, slope, inside, a, b, width, places
+                ),
+                2,
+            )
+        to_spins = boxed.zeros(3)
+        learnt(
+            lambda scratch, a, b, found: ends.backward(
+                scratch, spins_at, functions, slope, to_functions, to_spins, a, b, arrays[0], smoothing, learn, found,
+                *geometry,
+            ),
+            slopes[:1],
+            ends.scratch_rows(boxed.n_directions),
+        )  # fmt: skip
+        boxed.each(lambda _, a, b: rows.add_rims(to_spins, edges, rim, owner, a, b))
+        at_sites = to_spins.reshape(len(boxes), 3, STRIDE).transpose(0, 2, 1).reshape(-1, 3)[boxes.home]
+        weights = [
+            torch.from_numpy(slope).to(to_scalars.dtype).view(shape) if learn else None
+            for slope, shape in zip(slopes, ctx.shapes, strict=True)
+        ]
+        return None, None, torch.from_numpy(at_sites), *weights
+
+
+def _array(weight: Tensor, dtype: np.dtype[Any]) -> np.ndarray:
+    """The numbers in order."""
+    return weight.detach().numpy().astype(dtype, copy=False).ravel()
