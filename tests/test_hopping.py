@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from sdgnn import ExactField, Lattice, SDModel, spins
+from sdgnn import ExactField, KPMField, Lattice, SDModel, spins
 from sdgnn.errors import UserError
 from sdgnn.hopping import BondDisorder, ExponentialHopping, fall
 
@@ -121,6 +121,16 @@ def test_field_is_minus_the_slope_of_the_energy(model: SDModel) -> None:
     expected = -(field(state).field * along).sum((1, 2))
     assert float(expected.abs().max()) > 1e-2
     torch.testing.assert_close(slope, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_kernel_polynomial_method_is_the_second_route(model: SDModel) -> None:
+    """Full trace. Moments fall off as exp(-pi kT m / half width): exp(-25) after 400 of them at kT = 0.3, with spectra
+    of half width below 15; rounding remains."""
+    state = spins.random(model.lattice, replicas=2, seed=1)
+    exact = ExactField(model, kT=0.3, filling=0.3)(state)
+    found = KPMField(model, kT=0.3, filling=0.3, moments=400, vectors=None)(state)
+    torch.testing.assert_close(found.energy, exact.energy, rtol=0, atol=1e-9)
+    torch.testing.assert_close(found.field, exact.field, rtol=0, atol=1e-9)
 
 
 def test_sum_rules_and_symmetry(model: SDModel) -> None:
