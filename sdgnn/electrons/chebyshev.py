@@ -118,6 +118,11 @@ def _weights(expansions: list[Expansion], mu: list[float]) -> np.ndarray:
     return reverse_weights(np.stack([e.grand_potential(m) for e, m in zip(expansions, mu, strict=True)]))
 
 
+def _batched(device: torch.device) -> bool:
+    """Whether many states and vectors are best computed together: not by the compiled loops, which fill the caches."""
+    return device.type != "cpu"
+
+
 def _drawn_twice(probe: Probe) -> int:
     """How many of the first vectors are drawn twice: none of an exact trace, else at least one block."""
     blocks = -(-probe.count // (LANES * AGAIN))
@@ -164,7 +169,8 @@ class KPMField(Field):
                   the spins, and the slope of its energy; at fixed mu, the mean over seeds has no bias
     tolerance     root mean square error of a component of the field, in t; moments and vectors are then chosen for
                   each state, and ``moments`` and ``vectors`` are not used
-    dtype         float64 or float32, of the calculation and its results
+    dtype         float64 or float32, of the calculation and its results; rounding in float32, some 1e-7, adds to the
+                  errors
     memory        bytes that vectors may take
     ============= ====================================================================================================
 
@@ -275,7 +281,7 @@ class KPMField(Field):
     def _evaluate(self, spins: Tensor, moments: int, vectors: int | None) -> KPMResult:
         probe = self._probe(vectors)
         size = 4 * self.lattice.n_sites * (4 if self.dtype == torch.float32 else 8)
-        if spins.device.type == "cpu":
+        if not _batched(spins.device):
             together = self.memory / (2 * size * probe.count * len(self._hoppings)) if self.mu is None else math.inf
         else:
             together = self.memory / (TEMPORARIES * size * LANES)
@@ -347,7 +353,7 @@ class KPMField(Field):
     def _parts(self, scaled: list[ScaledHamiltonian], probe: Probe, size: int) -> list[_Part]:
         """The work, one block of vectors after the other; last, the first blocks again with other phases."""
         replicas, twice = len(scaled[0].local), _drawn_twice(probe)
-        if scaled[0].local.device.type == "cpu":
+        if not _batched(scaled[0].local.device):
             batches = [range(r, r + 1) for r in range(replicas)]
             engines = [[recursion(h.one(r)) for r in range(replicas)] for h in scaled]
             width = LANES
@@ -387,7 +393,7 @@ class KPMField(Field):
     def _workers(self, device: torch.device, size: int) -> Iterator[Callable[..., list[Any]]]:
         """A map over parts: on as many of torch's threads as the memory allows on the CPU, one by one elsewhere."""
         threads = min(torch.get_num_threads(), int(self.memory / (IN_FLIGHT * size * LANES)))
-        if device.type != "cpu" or threads <= 1:
+        if _batched(device) or threads <= 1:
             yield lambda work, parts: [work(part) for part in parts]
             return
         with ThreadPoolExecutor(threads) as pool:
