@@ -30,7 +30,7 @@ def labels_of(model: SDModel, states: int, seed: int, kT: float = 0.5, filling: 
     return LabelSet(model.lattice, drawn, result.field, result.energy, origin=origin)
 
 
-def bonds_disordered(seed: int, states: int = 6) -> LabelSet:
+def bonds_disordered(seed: int, states: int = 5) -> LabelSet:
     return labels_of(SDModel(CRYSTAL, exchange=2.0, disorder=BondDisorder(width=0.8, seed=seed)), states, seed)
 
 
@@ -41,11 +41,12 @@ def amorphous(seed: int, states: int = 6) -> LabelSet:
 def test_bond_disorder_is_learned_from_its_strengths(tmp_path: Path) -> None:
     """A network that is told the strengths explains more than one that takes all bonds for equal: on a realisation that
     neither has seen, its unexplained part is less than half."""
-    sets, test = [bonds_disordered(seed) for seed in range(6)], bonds_disordered(99)
+    sets, test = [bonds_disordered(seed) for seed in range(5)], bonds_disordered(99)
     size = NetworkSettings(layers=1, channels=4, strength_powers=1)
     told = train_network(sets, [test], size, SETTINGS, 0, tmp_path / "told")
     untold = judge(told.on(CRYSTAL), test)
-    assert 1 - judge(bind(told, test), test).torque_r2 < (1 - untold.torque_r2) / 2
+    found = judge(bind(told, test), test)
+    assert 1 - found.torque_r2 < (1 - untold.torque_r2) / 2
     physics = told.provenance["training"]["physics"]["hamiltonian"]
     assert physics["disorder"] == {"width": 0.8, "distribution": "uniform"}
 
@@ -57,7 +58,7 @@ def test_amorphous_positions_are_learned_from_their_hopping(tmp_path: Path) -> N
     network = train_network(sets, [test], size, SETTINGS, 0, tmp_path, family=Lattice.square(4, 4))
     found = judge(bind(network, test), test).torque_r2
     for field in baselines(sets, test.lattice).values():
-        assert 1 - found < (1 - judge(field, test).torque_r2) / 1.5
+        assert found > judge(field, test).torque_r2 + 0.1
 
 
 def test_bonds_of_labels_are_those_of_their_electrons() -> None:
