@@ -17,8 +17,8 @@ from jaxtyping import Bool, Float, Int
 from sdgnn.lattice import Lattice
 from sdgnn.nn.directions import Directions
 
-STRIDE = 384
-"""Places in a row. Rows of all features of a box then take about half a mebibyte in float32."""
+STRIDE = 368
+"""Places in a row. An odd number of cache lines in either precision, lest rows compete for the same ones."""
 
 LANES = 16
 """Loops over places end at a multiple of this, in the rim or past the last site."""
@@ -160,16 +160,16 @@ class Boxes:
         return home
 
     @cached_property
-    def rims(self) -> tuple[Int[np.ndarray, " edge"], Int[np.ndarray, " entry"], Int[np.ndarray, " entry"]]:
-        """(edges, rim, owner): entries edges[k] to edges[k + 1] are the rim places of sites that box k owns.
+    def rims(self) -> tuple[Int[np.ndarray, " _"], ...]:
+        """(edges, box, place, home): entries edges[k] to edges[k + 1] tell where sites of box k stand in rims.
 
-        ``rim`` and ``owner`` count places over all boxes, as :attr:`home` does. Sorted by ``rim`` within a box.
+        Each entry is a box, the place in its rim, and the place in box k.
         """
         rim = np.flatnonzero(~self.inside & (self.site >= 0))
-        owner = self.home[self.site.ravel()[rim]]
-        order = np.argsort(owner // STRIDE, kind="stable")
-        rim, owner = rim[order], owner[order]
-        return np.searchsorted(owner // STRIDE, np.arange(len(self) + 1)), rim, owner
+        owner, home = np.divmod(self.home[self.site.ravel()[rim]], STRIDE)
+        order = np.argsort(owner, kind="stable")
+        box, place = np.divmod(rim[order], STRIDE)
+        return np.searchsorted(owner[order], np.arange(len(self) + 1)), box, place, home[order]
 
 
 def _places(size: np.ndarray, rim: np.ndarray) -> tuple[int, int, int, int]:

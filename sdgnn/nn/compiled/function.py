@@ -125,7 +125,6 @@ class _Rounds(torch.autograd.Function):
         from sdgnn.nn.compiled import ends, layer, rows
 
         boxes = boxed.boxes
-        edges, rim, owner = boxes.rims
         channels, terms, _ = embedding.shape
         sizes = (channels, boxed.n_directions // 2, terms)
         width = 8 * boxed.n_directions * channels
@@ -141,7 +140,7 @@ class _Rounds(torch.autograd.Function):
         )
         features = [first]
         for k in range(len(weights) // LAYER_WEIGHTS):
-            boxed.each(lambda _, a, b: rows.fill_rims(features[-1], edges, rim, owner, a, b))
+            boxed.each(lambda _, a, b: rows.fill_rims(features[-1], *boxes.rims, a, b))
             made, of_layer = boxed.zeros(width), arrays[1 + k * LAYER_WEIGHTS :][:LAYER_WEIGHTS]
             boxed.each(
                 lambda scratch, a, b, made=made, of_layer=of_layer: layer.forward(
@@ -170,7 +169,6 @@ class _Rounds(torch.autograd.Function):
 
         boxed, smoothing, spins_at, functions, features, arrays, geometry, sizes = ctx.saved
         boxes = boxed.boxes
-        edges, rim, owner = boxes.rims
         channels = sizes[0]
         places = -(-boxes.n_places // LANES) * LANES
         width = 8 * boxed.n_directions * channels
@@ -209,7 +207,7 @@ class _Rounds(torch.autograd.Function):
                 slopes[own],
                 layer.scratch_rows(channels, boxed.n_directions),
             )  # fmt: skip
-            boxed.each(lambda _, a, b: rows.add_rims(to_normal, edges, rim, owner, a, b))
+            boxed.each(lambda _, a, b: rows.add_rims(to_normal, *boxes.rims, a, b))
             boxed.each(
                 lambda scratch, a, b, k=k: layer.finish(
                     scratch, features[k], to_normal, slope, inside, a, b, width, places
@@ -225,7 +223,7 @@ class _Rounds(torch.autograd.Function):
             slopes[:1],
             ends.scratch_rows(boxed.n_directions),
         )  # fmt: skip
-        boxed.each(lambda _, a, b: rows.add_rims(to_spins, edges, rim, owner, a, b))
+        boxed.each(lambda _, a, b: rows.add_rims(to_spins, *boxes.rims, a, b))
         at_sites = to_spins.reshape(len(boxes), 3, STRIDE).transpose(0, 2, 1).reshape(-1, 3)[boxes.home]
         weights = [
             torch.from_numpy(slope).to(to_scalars.dtype).view(shape) if learn else None

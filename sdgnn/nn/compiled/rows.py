@@ -249,19 +249,21 @@ def turning(rows, back):
 
 @no_type_check
 @compiled
-def fill_rims(x, edges, rim, owner, first, last):
+def fill_rims(x, edges, box, place, home, first, last):
     """Copy features (box, row * STRIDE) of the sites that boxes first to last - 1 own into all rims."""
     for k in range(first, last):
         for row in range(0, x.shape[1], STRIDE):
+            own = x[k, row : row + STRIDE]
             for e in range(edges[k], edges[k + 1]):
-                x[rim[e] // STRIDE, row + rim[e] % STRIDE] = x[k, row + owner[e] % STRIDE]
+                x[box[e], row + place[e]] = get(own, home[e])
 
 
 @no_type_check
 @compiled
-def add_rims(x, edges, rim, owner, first, last):
+def add_rims(x, edges, box, place, home, first, last):
     """Add what stands in rims to the sites that boxes first to last - 1 own."""
     for k in range(first, last):
         for row in range(0, x.shape[1], STRIDE):
+            own = x[k, row : row + STRIDE]
             for e in range(edges[k], edges[k + 1]):
-                x[k, row + owner[e] % STRIDE] += x[rim[e] // STRIDE, row + rim[e] % STRIDE]
+                put(own, home[e], get(own, home[e]) + x[box[e], row + place[e]])
