@@ -26,7 +26,7 @@ class FieldResult:
     """(replica, site) electrons per site n_i in [0, 2]; None for fields without electrons."""
     torque_error: Float[Tensor, "replica site"] | None = None
     """(replica, site) expected root mean square error of the torque per Cartesian component, in units of t; None for
-    fields that do not judge themselves. Committees of networks do."""
+    fields that do not judge themselves. Committees of networks and kernel polynomial fields do."""
 
 
 class Field(ABC):
