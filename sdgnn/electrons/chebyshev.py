@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -85,6 +85,8 @@ class _Part:
     twist: int
     share: float
     """What each vector counts."""
+    drawn_twice: bool = False
+    """Whether there is another part with other phases."""
     draw: int = 0
     """Which draw of the phases."""
 
@@ -127,14 +129,6 @@ def _drawn_twice(probe: Probe) -> int:
     """How many of the first vectors are drawn twice: none of an exact trace, else at least one block."""
     blocks = -(-probe.count // (LANES * AGAIN))
     return 0 if probe.exact else min(blocks * LANES, probe.count)
-
-
-def _sum(parts: list[_Part], found: list[Tensor], replicas: int) -> Tensor:
-    """What the parts found, for each state."""
-    total = torch.zeros(replicas, *found[0].shape[1:], dtype=torch.float64)
-    for part, values in zip(parts, found, strict=True):
-        total[part.replicas] += part.share * values
-    return total
 
 
 def _stack(results: list[KPMResult]) -> KPMResult:
@@ -300,27 +294,39 @@ class KPMField(Field):
         scaled = [ScaledHamiltonian.of(self.model, spins, bounds, hopping, self.dtype) for hopping in self._hoppings]
         parts = self._parts(scaled, probe, size)
 
+        traces = torch.zeros(len(spins), moments, dtype=torch.float64)
+        slope = torch.zeros(*spins.shape[:2], 4, dtype=torch.float64)
+        difference = torch.zeros_like(slope)
+
+        def collect(part: _Part, found: Tensor) -> None:
+            slope[part.replicas] += part.share * found
+            if part.drawn_twice:
+                difference[part.replicas] += (-1) ** part.draw * found
+
         with self._workers(spins.device, size) as run:
             if self.mu is not None:
                 mu = [self.mu] * len(spins)
                 weights = _weights(expansions, mu)
-                done = run(lambda part: part.both(moments, weights), parts)
-                traces = _sum(parts, [trace for trace, _ in done], len(spins))
-                slopes = [slope for _, slope in done]
+                for part, (trace, found) in zip(parts, run(lambda p: p.both(moments, weights), parts), strict=True):
+                    traces[part.replicas] += part.share * trace
+                    collect(part, found)
             else:
                 assert self.filling is not None
-                budget = itertools.accumulate(2 * size * part.lanes for part in parts)
-                keep = {id(part): used <= self.memory for part, used in zip(parts, budget, strict=True)}
-                begun = run(lambda part: part.forward(moments, keep[id(part)]), parts)
-                traces = _sum(parts, [trace for trace, _ in begun], len(spins))
+                used = itertools.accumulate(2 * size * part.lanes for part in parts)
+                keep = {id(part): total <= self.memory for part, total in zip(parts, used, strict=True)}
+                states = []
+                for part, (trace, last) in zip(
+                    parts, run(lambda p: p.forward(moments, keep[id(p)]), parts), strict=True
+                ):
+                    traces[part.replicas] += part.share * trace
+                    states.append(last)
                 electrons = self.filling * self.model.n_orbitals
                 mu = [e.chemical_potential(t, electrons) for e, t in zip(expansions, traces.numpy(), strict=True)]
                 weights = _weights(expansions, mu)
-                given = list(zip(parts, [states for _, states in begun], strict=True))
-                del begun
-                slopes = run(lambda pair: pair[0].reverse(moments, weights, pair[1]), given)
+                given = zip(parts, states, strict=True)
+                for part, found in zip(parts, run(lambda pair: pair[0].reverse(moments, weights, pair[1]), given)):
+                    collect(part, found)
 
-        slope = _sum(parts, slopes, len(spins))
         scale = torch.tensor([e.scale for e in expansions], dtype=torch.float64)[:, None, None]
         energy = [e.grand_potential(m) @ t for e, m, t in zip(expansions, mu, traces.numpy(), strict=True)]
         if self.filling is not None:
@@ -328,7 +334,7 @@ class KPMField(Field):
                 e + m * self.filling * self.model.n_orbitals if math.isfinite(m) else e for e, m in zip(energy, mu)
             ]
         field = self.model.exchange / scale * slope[..., :3]
-        noise = self.model.exchange / scale * self._noise(parts, slopes, spins, probe)
+        noise = self.model.exchange / scale * self._noise(difference[..., :3], probe)
         along = torch.nn.functional.normalize(spins.to("cpu", torch.float64), dim=-1)
         across = noise - (noise * along).sum(-1, keepdim=True) * along
         truncation = [self._bound(e.truncation(m, t)) for e, m, t in zip(expansions, mu, traces.numpy(), strict=True)]
@@ -368,36 +374,30 @@ class KPMField(Field):
             for engine, batch in zip(row, batches, strict=True):
                 for start, stop in itertools.pairwise(edges):
                     if twist == 0 and start < twice:
-                        parts += [_Part(engine, batch, probe, start, stop, twist, share / 2, draw) for draw in (0, 1)]
+                        parts += [_Part(engine, batch, probe, start, stop, twist, share / 2, True, d) for d in (0, 1)]
                     else:
                         parts.append(_Part(engine, batch, probe, start, stop, twist, share))
         return parts
 
-    def _noise(self, parts: list[_Part], slopes: list[Tensor], spins: Tensor, probe: Probe) -> Tensor:
-        """A draw (replica, site, 3) from the distribution of the slopes' noise.
+    def _noise(self, difference: Tensor, probe: Probe) -> Tensor:
+        """A draw from the distribution of the slopes' noise, from the difference of two draws of the first vectors.
 
         The vectors of one twist that are drawn twice give the slopes a and b. The noise of all others has the variance
         of a - b times half their number over that of these, and their mean (a + b)/2 that of (a - b)/2.
         """
-        difference = torch.zeros(*spins.shape, dtype=torch.float64)
-        twice = _drawn_twice(probe)
-        if not twice:
-            return difference
-        for part, slope in zip(parts, slopes, strict=True):
-            if part.twist == 0 and part.start < twice:
-                difference[part.replicas] += (-1) ** part.draw * slope[..., :3]
-        whole = len(self._hoppings) * probe.count / twice
-        return probe.weight / len(self._hoppings) * math.sqrt((whole - 0.5) / 2) * difference
+        twists = len(self._hoppings)
+        whole = twists * probe.count / max(_drawn_twice(probe), 1)
+        return probe.weight / twists * math.sqrt((whole - 0.5) / 2) * difference
 
     @contextmanager
-    def _workers(self, device: torch.device, size: int) -> Iterator[Callable[..., list[Any]]]:
+    def _workers(self, device: torch.device, size: int) -> Iterator[Callable[..., Iterable[Any]]]:
         """A map over parts: on as many of torch's threads as the memory allows on the CPU, one by one elsewhere."""
         threads = min(torch.get_num_threads(), int(self.memory / (IN_FLIGHT * size * LANES)))
         if _batched(device) or threads <= 1:
-            yield lambda work, parts: [work(part) for part in parts]
+            yield map
             return
         with ThreadPoolExecutor(threads) as pool:
-            yield lambda work, parts: list(pool.map(work, parts))
+            yield pool.map
 
     def __repr__(self) -> str:
         ensemble = f"mu={self.mu:g}" if self.mu is not None else f"filling={self.filling:g}"
