@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sdgnn.compiling import compiled
+from sdgnn.nn import spin_matrices
 from sdgnn.nn.spin_matrices import multiply, product
 
 SMALL = 2**16
@@ -54,7 +56,7 @@ def plain_bond_products(own: Tensor, message: Tensor, weight: Tensor, neighbours
 
 
 _multiply = numba.njit(fastmath=True)(product)
-_kernel = numba.njit(fastmath=True, cache=True, nogil=True)
+_kernel = compiled(__file__, spin_matrices.__file__)
 
 
 @no_type_check

@@ -18,7 +18,6 @@ from sdgnn.lattice import Bonds
 from sdgnn.nn import Network, NetworkField, NetworkSettings
 from sdgnn.nn.directions import Directions
 from sdgnn.nn.graph import Graph, cutoff, degrees, strengths
-from sdgnn.nn.layers import Tables
 
 ROUNDING = 1e-10
 """Energies and slopes of order 1e3 in float64, sums of ~1e3 terms: 1e-12 is seen."""

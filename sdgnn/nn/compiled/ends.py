@@ -143,7 +143,7 @@ def _slopes_of_first_features(spins, kinds, slope, to_kinds, to_ends, start, shi
 
 
 @no_type_check
-@compiled
+@compiled(__file__)
 def forward(scratch, spins, functions, features, first_box, last_box, embedding, smoothing,
             even, odd, present, shift, pitch, first, count, width, half, terms):  # fmt: skip
     """Bond functions and first features inside each box, from spins (box, 3 * STRIDE), rims included."""
@@ -176,7 +176,7 @@ def forward(scratch, spins, functions, features, first_box, last_box, embedding,
 
 
 @no_type_check
-@compiled
+@compiled(__file__)
 def backward(scratch, spins, functions, slope, to_functions, to_spins, first_box, last_box, embedding, smoothing,
              learn, to_embedding, even, odd, present, shift, pitch, first, count, width, half, terms):  # fmt: skip
     """Slopes in spins, rims included, and, with ``learn``, in the embedding, from those in features and functions.

@@ -134,7 +134,7 @@ def _products(own, message, weight, out, directions, present, shift, pitch, firs
 
 
 @no_type_check
-@compiled
+@compiled(__file__)
 def forward(scratch, features, functions, out, first_box, last_box, own_weight, message_weight, bond, out_weight,
             gate, gate_back, bias, space, even, odd, present, shift, pitch, first, count, width, half,
             terms):  # fmt: skip
@@ -241,7 +241,7 @@ def _slopes_of_map(weight, space, spaces, c, slope, to_normal, normal, learn, to
 
 
 @no_type_check
-@compiled
+@compiled(__file__)
 def backward(scratch, features, functions, result, slope, to_normal, to_functions, first_box, last_box,
              own_weight, message_weight, bond, out_weight, gate, gate_back, bias, learn,
              to_own_weight, to_message_weight, to_bond, to_out_weight, to_gate, to_gate_back, to_bias,
@@ -327,7 +327,7 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
 
 
 @no_type_check
-@compiled
+@compiled(__file__)
 def finish(scratch, features, to_normal, slope, inside, first_box, last_box, rows, places):
     """Add to ``slope``, inside each box, what reaches the features through their normalised values."""
     dtype = features.dtype

@@ -8,11 +8,15 @@ there are channels, it is cut into blocks of :data:`BLOCK`. Nothing is compiled 
 # mypy: ignore-errors
 from __future__ import annotations
 
+from functools import partial
 from typing import no_type_check
 
 import numba
 import numpy as np
 
+from sdgnn import compiling
+from sdgnn.nn import spin_matrices
+from sdgnn.nn.compiled import boxes
 from sdgnn.nn.compiled.boxes import STRIDE
 from sdgnn.nn.spin_matrices import product
 
@@ -24,7 +28,8 @@ BLOCK = 8
 
 inlined = numba.njit(fastmath=True, error_model="numpy", forceinline=True)
 separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
-compiled = numba.njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+compiled = partial(compiling.compiled, __file__, boxes.__file__, spin_matrices.__file__)
+"""Decorator of what is called from outside; takes the path of the module it stands in."""
 
 multiply = inlined(product)
 
@@ -248,7 +253,7 @@ def turning(rows, back):
 
 
 @no_type_check
-@compiled
+@compiled()
 def fill_rims(x, edges, box, place, home, first, last):
     """Copy features (box, row * STRIDE) of the sites that boxes first to last - 1 own into all rims."""
     for k in range(first, last):
@@ -259,7 +264,7 @@ def fill_rims(x, edges, box, place, home, first, last):
 
 
 @no_type_check
-@compiled
+@compiled()
 def add_rims(x, edges, box, place, home, first, last):
     """Add what stands in rims to the sites that boxes first to last - 1 own."""
     for k in range(first, last):
