@@ -9,6 +9,8 @@ from typing import Any
 
 import numba
 
+_config: Any = numba.config
+
 
 def compiled(*sources: str) -> Callable[[Callable[..., Any]], Any]:
     """Decorator of functions compiled on first use, for every type of argument, and read from disk from then on.
@@ -19,12 +21,12 @@ def compiled(*sources: str) -> Callable[[Callable[..., Any]], Any]:
     digest = hashlib.sha256(b"".join(Path(source).read_bytes() for source in sorted(sources))).hexdigest()[:16]
 
     def decorate(function: Callable[..., Any]) -> Any:
-        given = numba.config.CACHE_DIR
+        given = _config.CACHE_DIR
         folder = Path(given) if given else Path(function.__code__.co_filename).parent / "__pycache__"
-        numba.config.CACHE_DIR = str(folder / f"compiled-{digest}")
+        _config.CACHE_DIR = str(folder / f"compiled-{digest}")
         try:
             return numba.njit(fastmath=True, error_model="numpy", nogil=True, cache=True)(function)
         finally:
-            numba.config.CACHE_DIR = given
+            _config.CACHE_DIR = given
 
     return decorate

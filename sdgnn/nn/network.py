@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -112,15 +114,17 @@ class Network(Model):
 
     def forward(self, spins: Float[Tensor, "site 3"], geometry: Geometry | Boxed) -> Float[Tensor, " site"]:
         """Site energies e_i without the constant per site (``constant``), in units of t."""
-        rounds_of = self._compiled_rounds if isinstance(geometry, Boxed) else self._rounds
-        scalars, sums = rounds_of(spins, geometry)
+        if isinstance(geometry, Boxed):
+            scalars, sums = rounds(geometry, spins, SMOOTHING, self.embedding, self.layers)
+        else:
+            scalars, sums = self._rounds(spins, geometry)
         out = sums / geometry.n_directions @ self.pair.to(spins.dtype)
         for of_layer, readout in zip(scalars, self.readouts, strict=True):
             out = out + readout(of_layer)
         length = (spins.square().sum(-1) - 1) / 2
         return ENERGY_SCALE * out[:, 0] + length * out[:, 1]
 
-    def _rounds(self, spins: Tensor, geometry: Geometry) -> tuple[list[Tensor], Tensor]:
+    def _rounds(self, spins: Tensor, geometry: Geometry) -> tuple[Iterable[Tensor], Tensor]:
         """Time-even scalars without direction (site, channel) after each layer; bond functions summed at each site."""
         here, there = geometry.ends(spins)
         functions = of_strength(
@@ -134,10 +138,6 @@ class Network(Model):
             features = layer(features, geometry, functions)
             scalars.append(features[0, 0])
         return scalars, geometry.collect(functions)
-
-    def _compiled_rounds(self, spins: Tensor, boxed: Boxed) -> tuple[Tensor, Tensor]:
-        """The same from compiled loops over boxes of a crystal."""
-        return rounds(boxed, spins, SMOOTHING, self.embedding, list(self.layers))
 
     def _embed(self, here: Tensor, there: Tensor, functions: Tensor) -> Tensor:
         """First features of bond i -> j: functions of S_i . S_j times 1 (0e), S_i and S_j (1o), S_i x S_j (1e)."""

@@ -56,6 +56,7 @@ class Crystal:
         parity = np.einsum("dh,dh->h", directions.harmonics, directions.harmonics[directions.opposite])
         if np.abs(np.abs(parity) - 1).max() > 1e-8 or (parity > 0).sum() != len(first):
             return None
+        ahead = np.array(first)
         even, odd = np.flatnonzero(parity > 0), np.flatnonzero(parity < 0)
         bonds = lattice.bonds(1)
         unit = bonds.vector / np.linalg.norm(bonds.vector, axis=1, keepdims=True)
@@ -71,8 +72,8 @@ class Crystal:
             return None
         return cls(
             order=order,
-            even=directions.harmonics[np.ix_(first, even)],
-            odd=directions.harmonics[np.ix_(first, odd)],
+            even=directions.harmonics[np.ix_(ahead, even)],
+            odd=directions.harmonics[np.ix_(ahead, odd)],
             space=directions.space[np.concatenate([even, odd])],
             present=present,
             target=target,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any
+from functools import cache, cached_property, partial
+from typing import Any, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from sdgnn.lattice import Lattice
 from sdgnn.nn.compiled.boxes import LANES, STRIDE, Boxes
@@ -88,13 +88,13 @@ def rounds(
     spins: Float[Tensor, "site 3"],
     smoothing: float,
     embedding: Float[Tensor, "4 function channel"],
-    layers: Sequence[Interaction],
-) -> tuple[Float[Tensor, "layer site channel"], Float[Tensor, "site function"]]:
-    """Time-even scalars without direction after every layer, and sums of the bond functions over each site's bonds.
+    layers: Iterable[nn.Module],
+) -> tuple[Iterable[Tensor], Float[Tensor, "site function"]]:
+    """Time-even scalars without direction (site, channel) after every layer; bond functions summed at each site.
 
     Differentiable once in spins and weights.
     """
-    weights = [weight.contiguous() for layer in layers for weight in _in_order(layer)]
+    weights = [weight.contiguous() for layer in layers for weight in _in_order(cast(Interaction, layer))]
     scalars, sums = _Rounds.apply(boxed, smoothing, spins, embedding.permute(2, 1, 0).contiguous(), *weights)
     return scalars, sums
 
@@ -142,12 +142,8 @@ class _Rounds(torch.autograd.Function):
         for k in range(len(weights) // LAYER_WEIGHTS):
             boxed.each(lambda _, a, b: rows.fill_rims(features[-1], *boxes.rims, a, b))
             made, of_layer = boxed.zeros(width), arrays[1 + k * LAYER_WEIGHTS :][:LAYER_WEIGHTS]
-            boxed.each(
-                lambda scratch, a, b, made=made, of_layer=of_layer: layer.forward(
-                    scratch, features[-1], functions, made, a, b, *of_layer, boxes.crystal.space, *geometry
-                ),
-                layer.scratch_rows(channels, boxed.n_directions),
-            )
+            part = partial(_forward, features[-1], functions, made, of_layer, (boxes.crystal.space, *geometry))
+            boxed.each(part, layer.scratch_rows(channels, boxed.n_directions))
             features.append(made)
         ctx.saved = (boxed, smoothing, spins_at, functions, features, arrays, geometry, sizes)
         ctx.shapes = [weight.shape for weight in (embedding, *weights)]
@@ -230,6 +226,12 @@ class _Rounds(torch.autograd.Function):
             for slope, shape in zip(slopes, ctx.shapes, strict=True)
         ]
         return None, None, torch.from_numpy(at_sites), *weights
+
+
+def _forward(given: Any, functions: Any, made: Any, weights: Any, rest: Any, scratch: Any, a: int, b: int) -> None:
+    from sdgnn.nn.compiled import layer
+
+    layer.forward(scratch, given, functions, made, a, b, *weights, *rest)
 
 
 def _array(weight: Tensor, dtype: np.dtype[Any]) -> np.ndarray:
