@@ -77,10 +77,7 @@ def compare_network(
         lattice = sets[0].lattice if floor.size is None else sets[0].lattice.resized(*floor.size)
         exact = build(sets[0].origin, lattice)
     others = baselines_on(training, [labels.lattice for labels in sets])
-    fields = [
-        {"network": bind(network, labels, dtype), **fitted}
-        for labels, fitted in zip(sets, others, strict=True)
-    ]
+    fields = [{"network": bind(network, labels, dtype), **fitted} for labels, fitted in zip(sets, others, strict=True)]
     errors = compare_all(list(zip(fields, sets, strict=True)))
     if floor is None or exact is None:
         return errors
