@@ -32,8 +32,9 @@ def exact(lattice: Lattice = SMALL) -> ExactField:
 
 
 def start() -> torch.Tensor:
-    """One replica in tetrahedral order, one at random."""
-    return torch.cat([sdgnn.spins.tetrahedral(LATTICE), sdgnn.spins.random(LATTICE, 1, seed=0)]).float()
+    """One replica close to tetrahedral order, whose torques would all vanish, and one at random."""
+    order = sdgnn.spins.noisy(sdgnn.spins.tetrahedral(LATTICE), 1e-3)
+    return torch.cat([order, sdgnn.spins.random(LATTICE, 1, seed=0)]).float()
 
 
 def run(guard: Guard | None, folder: Path | None = None, **changed: Any) -> sdgnn.dynamics.Run:
