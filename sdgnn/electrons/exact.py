@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
-from sdgnn.electrons.filling import chemical_potential, grand_potential, ground_state_occupation, occupation
+from sdgnn.electrons.filling import grand_potential, occupations
 from sdgnn.fields import Field, FieldResult, check_spins
 from sdgnn.hamiltonian import SDModel
 
@@ -61,16 +61,12 @@ class ExactField(Field):
 
     def _occupy(self, levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """mu (replica,), occupations (replica, level) and energy (replica,) of all twists' levels together."""
-        if self.mu is not None:
-            mu = levels.new_full(levels.shape[:1], self.mu)
-            return mu, occupation(levels, mu, self.kT), grand_potential(levels, mu, self.kT)
-        assert self.filling is not None
-        electrons = self.filling * levels.shape[-1]
-        mu, f = ground_state_occupation(levels, electrons)
+        mu, f = occupations(levels, self.kT, self.mu, self.filling)
+        if self.filling is None:
+            return mu, f, grand_potential(levels, mu, self.kT)
         if self.kT == 0 or bool(mu.isinf().any()):
             return mu, f, (f * levels).sum(-1)
-        mu = chemical_potential(levels, electrons, self.kT)
-        return mu, occupation(levels, mu, self.kT), grand_potential(levels, mu, self.kT) + mu * electrons
+        return mu, f, grand_potential(levels, mu, self.kT) + mu * self.filling * levels.shape[-1]
 
     def _one(self, spins: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Energy, field (site, 3) and density (site,) of one state (site, 3), averaged over twists."""

@@ -65,6 +65,22 @@ def chemical_potential(
     return mu
 
 
+def occupations(
+    levels: Float[Tensor, "replica level"], kT: float, mu: float | None, filling: float | None
+) -> tuple[Float[Tensor, " replica"], Float[Tensor, "replica level"]]:
+    """(mu, f) at the given mu, or where f has the mean ``filling``."""
+    if mu is not None:
+        given = levels.new_full(levels.shape[:1], mu)
+        return given, occupation(levels, given, kT)
+    assert filling is not None
+    electrons = filling * levels.shape[-1]
+    found, f = ground_state_occupation(levels, electrons)
+    if kT == 0 or bool(found.isinf().any()):
+        return found, f
+    found = chemical_potential(levels, electrons, kT)
+    return found, occupation(levels, found, kT)
+
+
 def ground_state_occupation(
     levels: Float[Tensor, "replica level"], electrons: float
 ) -> tuple[Float[Tensor, " replica"], Float[Tensor, "replica level"]]:
