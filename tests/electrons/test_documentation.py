@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 import torch
 
 from sdgnn.config.benchmark import ElectronsBenchmarkConfig
@@ -14,12 +15,17 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "electrons.md").read_text()
 
 
-def test_code() -> None:
+def test_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     scope: dict = {}
     for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(block, scope)
     assert bool((scope["better"].noise < scope["result"].noise / 3).all())
     torch.testing.assert_close(scope["overlap"], scope["moments"][:, scope["m"]], atol=1e-9, rtol=0)
+    # the state that the page shows keeps its gap of about 1.4 t and its Hall response, but for the finite lattice
+    assert float(scope["gap"].width) > 1
+    assert float(scope["sigma"][0, 0, 1]) == pytest.approx(-1, abs=0.1)
+    assert float(scope["density"].mean()) == pytest.approx(0.5)
 
 
 def test_commands() -> None:

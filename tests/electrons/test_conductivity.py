@@ -1,0 +1,128 @@
+"""Conductivity: quantised Hall response, Chern number, closed forms, exact against double Chebyshev moments."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from sdgnn import Lattice, SDModel, spins
+from sdgnn.electrons.conductivity import conductivity, conductivity_moments, velocities
+from sdgnn.electrons.gap import spectral_gap
+from sdgnn.errors import UserError
+
+CELL = SDModel(Lattice.triangular(2, 2), exchange=3.0)
+TWISTS = (12, 12)
+
+
+def chern_number(model: SDModel, state: torch.Tensor, filled: int, n: int) -> float:
+    """Sum of the phases of the filled states around the plaquettes of an n x n grid of twists, over 2 pi.
+
+    Fukui, Hatsugai and Suzuki, J. Phys. Soc. Jpn. 74, 1674, doi:10.1143/JPSJ.74.1674.
+    """
+    states = [
+        [torch.linalg.eigh(model.matrix(state, (a / n, b / n))[0])[1][:, :filled] for b in range(n)] for a in range(n)
+    ]
+    positions, reciprocal = model.lattice.positions, model.lattice.reciprocal
+
+    def at(a: int, b: int) -> torch.Tensor:
+        """Beyond the zone, u_k+b = exp(-i b . r) u_k."""
+        shift = (a // n) * reciprocal[0] + (b // n) * reciprocal[1]
+        phase = np.repeat(np.exp(-1j * positions @ shift), 2)
+        return torch.from_numpy(phase)[:, None] * states[a % n][b % n]
+
+    total = 0.0
+    for a in range(n):
+        for b in range(n):
+            corners = [at(a, b), at(a + 1, b), at(a + 1, b + 1), at(a, b + 1)]
+            links = [torch.linalg.det(corners[k].mH @ corners[(k + 1) % 4]) for k in range(4)]
+            # the link is exp(-i A dk) with A = i <u|du>
+            total -= float(torch.angle(torch.stack(links).prod()))
+    return total / (2 * math.pi)
+
+
+@pytest.mark.parametrize("chirality", [1, -1])
+def test_quantised_hall_response_of_the_tetrahedral_state(chirality: int) -> None:
+    # Martin and Batista, doi:10.1103/PhysRevLett.101.156402. What a finite eta takes away is (eta / gap)^2 = 1e-4 at
+    # most; sums over 24 x 24 momenta converge exponentially with their number (16 x 16: 1 %, 24 x 24: 0.03 %)
+    state = spins.tetrahedral(CELL.lattice, chirality)
+    gap = float(spectral_gap(CELL, state, 0.25, TWISTS).width)
+    assert gap > 1
+    sigma = conductivity(CELL, state, kT=0.03, filling=0.25, broadening=0.01, twists=TWISTS)[0]
+    assert float(sigma[0, 1]) == pytest.approx(-chirality, abs=1e-3)
+    assert float(sigma[1, 0]) == pytest.approx(chirality, abs=1e-3)
+    # the insulator's currents are out of phase: eta times its polarisability is left
+    assert 0 < float(sigma[0, 0]) < 0.02
+    # j = sigma E of charges of either sign is minus the Chern number of A = i <u|grad u>
+    assert float(sigma[0, 1]) == pytest.approx(-chern_number(CELL, state, 2, 4), abs=1e-3)
+
+
+def test_no_hall_response_of_a_ferromagnet() -> None:
+    sigma = conductivity(CELL, spins.ferro(CELL.lattice), kT=0.1, filling=0.25, twists=(4, 4))[0]
+    assert float(sigma[0, 1].abs()) < 1e-9 and float(sigma[0, 0]) > 10
+    torch.testing.assert_close(sigma[0, 0], sigma[1, 1], atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("L", [6, 7])
+def test_drude_weight_of_a_chain(L: int) -> None:
+    # v(k) = 2 sin k commutes with H: sigma = (2 pi / L) sum_k 2 (-df/de) v^2 / eta
+    lattice = Lattice.chain(L)
+    sigma = conductivity(SDModel(lattice, exchange=0.0), spins.ferro(lattice), kT=0.3, mu=-0.5, broadening=0.2)
+    k = 2 * math.pi * np.arange(L) / L
+    f = 1 / (1 + np.exp((-2 * np.cos(k) + 0.5) / 0.3))
+    expected = 2 * math.pi / L * (2 * f * (1 - f) / 0.3 * (2 * np.sin(k)) ** 2).sum() / 0.2
+    assert float(sigma) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("lattice", [Lattice.square(2, 3), Lattice.triangular(3, 3).without([4])], ids=repr)
+def test_velocity_is_the_slope_of_the_hamiltonian(lattice: Lattice) -> None:
+    # v_a = dH / dk_a, k = twist . reciprocal; second-order differences, error step^2 / 6 times bond length^3
+    model, twist, step = SDModel(lattice), np.array([0.13, -0.21]), 1e-4
+    for velocity, towards in zip(velocities(model, tuple(twist)), np.linalg.inv(lattice.reciprocal), strict=True):
+        slope = model.hopping_matrix(tuple(twist + step * towards)) - model.hopping_matrix(
+            tuple(twist - step * towards)
+        )
+        assert np.abs(slope.toarray() / (2 * step) - velocity.toarray()).max() < 1e-7
+        assert np.abs(velocity.toarray() - velocity.toarray().conj().T).max() < 1e-12
+
+
+def test_double_moments_agree_with_all_eigenstates() -> None:
+    # eta moments / scale = 10: exp(-10) of numbers of order 1 to 10 is left out
+    crystal = SDModel(Lattice.triangular(2, 4), exchange=2.0)
+    free = SDModel(Lattice.triangular(3, 3).without([4]), exchange=2.0)
+    for model, twists in ((crystal, (2, 1)), (free, None)):
+        state = spins.random(model.lattice, replicas=2, seed=2)
+        moments = conductivity_moments(model, state, 128, vectors=None, twists=twists)
+        for kT, ensemble in ((0.2, {"mu": -2.0}), (0.4, {"filling": 0.25})):
+            found = moments.conductivity(kT, broadening=0.5, **ensemble)
+            exact = conductivity(model, state, kT, broadening=0.5, twists=twists, **ensemble)
+            torch.testing.assert_close(found, exact, atol=5e-4, rtol=0)
+            assert float((exact[:, 0, 1] - exact[:, 1, 0]).abs().min()) > 5e-3
+
+
+def test_double_moments_of_random_vectors_spread_about_the_full_trace() -> None:
+    model = SDModel(Lattice.triangular(4, 4), exchange=3.0)
+    state = spins.tetrahedral(model.lattice)
+
+    def sigma(vectors: int | None, seed: int = 0) -> torch.Tensor:
+        return conductivity_moments(model, state, 48, vectors, seed).conductivity(0.5, mu=-3.0, broadening=1.0)[0]
+
+    seeds = torch.stack([sigma(8, seed) for seed in range(8)])
+    error = seeds.std(0) / math.sqrt(8)
+    assert float(error.min()) > 1e-4
+    assert bool(((seeds.mean(0) - sigma(None)).abs() < 5 * error).all())
+
+
+def test_refusals() -> None:
+    state = spins.tetrahedral(CELL.lattice)
+    with pytest.raises(UserError, match="kT > 0"):
+        conductivity(CELL, state, kT=0.0, filling=0.25)
+    with pytest.raises(UserError, match="broadening"):
+        conductivity(CELL, state, kT=0.1, filling=0.25, broadening=0.0)
+    moments = conductivity_moments(CELL, state, 16, vectors=None)
+    with pytest.raises(UserError, match="fewer"):
+        moments.conductivity(kT=0.1, filling=0.25, broadening=0.1)
+    with pytest.raises(UserError, match="memory"):
+        conductivity_moments(CELL, state, 16, memory=10.0)
