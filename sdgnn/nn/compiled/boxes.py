@@ -15,13 +15,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from sdgnn.lattice import Lattice
+from sdgnn.nn.compiled.vectors import LANES
 from sdgnn.nn.directions import Directions
 
 STRIDE = 368
 """Places in a row. An odd number of cache lines in either precision, lest rows compete for the same ones."""
-
-LANES = 16
-"""Loops over places end at a multiple of this, in the rim or past the last site."""
 
 BOX_COST = 24
 """Places whose arithmetic takes about as long as what one more box costs."""
@@ -87,12 +85,12 @@ class Boxes:
 
     crystal: Crystal
     pitch: int
-    """Places from one sublattice to the next: the cells of a box with its rim, or more."""
+    """Places from one sublattice to the next, whole :data:`LANES`: the cells of a box with its rim, and more."""
     first: int
-    """Place of the first cell inside the rim."""
+    """Place of the first cell inside the rim, a multiple of :data:`LANES`."""
     count: int
-    """Places from there to the last cell inside, rounded up to whole :data:`LANES`; they end before the first cell
-    inside of the next sublattice."""
+    """Places from there to the last cell inside, rounded up to whole :data:`LANES`; from all of them neighbours lie within
+    the sublattice's places."""
     shift: Int[np.ndarray, "sublattice direction"]
     """From a site's place to that of its neighbour."""
     site: Int[np.ndarray, "box stride"]
@@ -114,7 +112,7 @@ class Boxes:
             return None
         size = -(-shape // parts)
         local = size + 2 * rim
-        cells, first, count, pitch = _places(size, rim)
+        cells, padding, first, count, pitch = _places(size, rim)
         n_boxes = int(parts.prod())
         within = np.stack(np.unravel_index(np.arange(cells), local), axis=-1) - rim
         site = np.full((n_boxes, STRIDE), -1, dtype=np.int64)
@@ -125,8 +123,8 @@ class Boxes:
             cell = np.ravel_multi_index(tuple(((start + within) % shape).T), tuple(shape))
             owned = ((within >= 0) & (start + within < stop)).all(1)
             for b in range(n_basis):
-                site[k, b * pitch : b * pitch + cells] = cell * n_basis + b
-                inside[k, b * pitch : b * pitch + cells] = owned
+                places = slice(b * pitch + padding, b * pitch + padding + cells)
+                site[k, places], inside[k, places] = cell * n_basis + b, owned
         steps = np.array([local[1] * local[2], local[2], 1])
         own = np.arange(n_basis)[:, None]
         return cls(
@@ -173,13 +171,19 @@ class Boxes:
         return np.searchsorted(owner[order], np.arange(len(self) + 1)), box, place, home[order]
 
 
-def _places(size: np.ndarray, rim: np.ndarray) -> tuple[int, int, int, int]:
-    """Cells of a box with its rim, first cell inside, places from there to the last, places of a sublattice."""
+def _places(size: np.ndarray, rim: np.ndarray) -> tuple[int, int, int, int, int]:
+    """Cells of a box with its rim, place of the first of them, place of the first inside, places from there to the last
+    inside, places of a sublattice. The last three are whole numbers of :data:`LANES`."""
     local = tuple(size + 2 * rim)
     cells = int(np.prod(local))
-    first = int(np.ravel_multi_index(tuple(rim), local))
-    count = -(-(cells - 2 * first) // LANES) * LANES
-    return cells, first, count, max(cells, count)
+    before = int(np.ravel_multi_index(tuple(rim), local))
+    first, count = _whole(before), _whole(cells - 2 * before)
+    return cells, first - before, first, count, _whole(first + count + before)
+
+
+def _whole(places: int) -> int:
+    """The next whole number of vectors."""
+    return -(-places // LANES) * LANES
 
 
 def _parts(shape: np.ndarray, rim: np.ndarray, n_basis: int) -> np.ndarray | None:
@@ -188,7 +192,7 @@ def _parts(shape: np.ndarray, rim: np.ndarray, n_basis: int) -> np.ndarray | Non
     for parts in itertools.product(*(_divisions(length) for length in shape)):
         *_, count, pitch = _places(-(-shape // np.array(parts)), rim)
         work = float(np.prod(parts)) * (n_basis * (0.3 * pitch + 0.7 * count) + BOX_COST)
-        if n_basis * pitch + LANES <= STRIDE and work < least:
+        if n_basis * pitch <= STRIDE and work < least:
             best, least = np.array(parts), work
     return best
 

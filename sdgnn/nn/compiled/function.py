@@ -14,12 +14,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdgnn.lattice import Lattice
-from sdgnn.nn.compiled.boxes import LANES, STRIDE, Boxes
+from sdgnn.nn.compiled.boxes import STRIDE, Boxes
 from sdgnn.nn.directions import Directions
 from sdgnn.nn.layers import Interaction
 
 LAYER_WEIGHTS = 7
 """Arrays of weights that the loops take for each layer."""
+
+CACHE_LINE = 64
+"""Bytes; vectors that cross cache lines take twice the time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +65,7 @@ class Boxed:
 
     def zeros(self, rows: int) -> np.ndarray:
         """(box, rows * STRIDE) zeros."""
-        return np.zeros((len(self.boxes), rows * STRIDE), self.dtype)
+        return aligned_zeros((len(self.boxes), rows * STRIDE), self.dtype)
 
     def each(self, kernel: Callable[[np.ndarray, int, int], Any], rows: int = 0) -> list[Any]:
         """Call ``kernel(scratch, first, last)`` on ranges of boxes, one for each of torch's threads.
@@ -71,11 +74,19 @@ class Boxed:
         """
         threads = min(torch.get_num_threads(), len(self.boxes))
         while len(self.memory) < threads or self.memory[threads - 1].size < rows * STRIDE:
-            self.memory[:] = [np.zeros(max(rows, 1) * STRIDE, self.dtype) for _ in range(threads)]
+            self.memory[:] = [aligned_zeros((max(rows, 1) * STRIDE,), self.dtype) for _ in range(threads)]
         edges = [len(self.boxes) * k // threads for k in range(threads + 1)]
         if threads == 1:
             return [kernel(self.memory[0], *edges)]
         return list(_pool(threads).map(kernel, self.memory[:threads], edges[:-1], edges[1:]))
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """Zeros that start with a cache line."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    raw = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 @cache
@@ -166,7 +177,7 @@ class _Rounds(torch.autograd.Function):
         boxed, smoothing, spins_at, functions, features, arrays, geometry, sizes = ctx.saved
         boxes = boxed.boxes
         channels = sizes[0]
-        places = -(-boxes.n_places // LANES) * LANES
+        places = boxes.n_places
         width = 8 * boxed.n_directions * channels
         learn = any(ctx.needs_input_grad[3:])
         inside = boxes.inside.astype(boxed.dtype)

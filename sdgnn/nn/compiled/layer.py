@@ -12,25 +12,25 @@ from typing import no_type_check
 
 import numpy as np
 
-from sdgnn.nn.compiled.boxes import LANES, STRIDE
+from sdgnn.nn.compiled.boxes import STRIDE
 from sdgnn.nn.compiled.rows import (
-    add,
     compiled,
+    constant,
     dagger,
-    dot,
     fill,
     gathering,
-    get,
     inlined,
     load,
     multiply,
+    number,
     overlapping,
-    put,
     scattering,
     separate,
+    set_number,
     store,
     turning,
 )
+from sdgnn.nn.compiled.vectors import LANES, add_multiples, get, inner, put, square_root, total
 from sdgnn.nn.spin_matrices import IRREP
 
 gather_one, overlaps_one = gathering(1, 1), overlapping(1, 1)
@@ -60,16 +60,15 @@ def scratch_rows(width: int, directions: int) -> int:
 @separate
 def _normalise(x, inverse, normal, rows, places):
     """Features over their root mean square at each place."""
-    fill(inverse, 0, 1, 0, places)
-    for r in range(0, rows, 8):
-        for s in range(places):
+    one, share, floor = constant(x, 1), constant(x, 1 / rows), constant(x, FLOOR)
+    for s in range(0, places, LANES):
+        squares = constant(x, 0)
+        for r in range(0, rows, 8):
             m = load(x, r * STRIDE + s)
-            put(inverse, s, get(inverse, s) + dot(m, m))
-    share, floor, one = x.dtype.type(1 / rows), x.dtype.type(FLOOR), x.dtype.type(1)
-    for s in range(places):
-        put(inverse, s, one / np.sqrt(get(inverse, s) * share + floor))
+            squares = squares + inner(m, m)
+        put(inverse, s, one / square_root(squares * share + floor))
     for r in range(rows):
-        for s in range(places):
+        for s in range(0, places, LANES):
             put(normal, r * STRIDE + s, get(x, r * STRIDE + s) * get(inverse, s))
 
 
@@ -81,7 +80,7 @@ def _gates(normal, gate, bias, out, width, first, count):
     for c in range(width):
         gather_one(gate, c * width, width, normal, first, out, c * STRIDE + first, count)
         for s in range(c * STRIDE + first, c * STRIDE + first + count):
-            put(out, s, two / (one + np.exp(-get(out, s) - bias[c])))
+            set_number(out, s, two / (one + np.exp(-number(out, s) - bias[c])))
 
 
 @no_type_check
@@ -111,7 +110,7 @@ def _weights(bond, c, functions, out, terms, directions, first, count):
 def _factor(own, weight, message, f, shift, d, s):
     """One factor at one place: own + weight message."""
     at = (d * 24 + f * 8) * STRIDE + s
-    return add(load(own, at), get(weight, (d * 3 + f) * STRIDE + s), load(message, at + shift))
+    return add_multiples(load(own, at), load(message, at + shift), get(weight, (d * 3 + f) * STRIDE + s))
 
 
 @no_type_check
@@ -125,10 +124,10 @@ def _products(own, message, weight, out, directions, present, shift, pitch, firs
                 fill(out, d * 16, 16, start, count)
                 continue
             to, along = d * 16 * STRIDE, shift[b, d]
-            for s in range(start, start + count):
+            for s in range(start, start + count, LANES):
                 a = _factor(own, weight, message, 0, along, d, s)
                 store(out, to + s, multiply(a, _factor(own, weight, message, 1, along, d, s)))
-            for s in range(start, start + count):
+            for s in range(start, start + count, LANES):
                 f = _factor(own, weight, message, 2, along, d, s)
                 store(out, to + 8 * STRIDE + s, multiply(load(out, to + s), f))
 
@@ -141,8 +140,8 @@ def forward(scratch, features, functions, out, first_box, last_box, own_weight, 
     """Features (box, row * STRIDE) after the layer, inside each box; their rims are left as they were."""
     directions, n_basis = 2 * half, len(present)
     spaces = own_weight.size // (12 * width * width)
-    places = (n_basis * pitch + LANES - 1) // LANES * LANES
-    inner = (n_basis - 1) * pitch + count
+    places = n_basis * pitch
+    span = (n_basis - 1) * pitch + count
     inverse, at = _carve(scratch, 0, 1)
     normal, at = _carve(scratch, at, 8 * directions * width)
     update, at = _carve(scratch, at, 8 * directions * width)
@@ -155,23 +154,23 @@ def forward(scratch, features, functions, out, first_box, last_box, own_weight, 
     for box in range(first_box, last_box):
         x, f, y = features[box], functions[box], out[box]
         _normalise(x, inverse, normal, 8 * directions * width, places)
-        _gates(normal, gate, bias, gates, width, first, inner)
-        fill(update, 0, 8 * directions * width, first, inner)
+        _gates(normal, gate, bias, gates, width, first, span)
+        fill(update, 0, 8 * directions * width, first, span)
         for c in range(width):
-            _factors(own_weight, space, spaces, c, normal, harmonic, own, even, odd, width, half, first, inner)
+            _factors(own_weight, space, spaces, c, normal, harmonic, own, even, odd, width, half, first, span)
             _factors(message_weight, space, spaces, c, normal, harmonic, message, even, odd, width, half, 0, places)
-            _weights(bond, c, f, weight, terms, directions, first, inner)
+            _weights(bond, c, f, weight, terms, directions, first, span)
             _products(own, message, weight, product, directions, present, shift, pitch, first, count)
-            products_to_harmonics(even, odd, half, product, harmonic, first, inner)
+            products_to_harmonics(even, odd, half, product, harmonic, first, span)
             for p in range(8):
                 for h in range(directions):
                     at = ((IRREP[p] * spaces + space[h]) * width + c) * width * 2
                     scatter_products(out_weight, at, width, harmonic, (h * 16 + p) * STRIDE + first,
-                                     update, (p * directions + h) * width * STRIDE + first, inner)  # fmt: skip
+                                     update, (p * directions + h) * width * STRIDE + first, span)  # fmt: skip
         for r in range(8 * directions):
             for c in range(width):
                 row = (r * width + c) * STRIDE
-                for s in range(first, first + inner):
+                for s in range(first, first + span, LANES):
                     put(y, row + s, get(x, row + s) + get(gates, c * STRIDE + s) * get(update, row + s))
 
 
@@ -179,23 +178,23 @@ def forward(scratch, features, functions, out, first_box, last_box, own_weight, 
 @separate
 def _slopes_of_factors(own, message, weight, slope, to_own, to_weight, start, shift, d, count):
     """Slopes in own factors and weights on bond direction d; <G, A B> has the slopes G B^+ in A and A^+ G in B."""
-    to, of = d * 24 * STRIDE, d * 16 * STRIDE
-    for s in range(start, start + count):
+    to, of, one = d * 24 * STRIDE, d * 16 * STRIDE, constant(slope, 1)
+    for s in range(start, start + count, LANES):
         a = _factor(own, weight, message, 0, shift, d, s)
         b = _factor(own, weight, message, 1, shift, d, s)
         store(to_own, to + 16 * STRIDE + s, multiply(dagger(multiply(a, b)), load(slope, of + 8 * STRIDE + s)))
-    for s in range(start, start + count):
+    for s in range(start, start + count, LANES):
         f = _factor(own, weight, message, 2, shift, d, s)
-        h = add(load(slope, of + s), slope.dtype.type(1), multiply(load(slope, of + 8 * STRIDE + s), dagger(f)))
+        h = add_multiples(multiply(load(slope, of + 8 * STRIDE + s), dagger(f)), load(slope, of + s), one)
         store(to_own, to + s, h)
         store(to_own, to + 8 * STRIDE + s, multiply(dagger(_factor(own, weight, message, 0, shift, d, s)), h))
-    for s in range(start, start + count):
+    for s in range(start, start + count, LANES):
         b = _factor(own, weight, message, 1, shift, d, s)
         store(to_own, to + s, multiply(load(to_own, to + s), dagger(b)))
     for f in range(3):
-        for s in range(start, start + count):
+        for s in range(start, start + count, LANES):
             at = to + f * 8 * STRIDE + s
-            put(to_weight, (d * 3 + f) * STRIDE + s, dot(load(to_own, at), load(message, at + shift)))
+            put(to_weight, (d * 3 + f) * STRIDE + s, inner(load(to_own, at), load(message, at + shift)))
 
 
 @no_type_check
@@ -204,9 +203,9 @@ def _slopes_of_messages(to_own, weight, to_message, start, shift, d, count):
     """Slopes in the messages, at the places they came from."""
     for f in range(3):
         at, of = (d * 24 + f * 8) * STRIDE, (d * 3 + f) * STRIDE
-        for s in range(start, start + count):
+        for s in range(start, start + count, LANES):
             there = at + shift + s
-            store(to_message, there, add(load(to_message, there), get(weight, of + s), load(to_own, at + s)))
+            store(to_message, there, add_multiples(load(to_message, there), load(to_own, at + s), get(weight, of + s)))
 
 
 @no_type_check
@@ -253,9 +252,9 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
     """
     directions, n_basis = 2 * half, len(present)
     spaces = own_weight.size // (12 * width * width)
-    places = (n_basis * pitch + LANES - 1) // LANES * LANES
-    inner = (n_basis - 1) * pitch + count
-    one, two = features.dtype.type(1), features.dtype.type(2)
+    places = n_basis * pitch
+    span = (n_basis - 1) * pitch + count
+    one, half_of = constant(features, 1), constant(features, 0.5)
     inverse, at = _carve(scratch, 0, 1)
     normal, at = _carve(scratch, at, 8 * directions * width)
     update, at = _carve(scratch, at, 8 * directions * width)
@@ -274,53 +273,53 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
             features[box], functions[box], result[box], slope[box], to_normal[box], to_functions[box],
         )  # fmt: skip
         _normalise(x, inverse, normal, 8 * directions * width, places)
-        _gates(normal, gate, bias, gates, width, first, inner)
+        _gates(normal, gate, bias, gates, width, first, span)
         fill(to_x, 0, 8 * directions * width, 0, places)
-        fill(to_gates, 0, width, first, inner)
+        fill(to_gates, 0, width, first, span)
         for r in range(8 * directions):
             for c in range(width):
                 row = (r * width + c) * STRIDE
-                for s in range(first, first + inner):
+                for s in range(first, first + span, LANES):
                     up, at = get(g, row + s), c * STRIDE + s
                     put(update, row + s, up * get(gates, at))
                     put(to_gates, at, get(to_gates, at) + up * (get(y, row + s) - get(x, row + s)))
-        for s in range(width * STRIDE):
-            put(to_gates, s, get(to_gates, s) * (one - get(gates, s) / two))
+        for s in range(0, width * STRIDE, LANES):
+            put(to_gates, s, get(to_gates, s) * (one - half_of * get(gates, s)))
         for c in range(width):
-            gather_one(gate_back, c * width, width, to_gates, first, to_x, c * STRIDE + first, inner)
+            gather_one(gate_back, c * width, width, to_gates, first, to_x, c * STRIDE + first, span)
             if learn:
-                overlaps_one(to_gate, c * width, width, normal, first, to_gates, c * STRIDE + first, inner)
-                for s in range(first, first + inner):
-                    to_bias[c] += to_gates[c * STRIDE + s]
+                overlaps_one(to_gate, c * width, width, normal, first, to_gates, c * STRIDE + first, span)
+                for s in range(first, first + span, LANES):
+                    to_bias[c] += total(get(to_gates, c * STRIDE + s))
         for c in range(width):
-            _factors(own_weight, space, spaces, c, normal, harmonic, own, even, odd, width, half, first, inner)
+            _factors(own_weight, space, spaces, c, normal, harmonic, own, even, odd, width, half, first, span)
             _factors(message_weight, space, spaces, c, normal, harmonic, message, even, odd, width, half, 0, places)
-            _weights(bond, c, f, weight, terms, directions, first, inner)
+            _weights(bond, c, f, weight, terms, directions, first, span)
             if learn:
                 _products(own, message, weight, product, directions, present, shift, pitch, first, count)
-                products_to_harmonics(even, odd, half, product, harmonic, first, inner)
+                products_to_harmonics(even, odd, half, product, harmonic, first, span)
                 for p in range(8):
                     for h in range(directions):
                         at = ((IRREP[p] * spaces + space[h]) * width + c) * width * 2
                         overlaps_products(to_out_weight, at, width,
                                           update, (p * directions + h) * width * STRIDE + first,
-                                          harmonic, (h * 16 + p) * STRIDE + first, inner)  # fmt: skip
+                                          harmonic, (h * 16 + p) * STRIDE + first, span)  # fmt: skip
             for p in range(8):
                 for h in range(directions):
                     at = ((IRREP[p] * spaces + space[h]) * width + c) * width * 2
                     gather_products(out_weight, at, width, update, (p * directions + h) * width * STRIDE + first,
-                                    harmonic, (h * 16 + p) * STRIDE + first, inner)  # fmt: skip
-            products_to_directions(even, odd, half, harmonic, product, first, inner)
+                                    harmonic, (h * 16 + p) * STRIDE + first, span)  # fmt: skip
+            products_to_directions(even, odd, half, harmonic, product, first, span)
             _slopes_of_bonds(own, message, weight, product, to_own, to_weight, to_message, directions, present, shift,
                              pitch, first, count, places)  # fmt: skip
             for d in range(directions):
                 at, row, of = c * terms * 3, d * terms * STRIDE + first, d * 3 * STRIDE + first
-                scatter_weights(bond, at, terms, to_weight, of, to_f, row, inner)
+                scatter_weights(bond, at, terms, to_weight, of, to_f, row, span)
                 if learn:
-                    overlaps_weights(to_bond, at, terms, f, row, to_weight, of, inner)
-            factors_to_harmonics(even, odd, half, to_own, harmonic, first, inner)
+                    overlaps_weights(to_bond, at, terms, f, row, to_weight, of, span)
+            factors_to_harmonics(even, odd, half, to_own, harmonic, first, span)
             _slopes_of_map(own_weight, space, spaces, c, harmonic, to_x, normal, learn, to_own_weight, width,
-                           directions, first, inner)  # fmt: skip
+                           directions, first, span)  # fmt: skip
             factors_to_harmonics(even, odd, half, to_message, harmonic, 0, places)
             _slopes_of_map(message_weight, space, spaces, c, harmonic, to_x, normal, learn, to_message_weight, width,
                            directions, 0, places)  # fmt: skip
@@ -330,24 +329,21 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
 @compiled(__file__)
 def finish(scratch, features, to_normal, slope, inside, first_box, last_box, rows, places):
     """Add to ``slope``, inside each box, what reaches the features through their normalised values."""
-    dtype = features.dtype
     square, at = _carve(scratch, 0, 1)
     along, at = _carve(scratch, at, 1)
-    share, floor, one = dtype.type(1 / rows), dtype.type(FLOOR), dtype.type(1)
+    one, share, floor = constant(features, 1), constant(features, 1 / rows), constant(features, FLOOR)
     for box in range(first_box, last_box):
         x, to_x, g, own = features[box], to_normal[box], slope[box], inside[box]
-        fill(square, 0, 1, 0, places)
-        fill(along, 0, 1, 0, places)
-        for r in range(0, rows, 8):
-            for s in range(places):
+        for s in range(0, places, LANES):
+            squares, products = constant(features, 0), constant(features, 0)
+            for r in range(0, rows, 8):
                 m = load(x, r * STRIDE + s)
-                put(square, s, get(square, s) + dot(m, m))
-                put(along, s, get(along, s) + dot(m, load(to_x, r * STRIDE + s)))
-        for s in range(places):
-            inverse = one / np.sqrt(get(square, s) * share + floor)
+                squares = squares + inner(m, m)
+                products = products + inner(m, load(to_x, r * STRIDE + s))
+            inverse = one / square_root(squares * share + floor)
             put(square, s, get(own, s) * inverse)
-            put(along, s, get(own, s) * inverse * inverse * inverse * share * get(along, s))
+            put(along, s, get(own, s) * inverse * inverse * inverse * share * products)
         for r in range(rows):
-            for s in range(places):
+            for s in range(0, places, LANES):
                 at = r * STRIDE + s
                 put(g, at, get(g, at) + get(square, s) * get(to_x, at) - get(along, s) * get(x, at))
