@@ -2,7 +2,8 @@
 
 The equations are those of :class:`sdgnn.nn.layers.Interaction`; tests hold both equal. Features are rows (component,
 harmonic, channel). Products are diagonal in channels, so one channel at a time goes through its three factors on every
-bond, in rows (harmonic or direction, factor, component).
+bond, in rows (direction, factor, component): messages at all places of the box, then everything else for :data:`PAIR`
+places at a time, whose rows stay in the fastest cache.
 """
 
 # mypy: ignore-errors
@@ -14,31 +15,29 @@ import numpy as np
 
 from sdgnn.nn.compiled.boxes import STRIDE
 from sdgnn.nn.compiled.rows import (
+    ONE,
+    THREE,
+    TWO,
+    add_lanes,
     compiled,
     constant,
     dagger,
     fill,
-    gathering,
+    gather,
     inlined,
     load,
     multiply,
     number,
-    overlapping,
-    scattering,
+    overlap,
+    scatter,
     separate,
     set_number,
     store,
-    turning,
+    to_directions,
+    to_harmonics,
 )
-from sdgnn.nn.compiled.vectors import LANES, add_multiples, get, inner, put, square_root, total
+from sdgnn.nn.compiled.vectors import LANES, PAIR, add_multiples, get, inner, put, square_root, total
 from sdgnn.nn.spin_matrices import IRREP
-
-gather_one, overlaps_one = gathering(1, 1), overlapping(1, 1)
-gather_factors, scatter_factors, overlaps_factors = gathering(3, 8), scattering(3, 8), overlapping(3, 8)
-gather_products, scatter_products, overlaps_products = gathering(2, 8), scattering(2, 8), overlapping(2, 8)
-gather_weights, scatter_weights, overlaps_weights = gathering(3, 1), scattering(3, 1), overlapping(3, 1)
-factors_to_directions, factors_to_harmonics = turning(24, back=False), turning(24, back=True)
-products_to_directions, products_to_harmonics = turning(16, back=False), turning(16, back=True)
 
 FLOOR = 0.1
 """Added to the mean square of a site's features before they are divided by its root."""
@@ -46,14 +45,17 @@ FLOOR = 0.1
 
 @no_type_check
 @inlined
-def _carve(scratch, start, rows):
-    """The next ``rows`` rows of the working memory and where they end."""
-    return scratch[start : start + rows * STRIDE], start + rows * STRIDE
+def _carve(scratch, start, size):
+    """The next ``size`` numbers of the working memory and where they end."""
+    return scratch[start : start + size], start + size
 
 
 def scratch_rows(width: int, directions: int) -> int:
     """Rows of working memory that :func:`backward`, the hungrier one, takes."""
-    return 1 + 2 * 8 * directions * width + 2 * width + directions * (5 * 24 + 2 * 3 + 16)
+    rows = 1 + 2 * 8 * directions * width + 2 * width + 2 * 24 * directions
+    near = directions * (2 * 3 + 2 * 24 + 16 + 2 * 3 + 3) * PAIR
+    sums = 4 * directions * width * (2 * 3 + 2) * LANES + 3 * 32 * LANES
+    return rows + -(-(near + sums) // STRIDE)
 
 
 @no_type_check
@@ -78,58 +80,82 @@ def _gates(normal, gate, bias, out, width, first, count):
     """2 / (1 + exp(-z)) with z linear in the time-even scalars; ``gate`` (to, from)."""
     one, two = normal.dtype.type(1), normal.dtype.type(2)
     for c in range(width):
-        gather_one(gate, c * width, width, normal, first, out, c * STRIDE + first, count)
+        for s in range(first, first + count, PAIR):
+            gather(ONE, gate, c * width, width, normal, s, STRIDE, out, c * STRIDE + s, 0)
         for s in range(c * STRIDE + first, c * STRIDE + first + count):
             set_number(out, s, two / (one + np.exp(-number(out, s) - bias[c])))
 
 
 @no_type_check
-@separate
-def _factors(weight, space, spaces, c, normal, harmonic, out, even, odd, width, half, start, count):
-    """Rows (direction, factor, component) of channel c from the normalised features."""
-    directions = 2 * half
-    for p in range(8):
-        for h in range(directions):
-            at = ((IRREP[p] * spaces + space[h]) * width + c) * width * 3
-            gather_factors(weight, at, width, normal, (p * directions + h) * width * STRIDE + start,
-                           harmonic, (h * 24 + p) * STRIDE + start, count)  # fmt: skip
-    factors_to_directions(even, odd, half, harmonic, out, start, count)
+@inlined
+def _at(p, h, c, space, spaces, width):
+    """Where the map between harmonic h, component p of all channels and those of channel c starts, in units of its
+    factors or products."""
+    return ((IRREP[p] * spaces + space[h]) * width + c) * width
 
 
 @no_type_check
 @separate
-def _weights(bond, c, functions, out, terms, directions, first, count):
+def _factors(weight, space, spaces, c, normal, s, near, out, to, step, even, odd, width, half):
+    """Rows (direction, factor, component), ``step`` apart, of channel c from the normalised features at place s."""
+    directions = 2 * half
+    for p in range(8):
+        for h in range(directions):
+            at = _at(p, h, c, space, spaces, width) * 3
+            gather(THREE, weight, at, width, normal, (p * directions + h) * width * STRIDE + s, STRIDE,
+                   near, h * 3 * PAIR, PAIR)  # fmt: skip
+        to_directions(even, odd, half, 3, near, 0, PAIR, 3 * PAIR, out, to + p * step, 8 * step, 24 * step)
+
+
+@no_type_check
+@separate
+def _weights(bond, c, functions, s, out, terms, directions):
     """Rows (direction, factor): learned functions of S_i . S_j that weigh the messages of channel c."""
     for d in range(directions):
-        gather_weights(bond, c * terms * 3, terms, functions, d * terms * STRIDE + first,
-                       out, d * 3 * STRIDE + first, count)  # fmt: skip
+        gather(THREE, bond, c * terms * 3, terms, functions, d * terms * STRIDE + s, STRIDE,
+               out, d * 3 * PAIR, PAIR)  # fmt: skip
 
 
 @no_type_check
 @inlined
-def _factor(own, weight, message, f, shift, d, s):
-    """One factor at one place: own + weight message."""
-    at = (d * 24 + f * 8) * STRIDE + s
-    return add_multiples(load(own, at), load(message, at + shift), get(weight, (d * 3 + f) * STRIDE + s))
+def _factor(own, weight, message, f, d, v, there):
+    """One factor: own + weight message."""
+    at = d * 3 + f
+    return add_multiples(
+        load(own, at * 8 * PAIR + v, PAIR), load(message, at * 8 * STRIDE + there), get(weight, at * PAIR + v)
+    )
 
 
 @no_type_check
 @separate
-def _products(own, message, weight, out, directions, present, shift, pitch, first, count):
+def _products(own, message, weight, out, directions, present, shift, s):
     """A B and A B C on all bonds, in rows (direction, product, component); nothing where there is no bond."""
-    for b in range(len(present)):
-        start = b * pitch + first
-        for d in range(directions):
-            if not present[b, d]:
-                fill(out, d * 16, 16, start, count)
-                continue
-            to, along = d * 16 * STRIDE, shift[b, d]
-            for s in range(start, start + count, LANES):
-                a = _factor(own, weight, message, 0, along, d, s)
-                store(out, to + s, multiply(a, _factor(own, weight, message, 1, along, d, s)))
-            for s in range(start, start + count, LANES):
-                f = _factor(own, weight, message, 2, along, d, s)
-                store(out, to + 8 * STRIDE + s, multiply(load(out, to + s), f))
+    nothing = constant(out, 0)
+    for d in range(directions):
+        if not present[d]:
+            for at in range(d * 16 * PAIR, (d + 1) * 16 * PAIR, LANES):
+                put(out, at, nothing)
+            continue
+        for v in range(0, PAIR, LANES):
+            to, there = d * 16 * PAIR + v, s + v + shift[d]
+            ab = multiply(
+                _factor(own, weight, message, 0, d, v, there), _factor(own, weight, message, 1, d, v, there)
+            )
+            store(out, to, PAIR, ab)
+            store(out, to + 8 * PAIR, PAIR, multiply(ab, _factor(own, weight, message, 2, d, v, there)))
+
+
+@no_type_check
+@separate
+def _add_products(weight, space, spaces, c, product, near, out, s, even, odd, width, half):
+    """Add what channel c's products give to the features' update at place s."""
+    directions = 2 * half
+    for p in range(8):
+        to_harmonics(even, odd, half, 2, product, p * PAIR, 8 * PAIR, 16 * PAIR, near, 0, PAIR, 2 * PAIR)
+        for h in range(directions):
+            at = _at(p, h, c, space, spaces, width) * 2
+            scatter(TWO, weight, at, width, near, h * 2 * PAIR, PAIR,
+                    out, (p * directions + h) * width * STRIDE + s, STRIDE)  # fmt: skip
 
 
 @no_type_check
@@ -142,101 +168,164 @@ def forward(scratch, features, functions, out, first_box, last_box, own_weight, 
     spaces = own_weight.size // (12 * width * width)
     places = n_basis * pitch
     span = (n_basis - 1) * pitch + count
-    inverse, at = _carve(scratch, 0, 1)
-    normal, at = _carve(scratch, at, 8 * directions * width)
-    update, at = _carve(scratch, at, 8 * directions * width)
-    gates, at = _carve(scratch, at, width)
-    harmonic, at = _carve(scratch, at, 24 * directions)
-    own, at = _carve(scratch, at, 24 * directions)
-    message, at = _carve(scratch, at, 24 * directions)
-    product, at = _carve(scratch, at, 16 * directions)
-    weight, at = _carve(scratch, at, 3 * directions)
+    inverse, at = _carve(scratch, 0, STRIDE)
+    normal, at = _carve(scratch, at, 8 * directions * width * STRIDE)
+    gates, at = _carve(scratch, at, width * STRIDE)
+    message, at = _carve(scratch, at, 24 * directions * STRIDE)
+    near, at = _carve(scratch, at, 3 * directions * PAIR)
+    own, at = _carve(scratch, at, 24 * directions * PAIR)
+    product, at = _carve(scratch, at, 16 * directions * PAIR)
+    weight, at = _carve(scratch, at, 3 * directions * PAIR)
     for box in range(first_box, last_box):
         x, f, y = features[box], functions[box], out[box]
         _normalise(x, inverse, normal, 8 * directions * width, places)
         _gates(normal, gate, bias, gates, width, first, span)
-        fill(update, 0, 8 * directions * width, first, span)
+        fill(y, 0, 8 * directions * width, first, span)
         for c in range(width):
-            _factors(own_weight, space, spaces, c, normal, harmonic, own, even, odd, width, half, first, span)
-            _factors(message_weight, space, spaces, c, normal, harmonic, message, even, odd, width, half, 0, places)
-            _weights(bond, c, f, weight, terms, directions, first, span)
-            _products(own, message, weight, product, directions, present, shift, pitch, first, count)
-            products_to_harmonics(even, odd, half, product, harmonic, first, span)
-            for p in range(8):
-                for h in range(directions):
-                    at = ((IRREP[p] * spaces + space[h]) * width + c) * width * 2
-                    scatter_products(out_weight, at, width, harmonic, (h * 16 + p) * STRIDE + first,
-                                     update, (p * directions + h) * width * STRIDE + first, span)  # fmt: skip
+            for s in range(0, places, PAIR):
+                _factors(message_weight, space, spaces, c, normal, s, near, message, s, STRIDE, even, odd, width, half)
+            for b in range(n_basis):
+                for s in range(b * pitch + first, b * pitch + first + count, PAIR):
+                    _factors(own_weight, space, spaces, c, normal, s, near, own, 0, PAIR, even, odd, width, half)
+                    _weights(bond, c, f, s, weight, terms, directions)
+                    _products(own, message, weight, product, directions, present[b], shift[b], s)
+                    _add_products(out_weight, space, spaces, c, product, near, y, s, even, odd, width, half)
         for r in range(8 * directions):
             for c in range(width):
                 row = (r * width + c) * STRIDE
                 for s in range(first, first + span, LANES):
-                    put(y, row + s, get(x, row + s) + get(gates, c * STRIDE + s) * get(update, row + s))
+                    put(y, row + s, get(x, row + s) + get(gates, c * STRIDE + s) * get(y, row + s))
 
 
 @no_type_check
 @separate
-def _slopes_of_factors(own, message, weight, slope, to_own, to_weight, start, shift, d, count):
-    """Slopes in own factors and weights on bond direction d; <G, A B> has the slopes G B^+ in A and A^+ G in B."""
-    to, of, one = d * 24 * STRIDE, d * 16 * STRIDE, constant(slope, 1)
-    for s in range(start, start + count, LANES):
-        a = _factor(own, weight, message, 0, shift, d, s)
-        b = _factor(own, weight, message, 1, shift, d, s)
-        store(to_own, to + 16 * STRIDE + s, multiply(dagger(multiply(a, b)), load(slope, of + 8 * STRIDE + s)))
-    for s in range(start, start + count, LANES):
-        f = _factor(own, weight, message, 2, shift, d, s)
-        h = add_multiples(multiply(load(slope, of + 8 * STRIDE + s), dagger(f)), load(slope, of + s), one)
-        store(to_own, to + s, h)
-        store(to_own, to + 8 * STRIDE + s, multiply(dagger(_factor(own, weight, message, 0, shift, d, s)), h))
-    for s in range(start, start + count, LANES):
-        b = _factor(own, weight, message, 1, shift, d, s)
-        store(to_own, to + s, multiply(load(to_own, to + s), dagger(b)))
-    for f in range(3):
-        for s in range(start, start + count, LANES):
-            at = to + f * 8 * STRIDE + s
-            put(to_weight, (d * 3 + f) * STRIDE + s, inner(load(to_own, at), load(message, at + shift)))
-
-
-@no_type_check
-@separate
-def _slopes_of_messages(to_own, weight, to_message, start, shift, d, count):
-    """Slopes in the messages, at the places they came from."""
-    for f in range(3):
-        at, of = (d * 24 + f * 8) * STRIDE, (d * 3 + f) * STRIDE
-        for s in range(start, start + count, LANES):
-            there = at + shift + s
-            store(to_message, there, add_multiples(load(to_message, there), load(to_own, at + s), get(weight, of + s)))
+def _slopes_of_products(weight, space, spaces, c, update, near, out, s, even, odd, width, half):
+    """Slopes in channel c's products, rows (direction, product, component), from those in the features' update."""
+    directions = 2 * half
+    for p in range(8):
+        for h in range(directions):
+            at = _at(p, h, c, space, spaces, width) * 2
+            gather(TWO, weight, at, width, update, (p * directions + h) * width * STRIDE + s, STRIDE,
+                   near, h * 2 * PAIR, PAIR)  # fmt: skip
+        to_directions(even, odd, half, 2, near, 0, PAIR, 2 * PAIR, out, p * PAIR, 8 * PAIR, 16 * PAIR)
 
 
 @no_type_check
 @inlined
-def _slopes_of_bonds(own, message, weight, slope, to_own, to_weight, to_message, directions, present, shift, pitch,
-                     first, count, places):  # fmt: skip
-    """All of them, on all bonds."""
-    fill(to_message, 0, 24 * directions, 0, places)
-    for b in range(len(present)):
-        start = b * pitch + first
-        for d in range(directions):
-            if present[b, d]:
-                _slopes_of_factors(own, message, weight, slope, to_own, to_weight, start, shift[b, d], d, count)
-                _slopes_of_messages(to_own, weight, to_message, start, shift[b, d], d, count)
-            else:
-                fill(to_own, d * 24, 24, start, count)
-                fill(to_weight, d * 3, 3, start, count)
+def _slopes_of_factor(slope, f, to_own, to_weight, to_message, weight, message, d, v, there):
+    """Slopes in the parts of one factor; that in the message is added where the message came from."""
+    at = d * 3 + f
+    far = at * 8 * STRIDE + there
+    store(to_own, at * 8 * PAIR + v, PAIR, slope)
+    put(to_weight, at * PAIR + v, inner(slope, load(message, far)))
+    store(to_message, far, STRIDE, add_multiples(load(to_message, far), slope, get(weight, at * PAIR + v)))
 
 
 @no_type_check
 @separate
-def _slopes_of_map(weight, space, spaces, c, slope, to_normal, normal, learn, to_weight, width, directions, start,
-                   count):  # fmt: skip
-    """Slopes in the normalised features, and in the weights, from those in the harmonics of channel c's factors."""
+def _slopes_of_factors(own, message, weight, slope, to_own, to_weight, to_message, directions, present, shift, s):
+    """Slopes in own factors, weights and messages; <G, A B> has the slopes G B^+ in A and A^+ G in B."""
+    nothing, one = constant(slope, 0), constant(slope, 1)
+    for d in range(directions):
+        if not present[d]:
+            for at in range(d * 24 * PAIR, (d + 1) * 24 * PAIR, LANES):
+                put(to_own, at, nothing)
+            for at in range(d * 3 * PAIR, (d + 1) * 3 * PAIR, LANES):
+                put(to_weight, at, nothing)
+            continue
+        for v in range(0, PAIR, LANES):
+            at, there = d * 16 * PAIR + v, s + v + shift[d]
+            a = _factor(own, weight, message, 0, d, v, there)
+            b = _factor(own, weight, message, 1, d, v, there)
+            of_abc = load(slope, at + 8 * PAIR, PAIR)
+            of_c = multiply(dagger(multiply(a, b)), of_abc)
+            _slopes_of_factor(of_c, 2, to_own, to_weight, to_message, weight, message, d, v, there)
+            c = _factor(own, weight, message, 2, d, v, there)
+            of_ab = add_multiples(multiply(of_abc, dagger(c)), load(slope, at, PAIR), one)
+            of_a = multiply(of_ab, dagger(b))
+            _slopes_of_factor(of_a, 0, to_own, to_weight, to_message, weight, message, d, v, there)
+            of_b = multiply(dagger(a), of_ab)
+            _slopes_of_factor(of_b, 1, to_own, to_weight, to_message, weight, message, d, v, there)
+
+
+@no_type_check
+@separate
+def _slopes_of_map(weight, space, spaces, c, slope, of, step, near, to_normal, normal, s, learn, sums, even, odd, width,
+                   half):  # fmt: skip
+    """Slopes in the normalised features at place s, and in the weights, from those in channel c's factors."""
+    directions = 2 * half
     for p in range(8):
+        to_harmonics(even, odd, half, 3, slope, of + p * step, 8 * step, 24 * step, near, 0, PAIR, 3 * PAIR)
         for h in range(directions):
-            at = ((IRREP[p] * spaces + space[h]) * width + c) * width * 3
-            row, of = (p * directions + h) * width * STRIDE + start, (h * 24 + p) * STRIDE + start
-            scatter_factors(weight, at, width, slope, of, to_normal, row, count)
+            at, row = _at(p, h, c, space, spaces, width) * 3, (p * directions + h) * width * STRIDE + s
+            scatter(THREE, weight, at, width, near, h * 3 * PAIR, PAIR, to_normal, row, STRIDE)
             if learn:
-                overlaps_factors(to_weight, at, width, normal, row, slope, of, count)
+                of_sums = _at(p, h, 0, space, spaces, 1) * width * 3
+                overlap(THREE, sums, of_sums, width, normal, row, STRIDE, near, h * 3 * PAIR, PAIR)
+
+
+@no_type_check
+@separate
+def _slopes_of_out(product, near, update, s, c, space, spaces, sums, even, odd, width, half):
+    """Slopes in the weights by which channel c's products enter the update."""
+    directions = 2 * half
+    for p in range(8):
+        to_harmonics(even, odd, half, 2, product, p * PAIR, 8 * PAIR, 16 * PAIR, near, 0, PAIR, 2 * PAIR)
+        for h in range(directions):
+            of_sums = _at(p, h, 0, space, spaces, 1) * width * 2
+            overlap(TWO, sums, of_sums, width, update, (p * directions + h) * width * STRIDE + s, STRIDE,
+                    near, h * 2 * PAIR, PAIR)  # fmt: skip
+
+
+@no_type_check
+@separate
+def _slopes_of_weights(bond, c, functions, s, to_weight, to_functions, learn, sums, terms, directions):
+    """Slopes in the bond functions, added, and in what weighs them."""
+    for d in range(directions):
+        row = d * terms * STRIDE + s
+        scatter(THREE, bond, c * terms * 3, terms, to_weight, d * 3 * PAIR, PAIR, to_functions, row, STRIDE)
+        if learn:
+            overlap(THREE, sums, 0, terms, functions, row, STRIDE, to_weight, d * 3 * PAIR, PAIR)
+
+
+@no_type_check
+@separate
+def _collect(sums, classes, each, target, c, width):
+    """Add what was summed lane by lane for channel c, (class, each), to target (class, channel, each)."""
+    for k in range(classes):
+        add_lanes(sums[k * each * LANES : (k + 1) * each * LANES], each, target, (k * width + c) * each)
+
+
+@no_type_check
+@separate
+def _slopes_of_gates(x, y, g, gates, update, to_gates, gate_back, normal, to_x, learn, to_gate, to_bias, width,
+                     directions, first, span):  # fmt: skip
+    """Slopes in the update, and through the gates in the scalars that set them."""
+    one, half = constant(x, 1), constant(x, 0.5)
+    fill(to_gates, 0, width, first, span)
+    for r in range(8 * directions):
+        for c in range(width):
+            row = (r * width + c) * STRIDE
+            for s in range(first, first + span, LANES):
+                up, at = get(g, row + s), c * STRIDE + s
+                put(update, row + s, up * get(gates, at))
+                put(to_gates, at, get(to_gates, at) + up * (get(y, row + s) - get(x, row + s)))
+    for c in range(width):
+        for s in range(c * STRIDE + first, c * STRIDE + first + span, LANES):
+            put(to_gates, s, get(to_gates, s) * (one - half * get(gates, s)))
+    for c in range(width):
+        for s in range(first, first + span, PAIR):
+            gather(ONE, gate_back, c * width, width, to_gates, s, STRIDE, to_x, c * STRIDE + s, 0)
+        if learn:
+            of_bias = constant(x, 0)
+            for s in range(c * STRIDE + first, c * STRIDE + first + span, LANES):
+                of_bias = of_bias + get(to_gates, s)
+            to_bias[c] += total(of_bias)
+            for o in range(width):
+                of_gate = constant(x, 0)
+                for s in range(first, first + span, LANES):
+                    of_gate = of_gate + get(normal, o * STRIDE + s) * get(to_gates, c * STRIDE + s)
+                to_gate[c * width + o] += total(of_gate)
 
 
 @no_type_check
@@ -251,23 +340,27 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
     functions and weights are added to what is there.
     """
     directions, n_basis = 2 * half, len(present)
-    spaces = own_weight.size // (12 * width * width)
+    classes = own_weight.size // (3 * width * width)
+    spaces = classes // 4
     places = n_basis * pitch
     span = (n_basis - 1) * pitch + count
-    one, half_of = constant(features, 1), constant(features, 0.5)
-    inverse, at = _carve(scratch, 0, 1)
-    normal, at = _carve(scratch, at, 8 * directions * width)
-    update, at = _carve(scratch, at, 8 * directions * width)
-    gates, at = _carve(scratch, at, width)
-    harmonic, at = _carve(scratch, at, 24 * directions)
-    own, at = _carve(scratch, at, 24 * directions)
-    message, at = _carve(scratch, at, 24 * directions)
-    product, at = _carve(scratch, at, 16 * directions)
-    weight, at = _carve(scratch, at, 3 * directions)
-    to_gates, at = _carve(scratch, at, width)
-    to_own, at = _carve(scratch, at, 24 * directions)
-    to_message, at = _carve(scratch, at, 24 * directions)
-    to_weight, at = _carve(scratch, at, 3 * directions)
+    inverse, at = _carve(scratch, 0, STRIDE)
+    normal, at = _carve(scratch, at, 8 * directions * width * STRIDE)
+    update, at = _carve(scratch, at, 8 * directions * width * STRIDE)
+    gates, at = _carve(scratch, at, width * STRIDE)
+    to_gates, at = _carve(scratch, at, width * STRIDE)
+    message, at = _carve(scratch, at, 24 * directions * STRIDE)
+    to_message, at = _carve(scratch, at, 24 * directions * STRIDE)
+    near, at = _carve(scratch, at, 3 * directions * PAIR)
+    own, at = _carve(scratch, at, 24 * directions * PAIR)
+    to_own, at = _carve(scratch, at, 24 * directions * PAIR)
+    product, at = _carve(scratch, at, 16 * directions * PAIR)
+    weight, at = _carve(scratch, at, 3 * directions * PAIR)
+    to_weight, at = _carve(scratch, at, 3 * directions * PAIR)
+    own_sums, at = _carve(scratch, at, classes * width * 3 * LANES)
+    message_sums, at = _carve(scratch, at, classes * width * 3 * LANES)
+    out_sums, at = _carve(scratch, at, classes * width * 2 * LANES)
+    bond_sums, at = _carve(scratch, at, terms * 3 * LANES)
     for box in range(first_box, last_box):
         x, f, y, g, to_x, to_f = (
             features[box], functions[box], result[box], slope[box], to_normal[box], to_functions[box],
@@ -275,62 +368,46 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
         _normalise(x, inverse, normal, 8 * directions * width, places)
         _gates(normal, gate, bias, gates, width, first, span)
         fill(to_x, 0, 8 * directions * width, 0, places)
-        fill(to_gates, 0, width, first, span)
-        for r in range(8 * directions):
-            for c in range(width):
-                row = (r * width + c) * STRIDE
-                for s in range(first, first + span, LANES):
-                    up, at = get(g, row + s), c * STRIDE + s
-                    put(update, row + s, up * get(gates, at))
-                    put(to_gates, at, get(to_gates, at) + up * (get(y, row + s) - get(x, row + s)))
-        for s in range(0, width * STRIDE, LANES):
-            put(to_gates, s, get(to_gates, s) * (one - half_of * get(gates, s)))
+        _slopes_of_gates(x, y, g, gates, update, to_gates, gate_back, normal, to_x, learn, to_gate, to_bias, width,
+                         directions, first, span)  # fmt: skip
         for c in range(width):
-            gather_one(gate_back, c * width, width, to_gates, first, to_x, c * STRIDE + first, span)
             if learn:
-                overlaps_one(to_gate, c * width, width, normal, first, to_gates, c * STRIDE + first, span)
-                for s in range(first, first + span, LANES):
-                    to_bias[c] += total(get(to_gates, c * STRIDE + s))
-        for c in range(width):
-            _factors(own_weight, space, spaces, c, normal, harmonic, own, even, odd, width, half, first, span)
-            _factors(message_weight, space, spaces, c, normal, harmonic, message, even, odd, width, half, 0, places)
-            _weights(bond, c, f, weight, terms, directions, first, span)
+                own_sums[:] = 0
+                message_sums[:] = 0
+                out_sums[:] = 0
+                bond_sums[:] = 0
+            for s in range(0, places, PAIR):
+                _factors(message_weight, space, spaces, c, normal, s, near, message, s, STRIDE, even, odd, width, half)
+            fill(to_message, 0, 24 * directions, 0, places)
+            for b in range(n_basis):
+                for s in range(b * pitch + first, b * pitch + first + count, PAIR):
+                    _factors(own_weight, space, spaces, c, normal, s, near, own, 0, PAIR, even, odd, width, half)
+                    _weights(bond, c, f, s, weight, terms, directions)
+                    if learn:
+                        _products(own, message, weight, product, directions, present[b], shift[b], s)
+                        _slopes_of_out(product, near, update, s, c, space, spaces, out_sums, even, odd, width, half)
+                    _slopes_of_products(out_weight, space, spaces, c, update, near, product, s, even, odd, width, half)
+                    _slopes_of_factors(own, message, weight, product, to_own, to_weight, to_message, directions,
+                                       present[b], shift[b], s)  # fmt: skip
+                    _slopes_of_weights(bond, c, f, s, to_weight, to_f, learn, bond_sums, terms, directions)
+                    _slopes_of_map(own_weight, space, spaces, c, to_own, 0, PAIR, near, to_x, normal, s, learn,
+                                   own_sums, even, odd, width, half)  # fmt: skip
+            for s in range(0, places, PAIR):
+                _slopes_of_map(message_weight, space, spaces, c, to_message, s, STRIDE, near, to_x, normal, s, learn,
+                               message_sums, even, odd, width, half)  # fmt: skip
             if learn:
-                _products(own, message, weight, product, directions, present, shift, pitch, first, count)
-                products_to_harmonics(even, odd, half, product, harmonic, first, span)
-                for p in range(8):
-                    for h in range(directions):
-                        at = ((IRREP[p] * spaces + space[h]) * width + c) * width * 2
-                        overlaps_products(to_out_weight, at, width,
-                                          update, (p * directions + h) * width * STRIDE + first,
-                                          harmonic, (h * 16 + p) * STRIDE + first, span)  # fmt: skip
-            for p in range(8):
-                for h in range(directions):
-                    at = ((IRREP[p] * spaces + space[h]) * width + c) * width * 2
-                    gather_products(out_weight, at, width, update, (p * directions + h) * width * STRIDE + first,
-                                    harmonic, (h * 16 + p) * STRIDE + first, span)  # fmt: skip
-            products_to_directions(even, odd, half, harmonic, product, first, span)
-            _slopes_of_bonds(own, message, weight, product, to_own, to_weight, to_message, directions, present, shift,
-                             pitch, first, count, places)  # fmt: skip
-            for d in range(directions):
-                at, row, of = c * terms * 3, d * terms * STRIDE + first, d * 3 * STRIDE + first
-                scatter_weights(bond, at, terms, to_weight, of, to_f, row, span)
-                if learn:
-                    overlaps_weights(to_bond, at, terms, f, row, to_weight, of, span)
-            factors_to_harmonics(even, odd, half, to_own, harmonic, first, span)
-            _slopes_of_map(own_weight, space, spaces, c, harmonic, to_x, normal, learn, to_own_weight, width,
-                           directions, first, span)  # fmt: skip
-            factors_to_harmonics(even, odd, half, to_message, harmonic, 0, places)
-            _slopes_of_map(message_weight, space, spaces, c, harmonic, to_x, normal, learn, to_message_weight, width,
-                           directions, 0, places)  # fmt: skip
+                _collect(own_sums, classes, width * 3, to_own_weight, c, width)
+                _collect(message_sums, classes, width * 3, to_message_weight, c, width)
+                _collect(out_sums, classes, width * 2, to_out_weight, c, width)
+                _collect(bond_sums, 1, terms * 3, to_bond, c, width)
 
 
 @no_type_check
 @compiled(__file__)
 def finish(scratch, features, to_normal, slope, inside, first_box, last_box, rows, places):
     """Add to ``slope``, inside each box, what reaches the features through their normalised values."""
-    square, at = _carve(scratch, 0, 1)
-    along, at = _carve(scratch, at, 1)
+    square, at = _carve(scratch, 0, STRIDE)
+    along, at = _carve(scratch, at, STRIDE)
     one, share, floor = constant(features, 1), constant(features, 1 / rows), constant(features, FLOOR)
     for box in range(first_box, last_box):
         x, to_x, g, own = features[box], to_normal[box], slope[box], inside[box]

@@ -1,8 +1,8 @@
 """Loops over the places of a box: weighted sums of rows, lattice harmonics, products of spin matrices.
 
-Functions take flat arrays and numbers of places from their start. Loops over places go from one vector to the next, or two
-vectors at once where both take the same weights. Nothing is compiled for one size of network alone: what runs over
-channels is a loop, what runs over factors, products or directions a tuple of vectors.
+Functions take flat arrays, and where in them rows start and how far apart they are. They work on :data:`PAIR` places at
+once, two vectors that take the same weights. Nothing is compiled for one size of network alone: what runs over channels is
+a loop, what runs over factors, products or directions a tuple of vectors.
 """
 
 # mypy: ignore-errors
@@ -20,6 +20,7 @@ from sdgnn.nn.compiled import boxes, vectors
 from sdgnn.nn.compiled.boxes import STRIDE
 from sdgnn.nn.compiled.vectors import (
     LANES,
+    PAIR,
     add_multiples,
     get,
     get_rows,
@@ -35,9 +36,6 @@ from sdgnn.nn.spin_matrices import product
 
 ONE, TWO, THREE, FOUR, EIGHT, NINE = (tuple([0] * count) for count in (1, 2, 3, 4, 8, 9))
 """Numbers that the compiler is to know: it knows the length of a tuple."""
-
-PAIR = 2 * LANES
-"""Places of two vectors."""
 
 inlined = numba.njit(fastmath=True, error_model="numpy", forceinline=True)
 separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
@@ -70,16 +68,16 @@ def constant(x, value):
 
 @no_type_check
 @inlined
-def load(x, at):
-    """The eight components, rows in order, of one spin matrix at each of a vector of places."""
-    return get_rows(x, at, STRIDE, EIGHT)
+def load(x, at, step=STRIDE):
+    """The eight components, rows ``step`` apart, of one spin matrix at each of a vector of places."""
+    return get_rows(x, at, step, EIGHT)
 
 
 @no_type_check
 @inlined
-def store(x, at, m):
+def store(x, at, step, m):
     """Write them."""
-    put_rows(x, at, STRIDE, m)
+    put_rows(x, at, step, m)
 
 
 @no_type_check
@@ -99,85 +97,47 @@ def fill(x, row, rows, start, count):
             put(x, s, nothing)
 
 
-def gathering(outs, apart):
-    """A loop for out_o = sum_k weight_ko x_k with ``outs`` rows out_o ``apart`` from each other."""
-    outs, apart = tuple([0] * outs), apart * STRIDE
-
-    @no_type_check
-    @separate
-    def gather(weight, at, terms, x, start, out, to, count):
-        """Weights (k, o) in order from ``at``, ``terms`` rows x_k in order from ``start``."""
-        nothing = repeated(constant(out, 0), outs)
-        whole = count // PAIR * PAIR
-        for s in range(0, whole, PAIR):
-            first, second = nothing, nothing
-            for k in range(terms):
-                weights, row = splats(weight, at + k * len(outs), outs), start + k * STRIDE + s
-                first = add_multiples(first, weights, get(x, row))
-                second = add_multiples(second, weights, get(x, row + LANES))
-            put_rows(out, to + s, apart, first)
-            put_rows(out, to + s + LANES, apart, second)
-        for s in range(whole, count, LANES):
-            only = nothing
-            for k in range(terms):
-                only = add_multiples(only, splats(weight, at + k * len(outs), outs), get(x, start + k * STRIDE + s))
-            put_rows(out, to + s, apart, only)
-
-    return gather
+@no_type_check
+@inlined
+def gather(outs, weight, at, terms, x, start, step, out, to, apart):
+    """out_o = sum_k weight_ko x_k, weights (k, o) in order from ``at``; as many rows out_o as the tuple ``outs`` is long."""
+    first = second = repeated(constant(out, 0), outs)
+    for k in range(terms):
+        weights, row = splats(weight, at + k * len(outs), outs), start + k * step
+        first = add_multiples(first, weights, get(x, row))
+        second = add_multiples(second, weights, get(x, row + LANES))
+    put_rows(out, to, apart, first)
+    put_rows(out, to + LANES, apart, second)
 
 
-def scattering(terms, apart):
-    """A loop for out_o += sum_k weight_ok x_k with ``terms`` rows x_k ``apart`` from each other: the transpose."""
-    terms, apart = tuple([0] * terms), apart * STRIDE
-
-    @no_type_check
-    @separate
-    def scatter(weight, at, outs, x, start, out, to, count):
-        """Weights (o, k) in order from ``at``, ``outs`` rows out_o in order from ``to``."""
-        whole = count // PAIR * PAIR
-        for s in range(0, whole, PAIR):
-            first = get_rows(x, start + s, apart, terms)
-            second = get_rows(x, start + s + LANES, apart, terms)
-            for o in range(outs):
-                weights, row = splats(weight, at + o * len(terms), terms), to + o * STRIDE + s
-                put(out, row, get(out, row) + inner(weights, first))
-                put(out, row + LANES, get(out, row + LANES) + inner(weights, second))
-        for s in range(whole, count, LANES):
-            only = get_rows(x, start + s, apart, terms)
-            for o in range(outs):
-                row = to + o * STRIDE + s
-                put(out, row, get(out, row) + inner(splats(weight, at + o * len(terms), terms), only))
-
-    return scatter
+@no_type_check
+@inlined
+def scatter(terms, weight, at, outs, x, start, apart, out, to, step):
+    """out_o += sum_k weight_ok x_k, the transpose, weights (o, k) in order; as many rows x_k as ``terms`` is long."""
+    first, second = get_rows(x, start, apart, terms), get_rows(x, start + LANES, apart, terms)
+    for o in range(outs):
+        weights, row = splats(weight, at + o * len(terms), terms), to + o * step
+        put(out, row, get(out, row) + inner(weights, first))
+        put(out, row + LANES, get(out, row + LANES) + inner(weights, second))
 
 
-def overlapping(terms, apart):
-    """A loop for target_ok += sum over places of x_o y_k: slopes in the weights of both, rows y_k ``apart``."""
-    terms, apart = tuple([0] * terms), apart * STRIDE
+@no_type_check
+@inlined
+def overlap(terms, sums, at, outs, x, start, step, y, from_, apart):
+    """sums_ok += x_o y_k, the slopes in the weights of both, lane by lane in vectors (o, k) in order."""
+    first, second = get_rows(y, from_, apart, terms), get_rows(y, from_ + LANES, apart, terms)
+    for o in range(outs):
+        to, row = (at + o * len(terms)) * LANES, start + o * step
+        found = add_multiples(get_rows(sums, to, LANES, terms), first, get(x, row))
+        put_rows(sums, to, LANES, add_multiples(found, second, get(x, row + LANES)))
 
-    @no_type_check
-    @separate
-    def overlaps(target, at, outs, x, start, y, from_, count):
-        """Targets (o, k) in order from ``at``, ``outs`` rows x_o in order from ``start``."""
-        nothing = repeated(constant(x, 0), terms)
-        whole = outs // 2 * 2
-        for o in range(0, whole, 2):
-            first, second, row = nothing, nothing, start + o * STRIDE
-            for s in range(0, count, LANES):
-                ends = get_rows(y, from_ + s, apart, terms)
-                first = add_multiples(first, ends, get(x, row + s))
-                second = add_multiples(second, ends, get(x, row + STRIDE + s))
-            for k in range(len(terms)):
-                target[at + o * len(terms) + k] += total(first[k])
-                target[at + (o + 1) * len(terms) + k] += total(second[k])
-        for o in range(whole, outs):
-            only, row = nothing, start + o * STRIDE
-            for s in range(0, count, LANES):
-                only = add_multiples(only, get_rows(y, from_ + s, apart, terms), get(x, row + s))
-            for k in range(len(terms)):
-                target[at + o * len(terms) + k] += total(only[k])
 
-    return overlaps
+@no_type_check
+@inlined
+def add_lanes(sums, count, target, at):
+    """Add the sums over the lanes of ``count`` vectors to as many numbers."""
+    for k in range(count):
+        target[at + k] += total(get(sums, k * LANES))
 
 
 @no_type_check
@@ -207,42 +167,44 @@ def _sum_and_difference(first, second, unit):
     return add_multiples(first, second, unit), add_multiples(first, second, -unit)
 
 
-def turning(rows, back):
-    """A loop that turns ``rows`` rows for each lattice harmonic, even ones first, into as many for each direction.
+@no_type_check
+@inlined
+def _turn(even, odd, half, square, back, rows, x, start, row, apart, out, to, out_row, out_apart):
+    evens, odds, unit = splats(even, 0, square), splats(odd, 0, square), constant(x, 1)
+    if back:
+        evens, odds = _transposed(evens), _transposed(odds)
+    for r in range(rows):
+        for v in range(0, PAIR, LANES):
+            at = start + r * row + v
+            first, second = get_rows(x, at, apart, half), get_rows(x, at + len(half) * apart, apart, half)
+            if back:
+                first, second = _sum_and_difference(first, second, unit)
+            first, second = _apply(evens, first), _apply(odds, second)
+            if not back:
+                first, second = _sum_and_difference(first, second, unit)
+            at = to + r * out_row + v
+            put_rows(out, at, out_apart, first)
+            put_rows(out, at + len(half) * out_apart, out_apart, second)
 
-    With ``back`` it is the transpose, which is the inverse.
-    """
-    apart = rows * STRIDE
 
+def _turning(back):
     @no_type_check
     @inlined
-    def turn_by(even, odd, half, square, x, out, start, count):
-        evens, odds = splats(even, 0, square), splats(odd, 0, square)
-        if back:
-            evens, odds = _transposed(evens), _transposed(odds)
-        other, unit = len(half) * apart, constant(x, 1)
-        for r in range(start, rows * STRIDE + start, STRIDE):
-            for s in range(r, r + count, LANES):
-                first, second = get_rows(x, s, apart, half), get_rows(x, s + other, apart, half)
-                if back:
-                    first, second = _sum_and_difference(first, second, unit)
-                first, second = _apply(evens, first), _apply(odds, second)
-                if not back:
-                    first, second = _sum_and_difference(first, second, unit)
-                put_rows(out, s, apart, first)
-                put_rows(out, s + other, apart, second)
-
-    @no_type_check
-    @separate
-    def turn(even, odd, half, x, out, start, count):
+    def turn(even, odd, half, rows, x, start, row, apart, out, to, out_row, out_apart):
         if half == 3:
-            turn_by(even, odd, THREE, NINE, x, out, start, count)
+            _turn(even, odd, THREE, NINE, back, rows, x, start, row, apart, out, to, out_row, out_apart)
         elif half == 2:
-            turn_by(even, odd, TWO, FOUR, x, out, start, count)
+            _turn(even, odd, TWO, FOUR, back, rows, x, start, row, apart, out, to, out_row, out_apart)
         else:
-            turn_by(even, odd, ONE, ONE, x, out, start, count)
+            _turn(even, odd, ONE, ONE, back, rows, x, start, row, apart, out, to, out_row, out_apart)
 
     return turn
+
+
+to_directions = _turning(back=False)
+"""Turns ``rows`` rows, ``row`` apart, for each lattice harmonic, ``apart`` and even ones first, into those of directions."""
+to_harmonics = _turning(back=True)
+"""The transpose, which is the inverse."""
 
 
 @no_type_check
