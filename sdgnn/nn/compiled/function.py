@@ -63,9 +63,20 @@ class Boxed:
             self.boxes.count,
         )
 
-    def zeros(self, rows: int) -> np.ndarray:
-        """(box, rows * STRIDE) zeros."""
-        return aligned_zeros((len(self.boxes), rows * STRIDE), self.dtype)
+    @cached_property
+    def idle(self) -> dict[int, list[np.ndarray]]:
+        """Arrays that no call holds, by their number of rows: fresh memory costs more time than what is written to it."""
+        return {}
+
+    def borrow(self, rows: int) -> np.ndarray:
+        """(box, rows * STRIDE) finite numbers of any kind; to be given back when they are no longer needed."""
+        idle = self.idle.setdefault(rows, [])
+        return idle.pop() if idle else aligned_zeros((len(self.boxes), rows * STRIDE), self.dtype)
+
+    def give_back(self, *arrays: np.ndarray) -> None:
+        """Let other calls have them."""
+        for array in arrays:
+            self.idle[array.shape[1] // STRIDE].append(array)
 
     def each(self, kernel: Callable[[np.ndarray, int, int], Any], rows: int = 0) -> list[Any]:
         """Call ``kernel(scratch, first, last)`` on ranges of boxes, one for each of torch's threads.
@@ -128,6 +139,20 @@ def _in_order(layer: Interaction) -> tuple[Tensor, ...]:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """What the slopes need, given back when autograd forgets it."""
+
+    boxed: Boxed
+    spins: np.ndarray
+    functions: np.ndarray
+    features: list[np.ndarray]
+    """Before the first and after every layer."""
+
+    def __del__(self) -> None:
+        self.boxed.give_back(self.spins, self.functions, *self.features)
+
+
 class _Rounds(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -141,8 +166,8 @@ class _Rounds(torch.autograd.Function):
         width = 8 * boxed.n_directions * channels
         arrays = [_array(weight, boxed.dtype) for weight in (embedding, *weights)]
         geometry = (*boxed.geometry(), *sizes)
-        spins_at = np.ascontiguousarray(spins.detach().numpy()[boxes.site].transpose(0, 2, 1)).reshape(len(boxes), -1)
-        functions, first = boxed.zeros(terms * boxed.n_directions), boxed.zeros(width)
+        spins_at, functions, first = boxed.borrow(3), boxed.borrow(terms * boxed.n_directions), boxed.borrow(width)
+        spins_at.reshape(len(boxes), 3, STRIDE)[:] = spins.detach().numpy()[boxes.site].transpose(0, 2, 1)
         boxed.each(
             lambda scratch, a, b: ends.forward(
                 scratch, spins_at, functions, first, a, b, arrays[0], smoothing, *geometry
@@ -152,11 +177,12 @@ class _Rounds(torch.autograd.Function):
         features = [first]
         for k in range(len(weights) // LAYER_WEIGHTS):
             boxed.each(lambda _, a, b: rows.fill_rims(features[-1], *boxes.rims, a, b))
-            made, of_layer = boxed.zeros(width), arrays[1 + k * LAYER_WEIGHTS :][:LAYER_WEIGHTS]
+            made, of_layer = boxed.borrow(width), arrays[1 + k * LAYER_WEIGHTS :][:LAYER_WEIGHTS]
             part = partial(_forward, features[-1], functions, made, of_layer, (boxes.crystal.space, *geometry))
             boxed.each(part, layer.scratch_rows(channels, boxed.n_directions))
             features.append(made)
-        ctx.saved = (boxed, smoothing, spins_at, functions, features, arrays, geometry, sizes)
+        ctx.kept = _Kept(boxed, spins_at, functions, features)
+        ctx.saved = (smoothing, arrays, geometry, sizes)
         ctx.shapes = [weight.shape for weight in (embedding, *weights)]
         per_site = [
             x.reshape(len(boxes), width, STRIDE)[:, :channels].transpose(0, 2, 1).reshape(-1, channels)[boxes.home]
@@ -174,7 +200,9 @@ class _Rounds(torch.autograd.Function):
             )
         from sdgnn.nn.compiled import ends, layer, rows
 
-        boxed, smoothing, spins_at, functions, features, arrays, geometry, sizes = ctx.saved
+        kept: _Kept = ctx.kept
+        boxed, spins_at, functions, features = kept.boxed, kept.spins, kept.functions, kept.features
+        smoothing, arrays, geometry, sizes = ctx.saved
         boxes = boxed.boxes
         channels = sizes[0]
         places = boxes.n_places
@@ -183,11 +211,10 @@ class _Rounds(torch.autograd.Function):
         inside = boxes.inside.astype(boxed.dtype)
         slopes = [np.zeros(array.size) for array in arrays]
 
-        def spread(values: Tensor) -> np.ndarray:
-            """(box, number, STRIDE) from (site, number), nothing in the rims."""
-            placed = np.zeros((len(boxes) * STRIDE, values.shape[1]), boxed.dtype)
-            placed[boxes.home] = values.numpy()
-            return placed.reshape(len(boxes), STRIDE, -1).transpose(0, 2, 1)
+        def spread(values: Tensor, to: np.ndarray) -> None:
+            """Add (site, number) to as many rows (box, number, STRIDE)."""
+            box, place = np.divmod(boxes.home, STRIDE)
+            to[box, :, place] += values.numpy()
 
         def learnt(kernel: Callable[..., Any], targets: list[np.ndarray], rows: int) -> None:
             """Run ``kernel(scratch, a, b, *slopes)`` and add what every thread finds for the weights."""
@@ -201,10 +228,14 @@ class _Rounds(torch.autograd.Function):
                 for target, found in zip(targets, parts, strict=True):
                     target += found
 
-        to_functions = np.tile(spread(to_sums), (1, boxed.n_directions, 1)).reshape(len(boxes), -1)
-        slope, to_normal = boxed.zeros(width), boxed.zeros(width)
+        to_functions, to_spins = boxed.borrow(sizes[2] * boxed.n_directions), boxed.borrow(3)
+        slope, to_normal = boxed.borrow(width), boxed.borrow(width)
+        slope[:], to_functions[:] = 0, 0
+        of_directions = to_functions.reshape(len(boxes), boxed.n_directions, sizes[2], STRIDE)
+        for d in range(boxed.n_directions):
+            spread(to_sums, of_directions[:, d])
         for k in reversed(range(len(features) - 1)):
-            slope.reshape(len(boxes), width, STRIDE)[:, :channels] += spread(to_scalars[k])
+            spread(to_scalars[k], slope.reshape(len(boxes), width, STRIDE)[:, :channels])
             own = slice(1 + k * LAYER_WEIGHTS, 1 + (k + 1) * LAYER_WEIGHTS)
             learnt(
                 lambda scratch, a, b, *found, k=k, own=own: layer.backward(
@@ -221,7 +252,6 @@ class _Rounds(torch.autograd.Function):
                 ),
                 2,
             )
-        to_spins = boxed.zeros(3)
         learnt(
             lambda scratch, a, b, found: ends.backward(
                 scratch, spins_at, functions, slope, to_functions, to_spins, a, b, arrays[0], smoothing, learn, found,
@@ -232,6 +262,7 @@ class _Rounds(torch.autograd.Function):
         )  # fmt: skip
         boxed.each(lambda _, a, b: rows.add_rims(to_spins, *boxes.rims, a, b))
         at_sites = to_spins.reshape(len(boxes), 3, STRIDE).transpose(0, 2, 1).reshape(-1, 3)[boxes.home]
+        boxed.give_back(to_functions, to_spins, slope, to_normal)
         weights = [
             torch.from_numpy(slope).to(to_scalars.dtype).view(shape) if learn else None
             for slope, shape in zip(slopes, ctx.shapes, strict=True)
