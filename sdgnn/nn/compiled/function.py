@@ -175,10 +175,12 @@ class _Rounds(torch.autograd.Function):
             ends.scratch_rows(boxed.n_directions),
         )
         features = [first]
-        for k in range(len(weights) // LAYER_WEIGHTS):
+        layers = len(weights) // LAYER_WEIGHTS
+        for k in range(layers):
             boxed.each(lambda _, a, b: rows.fill_rims(features[-1], *boxes.rims, a, b))
             made, of_layer = boxed.borrow(width), arrays[1 + k * LAYER_WEIGHTS :][:LAYER_WEIGHTS]
-            part = partial(_forward, features[-1], functions, made, of_layer, (boxes.crystal.space, *geometry))
+            rest = (k == layers - 1, boxes.crystal.space, *geometry)
+            part = partial(_forward, features[-1], functions, made, of_layer, rest)
             boxed.each(part, layer.scratch_rows(channels, boxed.n_directions))
             features.append(made)
         ctx.kept = _Kept(boxed, spins_at, functions, features)
@@ -240,7 +242,7 @@ class _Rounds(torch.autograd.Function):
             learnt(
                 lambda scratch, a, b, *found, k=k, own=own: layer.backward(
                     scratch, features[k], functions, features[k + 1], slope, to_normal, to_functions, a, b,
-                    *arrays[own], learn, *found, boxes.crystal.space, *geometry,
+                    *arrays[own], k == len(features) - 2, learn, *found, boxes.crystal.space, *geometry,
                 ),
                 slopes[own],
                 layer.scratch_rows(channels, boxed.n_directions),

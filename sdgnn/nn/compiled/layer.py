@@ -24,11 +24,14 @@ from sdgnn.nn.compiled.rows import (
     dagger,
     fill,
     gather,
+    gathered,
+    get_pair,
     inlined,
     load,
     multiply,
     number,
     overlap,
+    put_pair,
     scatter,
     separate,
     set_number,
@@ -36,7 +39,7 @@ from sdgnn.nn.compiled.rows import (
     to_directions,
     to_harmonics,
 )
-from sdgnn.nn.compiled.vectors import LANES, PAIR, add_multiples, get, inner, put, square_root, total
+from sdgnn.nn.compiled.vectors import LANES, PAIR, add_multiples, get, inner, multiples, put, square_root, total
 from sdgnn.nn.spin_matrices import IRREP
 
 FLOOR = 0.1
@@ -52,7 +55,7 @@ def _carve(scratch, start, size):
 
 def scratch_rows(width: int, directions: int) -> int:
     """Rows of working memory that :func:`backward`, the hungrier one, takes."""
-    rows = 1 + 2 * 8 * directions * width + 2 * width + 2 * 24 * directions
+    rows = 1 + 8 * directions * width + 2 * width + 2 * 24 * directions
     near = directions * (2 * 3 + 2 * 24 + 16 + 2 * 3 + 3) * PAIR
     sums = 4 * directions * width * (2 * 3 + 2) * LANES + 3 * 32 * LANES
     return rows + -(-(near + sums) // STRIDE)
@@ -60,30 +63,28 @@ def scratch_rows(width: int, directions: int) -> int:
 
 @no_type_check
 @separate
-def _normalise(x, inverse, normal, rows, places):
-    """Features over their root mean square at each place."""
+def _inverses(x, out, rows, places):
+    """1 over the root mean square of the features at each place, by which they are multiplied."""
     one, share, floor = constant(x, 1), constant(x, 1 / rows), constant(x, FLOOR)
     for s in range(0, places, LANES):
         squares = constant(x, 0)
         for r in range(0, rows, 8):
             m = load(x, r * STRIDE + s)
             squares = squares + inner(m, m)
-        put(inverse, s, one / square_root(squares * share + floor))
-    for r in range(rows):
-        for s in range(0, places, LANES):
-            put(normal, r * STRIDE + s, get(x, r * STRIDE + s) * get(inverse, s))
+        put(out, s, one / square_root(squares * share + floor))
 
 
 @no_type_check
 @separate
-def _gates(normal, gate, bias, out, width, first, count):
+def _gates(x, inverse, gate, bias, out, width, first, count):
     """2 / (1 + exp(-z)) with z linear in the time-even scalars; ``gate`` (to, from)."""
-    one, two = normal.dtype.type(1), normal.dtype.type(2)
+    one, two = x.dtype.type(1), x.dtype.type(2)
     for c in range(width):
         for s in range(first, first + count, PAIR):
-            gather(ONE, gate, c * width, width, normal, s, STRIDE, out, c * STRIDE + s, 0)
-        for s in range(c * STRIDE + first, c * STRIDE + first + count):
-            set_number(out, s, two / (one + np.exp(-number(out, s) - bias[c])))
+            gather(ONE, gate, c * width, width, x, s, STRIDE, out, c * STRIDE + s, 0)
+        for s in range(first, first + count):
+            at = c * STRIDE + s
+            set_number(out, at, two / (one + np.exp(-number(out, at) * number(inverse, s) - bias[c])))
 
 
 @no_type_check
@@ -96,14 +97,15 @@ def _at(p, h, c, space, spaces, width):
 
 @no_type_check
 @separate
-def _factors(weight, space, spaces, c, normal, s, near, out, to, step, even, odd, width, half):
+def _factors(weight, space, spaces, c, x, inverse, s, near, out, to, step, even, odd, width, half):
     """Rows (direction, factor, component), ``step`` apart, of channel c from the normalised features at place s."""
     directions = 2 * half
+    here, next_ = get(inverse, s), get(inverse, s + LANES)
     for p in range(8):
         for h in range(directions):
             at = _at(p, h, c, space, spaces, width) * 3
-            gather(THREE, weight, at, width, normal, (p * directions + h) * width * STRIDE + s, STRIDE,
-                   near, h * 3 * PAIR, PAIR)  # fmt: skip
+            first, second = gathered(THREE, weight, at, width, x, (p * directions + h) * width * STRIDE + s, STRIDE)
+            put_pair(near, h * 3 * PAIR, PAIR, multiples(first, here), multiples(second, next_))
         to_directions(even, odd, half, 3, near, 0, PAIR, 3 * PAIR, out, to + p * step, 8 * step, 24 * step)
 
 
@@ -128,6 +130,23 @@ def _factor(own, weight, message, f, d, v, there):
 
 @no_type_check
 @separate
+def _traces(own, message, weight, out, directions, present, shift, s):
+    """The first components, 0e, of A B and A B C alone."""
+    nothing = constant(out, 0)
+    for d in range(directions):
+        for v in range(0, PAIR, LANES):
+            to, there = d * 16 * PAIR + v, s + v + shift[d]
+            ab, abc = nothing, nothing
+            if present[d]:
+                a, b = _factor(own, weight, message, 0, d, v, there), _factor(own, weight, message, 1, d, v, there)
+                ab = inner(dagger(a), b)
+                abc = inner(dagger(multiply(a, b)), _factor(own, weight, message, 2, d, v, there))
+            put(out, to, ab)
+            put(out, to + 8 * PAIR, abc)
+
+
+@no_type_check
+@separate
 def _products(own, message, weight, out, directions, present, shift, s):
     """A B and A B C on all bonds, in rows (direction, product, component); nothing where there is no bond."""
     nothing = constant(out, 0)
@@ -147,12 +166,12 @@ def _products(own, message, weight, out, directions, present, shift, s):
 
 @no_type_check
 @separate
-def _add_products(weight, space, spaces, c, product, near, out, s, even, odd, width, half):
+def _add_products(weight, space, spaces, c, product, near, out, s, even, odd, width, half, components, harmonics):
     """Add what channel c's products give to the features' update at place s."""
     directions = 2 * half
-    for p in range(8):
+    for p in range(components):
         to_harmonics(even, odd, half, 2, product, p * PAIR, 8 * PAIR, 16 * PAIR, near, 0, PAIR, 2 * PAIR)
-        for h in range(directions):
+        for h in range(harmonics):
             at = _at(p, h, c, space, spaces, width) * 2
             scatter(TWO, weight, at, width, near, h * 2 * PAIR, PAIR,
                     out, (p * directions + h) * width * STRIDE + s, STRIDE)  # fmt: skip
@@ -161,15 +180,18 @@ def _add_products(weight, space, spaces, c, product, near, out, s, even, odd, wi
 @no_type_check
 @compiled(__file__)
 def forward(scratch, features, functions, out, first_box, last_box, own_weight, message_weight, bond, out_weight,
-            gate, gate_back, bias, space, even, odd, present, shift, pitch, first, count, width, half,
+            gate, gate_back, bias, last, space, even, odd, present, shift, pitch, first, count, width, half,
             terms):  # fmt: skip
-    """Features (box, row * STRIDE) after the layer, inside each box; their rims are left as they were."""
+    """Features (box, row * STRIDE) after the layer, inside each box; their rims are left as they were.
+
+    After the ``last`` layer the time-even scalars without direction are all that is needed, and all that is made.
+    """
     directions, n_basis = 2 * half, len(present)
+    components, harmonics = (1, 1) if last else (8, directions)
     spaces = own_weight.size // (12 * width * width)
     places = n_basis * pitch
     span = (n_basis - 1) * pitch + count
     inverse, at = _carve(scratch, 0, STRIDE)
-    normal, at = _carve(scratch, at, 8 * directions * width * STRIDE)
     gates, at = _carve(scratch, at, width * STRIDE)
     message, at = _carve(scratch, at, 24 * directions * STRIDE)
     near, at = _carve(scratch, at, 3 * directions * PAIR)
@@ -178,19 +200,23 @@ def forward(scratch, features, functions, out, first_box, last_box, own_weight, 
     weight, at = _carve(scratch, at, 3 * directions * PAIR)
     for box in range(first_box, last_box):
         x, f, y = features[box], functions[box], out[box]
-        _normalise(x, inverse, normal, 8 * directions * width, places)
-        _gates(normal, gate, bias, gates, width, first, span)
-        fill(y, 0, 8 * directions * width, first, span)
+        _inverses(x, inverse, 8 * directions * width, places)
+        _gates(x, inverse, gate, bias, gates, width, first, span)
+        fill(y, 0, components * harmonics * width, first, span)
         for c in range(width):
             for s in range(0, places, PAIR):
-                _factors(message_weight, space, spaces, c, normal, s, near, message, s, STRIDE, even, odd, width, half)
+                _factors(message_weight, space, spaces, c, x, inverse, s, near, message, s, STRIDE, even, odd, width, half)
             for b in range(n_basis):
                 for s in range(b * pitch + first, b * pitch + first + count, PAIR):
-                    _factors(own_weight, space, spaces, c, normal, s, near, own, 0, PAIR, even, odd, width, half)
+                    _factors(own_weight, space, spaces, c, x, inverse, s, near, own, 0, PAIR, even, odd, width, half)
                     _weights(bond, c, f, s, weight, terms, directions)
-                    _products(own, message, weight, product, directions, present[b], shift[b], s)
-                    _add_products(out_weight, space, spaces, c, product, near, y, s, even, odd, width, half)
-        for r in range(8 * directions):
+                    if last:
+                        _traces(own, message, weight, product, directions, present[b], shift[b], s)
+                    else:
+                        _products(own, message, weight, product, directions, present[b], shift[b], s)
+                    _add_products(out_weight, space, spaces, c, product, near, y, s, even, odd, width, half,
+                                  components, harmonics)  # fmt: skip
+        for r in range(components * harmonics):
             for c in range(width):
                 row = (r * width + c) * STRIDE
                 for s in range(first, first + span, LANES):
@@ -199,11 +225,13 @@ def forward(scratch, features, functions, out, first_box, last_box, own_weight, 
 
 @no_type_check
 @separate
-def _slopes_of_products(weight, space, spaces, c, update, near, out, s, even, odd, width, half):
+def _slopes_of_products(weight, space, spaces, c, update, near, out, s, even, odd, width, half, components, harmonics):
     """Slopes in channel c's products, rows (direction, product, component), from those in the features' update."""
-    directions = 2 * half
-    for p in range(8):
-        for h in range(directions):
+    directions, nothing = 2 * half, constant(out, 0)
+    for at in range(harmonics * 2 * PAIR, directions * 2 * PAIR, LANES):
+        put(near, at, nothing)
+    for p in range(components):
+        for h in range(harmonics):
             at = _at(p, h, c, space, spaces, width) * 2
             gather(TWO, weight, at, width, update, (p * directions + h) * width * STRIDE + s, STRIDE,
                    near, h * 2 * PAIR, PAIR)  # fmt: skip
@@ -222,16 +250,24 @@ def _slopes_of_factor(slope, f, to_own, to_weight, to_message, weight, message, 
 
 
 @no_type_check
+@inlined
+def _nothing_on(to_own, to_weight, d):
+    """No slopes where there is no bond."""
+    nothing = constant(to_own, 0)
+    for at in range(d * 24 * PAIR, (d + 1) * 24 * PAIR, LANES):
+        put(to_own, at, nothing)
+    for at in range(d * 3 * PAIR, (d + 1) * 3 * PAIR, LANES):
+        put(to_weight, at, nothing)
+
+
+@no_type_check
 @separate
 def _slopes_of_factors(own, message, weight, slope, to_own, to_weight, to_message, directions, present, shift, s):
     """Slopes in own factors, weights and messages; <G, A B> has the slopes G B^+ in A and A^+ G in B."""
-    nothing, one = constant(slope, 0), constant(slope, 1)
+    one = constant(slope, 1)
     for d in range(directions):
         if not present[d]:
-            for at in range(d * 24 * PAIR, (d + 1) * 24 * PAIR, LANES):
-                put(to_own, at, nothing)
-            for at in range(d * 3 * PAIR, (d + 1) * 3 * PAIR, LANES):
-                put(to_weight, at, nothing)
+            _nothing_on(to_own, to_weight, d)
             continue
         for v in range(0, PAIR, LANES):
             at, there = d * 16 * PAIR + v, s + v + shift[d]
@@ -250,28 +286,54 @@ def _slopes_of_factors(own, message, weight, slope, to_own, to_weight, to_messag
 
 @no_type_check
 @separate
-def _slopes_of_map(weight, space, spaces, c, slope, of, step, near, to_normal, normal, s, learn, sums, even, odd, width,
+def _slopes_of_traces(own, message, weight, slope, to_own, to_weight, to_message, directions, present, shift, s):
+    """The same from slopes in the first components of the products alone, g and g': G = g and G' = g' times unity."""
+    for d in range(directions):
+        if not present[d]:
+            _nothing_on(to_own, to_weight, d)
+            continue
+        for v in range(0, PAIR, LANES):
+            at, there = d * 16 * PAIR + v, s + v + shift[d]
+            a = _factor(own, weight, message, 0, d, v, there)
+            b = _factor(own, weight, message, 1, d, v, there)
+            of_abc = get(slope, at + 8 * PAIR)
+            of_c = multiples(dagger(multiply(a, b)), of_abc)
+            _slopes_of_factor(of_c, 2, to_own, to_weight, to_message, weight, message, d, v, there)
+            c = multiples(dagger(_factor(own, weight, message, 2, d, v, there)), of_abc)
+            of_ab = (c[0] + get(slope, at), c[1], c[2], c[3], c[4], c[5], c[6], c[7])
+            of_a = multiply(of_ab, dagger(b))
+            _slopes_of_factor(of_a, 0, to_own, to_weight, to_message, weight, message, d, v, there)
+            of_b = multiply(dagger(a), of_ab)
+            _slopes_of_factor(of_b, 1, to_own, to_weight, to_message, weight, message, d, v, there)
+
+
+@no_type_check
+@separate
+def _slopes_of_map(weight, space, spaces, c, slope, of, step, near, to_normal, x, inverse, s, learn, sums, even, odd, width,
                    half):  # fmt: skip
     """Slopes in the normalised features at place s, and in the weights, from those in channel c's factors."""
     directions = 2 * half
+    here, next_ = get(inverse, s), get(inverse, s + LANES)
     for p in range(8):
         to_harmonics(even, odd, half, 3, slope, of + p * step, 8 * step, 24 * step, near, 0, PAIR, 3 * PAIR)
         for h in range(directions):
             at, row = _at(p, h, c, space, spaces, width) * 3, (p * directions + h) * width * STRIDE + s
             scatter(THREE, weight, at, width, near, h * 3 * PAIR, PAIR, to_normal, row, STRIDE)
             if learn:
+                first, second = get_pair(near, h * 3 * PAIR, PAIR, THREE)
+                put_pair(near, h * 3 * PAIR, PAIR, multiples(first, here), multiples(second, next_))
                 of_sums = _at(p, h, 0, space, spaces, 1) * width * 3
-                overlap(THREE, sums, of_sums, width, normal, row, STRIDE, near, h * 3 * PAIR, PAIR)
+                overlap(THREE, sums, of_sums, width, x, row, STRIDE, near, h * 3 * PAIR, PAIR)
 
 
 @no_type_check
 @separate
-def _slopes_of_out(product, near, update, s, c, space, spaces, sums, even, odd, width, half):
+def _slopes_of_out(product, near, update, s, c, space, spaces, sums, even, odd, width, half, components, harmonics):
     """Slopes in the weights by which channel c's products enter the update."""
     directions = 2 * half
-    for p in range(8):
+    for p in range(components):
         to_harmonics(even, odd, half, 2, product, p * PAIR, 8 * PAIR, 16 * PAIR, near, 0, PAIR, 2 * PAIR)
-        for h in range(directions):
+        for h in range(harmonics):
             of_sums = _at(p, h, 0, space, spaces, 1) * width * 2
             overlap(TWO, sums, of_sums, width, update, (p * directions + h) * width * STRIDE + s, STRIDE,
                     near, h * 2 * PAIR, PAIR)  # fmt: skip
@@ -298,21 +360,18 @@ def _collect(sums, classes, each, target, c, width):
 
 @no_type_check
 @separate
-def _slopes_of_gates(x, y, g, gates, update, to_gates, gate_back, normal, to_x, learn, to_gate, to_bias, width,
-                     directions, first, span):  # fmt: skip
-    """Slopes in the update, and through the gates in the scalars that set them."""
+def _slopes_of_gates(x, y, g, gates, update, to_gates, gate_back, inverse, to_x, learn, to_gate, to_bias, width,
+                     rows, first, span):  # fmt: skip
+    """Slopes in the update, which has ``rows`` rows, and through the gates in the scalars that set them."""
     one, half = constant(x, 1), constant(x, 0.5)
-    fill(to_gates, 0, width, first, span)
-    for r in range(8 * directions):
-        for c in range(width):
-            row = (r * width + c) * STRIDE
-            for s in range(first, first + span, LANES):
-                up, at = get(g, row + s), c * STRIDE + s
-                put(update, row + s, up * get(gates, at))
-                put(to_gates, at, get(to_gates, at) + up * (get(y, row + s) - get(x, row + s)))
     for c in range(width):
-        for s in range(c * STRIDE + first, c * STRIDE + first + span, LANES):
-            put(to_gates, s, get(to_gates, s) * (one - half * get(gates, s)))
+        for s in range(first, first + span, LANES):
+            open_, changed = get(gates, c * STRIDE + s), constant(x, 0)
+            for row in range(c * STRIDE + s, rows * STRIDE, width * STRIDE):
+                up = get(g, row)
+                put(update, row, up * open_)
+                changed = changed + up * (get(y, row) - get(x, row))
+            put(to_gates, c * STRIDE + s, changed * (one - half * open_))
     for c in range(width):
         for s in range(first, first + span, PAIR):
             gather(ONE, gate_back, c * width, width, to_gates, s, STRIDE, to_x, c * STRIDE + s, 0)
@@ -324,28 +383,29 @@ def _slopes_of_gates(x, y, g, gates, update, to_gates, gate_back, normal, to_x, 
             for o in range(width):
                 of_gate = constant(x, 0)
                 for s in range(first, first + span, LANES):
-                    of_gate = of_gate + get(normal, o * STRIDE + s) * get(to_gates, c * STRIDE + s)
+                    scalar = get(x, o * STRIDE + s) * get(inverse, s)
+                    of_gate = of_gate + scalar * get(to_gates, c * STRIDE + s)
                 to_gate[c * width + o] += total(of_gate)
 
 
 @no_type_check
 @compiled(__file__)
 def backward(scratch, features, functions, result, slope, to_normal, to_functions, first_box, last_box,
-             own_weight, message_weight, bond, out_weight, gate, gate_back, bias, learn,
+             own_weight, message_weight, bond, out_weight, gate, gate_back, bias, last, learn,
              to_own_weight, to_message_weight, to_bond, to_out_weight, to_gate, to_gate_back, to_bias,
              space, even, odd, present, shift, pitch, first, count, width, half, terms):  # fmt: skip
     """Slopes in the normalised features (rims included), the bond functions and, with ``learn``, the weights.
 
-    ``result`` are the features after the layer, ``slope`` the slopes in them, nothing outside each box. Slopes in
+    After the ``last`` layer there are slopes in the time-even scalars without direction alone. ``result`` are the features after the layer, ``slope`` the slopes in them, nothing outside each box. Slopes in
     functions and weights are added to what is there.
     """
     directions, n_basis = 2 * half, len(present)
     classes = own_weight.size // (3 * width * width)
     spaces = classes // 4
+    components, harmonics = (1, 1) if last else (8, directions)
     places = n_basis * pitch
     span = (n_basis - 1) * pitch + count
     inverse, at = _carve(scratch, 0, STRIDE)
-    normal, at = _carve(scratch, at, 8 * directions * width * STRIDE)
     update, at = _carve(scratch, at, 8 * directions * width * STRIDE)
     gates, at = _carve(scratch, at, width * STRIDE)
     to_gates, at = _carve(scratch, at, width * STRIDE)
@@ -365,11 +425,11 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
         x, f, y, g, to_x, to_f = (
             features[box], functions[box], result[box], slope[box], to_normal[box], to_functions[box],
         )  # fmt: skip
-        _normalise(x, inverse, normal, 8 * directions * width, places)
-        _gates(normal, gate, bias, gates, width, first, span)
+        _inverses(x, inverse, 8 * directions * width, places)
+        _gates(x, inverse, gate, bias, gates, width, first, span)
         fill(to_x, 0, 8 * directions * width, 0, places)
-        _slopes_of_gates(x, y, g, gates, update, to_gates, gate_back, normal, to_x, learn, to_gate, to_bias, width,
-                         directions, first, span)  # fmt: skip
+        _slopes_of_gates(x, y, g, gates, update, to_gates, gate_back, inverse, to_x, learn, to_gate, to_bias, width,
+                         components * harmonics * width, first, span)  # fmt: skip
         for c in range(width):
             if learn:
                 own_sums[:] = 0
@@ -377,23 +437,32 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
                 out_sums[:] = 0
                 bond_sums[:] = 0
             for s in range(0, places, PAIR):
-                _factors(message_weight, space, spaces, c, normal, s, near, message, s, STRIDE, even, odd, width, half)
+                _factors(message_weight, space, spaces, c, x, inverse, s, near, message, s, STRIDE, even, odd, width, half)
             fill(to_message, 0, 24 * directions, 0, places)
             for b in range(n_basis):
                 for s in range(b * pitch + first, b * pitch + first + count, PAIR):
-                    _factors(own_weight, space, spaces, c, normal, s, near, own, 0, PAIR, even, odd, width, half)
+                    _factors(own_weight, space, spaces, c, x, inverse, s, near, own, 0, PAIR, even, odd, width, half)
                     _weights(bond, c, f, s, weight, terms, directions)
                     if learn:
-                        _products(own, message, weight, product, directions, present[b], shift[b], s)
-                        _slopes_of_out(product, near, update, s, c, space, spaces, out_sums, even, odd, width, half)
-                    _slopes_of_products(out_weight, space, spaces, c, update, near, product, s, even, odd, width, half)
-                    _slopes_of_factors(own, message, weight, product, to_own, to_weight, to_message, directions,
-                                       present[b], shift[b], s)  # fmt: skip
+                        if last:
+                            _traces(own, message, weight, product, directions, present[b], shift[b], s)
+                        else:
+                            _products(own, message, weight, product, directions, present[b], shift[b], s)
+                        _slopes_of_out(product, near, update, s, c, space, spaces, out_sums, even, odd, width, half,
+                                       components, harmonics)  # fmt: skip
+                    _slopes_of_products(out_weight, space, spaces, c, update, near, product, s, even, odd, width, half,
+                                        components, harmonics)  # fmt: skip
+                    if last:
+                        _slopes_of_traces(own, message, weight, product, to_own, to_weight, to_message, directions,
+                                          present[b], shift[b], s)  # fmt: skip
+                    else:
+                        _slopes_of_factors(own, message, weight, product, to_own, to_weight, to_message, directions,
+                                           present[b], shift[b], s)  # fmt: skip
                     _slopes_of_weights(bond, c, f, s, to_weight, to_f, learn, bond_sums, terms, directions)
-                    _slopes_of_map(own_weight, space, spaces, c, to_own, 0, PAIR, near, to_x, normal, s, learn,
+                    _slopes_of_map(own_weight, space, spaces, c, to_own, 0, PAIR, near, to_x, x, inverse, s, learn,
                                    own_sums, even, odd, width, half)  # fmt: skip
             for s in range(0, places, PAIR):
-                _slopes_of_map(message_weight, space, spaces, c, to_message, s, STRIDE, near, to_x, normal, s, learn,
+                _slopes_of_map(message_weight, space, spaces, c, to_message, s, STRIDE, near, to_x, x, inverse, s, learn,
                                message_sums, even, odd, width, half)  # fmt: skip
             if learn:
                 _collect(own_sums, classes, width * 3, to_own_weight, c, width)

@@ -99,22 +99,44 @@ def fill(x, row, rows, start, count):
 
 @no_type_check
 @inlined
-def gather(outs, weight, at, terms, x, start, step, out, to, apart):
-    """out_o = sum_k weight_ko x_k, weights (k, o) in order from ``at``; as many rows out_o as the tuple ``outs`` is long."""
-    first = second = repeated(constant(out, 0), outs)
+def gathered(outs, weight, at, terms, x, start, step):
+    """out_o = sum_k weight_ko x_k for both vectors, weights (k, o) in order from ``at``; as many as ``outs`` is long."""
+    first = second = repeated(constant(x, 0), outs)
     for k in range(terms):
         weights, row = splats(weight, at + k * len(outs), outs), start + k * step
         first = add_multiples(first, weights, get(x, row))
         second = add_multiples(second, weights, get(x, row + LANES))
+    return first, second
+
+
+@no_type_check
+@inlined
+def get_pair(x, at, apart, like):
+    """Rows ``apart`` as two tuples of vectors, as long as ``like``."""
+    return get_rows(x, at, apart, like), get_rows(x, at + LANES, apart, like)
+
+
+@no_type_check
+@inlined
+def put_pair(out, to, apart, first, second):
+    """Write two tuples into rows ``apart``."""
     put_rows(out, to, apart, first)
     put_rows(out, to + LANES, apart, second)
 
 
 @no_type_check
 @inlined
+def gather(outs, weight, at, terms, x, start, step, out, to, apart):
+    """Write them into rows ``apart``."""
+    first, second = gathered(outs, weight, at, terms, x, start, step)
+    put_pair(out, to, apart, first, second)
+
+
+@no_type_check
+@inlined
 def scatter(terms, weight, at, outs, x, start, apart, out, to, step):
     """out_o += sum_k weight_ok x_k, the transpose, weights (o, k) in order; as many rows x_k as ``terms`` is long."""
-    first, second = get_rows(x, start, apart, terms), get_rows(x, start + LANES, apart, terms)
+    first, second = get_pair(x, start, apart, terms)
     for o in range(outs):
         weights, row = splats(weight, at + o * len(terms), terms), to + o * step
         put(out, row, get(out, row) + inner(weights, first))
@@ -125,7 +147,7 @@ def scatter(terms, weight, at, outs, x, start, apart, out, to, step):
 @inlined
 def overlap(terms, sums, at, outs, x, start, step, y, from_, apart):
     """sums_ok += x_o y_k, the slopes in the weights of both, lane by lane in vectors (o, k) in order."""
-    first, second = get_rows(y, from_, apart, terms), get_rows(y, from_ + LANES, apart, terms)
+    first, second = get_pair(y, from_, apart, terms)
     for o in range(outs):
         to, row = (at + o * len(terms)) * LANES, start + o * step
         found = add_multiples(get_rows(sums, to, LANES, terms), first, get(x, row))
@@ -211,19 +233,20 @@ to_harmonics = _turning(back=True)
 @compiled(__file__)
 def fill_rims(x, edges, box, place, home, first, last):
     """Copy features (box, row * STRIDE) of the sites that boxes first to last - 1 own into all rims."""
+    flat, size = x.reshape(-1), x.shape[1]
     for k in range(first, last):
-        for row in range(0, x.shape[1], STRIDE):
-            own = x[k, row : row + STRIDE]
+        for row in range(0, size, STRIDE):
             for e in range(edges[k], edges[k + 1]):
-                x[box[e], row + place[e]] = number(own, home[e])
+                set_number(flat, box[e] * size + row + place[e], number(flat, k * size + row + home[e]))
 
 
 @no_type_check
 @compiled(__file__)
 def add_rims(x, edges, box, place, home, first, last):
     """Add what stands in rims to the sites that boxes first to last - 1 own."""
+    flat, size = x.reshape(-1), x.shape[1]
     for k in range(first, last):
-        for row in range(0, x.shape[1], STRIDE):
-            own = x[k, row : row + STRIDE]
+        for row in range(0, size, STRIDE):
             for e in range(edges[k], edges[k + 1]):
-                set_number(own, home[e], number(own, home[e]) + x[box[e], row + place[e]])
+                at = k * size + row + home[e]
+                set_number(flat, at, number(flat, at) + number(flat, box[e] * size + row + place[e]))

@@ -208,6 +208,17 @@ def add_multiples(typing, sums, factors, value):
 
 
 @intrinsic
+def multiples(typing, factors, value):
+    """The tuple factors_k value."""
+
+    def generate(context, builder, sig, args):
+        code = _Code(context, builder, value.dtype)
+        return code.pack(factors, [builder.fmul(factor, args[1], flags=FAST) for factor in code.unpack(args[0])])
+
+    return factors(factors, value), generate
+
+
+@intrinsic
 def inner(typing, left, right):
     """sum_k left_k right_k of two tuples."""
 
