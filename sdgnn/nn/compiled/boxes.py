@@ -15,11 +15,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from sdgnn.lattice import Lattice
-from sdgnn.nn.compiled.vectors import PAIR
+from sdgnn.nn.compiled.vectors import LANES
 from sdgnn.nn.directions import Directions
 
 STRIDE = 368
 """Places in a row. An odd number of cache lines in either precision, lest rows compete for the same ones."""
+
+GROUP = 2
+"""Channels that the loops treat at a time: their factors read the same features."""
 
 BOX_COST = 24
 """Places whose arithmetic takes about as long as what one more box costs."""
@@ -85,11 +88,11 @@ class Boxes:
 
     crystal: Crystal
     pitch: int
-    """Places from one sublattice to the next, whole :data:`PAIR`: the cells of a box with its rim, and more."""
+    """Places from one sublattice to the next, whole :data:`LANES`: the cells of a box with its rim, and more."""
     first: int
-    """Place of the first cell inside the rim, a multiple of :data:`PAIR`."""
+    """Place of the first cell inside the rim, a multiple of :data:`LANES`."""
     count: int
-    """Places from there to the last cell inside, rounded up to whole :data:`PAIR`; from all of them neighbours lie within
+    """Places from there to the last cell inside, rounded up to whole :data:`LANES`; from all of them neighbours lie within
     the sublattice's places."""
     shift: Int[np.ndarray, "sublattice direction"]
     """From a site's place to that of its neighbour."""
@@ -173,7 +176,7 @@ class Boxes:
 
 def _places(size: np.ndarray, rim: np.ndarray) -> tuple[int, int, int, int, int]:
     """Cells of a box with its rim, place of the first of them, place of the first inside, places from there to the last
-    inside, places of a sublattice. The last three are whole numbers of :data:`PAIR`."""
+    inside, places of a sublattice. The last three are whole numbers of :data:`LANES`."""
     local = tuple(size + 2 * rim)
     cells = int(np.prod(local))
     before = int(np.ravel_multi_index(tuple(rim), local))
@@ -182,8 +185,8 @@ def _places(size: np.ndarray, rim: np.ndarray) -> tuple[int, int, int, int, int]
 
 
 def _whole(places: int) -> int:
-    """The next whole number of pairs of vectors."""
-    return -(-places // PAIR) * PAIR
+    """The next whole number of vectors."""
+    return -(-places // LANES) * LANES
 
 
 def _parts(shape: np.ndarray, rim: np.ndarray, n_basis: int) -> np.ndarray | None:

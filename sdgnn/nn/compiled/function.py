@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdgnn.lattice import Lattice
-from sdgnn.nn.compiled.boxes import STRIDE, Boxes
+from sdgnn.nn.compiled.boxes import GROUP, STRIDE, Boxes
 from sdgnn.nn.directions import Directions
 from sdgnn.nn.layers import Interaction
 
@@ -116,26 +116,38 @@ def rounds(
 
     Differentiable once in spins and weights.
     """
+    channels = embedding.shape[-1]
     weights = [weight.contiguous() for layer in layers for weight in _in_order(cast(Interaction, layer))]
-    scalars, sums = _Rounds.apply(boxed, smoothing, spins, embedding.permute(2, 1, 0).contiguous(), *weights)
-    return scalars, sums
+    first = _whole(embedding, -1).permute(2, 1, 0).contiguous()
+    scalars, sums = _Rounds.apply(boxed, smoothing, channels, spins, first, *weights)
+    return scalars[..., :channels], sums
+
+
+def _whole(weight: Tensor, axis: int) -> Tensor:
+    """Weights with channels, along one axis, that do nothing, up to a whole number of groups."""
+    missing = -weight.shape[axis] % GROUP
+    return nn.functional.pad(weight.movedim(axis, -1), (0, missing)).movedim(-1, axis) if missing else weight
 
 
 def _in_order(layer: Interaction) -> tuple[Tensor, ...]:
-    """A layer's weights in the order in which the loops read them: channel of the products first."""
+    """A layer's weights in the order in which the loops read them: groups of channels of the products first."""
     channels = len(layer.gate)
 
     def factors(weight: Tensor) -> Tensor:
-        return weight.unflatten(-1, (3, channels)).movedim(-1, -3)
+        """(..., input, factor and channel) to (..., group, input, channel of the group, factor)."""
+        parts = _whole(weight.unflatten(-1, (3, channels)), -1).unflatten(-1, (-1, GROUP))
+        return parts.movedim(-2, -4).transpose(-1, -2)
 
+    out = _whole(_whole(layer.out.weight.unflatten(-2, (2, channels)), -2), -1).unflatten(-2, (-1, GROUP))
+    gate = _whole(_whole(layer.gate, 0), 1)
     return (
-        factors(layer.own.weight),
-        factors(layer.message.weight),
+        factors(_whole(layer.own.weight, -2)),
+        factors(_whole(layer.message.weight, -2)),
         factors(layer.bond),
-        layer.out.weight.unflatten(-2, (2, channels)).permute(0, 1, 3, 4, 2),
-        layer.gate.T,
-        layer.gate.detach(),
-        layer.gate_bias,
+        out.permute(0, 1, 3, 5, 4, 2),
+        gate.T,
+        gate.detach(),
+        _whole(layer.gate_bias, 0),
     )
 
 
@@ -156,7 +168,7 @@ class _Kept:
 class _Rounds(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, boxed: Boxed, smoothing: float, spins: Tensor, embedding: Tensor, *weights: Tensor
+        ctx: Any, boxed: Boxed, smoothing: float, of_network: int, spins: Tensor, embedding: Tensor, *weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         from sdgnn.nn.compiled import ends, layer, rows
 
@@ -166,6 +178,7 @@ class _Rounds(torch.autograd.Function):
         width = 8 * boxed.n_directions * channels
         arrays = [_array(weight, boxed.dtype) for weight in (embedding, *weights)]
         geometry = (*boxed.geometry(), *sizes)
+        share = 1 / (8 * boxed.n_directions * of_network)
         spins_at, functions, first = boxed.borrow(3), boxed.borrow(terms * boxed.n_directions), boxed.borrow(width)
         spins_at.reshape(len(boxes), 3, STRIDE)[:] = spins.detach().numpy()[boxes.site].transpose(0, 2, 1)
         boxed.each(
@@ -179,12 +192,12 @@ class _Rounds(torch.autograd.Function):
         for k in range(layers):
             boxed.each(lambda _, a, b: rows.fill_rims(features[-1], *boxes.rims, a, b))
             made, of_layer = boxed.borrow(width), arrays[1 + k * LAYER_WEIGHTS :][:LAYER_WEIGHTS]
-            rest = (k == layers - 1, boxes.crystal.space, *geometry)
+            rest = (k == layers - 1, share, boxes.crystal.space, *geometry)
             part = partial(_forward, features[-1], functions, made, of_layer, rest)
             boxed.each(part, layer.scratch_rows(channels, boxed.n_directions))
             features.append(made)
         ctx.kept = _Kept(boxed, spins_at, functions, features)
-        ctx.saved = (smoothing, arrays, geometry, sizes)
+        ctx.saved = (smoothing, arrays, geometry, sizes, share)
         ctx.shapes = [weight.shape for weight in (embedding, *weights)]
         per_site = [
             x.reshape(len(boxes), width, STRIDE)[:, :channels].transpose(0, 2, 1).reshape(-1, channels)[boxes.home]
@@ -204,12 +217,12 @@ class _Rounds(torch.autograd.Function):
 
         kept: _Kept = ctx.kept
         boxed, spins_at, functions, features = kept.boxed, kept.spins, kept.functions, kept.features
-        smoothing, arrays, geometry, sizes = ctx.saved
+        smoothing, arrays, geometry, sizes, share = ctx.saved
         boxes = boxed.boxes
         channels = sizes[0]
         places = boxes.n_places
         width = 8 * boxed.n_directions * channels
-        learn = any(ctx.needs_input_grad[3:])
+        learn = any(ctx.needs_input_grad[4:])
         inside = boxes.inside.astype(boxed.dtype)
         slopes = [np.zeros(array.size) for array in arrays]
 
@@ -242,7 +255,7 @@ class _Rounds(torch.autograd.Function):
             learnt(
                 lambda scratch, a, b, *found, k=k, own=own: layer.backward(
                     scratch, features[k], functions, features[k + 1], slope, to_normal, to_functions, a, b,
-                    *arrays[own], k == len(features) - 2, learn, *found, boxes.crystal.space, *geometry,
+                    *arrays[own], k == len(features) - 2, share, learn, *found, boxes.crystal.space, *geometry,
                 ),
                 slopes[own],
                 layer.scratch_rows(channels, boxed.n_directions),
@@ -250,7 +263,7 @@ class _Rounds(torch.autograd.Function):
             boxed.each(lambda _, a, b: rows.add_rims(to_normal, *boxes.rims, a, b))
             boxed.each(
                 lambda scratch, a, b, k=k: layer.finish(
-                    scratch, features[k], to_normal, slope, inside, a, b, width, places
+                    scratch, features[k], to_normal, slope, inside, a, b, width, places, share
                 ),
                 2,
             )
@@ -269,7 +282,7 @@ class _Rounds(torch.autograd.Function):
             torch.from_numpy(slope).to(to_scalars.dtype).view(shape) if learn else None
             for slope, shape in zip(slopes, ctx.shapes, strict=True)
         ]
-        return None, None, torch.from_numpy(at_sites), *weights
+        return None, None, None, torch.from_numpy(at_sites), *weights
 
 
 def _forward(given: Any, functions: Any, made: Any, weights: Any, rest: Any, scratch: Any, a: int, b: int) -> None:

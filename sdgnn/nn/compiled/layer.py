@@ -1,9 +1,9 @@
 """One round of messages in one box, and the slopes in everything that goes into it.
 
 The equations are those of :class:`sdgnn.nn.layers.Interaction`; tests hold both equal. Features are rows (component,
-harmonic, channel). Products are diagonal in channels, so one channel at a time goes through its three factors on every
-bond, in rows (direction, factor, component): messages at all places of the box, then everything else for :data:`PAIR`
-places at a time, whose rows stay in the fastest cache.
+harmonic, channel). Products are diagonal in channels, so :data:`GROUP` channels at a time go through their three factors on
+every bond, in rows (channel, direction, factor, component): messages at all places of the box, then everything else for
+one vector of places at a time, whose rows stay in the fastest cache.
 """
 
 # mypy: ignore-errors
@@ -13,25 +13,23 @@ from typing import no_type_check
 
 import numpy as np
 
-from sdgnn.nn.compiled.boxes import STRIDE
+from sdgnn.nn.compiled.boxes import GROUP, STRIDE
 from sdgnn.nn.compiled.rows import (
+    EIGHT,
+    FOUR,
     ONE,
-    THREE,
-    TWO,
+    SIX,
     add_lanes,
     compiled,
     constant,
     dagger,
     fill,
-    gather,
     gathered,
-    get_pair,
     inlined,
     load,
     multiply,
     number,
     overlap,
-    put_pair,
     scatter,
     separate,
     set_number,
@@ -39,7 +37,19 @@ from sdgnn.nn.compiled.rows import (
     to_directions,
     to_harmonics,
 )
-from sdgnn.nn.compiled.vectors import LANES, PAIR, add_multiples, get, inner, multiples, put, square_root, total
+from sdgnn.nn.compiled.vectors import (
+    LANES,
+    add_multiples,
+    get,
+    get_rows,
+    inner,
+    multiples,
+    put,
+    put_rows,
+    repeated,
+    square_root,
+    total,
+)
 from sdgnn.nn.spin_matrices import IRREP
 
 FLOOR = 0.1
@@ -55,17 +65,18 @@ def _carve(scratch, start, size):
 
 def scratch_rows(width: int, directions: int) -> int:
     """Rows of working memory that :func:`backward`, the hungrier one, takes."""
-    rows = 1 + 8 * directions * width + 2 * width + 2 * 24 * directions
-    near = directions * (2 * 3 + 2 * 24 + 16 + 2 * 3 + 3) * PAIR
-    sums = 4 * directions * width * (2 * 3 + 2) * LANES + 3 * 32 * LANES
-    return rows + -(-(near + sums) // STRIDE)
+    rows = 1 + 8 * directions * width + 2 * width + 2 * GROUP * 24 * directions
+    near = GROUP * directions * (3 * 3 + 2 * 24 + 16)
+    sums = GROUP * (4 * directions * width * (2 * 3 + 2) + 3 * 32)
+    return rows + -(-(near + sums) * LANES // STRIDE)
 
 
 @no_type_check
 @separate
-def _inverses(x, out, rows, places):
-    """1 over the root mean square of the features at each place, by which they are multiplied."""
-    one, share, floor = constant(x, 1), constant(x, 1 / rows), constant(x, FLOOR)
+def _inverses(x, out, rows, places, share):
+    """1 over the root mean square of the features at each place, by which they are multiplied; ``share`` is 1 over their
+    number, without those that fill up the last group of channels."""
+    one, share, floor = constant(x, 1), constant(x, share), constant(x, FLOOR)
     for s in range(0, places, LANES):
         squares = constant(x, 0)
         for r in range(0, rows, 8):
@@ -80,8 +91,8 @@ def _gates(x, inverse, gate, bias, out, width, first, count):
     """2 / (1 + exp(-z)) with z linear in the time-even scalars; ``gate`` (to, from)."""
     one, two = x.dtype.type(1), x.dtype.type(2)
     for c in range(width):
-        for s in range(first, first + count, PAIR):
-            gather(ONE, gate, c * width, width, x, s, STRIDE, out, c * STRIDE + s, 0)
+        for s in range(first, first + count, LANES):
+            put(out, c * STRIDE + s, gathered(ONE, gate, c * width, width, x, s, STRIDE)[0])
         for s in range(first, first + count):
             at = c * STRIDE + s
             set_number(out, at, two / (one + np.exp(-number(out, at) * number(inverse, s) - bias[c])))
@@ -90,41 +101,43 @@ def _gates(x, inverse, gate, bias, out, width, first, count):
 @no_type_check
 @inlined
 def _at(p, h, c, space, spaces, width):
-    """Where the map between harmonic h, component p of all channels and those of channel c starts, in units of its
+    """Where the map between harmonic h, component p of all channels and those of group c starts, in units of a channel's
     factors or products."""
-    return ((IRREP[p] * spaces + space[h]) * width + c) * width
+    return ((IRREP[p] * spaces + space[h]) * (width // GROUP) + c) * width * GROUP
 
 
 @no_type_check
 @separate
 def _factors(weight, space, spaces, c, x, inverse, s, near, out, to, step, even, odd, width, half):
-    """Rows (direction, factor, component), ``step`` apart, of channel c from the normalised features at place s."""
-    directions = 2 * half
-    here, next_ = get(inverse, s), get(inverse, s + LANES)
+    """Rows (channel, direction, factor, component), ``step`` apart, of group c from the normalised features at place s."""
+    directions, scale = 2 * half, get(inverse, s)
     for p in range(8):
         for h in range(directions):
-            at = _at(p, h, c, space, spaces, width) * 3
-            first, second = gathered(THREE, weight, at, width, x, (p * directions + h) * width * STRIDE + s, STRIDE)
-            put_pair(near, h * 3 * PAIR, PAIR, multiples(first, here), multiples(second, next_))
-        to_directions(even, odd, half, 3, near, 0, PAIR, 3 * PAIR, out, to + p * step, 8 * step, 24 * step)
+            at, row = _at(p, h, c, space, spaces, width) * 3, (p * directions + h) * width * STRIDE + s
+            put_rows(near, h * 6 * LANES, LANES, multiples(gathered(SIX, weight, at, width, x, row, STRIDE), scale))
+        for g in range(GROUP):
+            to_directions(even, odd, half, 3, near, g * 3 * LANES, LANES, 6 * LANES,
+                          out, to + (g * directions * 24 + p) * step, 8 * step, 24 * step)  # fmt: skip
 
 
 @no_type_check
 @separate
 def _weights(bond, c, functions, s, out, terms, directions):
-    """Rows (direction, factor): learned functions of S_i . S_j that weigh the messages of channel c."""
+    """Rows (direction, channel, factor): learned functions of S_i . S_j that weigh the messages of group c."""
     for d in range(directions):
-        gather(THREE, bond, c * terms * 3, terms, functions, d * terms * STRIDE + s, STRIDE,
-               out, d * 3 * PAIR, PAIR)  # fmt: skip
+        of_bond = gathered(SIX, bond, c * terms * 6, terms, functions, d * terms * STRIDE + s, STRIDE)
+        put_rows(out, d * 6 * LANES, LANES, of_bond)
 
 
 @no_type_check
 @inlined
-def _factor(own, weight, message, f, d, v, there):
-    """One factor: own + weight message."""
-    at = d * 3 + f
+def _factor(own, weight, message, f, g, d, directions, there):
+    """One factor of channel g: own + weight message."""
+    at = (g * directions + d) * 3 + f
     return add_multiples(
-        load(own, at * 8 * PAIR + v, PAIR), load(message, at * 8 * STRIDE + there), get(weight, at * PAIR + v)
+        load(own, at * 8 * LANES, LANES),
+        load(message, at * 8 * STRIDE + there),
+        get(weight, (d * 6 + g * 3 + f) * LANES),
     )
 
 
@@ -133,54 +146,60 @@ def _factor(own, weight, message, f, d, v, there):
 def _traces(own, message, weight, out, directions, present, shift, s):
     """The first components, 0e, of A B and A B C alone."""
     nothing = constant(out, 0)
-    for d in range(directions):
-        for v in range(0, PAIR, LANES):
-            to, there = d * 16 * PAIR + v, s + v + shift[d]
+    for g in range(GROUP):
+        for d in range(directions):
+            to, there = (g * directions + d) * 16 * LANES, s + shift[d]
             ab, abc = nothing, nothing
             if present[d]:
-                a, b = _factor(own, weight, message, 0, d, v, there), _factor(own, weight, message, 1, d, v, there)
+                a = _factor(own, weight, message, 0, g, d, directions, there)
+                b = _factor(own, weight, message, 1, g, d, directions, there)
                 ab = inner(dagger(a), b)
-                abc = inner(dagger(multiply(a, b)), _factor(own, weight, message, 2, d, v, there))
+                abc = inner(dagger(multiply(a, b)), _factor(own, weight, message, 2, g, d, directions, there))
             put(out, to, ab)
-            put(out, to + 8 * PAIR, abc)
+            put(out, to + 8 * LANES, abc)
 
 
 @no_type_check
 @separate
 def _products(own, message, weight, out, directions, present, shift, s):
-    """A B and A B C on all bonds, in rows (direction, product, component); nothing where there is no bond."""
-    nothing = constant(out, 0)
-    for d in range(directions):
-        if not present[d]:
-            for at in range(d * 16 * PAIR, (d + 1) * 16 * PAIR, LANES):
-                put(out, at, nothing)
-            continue
-        for v in range(0, PAIR, LANES):
-            to, there = d * 16 * PAIR + v, s + v + shift[d]
-            ab = multiply(
-                _factor(own, weight, message, 0, d, v, there), _factor(own, weight, message, 1, d, v, there)
-            )
-            store(out, to, PAIR, ab)
-            store(out, to + 8 * PAIR, PAIR, multiply(ab, _factor(own, weight, message, 2, d, v, there)))
+    """A B and A B C on all bonds, in rows (channel, direction, product, component); nothing where there is no bond."""
+    nothing = repeated(constant(out, 0), EIGHT)
+    for g in range(GROUP):
+        for d in range(directions):
+            to, there = (g * directions + d) * 16 * LANES, s + shift[d]
+            ab, abc = nothing, nothing
+            if present[d]:
+                a = _factor(own, weight, message, 0, g, d, directions, there)
+                ab = multiply(a, _factor(own, weight, message, 1, g, d, directions, there))
+                abc = multiply(ab, _factor(own, weight, message, 2, g, d, directions, there))
+            store(out, to, LANES, ab)
+            store(out, to + 8 * LANES, LANES, abc)
+
+
+@no_type_check
+@inlined
+def _products_to_harmonics(product, p, near, even, odd, half):
+    """Rows (harmonic, channel, product) of component p."""
+    for g in range(GROUP):
+        to_harmonics(even, odd, half, 2, product, (g * 2 * half * 16 + p) * LANES, 8 * LANES, 16 * LANES,
+                     near, g * 2 * LANES, LANES, 4 * LANES)  # fmt: skip
 
 
 @no_type_check
 @separate
 def _add_products(weight, space, spaces, c, product, near, out, s, even, odd, width, half, components, harmonics):
-    """Add what channel c's products give to the features' update at place s."""
-    directions = 2 * half
+    """Add what the products of group c give to the features' update at place s."""
     for p in range(components):
-        to_harmonics(even, odd, half, 2, product, p * PAIR, 8 * PAIR, 16 * PAIR, near, 0, PAIR, 2 * PAIR)
+        _products_to_harmonics(product, p, near, even, odd, half)
         for h in range(harmonics):
-            at = _at(p, h, c, space, spaces, width) * 2
-            scatter(TWO, weight, at, width, near, h * 2 * PAIR, PAIR,
-                    out, (p * directions + h) * width * STRIDE + s, STRIDE)  # fmt: skip
+            at, row = _at(p, h, c, space, spaces, width) * 2, (p * 2 * half + h) * width * STRIDE + s
+            scatter(FOUR, weight, at, width, near, h * 4 * LANES, LANES, out, row, STRIDE)
 
 
 @no_type_check
 @compiled(__file__)
 def forward(scratch, features, functions, out, first_box, last_box, own_weight, message_weight, bond, out_weight,
-            gate, gate_back, bias, last, space, even, odd, present, shift, pitch, first, count, width, half,
+            gate, gate_back, bias, last, share, space, even, odd, present, shift, pitch, first, count, width, half,
             terms):  # fmt: skip
     """Features (box, row * STRIDE) after the layer, inside each box; their rims are left as they were.
 
@@ -193,22 +212,24 @@ def forward(scratch, features, functions, out, first_box, last_box, own_weight, 
     span = (n_basis - 1) * pitch + count
     inverse, at = _carve(scratch, 0, STRIDE)
     gates, at = _carve(scratch, at, width * STRIDE)
-    message, at = _carve(scratch, at, 24 * directions * STRIDE)
-    near, at = _carve(scratch, at, 3 * directions * PAIR)
-    own, at = _carve(scratch, at, 24 * directions * PAIR)
-    product, at = _carve(scratch, at, 16 * directions * PAIR)
-    weight, at = _carve(scratch, at, 3 * directions * PAIR)
+    message, at = _carve(scratch, at, GROUP * 24 * directions * STRIDE)
+    near, at = _carve(scratch, at, GROUP * 3 * directions * LANES)
+    own, at = _carve(scratch, at, GROUP * 24 * directions * LANES)
+    product, at = _carve(scratch, at, GROUP * 16 * directions * LANES)
+    weight, at = _carve(scratch, at, GROUP * 3 * directions * LANES)
     for box in range(first_box, last_box):
         x, f, y = features[box], functions[box], out[box]
-        _inverses(x, inverse, 8 * directions * width, places)
+        _inverses(x, inverse, 8 * directions * width, places, share)
         _gates(x, inverse, gate, bias, gates, width, first, span)
         fill(y, 0, components * harmonics * width, first, span)
-        for c in range(width):
-            for s in range(0, places, PAIR):
-                _factors(message_weight, space, spaces, c, x, inverse, s, near, message, s, STRIDE, even, odd, width, half)
+        for c in range(width // GROUP):
+            for s in range(0, places, LANES):
+                _factors(
+                    message_weight, space, spaces, c, x, inverse, s, near, message, s, STRIDE, even, odd, width, half
+                )
             for b in range(n_basis):
-                for s in range(b * pitch + first, b * pitch + first + count, PAIR):
-                    _factors(own_weight, space, spaces, c, x, inverse, s, near, own, 0, PAIR, even, odd, width, half)
+                for s in range(b * pitch + first, b * pitch + first + count, LANES):
+                    _factors(own_weight, space, spaces, c, x, inverse, s, near, own, 0, LANES, even, odd, width, half)
                     _weights(bond, c, f, s, weight, terms, directions)
                     if last:
                         _traces(own, message, weight, product, directions, present[b], shift[b], s)
@@ -226,38 +247,39 @@ def forward(scratch, features, functions, out, first_box, last_box, own_weight, 
 @no_type_check
 @separate
 def _slopes_of_products(weight, space, spaces, c, update, near, out, s, even, odd, width, half, components, harmonics):
-    """Slopes in channel c's products, rows (direction, product, component), from those in the features' update."""
+    """Slopes in the products of group c, rows (channel, direction, product, component), from those in the update."""
     directions, nothing = 2 * half, constant(out, 0)
-    for at in range(harmonics * 2 * PAIR, directions * 2 * PAIR, LANES):
+    for at in range(harmonics * 4 * LANES, directions * 4 * LANES, LANES):
         put(near, at, nothing)
     for p in range(components):
         for h in range(harmonics):
-            at = _at(p, h, c, space, spaces, width) * 2
-            gather(TWO, weight, at, width, update, (p * directions + h) * width * STRIDE + s, STRIDE,
-                   near, h * 2 * PAIR, PAIR)  # fmt: skip
-        to_directions(even, odd, half, 2, near, 0, PAIR, 2 * PAIR, out, p * PAIR, 8 * PAIR, 16 * PAIR)
+            at, row = _at(p, h, c, space, spaces, width) * 2, (p * directions + h) * width * STRIDE + s
+            put_rows(near, h * 4 * LANES, LANES, gathered(FOUR, weight, at, width, update, row, STRIDE))
+        for g in range(GROUP):
+            to_directions(even, odd, half, 2, near, g * 2 * LANES, LANES, 4 * LANES,
+                          out, (g * directions * 16 + p) * LANES, 8 * LANES, 16 * LANES)  # fmt: skip
 
 
 @no_type_check
 @inlined
-def _slopes_of_factor(slope, f, to_own, to_weight, to_message, weight, message, d, v, there):
+def _slopes_of_factor(slope, f, to_own, to_weight, to_message, weight, message, g, d, directions, there):
     """Slopes in the parts of one factor; that in the message is added where the message came from."""
-    at = d * 3 + f
+    at, of_weight = (g * directions + d) * 3 + f, (d * 6 + g * 3 + f) * LANES
     far = at * 8 * STRIDE + there
-    store(to_own, at * 8 * PAIR + v, PAIR, slope)
-    put(to_weight, at * PAIR + v, inner(slope, load(message, far)))
-    store(to_message, far, STRIDE, add_multiples(load(to_message, far), slope, get(weight, at * PAIR + v)))
+    store(to_own, at * 8 * LANES, LANES, slope)
+    put(to_weight, of_weight, inner(slope, load(message, far)))
+    store(to_message, far, STRIDE, add_multiples(load(to_message, far), slope, get(weight, of_weight)))
 
 
 @no_type_check
 @inlined
-def _nothing_on(to_own, to_weight, d):
+def _nothing_on(to_own, to_weight, g, d, directions):
     """No slopes where there is no bond."""
     nothing = constant(to_own, 0)
-    for at in range(d * 24 * PAIR, (d + 1) * 24 * PAIR, LANES):
-        put(to_own, at, nothing)
-    for at in range(d * 3 * PAIR, (d + 1) * 3 * PAIR, LANES):
-        put(to_weight, at, nothing)
+    for at in range((g * directions + d) * 24, (g * directions + d + 1) * 24):
+        put(to_own, at * LANES, nothing)
+    for f in range(3):
+        put(to_weight, (d * 6 + g * 3 + f) * LANES, nothing)
 
 
 @no_type_check
@@ -265,78 +287,75 @@ def _nothing_on(to_own, to_weight, d):
 def _slopes_of_factors(own, message, weight, slope, to_own, to_weight, to_message, directions, present, shift, s):
     """Slopes in own factors, weights and messages; <G, A B> has the slopes G B^+ in A and A^+ G in B."""
     one = constant(slope, 1)
-    for d in range(directions):
-        if not present[d]:
-            _nothing_on(to_own, to_weight, d)
-            continue
-        for v in range(0, PAIR, LANES):
-            at, there = d * 16 * PAIR + v, s + v + shift[d]
-            a = _factor(own, weight, message, 0, d, v, there)
-            b = _factor(own, weight, message, 1, d, v, there)
-            of_abc = load(slope, at + 8 * PAIR, PAIR)
+    for g in range(GROUP):
+        for d in range(directions):
+            if not present[d]:
+                _nothing_on(to_own, to_weight, g, d, directions)
+                continue
+            at, there = (g * directions + d) * 16 * LANES, s + shift[d]
+            a = _factor(own, weight, message, 0, g, d, directions, there)
+            b = _factor(own, weight, message, 1, g, d, directions, there)
+            of_abc = load(slope, at + 8 * LANES, LANES)
             of_c = multiply(dagger(multiply(a, b)), of_abc)
-            _slopes_of_factor(of_c, 2, to_own, to_weight, to_message, weight, message, d, v, there)
-            c = _factor(own, weight, message, 2, d, v, there)
-            of_ab = add_multiples(multiply(of_abc, dagger(c)), load(slope, at, PAIR), one)
+            _slopes_of_factor(of_c, 2, to_own, to_weight, to_message, weight, message, g, d, directions, there)
+            c = _factor(own, weight, message, 2, g, d, directions, there)
+            of_ab = add_multiples(multiply(of_abc, dagger(c)), load(slope, at, LANES), one)
             of_a = multiply(of_ab, dagger(b))
-            _slopes_of_factor(of_a, 0, to_own, to_weight, to_message, weight, message, d, v, there)
+            _slopes_of_factor(of_a, 0, to_own, to_weight, to_message, weight, message, g, d, directions, there)
             of_b = multiply(dagger(a), of_ab)
-            _slopes_of_factor(of_b, 1, to_own, to_weight, to_message, weight, message, d, v, there)
+            _slopes_of_factor(of_b, 1, to_own, to_weight, to_message, weight, message, g, d, directions, there)
 
 
 @no_type_check
 @separate
 def _slopes_of_traces(own, message, weight, slope, to_own, to_weight, to_message, directions, present, shift, s):
-    """The same from slopes in the first components of the products alone, g and g': G = g and G' = g' times unity."""
-    for d in range(directions):
-        if not present[d]:
-            _nothing_on(to_own, to_weight, d)
-            continue
-        for v in range(0, PAIR, LANES):
-            at, there = d * 16 * PAIR + v, s + v + shift[d]
-            a = _factor(own, weight, message, 0, d, v, there)
-            b = _factor(own, weight, message, 1, d, v, there)
-            of_abc = get(slope, at + 8 * PAIR)
+    """The same from slopes g and g' in the first components of the products alone: G = g and G' = g' times unity."""
+    for g in range(GROUP):
+        for d in range(directions):
+            if not present[d]:
+                _nothing_on(to_own, to_weight, g, d, directions)
+                continue
+            at, there = (g * directions + d) * 16 * LANES, s + shift[d]
+            a = _factor(own, weight, message, 0, g, d, directions, there)
+            b = _factor(own, weight, message, 1, g, d, directions, there)
+            of_abc = get(slope, at + 8 * LANES)
             of_c = multiples(dagger(multiply(a, b)), of_abc)
-            _slopes_of_factor(of_c, 2, to_own, to_weight, to_message, weight, message, d, v, there)
-            c = multiples(dagger(_factor(own, weight, message, 2, d, v, there)), of_abc)
+            _slopes_of_factor(of_c, 2, to_own, to_weight, to_message, weight, message, g, d, directions, there)
+            c = multiples(dagger(_factor(own, weight, message, 2, g, d, directions, there)), of_abc)
             of_ab = (c[0] + get(slope, at), c[1], c[2], c[3], c[4], c[5], c[6], c[7])
             of_a = multiply(of_ab, dagger(b))
-            _slopes_of_factor(of_a, 0, to_own, to_weight, to_message, weight, message, d, v, there)
+            _slopes_of_factor(of_a, 0, to_own, to_weight, to_message, weight, message, g, d, directions, there)
             of_b = multiply(dagger(a), of_ab)
-            _slopes_of_factor(of_b, 1, to_own, to_weight, to_message, weight, message, d, v, there)
+            _slopes_of_factor(of_b, 1, to_own, to_weight, to_message, weight, message, g, d, directions, there)
 
 
 @no_type_check
 @separate
 def _slopes_of_map(weight, space, spaces, c, slope, of, step, near, to_normal, x, inverse, s, learn, sums, even, odd, width,
                    half):  # fmt: skip
-    """Slopes in the normalised features at place s, and in the weights, from those in channel c's factors."""
-    directions = 2 * half
-    here, next_ = get(inverse, s), get(inverse, s + LANES)
+    """Slopes in the normalised features at place s, and in the weights, from those in the factors of group c."""
+    directions, scale = 2 * half, get(inverse, s)
     for p in range(8):
-        to_harmonics(even, odd, half, 3, slope, of + p * step, 8 * step, 24 * step, near, 0, PAIR, 3 * PAIR)
+        for g in range(GROUP):
+            to_harmonics(even, odd, half, 3, slope, of + (g * directions * 24 + p) * step, 8 * step, 24 * step,
+                         near, g * 3 * LANES, LANES, 6 * LANES)  # fmt: skip
         for h in range(directions):
             at, row = _at(p, h, c, space, spaces, width) * 3, (p * directions + h) * width * STRIDE + s
-            scatter(THREE, weight, at, width, near, h * 3 * PAIR, PAIR, to_normal, row, STRIDE)
+            scatter(SIX, weight, at, width, near, h * 6 * LANES, LANES, to_normal, row, STRIDE)
             if learn:
-                first, second = get_pair(near, h * 3 * PAIR, PAIR, THREE)
-                put_pair(near, h * 3 * PAIR, PAIR, multiples(first, here), multiples(second, next_))
-                of_sums = _at(p, h, 0, space, spaces, 1) * width * 3
-                overlap(THREE, sums, of_sums, width, x, row, STRIDE, near, h * 3 * PAIR, PAIR)
+                values = multiples(get_rows(near, h * 6 * LANES, LANES, SIX), scale)
+                overlap(sums, (IRREP[p] * spaces + space[h]) * width * 6, width, x, row, STRIDE, values)
 
 
 @no_type_check
 @separate
-def _slopes_of_out(product, near, update, s, c, space, spaces, sums, even, odd, width, half, components, harmonics):
-    """Slopes in the weights by which channel c's products enter the update."""
-    directions = 2 * half
+def _slopes_of_out(product, near, update, s, space, spaces, sums, even, odd, width, half, components, harmonics):
+    """Slopes in the weights by which the products of one group enter the update."""
     for p in range(components):
-        to_harmonics(even, odd, half, 2, product, p * PAIR, 8 * PAIR, 16 * PAIR, near, 0, PAIR, 2 * PAIR)
+        _products_to_harmonics(product, p, near, even, odd, half)
         for h in range(harmonics):
-            of_sums = _at(p, h, 0, space, spaces, 1) * width * 2
-            overlap(TWO, sums, of_sums, width, update, (p * directions + h) * width * STRIDE + s, STRIDE,
-                    near, h * 2 * PAIR, PAIR)  # fmt: skip
+            row, values = (p * 2 * half + h) * width * STRIDE + s, get_rows(near, h * 4 * LANES, LANES, FOUR)
+            overlap(sums, (IRREP[p] * spaces + space[h]) * width * 4, width, update, row, STRIDE, values)
 
 
 @no_type_check
@@ -345,17 +364,17 @@ def _slopes_of_weights(bond, c, functions, s, to_weight, to_functions, learn, su
     """Slopes in the bond functions, added, and in what weighs them."""
     for d in range(directions):
         row = d * terms * STRIDE + s
-        scatter(THREE, bond, c * terms * 3, terms, to_weight, d * 3 * PAIR, PAIR, to_functions, row, STRIDE)
+        scatter(SIX, bond, c * terms * 6, terms, to_weight, d * 6 * LANES, LANES, to_functions, row, STRIDE)
         if learn:
-            overlap(THREE, sums, 0, terms, functions, row, STRIDE, to_weight, d * 3 * PAIR, PAIR)
+            overlap(sums, 0, terms, functions, row, STRIDE, get_rows(to_weight, d * 6 * LANES, LANES, SIX))
 
 
 @no_type_check
 @separate
-def _collect(sums, classes, each, target, c, width):
-    """Add what was summed lane by lane for channel c, (class, each), to target (class, channel, each)."""
+def _collect(sums, classes, each, target, c, groups):
+    """Add what was summed lane by lane for group c, (class, each), to target (class, group, each)."""
     for k in range(classes):
-        add_lanes(sums[k * each * LANES : (k + 1) * each * LANES], each, target, (k * width + c) * each)
+        add_lanes(sums[k * each * LANES : (k + 1) * each * LANES], each, target, (k * groups + c) * each)
 
 
 @no_type_check
@@ -373,8 +392,8 @@ def _slopes_of_gates(x, y, g, gates, update, to_gates, gate_back, inverse, to_x,
                 changed = changed + up * (get(y, row) - get(x, row))
             put(to_gates, c * STRIDE + s, changed * (one - half * open_))
     for c in range(width):
-        for s in range(first, first + span, PAIR):
-            gather(ONE, gate_back, c * width, width, to_gates, s, STRIDE, to_x, c * STRIDE + s, 0)
+        for s in range(first, first + span, LANES):
+            put(to_x, c * STRIDE + s, gathered(ONE, gate_back, c * width, width, to_gates, s, STRIDE)[0])
         if learn:
             of_bias = constant(x, 0)
             for s in range(c * STRIDE + first, c * STRIDE + first + span, LANES):
@@ -391,7 +410,7 @@ def _slopes_of_gates(x, y, g, gates, update, to_gates, gate_back, inverse, to_x,
 @no_type_check
 @compiled(__file__)
 def backward(scratch, features, functions, result, slope, to_normal, to_functions, first_box, last_box,
-             own_weight, message_weight, bond, out_weight, gate, gate_back, bias, last, learn,
+             own_weight, message_weight, bond, out_weight, gate, gate_back, bias, last, share, learn,
              to_own_weight, to_message_weight, to_bond, to_out_weight, to_gate, to_gate_back, to_bias,
              space, even, odd, present, shift, pitch, first, count, width, half, terms):  # fmt: skip
     """Slopes in the normalised features (rims included), the bond functions and, with ``learn``, the weights.
@@ -409,46 +428,48 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
     update, at = _carve(scratch, at, 8 * directions * width * STRIDE)
     gates, at = _carve(scratch, at, width * STRIDE)
     to_gates, at = _carve(scratch, at, width * STRIDE)
-    message, at = _carve(scratch, at, 24 * directions * STRIDE)
-    to_message, at = _carve(scratch, at, 24 * directions * STRIDE)
-    near, at = _carve(scratch, at, 3 * directions * PAIR)
-    own, at = _carve(scratch, at, 24 * directions * PAIR)
-    to_own, at = _carve(scratch, at, 24 * directions * PAIR)
-    product, at = _carve(scratch, at, 16 * directions * PAIR)
-    weight, at = _carve(scratch, at, 3 * directions * PAIR)
-    to_weight, at = _carve(scratch, at, 3 * directions * PAIR)
-    own_sums, at = _carve(scratch, at, classes * width * 3 * LANES)
-    message_sums, at = _carve(scratch, at, classes * width * 3 * LANES)
-    out_sums, at = _carve(scratch, at, classes * width * 2 * LANES)
-    bond_sums, at = _carve(scratch, at, terms * 3 * LANES)
+    message, at = _carve(scratch, at, GROUP * 24 * directions * STRIDE)
+    to_message, at = _carve(scratch, at, GROUP * 24 * directions * STRIDE)
+    near, at = _carve(scratch, at, GROUP * 3 * directions * LANES)
+    own, at = _carve(scratch, at, GROUP * 24 * directions * LANES)
+    to_own, at = _carve(scratch, at, GROUP * 24 * directions * LANES)
+    product, at = _carve(scratch, at, GROUP * 16 * directions * LANES)
+    weight, at = _carve(scratch, at, GROUP * 3 * directions * LANES)
+    to_weight, at = _carve(scratch, at, GROUP * 3 * directions * LANES)
+    own_sums, at = _carve(scratch, at, classes * width * 6 * LANES)
+    message_sums, at = _carve(scratch, at, classes * width * 6 * LANES)
+    out_sums, at = _carve(scratch, at, classes * width * 4 * LANES)
+    bond_sums, at = _carve(scratch, at, terms * 6 * LANES)
     for box in range(first_box, last_box):
         x, f, y, g, to_x, to_f = (
             features[box], functions[box], result[box], slope[box], to_normal[box], to_functions[box],
         )  # fmt: skip
-        _inverses(x, inverse, 8 * directions * width, places)
+        _inverses(x, inverse, 8 * directions * width, places, share)
         _gates(x, inverse, gate, bias, gates, width, first, span)
         fill(to_x, 0, 8 * directions * width, 0, places)
         _slopes_of_gates(x, y, g, gates, update, to_gates, gate_back, inverse, to_x, learn, to_gate, to_bias, width,
                          components * harmonics * width, first, span)  # fmt: skip
-        for c in range(width):
+        for c in range(width // GROUP):
             if learn:
                 own_sums[:] = 0
                 message_sums[:] = 0
                 out_sums[:] = 0
                 bond_sums[:] = 0
-            for s in range(0, places, PAIR):
-                _factors(message_weight, space, spaces, c, x, inverse, s, near, message, s, STRIDE, even, odd, width, half)
-            fill(to_message, 0, 24 * directions, 0, places)
+            for s in range(0, places, LANES):
+                _factors(
+                    message_weight, space, spaces, c, x, inverse, s, near, message, s, STRIDE, even, odd, width, half
+                )
+            fill(to_message, 0, GROUP * 24 * directions, 0, places)
             for b in range(n_basis):
-                for s in range(b * pitch + first, b * pitch + first + count, PAIR):
-                    _factors(own_weight, space, spaces, c, x, inverse, s, near, own, 0, PAIR, even, odd, width, half)
+                for s in range(b * pitch + first, b * pitch + first + count, LANES):
+                    _factors(own_weight, space, spaces, c, x, inverse, s, near, own, 0, LANES, even, odd, width, half)
                     _weights(bond, c, f, s, weight, terms, directions)
                     if learn:
                         if last:
                             _traces(own, message, weight, product, directions, present[b], shift[b], s)
                         else:
                             _products(own, message, weight, product, directions, present[b], shift[b], s)
-                        _slopes_of_out(product, near, update, s, c, space, spaces, out_sums, even, odd, width, half,
+                        _slopes_of_out(product, near, update, s, space, spaces, out_sums, even, odd, width, half,
                                        components, harmonics)  # fmt: skip
                     _slopes_of_products(out_weight, space, spaces, c, update, near, product, s, even, odd, width, half,
                                         components, harmonics)  # fmt: skip
@@ -459,25 +480,25 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
                         _slopes_of_factors(own, message, weight, product, to_own, to_weight, to_message, directions,
                                            present[b], shift[b], s)  # fmt: skip
                     _slopes_of_weights(bond, c, f, s, to_weight, to_f, learn, bond_sums, terms, directions)
-                    _slopes_of_map(own_weight, space, spaces, c, to_own, 0, PAIR, near, to_x, x, inverse, s, learn,
+                    _slopes_of_map(own_weight, space, spaces, c, to_own, 0, LANES, near, to_x, x, inverse, s, learn,
                                    own_sums, even, odd, width, half)  # fmt: skip
-            for s in range(0, places, PAIR):
+            for s in range(0, places, LANES):
                 _slopes_of_map(message_weight, space, spaces, c, to_message, s, STRIDE, near, to_x, x, inverse, s, learn,
                                message_sums, even, odd, width, half)  # fmt: skip
             if learn:
-                _collect(own_sums, classes, width * 3, to_own_weight, c, width)
-                _collect(message_sums, classes, width * 3, to_message_weight, c, width)
-                _collect(out_sums, classes, width * 2, to_out_weight, c, width)
-                _collect(bond_sums, 1, terms * 3, to_bond, c, width)
+                _collect(own_sums, classes, width * 6, to_own_weight, c, width // GROUP)
+                _collect(message_sums, classes, width * 6, to_message_weight, c, width // GROUP)
+                _collect(out_sums, classes, width * 4, to_out_weight, c, width // GROUP)
+                _collect(bond_sums, 1, terms * 6, to_bond, c, width // GROUP)
 
 
 @no_type_check
 @compiled(__file__)
-def finish(scratch, features, to_normal, slope, inside, first_box, last_box, rows, places):
+def finish(scratch, features, to_normal, slope, inside, first_box, last_box, rows, places, share):
     """Add to ``slope``, inside each box, what reaches the features through their normalised values."""
     square, at = _carve(scratch, 0, STRIDE)
     along, at = _carve(scratch, at, STRIDE)
-    one, share, floor = constant(features, 1), constant(features, 1 / rows), constant(features, FLOOR)
+    one, share, floor = constant(features, 1), constant(features, share), constant(features, FLOOR)
     for box in range(first_box, last_box):
         x, to_x, g, own = features[box], to_normal[box], slope[box], inside[box]
         for s in range(0, places, LANES):

@@ -1,8 +1,8 @@
 """Loops over the places of a box: weighted sums of rows, lattice harmonics, products of spin matrices.
 
-Functions take flat arrays, and where in them rows start and how far apart they are. They work on :data:`PAIR` places at
-once, two vectors that take the same weights. Nothing is compiled for one size of network alone: what runs over channels is
-a loop, what runs over factors, products or directions a tuple of vectors.
+Functions take flat arrays, and where in them rows start and how far apart they are. They work on one vector of places.
+Nothing is compiled for one size of network alone: what runs over channels is a loop, what runs over factors, products or
+directions a tuple of vectors.
 """
 
 # mypy: ignore-errors
@@ -20,7 +20,6 @@ from sdgnn.nn.compiled import boxes, vectors
 from sdgnn.nn.compiled.boxes import STRIDE
 from sdgnn.nn.compiled.vectors import (
     LANES,
-    PAIR,
     add_multiples,
     get,
     get_rows,
@@ -34,7 +33,7 @@ from sdgnn.nn.compiled.vectors import (
 )
 from sdgnn.nn.spin_matrices import product
 
-ONE, TWO, THREE, FOUR, EIGHT, NINE = (tuple([0] * count) for count in (1, 2, 3, 4, 8, 9))
+ONE, TWO, THREE, FOUR, SIX, EIGHT, NINE = (tuple([0] * count) for count in (1, 2, 3, 4, 6, 8, 9))
 """Numbers that the compiler is to know: it knows the length of a tuple."""
 
 inlined = numba.njit(fastmath=True, error_model="numpy", forceinline=True)
@@ -100,58 +99,30 @@ def fill(x, row, rows, start, count):
 @no_type_check
 @inlined
 def gathered(outs, weight, at, terms, x, start, step):
-    """out_o = sum_k weight_ko x_k for both vectors, weights (k, o) in order from ``at``; as many as ``outs`` is long."""
-    first = second = repeated(constant(x, 0), outs)
+    """out_o = sum_k weight_ko x_k, weights (k, o) in order from ``at``; as many as the tuple ``outs`` is long."""
+    sums = repeated(constant(x, 0), outs)
     for k in range(terms):
-        weights, row = splats(weight, at + k * len(outs), outs), start + k * step
-        first = add_multiples(first, weights, get(x, row))
-        second = add_multiples(second, weights, get(x, row + LANES))
-    return first, second
-
-
-@no_type_check
-@inlined
-def get_pair(x, at, apart, like):
-    """Rows ``apart`` as two tuples of vectors, as long as ``like``."""
-    return get_rows(x, at, apart, like), get_rows(x, at + LANES, apart, like)
-
-
-@no_type_check
-@inlined
-def put_pair(out, to, apart, first, second):
-    """Write two tuples into rows ``apart``."""
-    put_rows(out, to, apart, first)
-    put_rows(out, to + LANES, apart, second)
-
-
-@no_type_check
-@inlined
-def gather(outs, weight, at, terms, x, start, step, out, to, apart):
-    """Write them into rows ``apart``."""
-    first, second = gathered(outs, weight, at, terms, x, start, step)
-    put_pair(out, to, apart, first, second)
+        sums = add_multiples(sums, splats(weight, at + k * len(outs), outs), get(x, start + k * step))
+    return sums
 
 
 @no_type_check
 @inlined
 def scatter(terms, weight, at, outs, x, start, apart, out, to, step):
     """out_o += sum_k weight_ok x_k, the transpose, weights (o, k) in order; as many rows x_k as ``terms`` is long."""
-    first, second = get_pair(x, start, apart, terms)
+    values = get_rows(x, start, apart, terms)
     for o in range(outs):
-        weights, row = splats(weight, at + o * len(terms), terms), to + o * step
-        put(out, row, get(out, row) + inner(weights, first))
-        put(out, row + LANES, get(out, row + LANES) + inner(weights, second))
+        row = to + o * step
+        put(out, row, get(out, row) + inner(splats(weight, at + o * len(terms), terms), values))
 
 
 @no_type_check
 @inlined
-def overlap(terms, sums, at, outs, x, start, step, y, from_, apart):
+def overlap(sums, at, outs, x, start, step, values):
     """sums_ok += x_o y_k, the slopes in the weights of both, lane by lane in vectors (o, k) in order."""
-    first, second = get_pair(y, from_, apart, terms)
     for o in range(outs):
-        to, row = (at + o * len(terms)) * LANES, start + o * step
-        found = add_multiples(get_rows(sums, to, LANES, terms), first, get(x, row))
-        put_rows(sums, to, LANES, add_multiples(found, second, get(x, row + LANES)))
+        to = (at + o * len(values)) * LANES
+        put_rows(sums, to, LANES, add_multiples(get_rows(sums, to, LANES, values), values, get(x, start + o * step)))
 
 
 @no_type_check
@@ -196,17 +167,15 @@ def _turn(even, odd, half, square, back, rows, x, start, row, apart, out, to, ou
     if back:
         evens, odds = _transposed(evens), _transposed(odds)
     for r in range(rows):
-        for v in range(0, PAIR, LANES):
-            at = start + r * row + v
-            first, second = get_rows(x, at, apart, half), get_rows(x, at + len(half) * apart, apart, half)
-            if back:
-                first, second = _sum_and_difference(first, second, unit)
-            first, second = _apply(evens, first), _apply(odds, second)
-            if not back:
-                first, second = _sum_and_difference(first, second, unit)
-            at = to + r * out_row + v
-            put_rows(out, at, out_apart, first)
-            put_rows(out, at + len(half) * out_apart, out_apart, second)
+        at, other = start + r * row, len(half) * apart
+        first, second = get_rows(x, at, apart, half), get_rows(x, at + other, apart, half)
+        if back:
+            first, second = _sum_and_difference(first, second, unit)
+        first, second = _apply(evens, first), _apply(odds, second)
+        if not back:
+            first, second = _sum_and_difference(first, second, unit)
+        put_rows(out, to + r * out_row, out_apart, first)
+        put_rows(out, to + r * out_row + len(half) * out_apart, out_apart, second)
 
 
 def _turning(back):

@@ -18,9 +18,6 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 LANES = 16
 """Numbers in a vector: a cache line in float32, two in float64."""
 
-PAIR = 2 * LANES
-"""Numbers in two vectors."""
-
 FAST = ("fast",)
 """Sums may be reordered and a product joined with the sum it goes into."""
 
