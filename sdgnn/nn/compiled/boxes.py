@@ -92,8 +92,8 @@ class Boxes:
     first: int
     """Place of the first cell inside the rim, a multiple of :data:`LANES`."""
     count: int
-    """Places from there to the last cell inside, rounded up to whole :data:`LANES`; from all of them neighbours lie within
-    the sublattice's places."""
+    """Places from there to the last cell inside, rounded up to whole :data:`LANES`; from all of them neighbours lie
+    within the sublattice's places."""
     shift: Int[np.ndarray, "sublattice direction"]
     """From a site's place to that of its neighbour."""
     site: Int[np.ndarray, "box stride"]

@@ -189,4 +189,5 @@ def backward(scratch, spins, functions, slope, to_functions, to_spins, first_box
                     for p in range(3):
                         at = p * STRIDE + there
                         put(to_x, at,
-                            get(to_x, at) + get(to_ends, ends + (3 + p) * LANES) + along_bond * here_spin[p])  # fmt: skip
+                            get(to_x, at) + get(to_ends, ends + (3 + p) * LANES)
+                            + along_bond * here_spin[p])  # fmt: skip

@@ -65,7 +65,7 @@ class Boxed:
 
     @cached_property
     def idle(self) -> dict[int, list[np.ndarray]]:
-        """Arrays that no call holds, by their number of rows: fresh memory costs more time than what is written to it."""
+        """Arrays that no call holds, by their number of rows: fresh memory costs more time than writing to it."""
         return {}
 
     def borrow(self, rows: int) -> np.ndarray:
@@ -261,12 +261,7 @@ class _Rounds(torch.autograd.Function):
                 layer.scratch_rows(channels, boxed.n_directions),
             )  # fmt: skip
             boxed.each(lambda _, a, b: rows.add_rims(to_normal, *boxes.rims, a, b))
-            boxed.each(
-                lambda scratch, a, b, k=k: layer.finish(
-                    scratch, features[k], to_normal, slope, inside, a, b, width, places, share
-                ),
-                2,
-            )
+            boxed.each(partial(_finish, features[k], to_normal, slope, inside, (width, places, share)), 2)
         learnt(
             lambda scratch, a, b, found: ends.backward(
                 scratch, spins_at, functions, slope, to_functions, to_spins, a, b, arrays[0], smoothing, learn, found,
@@ -289,6 +284,12 @@ def _forward(given: Any, functions: Any, made: Any, weights: Any, rest: Any, scr
     from sdgnn.nn.compiled import layer
 
     layer.forward(scratch, given, functions, made, a, b, *weights, *rest)
+
+
+def _finish(given: Any, to_normal: Any, slope: Any, inside: Any, rest: Any, scratch: Any, a: int, b: int) -> None:
+    from sdgnn.nn.compiled import layer
+
+    layer.finish(scratch, given, to_normal, slope, inside, a, b, *rest)
 
 
 def _array(weight: Tensor, dtype: np.dtype[Any]) -> np.ndarray:

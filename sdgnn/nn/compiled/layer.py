@@ -1,9 +1,9 @@
 """One round of messages in one box, and the slopes in everything that goes into it.
 
 The equations are those of :class:`sdgnn.nn.layers.Interaction`; tests hold both equal. Features are rows (component,
-harmonic, channel). Products are diagonal in channels, so :data:`GROUP` channels at a time go through their three factors on
-every bond, in rows (channel, direction, factor, component): messages at all places of the box, then everything else for
-one vector of places at a time, whose rows stay in the fastest cache.
+harmonic, channel). Products are diagonal in channels, so :data:`GROUP` channels at a time go through their three
+factors on every bond, in rows (channel, direction, factor, component): messages at all places of the box, then
+everything else for one vector of places at a time, whose rows stay in the fastest cache.
 """
 
 # mypy: ignore-errors
@@ -74,8 +74,8 @@ def scratch_rows(width: int, directions: int) -> int:
 @no_type_check
 @separate
 def _inverses(x, out, rows, places, share):
-    """1 over the root mean square of the features at each place, by which they are multiplied; ``share`` is 1 over their
-    number, without those that fill up the last group of channels."""
+    """1 over the root mean square of the features at each place, by which they are multiplied; ``share`` is 1 over
+    their number, without those that fill up the last group of channels."""
     one, share, floor = constant(x, 1), constant(x, share), constant(x, FLOOR)
     for s in range(0, places, LANES):
         squares = constant(x, 0)
@@ -101,15 +101,15 @@ def _gates(x, inverse, gate, bias, out, width, first, count):
 @no_type_check
 @inlined
 def _at(p, h, c, space, spaces, width):
-    """Where the map between harmonic h, component p of all channels and those of group c starts, in units of a channel's
-    factors or products."""
+    """Where the map between harmonic h, component p of all channels and those of group c starts, in units of a
+    channel's factors or products."""
     return ((IRREP[p] * spaces + space[h]) * (width // GROUP) + c) * width * GROUP
 
 
 @no_type_check
 @separate
 def _factors(weight, space, spaces, c, x, inverse, s, near, out, to, step, even, odd, width, half):
-    """Rows (channel, direction, factor, component), ``step`` apart, of group c from the normalised features at place s."""
+    """Rows (channel, direction, factor, component), ``step`` apart, of group c from normalised features at place s."""
     directions, scale = 2 * half, get(inverse, s)
     for p in range(8):
         for h in range(directions):
@@ -331,8 +331,8 @@ def _slopes_of_traces(own, message, weight, slope, to_own, to_weight, to_message
 
 @no_type_check
 @separate
-def _slopes_of_map(weight, space, spaces, c, slope, of, step, near, to_normal, x, inverse, s, learn, sums, even, odd, width,
-                   half):  # fmt: skip
+def _slopes_of_map(weight, space, spaces, c, slope, of, step, near, to_normal, x, inverse, s, learn, sums, even, odd,
+                   width, half):  # fmt: skip
     """Slopes in the normalised features at place s, and in the weights, from those in the factors of group c."""
     directions, scale = 2 * half, get(inverse, s)
     for p in range(8):
@@ -415,8 +415,9 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
              space, even, odd, present, shift, pitch, first, count, width, half, terms):  # fmt: skip
     """Slopes in the normalised features (rims included), the bond functions and, with ``learn``, the weights.
 
-    After the ``last`` layer there are slopes in the time-even scalars without direction alone. ``result`` are the features after the layer, ``slope`` the slopes in them, nothing outside each box. Slopes in
-    functions and weights are added to what is there.
+    ``result`` are the features after the layer, ``slope`` the slopes in them, nothing outside each box; after the
+    ``last`` layer in the time-even scalars without direction alone. Slopes in functions and weights are added to what
+    is there.
     """
     directions, n_basis = 2 * half, len(present)
     classes = own_weight.size // (3 * width * width)
@@ -483,8 +484,8 @@ def backward(scratch, features, functions, result, slope, to_normal, to_function
                     _slopes_of_map(own_weight, space, spaces, c, to_own, 0, LANES, near, to_x, x, inverse, s, learn,
                                    own_sums, even, odd, width, half)  # fmt: skip
             for s in range(0, places, LANES):
-                _slopes_of_map(message_weight, space, spaces, c, to_message, s, STRIDE, near, to_x, x, inverse, s, learn,
-                               message_sums, even, odd, width, half)  # fmt: skip
+                _slopes_of_map(message_weight, space, spaces, c, to_message, s, STRIDE, near, to_x, x, inverse, s,
+                               learn, message_sums, even, odd, width, half)  # fmt: skip
             if learn:
                 _collect(own_sums, classes, width * 6, to_own_weight, c, width // GROUP)
                 _collect(message_sums, classes, width * 6, to_message_weight, c, width // GROUP)

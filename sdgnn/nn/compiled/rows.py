@@ -1,8 +1,8 @@
 """Loops over the places of a box: weighted sums of rows, lattice harmonics, products of spin matrices.
 
 Functions take flat arrays, and where in them rows start and how far apart they are. They work on one vector of places.
-Nothing is compiled for one size of network alone: what runs over channels is a loop, what runs over factors, products or
-directions a tuple of vectors.
+Nothing is compiled for one size of network alone: what runs over channels is a loop, what runs over factors, products
+or directions a tuple of vectors.
 """
 
 # mypy: ignore-errors
@@ -193,7 +193,7 @@ def _turning(back):
 
 
 to_directions = _turning(back=False)
-"""Turns ``rows`` rows, ``row`` apart, for each lattice harmonic, ``apart`` and even ones first, into those of directions."""
+"""Turns ``rows`` rows, ``row`` apart, of every lattice harmonic, even ones first, into rows of directions."""
 to_harmonics = _turning(back=True)
 """The transpose, which is the inverse."""
 
