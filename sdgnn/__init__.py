@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sdgnn import fields, spins
-    from sdgnn.dynamics import Guard, Heun, ImplicitMidpoint, Observer, SemiImplicitB, simulate, suggest_dt
+    from sdgnn.dynamics import (
+        DepondtMertens,
+        DormandPrince,
+        Guard,
+        Heun,
+        ImplicitMidpoint,
+        Observer,
+        SemiImplicitB,
+        simulate,
+        suggest_dt,
+    )
     from sdgnn.electrons import ExactField, KPMField
     from sdgnn.hamiltonian import SDModel
     from sdgnn.hopping import BondDisorder, ExponentialHopping
@@ -16,6 +26,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BondDisorder",
+    "DepondtMertens",
+    "DormandPrince",
     "ExactField",
     "ExponentialHopping",
     "Guard",
@@ -35,6 +47,8 @@ __all__ = [
 
 _HOMES = {
     "BondDisorder": "sdgnn.hopping",
+    "DepondtMertens": "sdgnn.dynamics",
+    "DormandPrince": "sdgnn.dynamics",
     "ExactField": "sdgnn.electrons",
     "ExponentialHopping": "sdgnn.hopping",
     "Guard": "sdgnn.dynamics",

@@ -181,6 +181,29 @@ def test_a_resumed_simulation_is_the_uninterrupted_one(folder: Path) -> None:
     assert whole.identical(part)
 
 
+def test_a_too_large_step_is_said_once(folder: Path) -> None:
+    """And the run goes on; the step that is used without dt is none."""
+    rough = ["simulate", "quench.yaml", "integrator.damping=0.0", "integrator.kT=0.0", "steps=130"]
+    result = sdgnn(*rough, "integrator.dt=0.5", "output=rough")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("warning: dt = 0.5 is too large at step 0") == 1
+    assert "suggest_dt" in result.stderr and ".py" not in result.stderr
+    assert "warning" not in sdgnn(*rough, "integrator.dt=null", "output=fine").stderr
+
+
+def test_simulate_without_bath_in_adaptive_steps(folder: Path) -> None:
+    """With the spins' own temperature observed, which falls while the spins relax."""
+    adaptive = ["integrator.scheme=dormand-prince", "integrator.dt=0.5", "observe.spin_temperature=20"]
+    result = sdgnn("simulate", "quench.yaml", *adaptive)
+    assert result.exit_code == 2 and "allowed: kT = 0" in result.stderr
+    result = sdgnn("simulate", "quench.yaml", *adaptive, "integrator.kT=0.0", "integrator.tolerance=1e-4")
+    assert result.exit_code == 0, result.output
+    measured = open_trajectory(folder / "quench")["spin_temperature"].values
+    assert measured.shape == (4, 2) and (measured[-1] < 0.1).all() and (measured[-1] > 0).all()
+    result = sdgnn("simulate", "quench.yaml", "integrator.tolerance=1e-4", "output=other")
+    assert result.exit_code == 2 and "tolerance of scheme heun" in result.stderr
+
+
 def test_keys_are_documented() -> None:
     result = sdgnn("simulate", "--keys")
     assert result.exit_code == 0

@@ -16,6 +16,7 @@ from sdgnn.analysis.structure_factor import require_crystal, structure_factor
 from sdgnn.dynamics import observers
 from sdgnn.dynamics.observers import Observer
 from sdgnn.errors import UserError
+from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 
 Spins = Float[Tensor, "replica site 3"]
@@ -63,7 +64,10 @@ BASIC: dict[str, Callable[[int], Observer]] = {
 """Observers that need no lattice, by name."""
 
 NAMES = (*BASIC, *MEASURES)
-"""Every name that :func:`observer` knows."""
+"""Every name that :func:`observer` knows for a lattice alone."""
+
+RUN: dict[str, Callable[[Field, int], Observer]] = {"spin_temperature": observers.spin_temperature}
+"""Observers that need the field of the run, by name."""
 
 TRIANGLES = frozenset(
     {
@@ -91,14 +95,15 @@ def available(lattice: Lattice) -> tuple[str, ...]:
     )
 
 
-def observer(name: str, lattice: Lattice, every: int = 10) -> Observer:
-    """The observer ``name`` of states on ``lattice``, measuring every ``every`` steps.
+def observer(name: str, lattice: Lattice, every: int = 10, field: Field | None = None) -> Observer:
+    """The observer ``name`` of states on ``lattice``, measuring every ``every`` steps, in a run of ``field``.
 
     ============================== =============== ==============================================================
     name                           dims            what
     ============================== =============== ==============================================================
     spins, energy, magnetization                   see :mod:`sdgnn.dynamics.observers`
     torque_error                   site            predicted by a committee, see there too
+    spin_temperature                               needs ``field``, see there too
     chirality                                      mean scalar chirality
     absolute_chirality                             mean |chi| of the triangles
     chirality_map                  site            mean chi of the triangles around each site
@@ -110,13 +115,16 @@ def observer(name: str, lattice: Lattice, every: int = 10) -> Observer:
     structure_factor               wave_vector     S(q) at ``wave_vectors(lattice)``
     ============================== =============== ==============================================================
 
-    Raises UserError on an unknown name and on a lattice that does not allow it.
+    Raises UserError on an unknown name, on a lattice that does not allow it and without the field where it is needed.
     """
+    if name in RUN and field is not None:
+        return RUN[name](field, every)
     if name not in NAMES:
-        close = get_close_matches(name, NAMES, n=1)
+        known = (*NAMES, *RUN) if field is not None else NAMES
+        close = get_close_matches(name, known, n=1)
         raise UserError(
-            f"an observer named {name!r}",
-            allowed=", ".join(NAMES),
+            f"an observer named {name!r}" + (" without a field" if name in RUN else ""),
+            allowed=", ".join(known),
             fix=f"did you mean {close[0]!r}?" if close else "",
         )
     if name in BASIC:

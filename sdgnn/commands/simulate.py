@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from sdgnn.analysis.observers import observer
-from sdgnn.commands.console import say, timed
+from sdgnn.commands.console import say, timed, warnings_said
 from sdgnn.config.commands import QuenchConfig, SimulateConfig
 from sdgnn.config.runs import GuardConfig
 from sdgnn.dynamics import Guard, Integrator, Observer, Run, simulate
@@ -48,7 +48,7 @@ class Start:
     def of(cls, config: QuenchConfig, field: Field) -> Start:
         """What ``config`` describes, driven by ``field``. Raises UserError where the lattice does not allow it."""
         spins = config.initial.build(field.lattice, config.replicas, config.seed, config.dtype)
-        observers = tuple(observer(name, field.lattice, every) for name, every in config.observe.items())
+        observers = tuple(observer(name, field.lattice, every, field) for name, every in config.observe.items())
         return cls(field, spins, config.integrator.build(field, spins), observers)
 
 
@@ -56,7 +56,8 @@ def run_dynamics(
     config: QuenchConfig, start: Start, folder: Path, resume: bool = False, guard: Guard | None = None
 ) -> Run:
     """The run that ``config`` describes, with a progress bar."""
-    with timed(f"{config.steps} steps of {config.replicas} replica(s) by {start.integrator!r} in {start.field!r}"):
+    what = f"{config.steps} steps of {config.replicas} replica(s) by {start.integrator!r} in {start.field!r}"
+    with warnings_said(), timed(what):
         return simulate(
             start.field,
             start.spins,

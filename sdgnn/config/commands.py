@@ -9,7 +9,7 @@ import torch
 from pydantic import Field as Key
 from pydantic import field_validator, model_validator
 
-from sdgnn.analysis.observers import NAMES as OBSERVERS
+from sdgnn.analysis.observers import NAMES, RUN
 from sdgnn.config.base import Config, nearest
 from sdgnn.config.locality import LabelFloorConfig
 from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
@@ -17,6 +17,7 @@ from sdgnn.config.runs import GuardConfig, InitialConfig, IntegratorConfig
 from sdgnn.data import Protocol, protocol_from_dict
 from sdgnn.errors import UserError
 
+OBSERVERS = (*NAMES, *RUN)
 Seed = Annotated[int, Key(ge=0)]
 Precision = Literal["float32", "float64"]
 

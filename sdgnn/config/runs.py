@@ -35,6 +35,8 @@ SCHEMES = {
     "heun": dynamics.Heun,
     "implicit-midpoint": dynamics.ImplicitMidpoint,
     "semi-implicit-b": dynamics.SemiImplicitB,
+    "depondt-mertens": dynamics.DepondtMertens,
+    "dormand-prince": dynamics.DormandPrince,
 }
 
 LARGEST = 1024
@@ -72,10 +74,15 @@ class InitialConfig(Config):
 class IntegratorConfig(Config):
     """How the Landau-Lifshitz-Gilbert equation is integrated."""
 
-    scheme: Literal["heun", "implicit-midpoint", "semi-implicit-b"] = "heun"
-    """Heun's predictor-corrector, the implicit midpoint rule, or Mentink's semi-implicit scheme B."""
+    scheme: Literal["heun", "implicit-midpoint", "semi-implicit-b", "depondt-mertens", "dormand-prince"] = "heun"
+    """Heun's predictor-corrector, the implicit midpoint rule, Mentink's semi-implicit scheme B, the rotations of
+    Depondt and Mertens, or Dormand and Prince's adaptive steps (kT = 0)."""
     dt: Positive | None = None
-    """Time step in hbar / t; without it the one that suggest_dt finds for the first spins."""
+    """Time step in hbar / t; without it the one that suggest_dt finds for the first spins. Adaptive steps go from state
+    to state in substeps of their own."""
+    tolerance: Positive | None = None
+    """Largest error of a spin in one adaptive substep (radian), 1e-6 by default; or largest change of a spin in the
+    last iteration of the midpoint rule, 1e-11 by default."""
     damping: NotNegative | tuple[NotNegative, ...] = 0.1
     """Gilbert damping alpha; one number, or one per replica."""
     kT: NotNegative | tuple[NotNegative, ...] = 0.0
@@ -83,10 +90,19 @@ class IntegratorConfig(Config):
     form: Literal["gilbert", "landau-lifshitz"] = "gilbert"
     """gilbert divides by 1 + alpha^2, landau-lifshitz does not."""
 
+    @model_validator(mode="after")
+    def _tolerates(self) -> IntegratorConfig:
+        if self.tolerance is not None and self.scheme not in ("implicit-midpoint", "dormand-prince"):
+            raise UserError(
+                f"tolerance of scheme {self.scheme}", allowed="schemes implicit-midpoint and dormand-prince with it"
+            )
+        return self
+
     def build(self, field: Field, spins: Tensor) -> Integrator:
         """The integrator; where dt is not given, it is the one suggested for these spins."""
+        tolerance = {} if self.tolerance is None else {"tolerance": self.tolerance}
         integrator = SCHEMES[self.scheme](
-            dt=1.0 if self.dt is None else self.dt, damping=self.damping, kT=self.kT, form=self.form
+            dt=1.0 if self.dt is None else self.dt, damping=self.damping, kT=self.kT, form=self.form, **tolerance
         )
         return integrator if self.dt else integrator.with_dt(dynamics.suggest_dt(field, spins, integrator))
 

@@ -2,6 +2,8 @@
 
 from sdgnn.dynamics import observers
 from sdgnn.dynamics.checkpoint import load_checkpoint, save_checkpoint
+from sdgnn.dynamics.depondt_mertens import DepondtMertens
+from sdgnn.dynamics.dormand_prince import DormandPrince
 from sdgnn.dynamics.guard import Guard
 from sdgnn.dynamics.heun import Heun
 from sdgnn.dynamics.integrator import Integrator
@@ -14,6 +16,8 @@ from sdgnn.dynamics.step_size import suggest_dt
 from sdgnn.dynamics.trajectory import open_trajectory
 
 __all__ = [
+    "DepondtMertens",
+    "DormandPrince",
     "Guard",
     "Heun",
     "ImplicitMidpoint",

@@ -105,10 +105,15 @@ class Integrator(ABC):
         """Damping broadcast against spins: (1, 1, 1) or (replica, 1, 1)."""
         return _broadcast(self.damping, spins)
 
+    @property
+    def has_bath(self) -> bool:
+        """Whether any replica is at a temperature above 0."""
+        return any(self.kT) if isinstance(self.kT, tuple) else bool(self.kT)
+
     def thermal_field(self, state: State) -> Float[Tensor, "..."]:
         """h of the step that follows ``state``: constant during dt, normal with variance 2 D / dt; 0 without a bath."""
         spins = state.spins
-        if not any(self.kT) if isinstance(self.kT, tuple) else not self.kT:
+        if not self.has_bath:
             return spins.new_zeros(())
         alpha, kT = (_broadcast(values, spins).double() for values in (self.damping, self.kT))
         amplitude = (2 * noise_strength(alpha, kT, self.form) / self.dt).sqrt()

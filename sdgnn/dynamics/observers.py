@@ -9,9 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
+from sdgnn.dynamics import spin_temperature as temperatures
 from sdgnn.dynamics.state import State
 from sdgnn.errors import UserError
-from sdgnn.fields import FieldResult
+from sdgnn.fields import Field, FieldResult
 
 RESERVED = ("time", "step", "replica", "site", "component", "axis", "position", "damping", "kT")
 """Names of dimensions and coordinates, not free for observables."""
@@ -96,6 +97,18 @@ def torque_error(every: int = 10) -> Observer:
         return state.spins.new_full(state.spins.shape[:2], math.nan) if known is None else known
 
     return Observer("torque_error", measure, ("site",), every, units="t")
+
+
+def spin_temperature(field: Field, every: int = 10) -> Observer:
+    """k_B T (replica,) of the spins in a run of ``field``, in t: sum |S x H|^2 / (2 sum S . H) where E is linear in
+    every spin, with the curvature of E otherwise (:func:`sdgnn.dynamics.spin_temperature.spin_temperature`)."""
+    return Observer(
+        "spin_temperature",
+        lambda state, result: temperatures.spin_temperature(field, state, result),
+        (),
+        every,
+        units="t",
+    )
 
 
 def standard(every: int = 10) -> tuple[Observer, ...]:

@@ -30,6 +30,7 @@ class Heisenberg(Field):
             raise UserError("no couplings", allowed="one per neighbour shell, nearest first")
         bonds = lattice.bonds(len(self.couplings))
         self._sum = BondSum(bonds, np.array(self.couplings)[bonds.shell][:, None], lattice.n_sites)
+        self.linear = self._sum.is_mutual
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         field = torch.zeros_like(spins)
@@ -64,6 +65,7 @@ class DMI(Field):
         along[:, : lattice.dim] = bonds.vector / np.linalg.norm(bonds.vector, axis=1, keepdims=True)
         vectors = along if kind == "bloch" else np.cross([0.0, 0.0, 1.0], along)
         self._sum = BondSum(bonds, self.strength * vectors, lattice.n_sites)
+        self.linear = self._sum.is_mutual
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         field = torch.zeros_like(spins)
@@ -77,6 +79,8 @@ class DMI(Field):
 
 class Zeeman(Field):
     """E = - h . sum_i S_i, with the external field ``field`` = h (3 components, in units of t) at every site."""
+
+    linear = True
 
     def __init__(self, lattice: Lattice, field: Sequence[float]) -> None:
         self.lattice = lattice
@@ -125,6 +129,8 @@ class BondSum:
         site[bonds.source, place] = bonds.target
         weight[bonds.source, place] = weights
         self._site, self._weight = torch.from_numpy(site), torch.from_numpy(weight)
+        self.is_mutual = bool((bonds.source != bonds.target).all())
+        """Whether no site is bound to an image of itself."""
 
     def columns(self, spins: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """For each column: the neighbours' spins (replica, site, 3) and the weights (site, n)."""

@@ -37,6 +37,8 @@ class Field(ABC):
     """
 
     lattice: Lattice
+    linear: bool = False
+    """Whether E is linear in every single spin, so that H_i does not depend on S_i: exchange, external fields."""
 
     def __call__(self, spins: Tensor) -> FieldResult:
         return self.evaluate(check_spins(spins, self.lattice))
@@ -66,6 +68,7 @@ class Sum(Field):
             p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,))
         )
         self.lattice = first.lattice
+        self.linear = all(part.linear for part in self.parts)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         results = [part.evaluate(spins) for part in self.parts]
