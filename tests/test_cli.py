@@ -204,6 +204,38 @@ def test_simulate_without_bath_in_adaptive_steps(folder: Path) -> None:
     assert result.exit_code == 2 and "tolerance of scheme heun" in result.stderr
 
 
+def test_protocols_from_a_configuration(folder: Path) -> None:
+    """A quench of the bath and a pulsed field, resumed in the middle, then means in equilibrium."""
+    protocol = [
+        "integrator.kT={kind: quench, before: 0.5, after: [0.1, 0.2], at: 0.6}", "field.zeeman=[0, 0, 1]",
+        "field.zeeman_schedule={kind: pulse, peak: 2, centre: 0.6, width: 0.1}", "observe.bath_temperature=10",
+        "observe.external_field=10",
+    ]  # fmt: skip
+    assert sdgnn("simulate", "quench.yaml", *protocol, "output=whole").exit_code == 0
+    assert sdgnn("simulate", "quench.yaml", *protocol, "output=part", "steps=33").exit_code == 0
+    assert sdgnn("simulate", "quench.yaml", *protocol, "output=part", "--resume").exit_code == 0
+    whole = open_trajectory(folder / "whole")
+    assert whole.identical(open_trajectory(folder / "part"))
+    assert whole["bath_temperature"].values[-1].tolist() == [0.1, 0.2]
+    assert float(whole["external_field"][3, 0, 2]) == pytest.approx(2.0)
+    (folder / "analyze.yaml").write_text("trajectory: whole\noutput: analysis\ndiscard: 0.5\n")
+    result = sdgnn("analyze", "analyze.yaml")
+    assert result.exit_code == 0, result.output
+    assert "its error is a guess" in result.stderr
+    found = json.loads((folder / "analysis/analysis.json").read_text())["equilibrium"]
+    assert found["energy_mean"][0] == pytest.approx(float(whole["energy"][4:].mean()))
+    for words, wrong in (
+        ("zeeman_schedule without zeeman", "field.zeeman_schedule={kind: pulse, peak: 2, centre: 0.6, width: 0.1}"),
+        ("integrator.kT", "integrator.kT={kind: quench, before: 0.5, aftr: 0.1, at: 1}"),
+        ("dt = 0.02 of scheme monte-carlo", "integrator.scheme=monte-carlo"),
+    ):
+        result = sdgnn("simulate", "quench.yaml", wrong, "output=none")
+        assert result.exit_code == 2 and words in " ".join(result.stderr.split())
+    monte_carlo = ["integrator={scheme: monte-carlo, kT: 0.5, overrelaxation: 1}", "output=sampled"]
+    assert sdgnn("simulate", "quench.yaml", *monte_carlo).exit_code == 0
+    assert open_trajectory(folder / "sampled")["time"].values[-1] == 60
+
+
 def test_keys_are_documented() -> None:
     result = sdgnn("simulate", "--keys")
     assert result.exit_code == 0
@@ -218,6 +250,8 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
     named = {"labels": "generate", "larger": "generate", "test": "generate", "quench": "simulate"}.get(
         path.stem, path.stem
     )
+    if path.parent.name == "protocols":
+        named = "simulate"
     if path.parent.name == "benchmarks":
         named = f"benchmark {'electrons' if path.stem == 'electrons' else 'accuracy'}"
     CONFIG_OF[named].load(path)

@@ -48,8 +48,10 @@ class Start:
     def of(cls, config: QuenchConfig, field: Field) -> Start:
         """What ``config`` describes, driven by ``field``. Raises UserError where the lattice does not allow it."""
         spins = config.initial.build(field.lattice, config.replicas, config.seed, config.dtype)
-        observers = tuple(observer(name, field.lattice, every, field) for name, every in config.observe.items())
-        return cls(field, spins, config.integrator.build(field, spins), observers)
+        integrator = config.integrator.build(field, spins)
+        run = (field, integrator)
+        observers = tuple(observer(name, field.lattice, every, run) for name, every in config.observe.items())
+        return cls(field, spins, integrator, observers)
 
 
 def run_dynamics(

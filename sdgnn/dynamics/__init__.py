@@ -8,6 +8,7 @@ from sdgnn.dynamics.guard import Guard
 from sdgnn.dynamics.heun import Heun
 from sdgnn.dynamics.integrator import Integrator
 from sdgnn.dynamics.midpoint import ImplicitMidpoint
+from sdgnn.dynamics.monte_carlo import MonteCarlo
 from sdgnn.dynamics.observers import Observer
 from sdgnn.dynamics.run import Run, simulate
 from sdgnn.dynamics.semi_implicit_b import SemiImplicitB
@@ -22,6 +23,7 @@ __all__ = [
     "Heun",
     "ImplicitMidpoint",
     "Integrator",
+    "MonteCarlo",
     "Observer",
     "Run",
     "SemiImplicitB",

@@ -31,5 +31,5 @@ class DepondtMertens(Integrator):
         spins, alpha, noise = state.spins, self.alpha(state.spins), self.thermal_field(state)
         first = rotation(spins, self.total_field(field, spins, state, noise), alpha, self.form)
         guess = turned(spins, -self.dt * first)
-        second = rotation(guess, self.total_field(field, guess, state, noise), alpha, self.form)
+        second = rotation(guess, self.total_field(field, guess, state, noise, self.dt), alpha, self.form)
         return state.advanced(turned(spins, -self.dt / 2 * (first + second)), self.dt)

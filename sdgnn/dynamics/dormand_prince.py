@@ -15,6 +15,8 @@ from sdgnn.dynamics.state import State
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Field
 
+NODES = (1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0, 1.0)
+"""Times of the second to the seventh stage, as parts of a substep."""
 STAGES = (
     (1 / 5,),
     (3 / 40, 9 / 40),
@@ -79,9 +81,9 @@ class DormandPrince(Integrator):
         slope = self._slope(field, spins, state, alpha)
         for _ in range(self.substeps):
             guess, slopes = spins, [slope]
-            for weights in STAGES:
+            for node, weights in zip(NODES, STAGES, strict=True):
                 guess = unit(spins + _weighted(weights, slopes, length))
-                slopes.append(self._slope(field, guess, state, alpha))
+                slopes.append(self._slope(field, guess, state, alpha, self.dt - rest + node * length))
             difference = _weighted(ERROR, slopes, length)
             error = dot(difference, difference).sqrt().double().amax((1, 2))
             good = (error <= tolerance) & (rest > 0)
@@ -99,9 +101,9 @@ class DormandPrince(Integrator):
             f"is left (tolerance {tolerance:.1e}); shorten dt, or raise the tolerance above the field's rounding"
         )
 
-    def _slope(self, field: Field, spins: Tensor, state: State, alpha: Tensor) -> Tensor:
-        """dS/dt at a stage of the step that follows ``state``."""
-        return velocity(spins, self.total_field(field, spins, state, spins.new_zeros(())), alpha, self.form)
+    def _slope(self, field: Field, spins: Tensor, state: State, alpha: Tensor, after: float | Tensor = 0.0) -> Tensor:
+        """dS/dt at a stage of the step that follows ``state``, ``after`` its time."""
+        return velocity(spins, self.total_field(field, spins, state, spins.new_zeros(()), after), alpha, self.form)
 
 
 def _weighted(

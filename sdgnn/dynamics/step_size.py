@@ -11,10 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.dynamics.equation import dot, gyration, velocity
-from sdgnn.dynamics.integrator import Integrator
+from sdgnn.dynamics.integrator import Integrator, PerReplica
 from sdgnn.dynamics.state import State
 from sdgnn.errors import NumericalError, StepSizeWarning, UserError
 from sdgnn.fields import Field
+from sdgnn.schedules import Schedule
 
 LARGEST_ANGLE = 1.0
 """Angle |H| dt g sqrt(1 + alpha^2) that a step never exceeds: no scheme follows faster precession."""
@@ -42,7 +43,9 @@ def suggest_dt(
        motion by far. The error at this dt is therefore measured, as 4/3 of the distance between one step and two
        half steps, and dt corrected by the law (error per radian) ~ dt^2, but never beyond W dt = LARGEST_ANGLE.
     3. Bath. Noise makes spins diffuse with D = g alpha kT; second moments of a step's angles are right up to the
-       relative error D dt, so dt <= accuracy / D.
+       relative error D dt, so dt <= accuracy / D, with D of the highest kT.
+
+    Fields that depend on time are those of time 0.
 
     Raises UserError unless 0 < accuracy < 1, on bad spins, and when there is neither field nor bath.
     """
@@ -50,7 +53,8 @@ def suggest_dt(
         raise UserError(f"accuracy {accuracy}", allowed="between 0 and 1 (radian of error per radian turned)")
     state = integrator.init(field, spins).evaluated(field)
     fastest, turning = _speeds(field, state, integrator)
-    diffusion = _diffusion(integrator, state)
+    hottest = integrator.kT.highest if isinstance(integrator.kT, Schedule) else integrator.kT
+    diffusion = _diffusion(integrator, state, hottest)
     longest = accuracy / diffusion if diffusion > 0 else math.inf
     if fastest == 0:
         if diffusion == 0:
@@ -77,14 +81,14 @@ class StepWatch:
 
     def __init__(self, field: Field, integrator: Integrator, steps: int) -> None:
         self._field, self._integrator = field, integrator
-        self._looks = steps >= FIRST_LOOK
+        self._looks = steps >= FIRST_LOOK and integrator.keeps_time
 
     def __call__(self, state: State) -> State:
         """The state, its field evaluated where the watch has looked."""
         if not self._looks or (state.step and (state.step < FIRST_LOOK or state.step & (state.step - 1))):
             return state
         state, dt = state.evaluated(self._field), self._integrator.dt
-        spread = _diffusion(self._integrator, state) * dt
+        spread = _diffusion(self._integrator, state, self._integrator.temperature(state.time)) * dt
         turning = _speeds(self._field, state, self._integrator)[1]
         missed = 0.0
         if turning:
@@ -118,11 +122,11 @@ def _speeds(field: Field, state: State, integrator: Integrator) -> tuple[float, 
     return fastest, turning if turning >= 100 * torch.finfo(state.spins.dtype).eps * fastest else 0.0
 
 
-def _diffusion(integrator: Integrator, state: State) -> float:
+def _diffusion(integrator: Integrator, state: State, kT: PerReplica) -> float:
     """Largest D = g alpha kT of the replicas."""
     alpha = integrator.alpha(state.spins)
-    kT = state.spins.new_tensor(integrator.kT).reshape(-1, 1, 1)
-    return float((gyration(alpha, integrator.form) * alpha * kT).max())
+    temperature = state.spins.new_tensor(kT).reshape(-1, 1, 1)
+    return float((gyration(alpha, integrator.form) * alpha * temperature).max())
 
 
 def _error(field: Field, state: State, integrator: Integrator) -> float:

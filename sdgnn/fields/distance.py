@@ -38,7 +38,7 @@ class DistanceHeisenberg(Field):
         length = np.linalg.norm(bonds.vector, axis=1)
         values = np.interp(length, knots[1:], [*self.couplings, 0.0])
         self._sum = BondSum(bonds, values[:, None], lattice.n_sites)
-        self.linear = self._sum.is_mutual
+        self.pairs, self.linear = self._sum.pairs, self._sum.is_mutual
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         field = torch.zeros_like(spins)

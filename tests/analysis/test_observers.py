@@ -64,10 +64,10 @@ def test_a_lattice_allows_exactly_the_available_ones(lattice):
                 observers.observer(name, lattice)
 
 
-def test_the_spins_temperature_needs_the_field():
+def test_the_spins_temperature_needs_the_run():
     lattice = Lattice.square(3, 3)
-    assert observers.observer("spin_temperature", lattice, 5, Heisenberg(lattice, [1.0])).every == 5
-    with pytest.raises(UserError, match="'spin_temperature' without a field"):
+    assert observers.observer("spin_temperature", lattice, 5, (Heisenberg(lattice, [1.0]), Heun(0.1, 0.1))).every == 5
+    with pytest.raises(UserError, match="'spin_temperature' without a run"):
         observers.observer("spin_temperature", lattice)
 
 
