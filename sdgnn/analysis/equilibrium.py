@@ -83,7 +83,8 @@ def estimate(values: Float[np.ndarray, "replica time"]) -> Equilibrium:
 def equilibrium(trajectory: xarray.Dataset, discard: float = 0.2) -> xarray.Dataset:
     """Means of every observable with one number per replica, over the times after the first part ``discard``.
 
-    Replicas of equal kT and damping are one setting, and their samples are taken together. Returns, by ``setting`` with
+    Replicas of equal kT and damping are one setting, and their samples are taken together; one whose kT depends on
+    time (NaN) is a setting by itself. Returns, by ``setting`` with
     the coordinates kT and damping, for each observable X: ``X_mean``, ``X_error``, ``X_autocorrelation_time`` (in the
     units of time), ``X_effective``, ``X_r_hat`` and ``X_reliable``, see :class:`Equilibrium`.
 
@@ -97,7 +98,7 @@ def equilibrium(trajectory: xarray.Dataset, discard: float = 0.2) -> xarray.Data
     if not found:
         raise UserError("equilibrium of a trajectory without numbers", allowed="a run that records energy, for example")
     settings = np.stack([trajectory[name].values for name in ("kT", "damping")], axis=1)
-    unique, which = np.unique(settings, axis=0, return_inverse=True, equal_nan=True)
+    unique, which = np.unique(settings, axis=0, return_inverse=True, equal_nan=False)
     result = xarray.Dataset(coords={"kT": ("setting", unique[:, 0]), "damping": ("setting", unique[:, 1])})
     for name, values in found.items():
         times = trajectory[str(values.dims[0])].values
