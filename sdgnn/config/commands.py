@@ -14,6 +14,7 @@ from sdgnn.config.base import Config, nearest
 from sdgnn.config.locality import LabelFloorConfig
 from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
 from sdgnn.config.runs import GuardConfig, InitialConfig, IntegratorConfig
+from sdgnn.config.sweeps import flattened, points
 from sdgnn.data import Protocol, protocol_from_dict
 from sdgnn.errors import UserError
 
@@ -152,8 +153,22 @@ class SimulateConfig(QuenchConfig):
     """What drives the spins."""
     guard: GuardConfig | None = None
     """Watch whether the run stays within what its model, a committee, knows; --guard alone takes the defaults."""
+    sweep: dict[str, tuple[Any, ...]] = {}
+    """Lists of values by key, for example {integrator.kT: [0.1, 0.2], seed: [0, 1, 2]}: every combination is run, those
+    that differ in temperature and damping alone as one batch, and sweep.zarr holds them all."""
     output: Path | None = None
     """Folder for the trajectory and checkpoint; results/simulate-<date> by default."""
+
+    @field_validator("sweep", mode="before")
+    @classmethod
+    def _flat(cls, given: Any) -> Any:
+        return flattened(given) if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def _every_point_is_valid(self) -> SimulateConfig:
+        if self.sweep:
+            points(self)
+        return self
 
 
 class AnalyzeConfig(Config):

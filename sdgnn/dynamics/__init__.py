@@ -14,6 +14,7 @@ from sdgnn.dynamics.run import Run, simulate
 from sdgnn.dynamics.semi_implicit_b import SemiImplicitB
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.step_size import suggest_dt
+from sdgnn.dynamics.sweeps import open_sweep
 from sdgnn.dynamics.trajectory import open_trajectory
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "State",
     "load_checkpoint",
     "observers",
+    "open_sweep",
     "open_trajectory",
     "save_checkpoint",
     "simulate",
