@@ -44,7 +44,7 @@ class MonteCarlo(Integrator):
     Sources: Metropolis et al., J. Chem. Phys. 21, 1087 (1953), doi:10.1063/1.1699114; Creutz, Phys. Rev. D 36, 515
     (1987), doi:10.1103/PhysRevD.36.515.
 
-    ``init`` raises UserError on fields that do not say which sites interact (:attr:`~sdgnn.fields.Field.pairs`), and on
+    ``step`` raises UserError on fields that do not say which sites interact (:meth:`~sdgnn.fields.Field.pairs`), and on
     overrelaxation of fields that are not linear in every spin.
     """
 
@@ -96,11 +96,6 @@ class MonteCarlo(Integrator):
 
     def _colours(self, field: Field, spins: Tensor) -> list[Bool[Tensor, "1 site 1"]]:
         """Masks of sites that do not interact with each other, one for each colour."""
-        if field.pairs is None:
-            raise UserError(
-                f"Monte Carlo of {field!r}",
-                allowed="classical fields: Heisenberg, DistanceHeisenberg, DMI, Zeeman, Anisotropy and sums of them",
-            )
         if self.overrelaxation and not field.linear:
             raise UserError(
                 f"overrelaxation of {field!r}",
@@ -108,7 +103,13 @@ class MonteCarlo(Integrator):
                 fix="use overrelaxation=0",
             )
         if field not in _COLOURS:
-            _COLOURS[field] = _coloured(field.pairs, spins.shape[1])
+            pairs = field.pairs()
+            if pairs is None:
+                raise UserError(
+                    f"Monte Carlo of {field!r}",
+                    allowed="classical fields: Heisenberg, DistanceHeisenberg, DMI, Zeeman, Anisotropy and their sums",
+                )
+            _COLOURS[field] = _coloured(pairs, spins.shape[1])
         colour = _COLOURS[field]
         return [torch.from_numpy(colour == c)[None, :, None].to(spins.device) for c in range(colour.max() + 1)]
 

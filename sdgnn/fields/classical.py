@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.errors import UserError
@@ -33,7 +33,10 @@ class Heisenberg(Field):
             raise UserError("no couplings", allowed="one per neighbour shell, nearest first")
         bonds = lattice.bonds(len(self.couplings))
         self._sum = BondSum(bonds, np.array(self.couplings)[bonds.shell][:, None], lattice.n_sites)
-        self.pairs, self.linear = self._sum.pairs, self._sum.is_mutual
+        self.linear = self._sum.is_mutual
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        return self._sum.pairs()
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         field = torch.zeros_like(spins)
@@ -68,7 +71,10 @@ class DMI(Field):
         along[:, : lattice.dim] = bonds.vector / np.linalg.norm(bonds.vector, axis=1, keepdims=True)
         vectors = along if kind == "bloch" else np.cross([0.0, 0.0, 1.0], along)
         self._sum = BondSum(bonds, self.strength * vectors, lattice.n_sites)
-        self.pairs, self.linear = self._sum.pairs, self._sum.is_mutual
+        self.linear = self._sum.is_mutual
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        return self._sum.pairs()
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         field = torch.zeros_like(spins)
@@ -91,7 +97,6 @@ class Zeeman(Field):
     """
 
     linear = True
-    pairs = ALONE
 
     def __init__(
         self, lattice: Lattice, field: Sequence[float], schedule: Schedule | None = None, time: Time = 0.0
@@ -99,6 +104,9 @@ class Zeeman(Field):
         self.lattice = lattice
         self.field = _three("external field", field)
         self.schedule, self.time = schedule, time
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        return ALONE
 
     def at(self, time: Time) -> Zeeman:
         return self if self.schedule is None else Zeeman(self.lattice, self.field, self.schedule, time)
@@ -130,8 +138,6 @@ class Anisotropy(Field):
     ``strength`` K > 0 makes ``axis`` n (any length but zero; normalised) an easy axis, K < 0 a hard one.
     """
 
-    pairs = ALONE
-
     def __init__(self, lattice: Lattice, strength: float, axis: Sequence[float] = (0.0, 0.0, 1.0)) -> None:
         self.lattice = lattice
         self.strength = _finite("anisotropy strength", strength)
@@ -140,6 +146,9 @@ class Anisotropy(Field):
         if length == 0:
             raise UserError("an anisotropy axis of length zero", allowed="three components, not all zero")
         self.axis = tuple(component / length for component in given)
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        return ALONE
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         axis = spins.new_tensor(self.axis)
@@ -161,10 +170,13 @@ class BondSum:
         site[bonds.source, place] = bonds.target
         weight[bonds.source, place] = weights
         self._site, self._weight = torch.from_numpy(site), torch.from_numpy(weight)
-        self.pairs = np.stack([bonds.source, bonds.target], axis=1)
-        """Both ends of every bond."""
         self.is_mutual = bool((bonds.source != bonds.target).all())
         """Whether no site is bound to an image of itself."""
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        """Both ends of every bond whose weight is not zero."""
+        source, place = np.nonzero(self._weight.numpy().any(axis=2))
+        return np.stack([source, self._site.numpy()[source, place]], axis=1)
 
     def columns(self, spins: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """For each column: the neighbours' spins (replica, site, 3) and the weights (site, n)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -40,11 +41,13 @@ class Field(ABC):
     lattice: Lattice
     linear: bool = False
     """Whether E is linear in every single spin, so that H_i does not depend on S_i: exchange, external fields."""
-    pairs: Int[np.ndarray, "pair 2"] | None = None
-    """Sites that interact, each pair in both orders, of fields whose H is linear in the spins; None for others."""
 
     def __call__(self, spins: Tensor) -> FieldResult:
         return self.evaluate(check_spins(spins, self.lattice))
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
+        """Sites that interact, each pair in both orders, of fields whose H is linear in the spins; None for others."""
+        return None
 
     def at(self, time: Time) -> Field:
         """The field at ``time`` (hbar / t; one for all replicas, or one for each): itself, unless it depends on time.
@@ -79,12 +82,18 @@ class Sum(Field):
         )
         self.lattice = first.lattice
         self.linear = all(part.linear for part in self.parts)
-        pairs = [part.pairs for part in self.parts if part.pairs is not None]
-        self.pairs = np.concatenate(pairs) if len(pairs) == len(self.parts) else None
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
+        found = [pairs for part in self.parts if (pairs := part.pairs()) is not None]
+        return np.concatenate(found) if len(found) == len(self.parts) else None
 
     def at(self, time: Time) -> Field:
-        parts = [part.at(time) for part in self.parts]
-        return self if all(new is old for new, old in zip(parts, self.parts, strict=True)) else Sum(*parts)
+        parts = tuple(part.at(time) for part in self.parts)
+        if all(new is old for new, old in zip(parts, self.parts, strict=True)):
+            return self
+        moved = copy.copy(self)
+        moved.parts = parts
+        return moved
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         results = [part.evaluate(spins) for part in self.parts]
