@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sdgnn import fields, spins
-    from sdgnn.dynamics import Guard, Heun, ImplicitMidpoint, Observer, SemiImplicitB, simulate, suggest_dt
+    from sdgnn.dynamics import (
+        DepondtMertens,
+        DormandPrince,
+        Guard,
+        Heun,
+        ImplicitMidpoint,
+        MonteCarlo,
+        Observer,
+        SemiImplicitB,
+        simulate,
+        suggest_dt,
+    )
     from sdgnn.electrons import ExactField, KPMField
     from sdgnn.hamiltonian import SDModel
     from sdgnn.hopping import BondDisorder, ExponentialHopping
@@ -16,6 +27,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BondDisorder",
+    "DepondtMertens",
+    "DormandPrince",
     "ExactField",
     "ExponentialHopping",
     "Guard",
@@ -23,6 +36,7 @@ __all__ = [
     "ImplicitMidpoint",
     "KPMField",
     "Lattice",
+    "MonteCarlo",
     "Observer",
     "SDModel",
     "SemiImplicitB",
@@ -35,6 +49,8 @@ __all__ = [
 
 _HOMES = {
     "BondDisorder": "sdgnn.hopping",
+    "DepondtMertens": "sdgnn.dynamics",
+    "DormandPrince": "sdgnn.dynamics",
     "ExactField": "sdgnn.electrons",
     "ExponentialHopping": "sdgnn.hopping",
     "Guard": "sdgnn.dynamics",
@@ -42,6 +58,7 @@ _HOMES = {
     "ImplicitMidpoint": "sdgnn.dynamics",
     "KPMField": "sdgnn.electrons",
     "Lattice": "sdgnn.lattice",
+    "MonteCarlo": "sdgnn.dynamics",
     "Observer": "sdgnn.dynamics",
     "SDModel": "sdgnn.hamiltonian",
     "SemiImplicitB": "sdgnn.dynamics",

@@ -194,6 +194,10 @@ def simulate(
 
       sdgnn simulate configs/triangular/quench.yaml --resume     bit for bit the uninterrupted run
 
+      sdgnn simulate configs/triangular/quench.yaml sweep.integrator.kT=[0.001,0.003]     all in one batch, sweep.zarr
+
+      sdgnn simulate configs/protocols/anneal.yaml     kT and external field may depend on time
+
     A committee (sdgnn learn) predicts the error of its torques. With --guard the run is watched: it stops when too many
     sites are beyond what the committee knows, or labels such states exactly and goes on:
 

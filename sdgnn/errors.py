@@ -21,3 +21,7 @@ class NumericalError(ArithmeticError):
 
 class UnknownStates(RuntimeError):
     """A guarded run has left the states that its model knows; what it wrote is kept, the message says what to do."""
+
+
+class StepSizeWarning(UserWarning):
+    """A time step so large that the dynamics is not that of the equation."""

@@ -181,6 +181,61 @@ def test_a_resumed_simulation_is_the_uninterrupted_one(folder: Path) -> None:
     assert whole.identical(part)
 
 
+def test_a_too_large_step_is_said_once(folder: Path) -> None:
+    """And the run goes on; the step that is used without dt is none."""
+    rough = ["simulate", "quench.yaml", "integrator.damping=0.0", "integrator.kT=0.0", "steps=130"]
+    result = sdgnn(*rough, "integrator.dt=0.5", "output=rough")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("warning: dt = 0.5 is too large at step 0") == 1
+    assert "suggest_dt" in result.stderr and ".py" not in result.stderr
+    assert "warning" not in sdgnn(*rough, "integrator.dt=null", "output=fine").stderr
+
+
+def test_simulate_without_bath_in_adaptive_steps(folder: Path) -> None:
+    """With the spins' own temperature observed, which falls while the spins relax."""
+    adaptive = ["integrator.scheme=dormand-prince", "integrator.dt=0.5", "observe.spin_temperature=20"]
+    result = sdgnn("simulate", "quench.yaml", *adaptive)
+    assert result.exit_code == 2 and "allowed: kT = 0" in result.stderr
+    result = sdgnn("simulate", "quench.yaml", *adaptive, "integrator.kT=0.0", "integrator.tolerance=1e-4")
+    assert result.exit_code == 0, result.output
+    measured = open_trajectory(folder / "quench")["spin_temperature"].values
+    assert measured.shape == (4, 2) and (measured[-1] < 0.1).all() and (measured[-1] > 0).all()
+    result = sdgnn("simulate", "quench.yaml", "integrator.tolerance=1e-4", "output=other")
+    assert result.exit_code == 2 and "tolerance of scheme heun" in result.stderr
+
+
+def test_protocols_from_a_configuration(folder: Path) -> None:
+    """A quench of the bath and a pulsed field, resumed in the middle, then means in equilibrium."""
+    protocol = [
+        "integrator.kT={kind: quench, before: 0.5, after: [0.1, 0.2], at: 0.6}", "field.zeeman=[0, 0, 1]",
+        "field.zeeman_schedule={kind: pulse, peak: 2, centre: 0.6, width: 0.1}", "observe.bath_temperature=10",
+        "observe.external_field=10",
+    ]  # fmt: skip
+    assert sdgnn("simulate", "quench.yaml", *protocol, "output=whole").exit_code == 0
+    assert sdgnn("simulate", "quench.yaml", *protocol, "output=part", "steps=33").exit_code == 0
+    assert sdgnn("simulate", "quench.yaml", *protocol, "output=part", "--resume").exit_code == 0
+    whole = open_trajectory(folder / "whole")
+    assert whole.identical(open_trajectory(folder / "part"))
+    assert whole["bath_temperature"].values[-1].tolist() == [0.1, 0.2]
+    assert float(whole["external_field"][3, 0, 2]) == pytest.approx(2.0)
+    (folder / "analyze.yaml").write_text("trajectory: whole\noutput: analysis\ndiscard: 0.5\n")
+    result = sdgnn("analyze", "analyze.yaml")
+    assert result.exit_code == 0, result.output
+    assert "its error is a guess" in result.stderr
+    found = json.loads((folder / "analysis/analysis.json").read_text())["equilibrium"]
+    assert found["energy_mean"] == pytest.approx(whole["energy"][4:].mean("time").values.tolist())
+    for words, wrong in (
+        ("zeeman_schedule without zeeman", "field.zeeman_schedule={kind: pulse, peak: 2, centre: 0.6, width: 0.1}"),
+        ("integrator.kT", "integrator.kT={kind: quench, before: 0.5, aftr: 0.1, at: 1}"),
+        ("dt = 0.02 of scheme monte-carlo", "integrator.scheme=monte-carlo"),
+    ):
+        result = sdgnn("simulate", "quench.yaml", wrong, "output=none")
+        assert result.exit_code == 2 and words in " ".join(result.stderr.split())
+    monte_carlo = ["integrator={scheme: monte-carlo, kT: 0.5, overrelaxation: 1}", "output=sampled"]
+    assert sdgnn("simulate", "quench.yaml", *monte_carlo).exit_code == 0
+    assert open_trajectory(folder / "sampled")["time"].values[-1] == 60
+
+
 def test_keys_are_documented() -> None:
     result = sdgnn("simulate", "--keys")
     assert result.exit_code == 0
@@ -195,6 +250,8 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
     named = {"labels": "generate", "larger": "generate", "test": "generate", "quench": "simulate"}.get(
         path.stem, path.stem
     )
+    if path.parent.name == "protocols":
+        named = "simulate"
     if path.parent.name == "benchmarks":
         named = f"benchmark {'electrons' if path.stem == 'electrons' else 'accuracy'}"
     CONFIG_OF[named].load(path)

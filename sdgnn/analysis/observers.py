@@ -13,9 +13,10 @@ from sdgnn.analysis.correlations import spin_correlation
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.skyrmions import skyrmion_number
 from sdgnn.analysis.structure_factor import require_crystal, structure_factor
-from sdgnn.dynamics import observers
+from sdgnn.dynamics import Integrator, observers
 from sdgnn.dynamics.observers import Observer
 from sdgnn.errors import UserError
+from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 
 Spins = Float[Tensor, "replica site 3"]
@@ -63,7 +64,14 @@ BASIC: dict[str, Callable[[int], Observer]] = {
 """Observers that need no lattice, by name."""
 
 NAMES = (*BASIC, *MEASURES)
-"""Every name that :func:`observer` knows."""
+"""Every name that :func:`observer` knows for a lattice alone."""
+
+RUN: dict[str, Callable[[Field, Integrator, int], Observer]] = {
+    "spin_temperature": lambda field, integrator, every: observers.spin_temperature(field, every),
+    "bath_temperature": lambda field, integrator, every: observers.bath_temperature(integrator, every),
+    "external_field": lambda field, integrator, every: observers.external_field(field, every),
+}
+"""Observers of a run's field and integrator, by name."""
 
 TRIANGLES = frozenset(
     {
@@ -91,14 +99,17 @@ def available(lattice: Lattice) -> tuple[str, ...]:
     )
 
 
-def observer(name: str, lattice: Lattice, every: int = 10) -> Observer:
-    """The observer ``name`` of states on ``lattice``, measuring every ``every`` steps.
+def observer(name: str, lattice: Lattice, every: int = 10, run: tuple[Field, Integrator] | None = None) -> Observer:
+    """The observer ``name`` of states on ``lattice``, measuring every ``every`` steps, in a ``run`` by both of these.
 
     ============================== =============== ==============================================================
     name                           dims            what
     ============================== =============== ==============================================================
     spins, energy, magnetization                   see :mod:`sdgnn.dynamics.observers`
     torque_error                   site            predicted by a committee, see there too
+    spin_temperature                               needs ``run``, see there too
+    bath_temperature                               the same; kT where it depends on time
+    external_field                 component       the same
     chirality                                      mean scalar chirality
     absolute_chirality                             mean |chi| of the triangles
     chirality_map                  site            mean chi of the triangles around each site
@@ -110,13 +121,16 @@ def observer(name: str, lattice: Lattice, every: int = 10) -> Observer:
     structure_factor               wave_vector     S(q) at ``wave_vectors(lattice)``
     ============================== =============== ==============================================================
 
-    Raises UserError on an unknown name and on a lattice that does not allow it.
+    Raises UserError on an unknown name, on a lattice that does not allow it and without the run where it is needed.
     """
+    if name in RUN and run is not None:
+        return RUN[name](*run, every)
     if name not in NAMES:
-        close = get_close_matches(name, NAMES, n=1)
+        known = (*NAMES, *RUN) if run is not None else NAMES
+        close = get_close_matches(name, known, n=1)
         raise UserError(
-            f"an observer named {name!r}",
-            allowed=", ".join(NAMES),
+            f"an observer named {name!r}" + (" without a run" if name in RUN else ""),
+            allowed=", ".join(known),
             fix=f"did you mean {close[0]!r}?" if close else "",
         )
     if name in BASIC:

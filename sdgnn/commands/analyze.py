@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgnn.analysis.equilibrium import equilibrium
 from sdgnn.analysis.trajectories import analyze, lattice_of_run
 from sdgnn.commands.console import say, timed
 from sdgnn.config.commands import AnalyzeConfig
@@ -32,7 +33,10 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     results = open_results(config, "analyze", config.output, resume)
     with timed(f"analysing {config.trajectory}"):
         found = analyze(trajectory, lattice, order)
-    results.write_json("analysis.json", series(found))
+    content = series(found)
+    if config.discard is not None:
+        content["equilibrium"] = in_equilibrium(trajectory, config.discard)
+    results.write_json("analysis.json", content)
     with timed("report"):
         Page(
             title=f"Analysis of {config.trajectory}",
@@ -64,6 +68,15 @@ def series(found: xarray.Dataset) -> dict[str, Any]:
         entry = {"time": found[time], "mean": found[name], "error": found[f"{name.removesuffix('_mean')}_error"]}
         content[name.removesuffix("_mean")] = {key: _finite(values.values) for key, values in entry.items()}
     return content
+
+
+def in_equilibrium(trajectory: xarray.Dataset, discard: float) -> dict[str, Any]:
+    """Means over time by setting (:func:`sdgnn.analysis.equilibrium`) as plain lists; says which are not reliable."""
+    found = equilibrium(trajectory, discard)
+    for name in map(str, found.data_vars):
+        if name.endswith("_reliable") and not found[name].all():
+            say(f"{name.removesuffix('_reliable')}: too few autocorrelation times, its error is a guess")
+    return {str(name): _finite(values.values.astype(float)) for name, values in found.variables.items()}
 
 
 def _finite(values: np.ndarray) -> list[float | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -39,3 +40,15 @@ def bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
+
+
+@contextmanager
+def warnings_said() -> Iterator[None]:
+    """Warnings in the block appear as one line of text each."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        say(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield

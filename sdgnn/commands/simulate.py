@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from sdgnn.analysis.observers import observer
-from sdgnn.commands.console import say, timed
+from sdgnn.commands.console import say, timed, warnings_said
 from sdgnn.config.commands import QuenchConfig, SimulateConfig
 from sdgnn.config.runs import GuardConfig
 from sdgnn.dynamics import Guard, Integrator, Observer, Run, simulate
@@ -23,6 +24,10 @@ def run(config: SimulateConfig, resume: bool = False, guard: bool = False) -> Pa
     """
     if guard and config.guard is None:
         config = config.model_copy(update={"guard": GuardConfig()})
+    if config.sweep:
+        from sdgnn.commands import sweep
+
+        return sweep.run(config, resume)
     start = Start.of(config, config.field.build(config.lattice.build(), config.dtype))
     watch = None if config.guard is None else config.guard.build(start.field)
     results = open_results(config, "simulate", config.output, resume, free=["steps", "checkpoint_every", "guard"])
@@ -45,18 +50,30 @@ class Start:
     """What is measured."""
 
     @classmethod
-    def of(cls, config: QuenchConfig, field: Field) -> Start:
-        """What ``config`` describes, driven by ``field``. Raises UserError where the lattice does not allow it."""
-        spins = config.initial.build(field.lattice, config.replicas, config.seed, config.dtype)
-        observers = tuple(observer(name, field.lattice, every) for name, every in config.observe.items())
-        return cls(field, spins, config.integrator.build(field, spins), observers)
+    def of(cls, config: QuenchConfig, field: Field, streams: range | None = None) -> Start:
+        """What ``config`` describes, driven by ``field``; the first states are those numbered by ``streams``.
+
+        Raises UserError where the lattice does not allow it.
+        """
+        count = config.replicas if streams is None else streams.stop
+        spins = config.initial.build(field.lattice, count, config.seed, config.dtype)[count - config.replicas :]
+        integrator = config.integrator.build(field, spins)
+        run = (field, integrator)
+        observers = tuple(observer(name, field.lattice, every, run) for name, every in config.observe.items())
+        return cls(field, spins, integrator, observers)
 
 
 def run_dynamics(
-    config: QuenchConfig, start: Start, folder: Path, resume: bool = False, guard: Guard | None = None
+    config: QuenchConfig,
+    start: Start,
+    folder: Path,
+    resume: bool = False,
+    guard: Guard | None = None,
+    streams: Sequence[int] | None = None,
 ) -> Run:
-    """The run that ``config`` describes, with a progress bar."""
-    with timed(f"{config.steps} steps of {config.replicas} replica(s) by {start.integrator!r} in {start.field!r}"):
+    """The run that ``config`` describes, with a progress bar; ``streams`` numbers the noise of its replicas."""
+    what = f"{config.steps} steps of {config.replicas} replica(s) by {start.integrator!r} in {start.field!r}"
+    with warnings_said(), timed(what):
         return simulate(
             start.field,
             start.spins,
@@ -68,5 +85,6 @@ def run_dynamics(
             resume=resume,
             progress=True,
             checkpoint_every=config.checkpoint_every,
+            replicas=streams,
             guard=guard,
         )

@@ -94,6 +94,12 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UserError(f"override {override!r}: the value is no YAML ({getattr(error, 'problem', error)})") from None
+    set_key(data, path.strip(), value)
+
+
+def set_key(data: dict[str, Any], path: str, value: Any) -> None:
+    """Set ``key.subkey`` in nested ``data``; sections that are absent are made."""
+    keys = path.split(".")
     place: Any = data
     for depth, key in enumerate(keys[:-1]):
         place = _enter(place, key, ".".join(keys[: depth + 1]))

@@ -9,14 +9,16 @@ import torch
 from pydantic import Field as Key
 from pydantic import field_validator, model_validator
 
-from sdgnn.analysis.observers import NAMES as OBSERVERS
+from sdgnn.analysis.observers import NAMES, RUN
 from sdgnn.config.base import Config, nearest
 from sdgnn.config.locality import LabelFloorConfig
 from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
 from sdgnn.config.runs import GuardConfig, InitialConfig, IntegratorConfig
+from sdgnn.config.sweeps import flattened, points
 from sdgnn.data import Protocol, protocol_from_dict
 from sdgnn.errors import UserError
 
+OBSERVERS = (*NAMES, *RUN)
 Seed = Annotated[int, Key(ge=0)]
 Precision = Literal["float32", "float64"]
 
@@ -151,8 +153,22 @@ class SimulateConfig(QuenchConfig):
     """What drives the spins."""
     guard: GuardConfig | None = None
     """Watch whether the run stays within what its model, a committee, knows; --guard alone takes the defaults."""
+    sweep: dict[str, tuple[Any, ...]] = {}
+    """Lists of values by key, for example {integrator.kT: [0.1, 0.2], seed: [0, 1, 2]}: every combination is run, those
+    that differ in temperature and damping alone as one batch, and sweep.zarr holds them all."""
     output: Path | None = None
     """Folder for the trajectory and checkpoint; results/simulate-<date> by default."""
+
+    @field_validator("sweep", mode="before")
+    @classmethod
+    def _flat(cls, given: Any) -> Any:
+        return flattened(given) if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def _every_point_is_valid(self) -> SimulateConfig:
+        if self.sweep:
+            points(self)
+        return self
 
 
 class AnalyzeConfig(Config):
@@ -163,5 +179,8 @@ class AnalyzeConfig(Config):
     order: tuple[tuple[float, ...], ...] | None = None
     """Wave vectors of the spin order whose domains are measured too, in fractions of the reciprocal primitive vectors:
     [[0.5, 0], [0, 0.5], [0.5, 0.5]] for tetrahedral order. Needs recorded spins."""
+    discard: Annotated[float, Key(ge=0, lt=1)] | None = None
+    """For a run in equilibrium: the part at its start that is left out of means over time, which analysis.json then
+    holds too, with errors that know of autocorrelation; 0.2 for example."""
     output: Path | None = None
     """Folder for analysis.json and report.html; results/analyze-<date> by default."""

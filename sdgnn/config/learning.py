@@ -15,6 +15,7 @@ from sdgnn.config.training import Share
 from sdgnn.electrons import ExactField, KPMField
 from sdgnn.errors import UserError
 from sdgnn.nn import NetworkSettings, Settings
+from sdgnn.schedules import Schedule
 from sdgnn.train import TrainSettings
 from sdgnn.train.exploring import Exploration
 from sdgnn.train.learn import LearnSettings
@@ -41,7 +42,9 @@ class ExploreConfig(Config):
     def _some_states(self) -> ExploreConfig:
         if self.every > self.steps:
             raise UserError(f"a state every {self.every} of {self.steps} steps", allowed="every <= steps")
-        if isinstance(self.integrator.damping, tuple) or isinstance(self.integrator.kT, tuple):
+        kT = self.integrator.kT
+        several = isinstance(kT, tuple) or (isinstance(kT, Schedule) and kT.replicas is not None)
+        if several or isinstance(self.integrator.damping, tuple):
             raise UserError("damping or kT for each replica", allowed="one number for all runs")
         return self
 

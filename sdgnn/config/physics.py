@@ -15,6 +15,7 @@ from sdgnn.fields import Field, Sum
 from sdgnn.hamiltonian import SDModel
 from sdgnn.hopping import BondDisorder, ExponentialHopping
 from sdgnn.lattice import Lattice
+from sdgnn.schedules import ScheduleSection
 
 Vector3 = tuple[float, float, float]
 Positive = Annotated[float, Key(gt=0)]
@@ -191,6 +192,8 @@ class FieldConfig(Config):
     """Couplings J_n by neighbour shell, E = - sum_n J_n sum_<ij>_n S_i . S_j."""
     zeeman: Vector3 | None = None
     """External field h, E = - h . sum_i S_i."""
+    zeeman_schedule: ScheduleSection | None = None
+    """Factor s(t) of that field in time, for example {kind: sweep, high: 1, low: -1, period: 2000}."""
     anisotropy: AnisotropyConfig | None = None
     """Single-ion anisotropy."""
     dmi: DMIConfig | None = None
@@ -200,6 +203,8 @@ class FieldConfig(Config):
     def _not_empty(self) -> FieldConfig:
         if not self.model_fields_set or all(getattr(self, name) is None for name in type(self).model_fields):
             raise UserError("no field", allowed=f"at least one of {', '.join(type(self).model_fields)}")
+        if self.zeeman_schedule is not None and self.zeeman is None:
+            raise UserError("zeeman_schedule without zeeman", allowed="a schedule of the external field zeeman")
         return self
 
     def build(self, lattice: Lattice, dtype: torch.dtype = torch.float32) -> Field:
@@ -216,7 +221,7 @@ class FieldConfig(Config):
         if self.heisenberg is not None:
             parts.append(fields.Heisenberg(lattice, couplings=self.heisenberg))
         if self.zeeman is not None:
-            parts.append(fields.Zeeman(lattice, field=self.zeeman))
+            parts.append(fields.Zeeman(lattice, field=self.zeeman, schedule=self.zeeman_schedule))
         if self.anisotropy is not None:
             parts.append(fields.Anisotropy(lattice, strength=self.anisotropy.strength, axis=self.anisotropy.axis))
         if self.dmi is not None:

@@ -19,6 +19,7 @@ from sdgnn.dynamics import Guard, Integrator
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
+from sdgnn.schedules import ScheduleSection
 
 TEXTURES: dict[str, Callable[..., Tensor]] = {
     "random": textures.random,
@@ -35,6 +36,9 @@ SCHEMES = {
     "heun": dynamics.Heun,
     "implicit-midpoint": dynamics.ImplicitMidpoint,
     "semi-implicit-b": dynamics.SemiImplicitB,
+    "depondt-mertens": dynamics.DepondtMertens,
+    "dormand-prince": dynamics.DormandPrince,
+    "monte-carlo": dynamics.MonteCarlo,
 }
 
 LARGEST = 1024
@@ -72,21 +76,49 @@ class InitialConfig(Config):
 class IntegratorConfig(Config):
     """How the Landau-Lifshitz-Gilbert equation is integrated."""
 
-    scheme: Literal["heun", "implicit-midpoint", "semi-implicit-b"] = "heun"
-    """Heun's predictor-corrector, the implicit midpoint rule, or Mentink's semi-implicit scheme B."""
+    scheme: Literal[
+        "heun", "implicit-midpoint", "semi-implicit-b", "depondt-mertens", "dormand-prince", "monte-carlo"
+    ] = "heun"  # fmt: skip
+    """Heun's predictor-corrector, the implicit midpoint rule, Mentink's semi-implicit scheme B, the rotations of
+    Depondt and Mertens, or Dormand and Prince's adaptive steps (kT = 0); or no dynamics but Metropolis steps of Monte
+    Carlo in classical fields, which have no dt and no damping."""
     dt: Positive | None = None
-    """Time step in hbar / t; without it the one that suggest_dt finds for the first spins."""
+    """Time step in hbar / t; without it the one that suggest_dt finds for the first spins. Adaptive steps go from state
+    to state in substeps of their own."""
+    tolerance: Positive | None = None
+    """Largest error of a spin in one adaptive substep (radian), 1e-6 by default; or largest change of a spin in the
+    last iteration of the midpoint rule, 1e-11 by default."""
     damping: NotNegative | tuple[NotNegative, ...] = 0.1
     """Gilbert damping alpha; one number, or one per replica."""
-    kT: NotNegative | tuple[NotNegative, ...] = 0.0
-    """Temperature of the spins' bath (not that of the electrons); one number, or one per replica."""
+    kT: NotNegative | tuple[NotNegative, ...] | ScheduleSection = 0.0
+    """Temperature of the spins' bath (not that of the electrons); one number, one per replica, or a schedule in time,
+    for example {kind: quench, before: 0.5, after: [0.1, 0.01], at: 100}."""
     form: Literal["gilbert", "landau-lifshitz"] = "gilbert"
     """gilbert divides by 1 + alpha^2, landau-lifshitz does not."""
+    overrelaxation: Annotated[int, Key(ge=0)] = 0
+    """Sweeps of overrelaxation in each step of Monte Carlo."""
+
+    @model_validator(mode="after")
+    def _tolerates(self) -> IntegratorConfig:
+        if self.tolerance is not None and self.scheme not in ("implicit-midpoint", "dormand-prince"):
+            raise UserError(
+                f"tolerance of scheme {self.scheme}", allowed="schemes implicit-midpoint and dormand-prince with it"
+            )
+        monte_carlo = self.scheme == "monte-carlo"
+        if (self.overrelaxation and not monte_carlo) or (monte_carlo and self.dt is not None):
+            wrong = f"dt = {self.dt}" if monte_carlo else f"overrelaxation = {self.overrelaxation}"
+            raise UserError(
+                f"{wrong} of scheme {self.scheme}", allowed="dt for dynamics, overrelaxation for monte-carlo"
+            )
+        return self
 
     def build(self, field: Field, spins: Tensor) -> Integrator:
         """The integrator; where dt is not given, it is the one suggested for these spins."""
+        if self.scheme == "monte-carlo":
+            return dynamics.MonteCarlo(kT=self.kT, overrelaxation=self.overrelaxation)
+        tolerance = {} if self.tolerance is None else {"tolerance": self.tolerance}
         integrator = SCHEMES[self.scheme](
-            dt=1.0 if self.dt is None else self.dt, damping=self.damping, kT=self.kT, form=self.form
+            dt=1.0 if self.dt is None else self.dt, damping=self.damping, kT=self.kT, form=self.form, **tolerance
         )
         return integrator if self.dt else integrator.with_dt(dynamics.suggest_dt(field, spins, integrator))
 

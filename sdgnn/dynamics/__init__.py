@@ -2,28 +2,36 @@
 
 from sdgnn.dynamics import observers
 from sdgnn.dynamics.checkpoint import load_checkpoint, save_checkpoint
+from sdgnn.dynamics.depondt_mertens import DepondtMertens
+from sdgnn.dynamics.dormand_prince import DormandPrince
 from sdgnn.dynamics.guard import Guard
 from sdgnn.dynamics.heun import Heun
 from sdgnn.dynamics.integrator import Integrator
 from sdgnn.dynamics.midpoint import ImplicitMidpoint
+from sdgnn.dynamics.monte_carlo import MonteCarlo
 from sdgnn.dynamics.observers import Observer
 from sdgnn.dynamics.run import Run, simulate
 from sdgnn.dynamics.semi_implicit_b import SemiImplicitB
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.step_size import suggest_dt
+from sdgnn.dynamics.sweeps import open_sweep
 from sdgnn.dynamics.trajectory import open_trajectory
 
 __all__ = [
+    "DepondtMertens",
+    "DormandPrince",
     "Guard",
     "Heun",
     "ImplicitMidpoint",
     "Integrator",
+    "MonteCarlo",
     "Observer",
     "Run",
     "SemiImplicitB",
     "State",
     "load_checkpoint",
     "observers",
+    "open_sweep",
     "open_trajectory",
     "save_checkpoint",
     "simulate",

@@ -89,6 +89,19 @@ def cayley(
     return turned / (1 + quarter)
 
 
+def turned(
+    spins: Float[Tensor, "replica site 3"], angle: Float[Tensor, "replica site 3"]
+) -> Float[Tensor, "replica site 3"]:
+    """R[a] S, the rotation about a = ``angle`` by |a|: cos|a| S + (sin|a| / |a|) a x S + (1 - cos|a|) (n . S) n.
+
+    n is a / |a|. The two factors have the limits 1 and 1/2 (times |a|^2) at a = 0.
+    """
+    length = dot(angle, angle).sqrt()
+    sine = torch.sinc(length / torch.pi)
+    half = torch.sinc(length / (2 * torch.pi)) ** 2 / 2
+    return torch.cos(length) * spins + sine * torch.linalg.cross(angle, spins) + half * dot(angle, spins) * angle
+
+
 def dot(a: Float[Tensor, "replica site 3"], b: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site 1"]:
     """a . b at every site, summed in one fixed order whatever the batch."""
     product = a * b

@@ -31,5 +31,5 @@ class Heun(Integrator):
         spins, alpha, noise = state.spins, self.alpha(state.spins), self.thermal_field(state)
         first = velocity(spins, self.total_field(field, spins, state, noise), alpha, self.form)
         guess = spins + self.dt * first
-        second = velocity(guess, self.total_field(field, guess, state, noise), alpha, self.form)
+        second = velocity(guess, self.total_field(field, guess, state, noise, self.dt), alpha, self.form)
         return state.advanced(unit(spins + self.dt / 2 * (first + second)), self.dt)

@@ -19,6 +19,7 @@ from sdgnn.dynamics.noise import normal
 from sdgnn.dynamics.state import State, evaluate
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, check_spins
+from sdgnn.schedules import Schedule
 
 LARGEST_SEED = 2**64 - 1
 PerReplica = float | Sequence[float] | np.ndarray | Tensor
@@ -38,19 +39,24 @@ class Integrator(ABC):
     """Time step in hbar / t."""
     damping: PerReplica
     """alpha >= 0; one number, or one per replica (kept as a tuple)."""
-    kT: PerReplica = 0.0
-    """Temperature of the spins' bath in units of t; one number, or one per replica. Not that of the electrons.
-    Without damping there is no contact to the bath."""
+    kT: PerReplica | Schedule = 0.0
+    """Temperature of the spins' bath in units of t; one number, one per replica, or a schedule of either in time. Not
+    that of the electrons. Without damping there is no contact to the bath."""
     form: Form = "gilbert"
     """"gilbert" divides by 1 + alpha^2, "landau-lifshitz" does not."""
 
     phase_error: ClassVar[float]
     """c of the angle c x^3 by which a step misses the angle x of a precession in a constant field."""
+    keeps_time: ClassVar[bool] = True
+    """Whether dt is a time; Monte Carlo counts steps."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dt", _number("time step dt", self.dt))
         object.__setattr__(self, "damping", _per_replica("damping", self.damping))
-        object.__setattr__(self, "kT", _per_replica("bath temperature kT", self.kT))
+        if not isinstance(self.kT, Schedule):
+            object.__setattr__(self, "kT", _per_replica("bath temperature kT", self.kT))
+        elif self.kT.lowest < 0:
+            raise UserError(f"bath temperature kT {self.kT!r}", allowed="values >= 0")
         if self.dt <= 0:
             raise UserError(f"time step dt = {self.dt:g}", allowed="dt > 0")
         if self.form not in get_args(Form):
@@ -81,9 +87,10 @@ class Integrator(ABC):
         if not 0 <= seed <= LARGEST_SEED:
             raise UserError(f"seed {seed}", allowed=f"0 to {LARGEST_SEED}")
         for name, values in (("damping", self.damping), ("kT", self.kT)):
-            if isinstance(values, tuple) and len(values) != len(spins):
+            count = values.replicas if isinstance(values, Schedule) else np.size(values) if np.ndim(values) else None
+            if count not in (None, len(spins)):
                 raise UserError(
-                    f"{len(values)} values of {name} for {len(spins)} replicas", allowed="one number or one per replica"
+                    f"{count} values of {name} for {len(spins)} replicas", allowed="one number or one per replica"
                 )
         return State(spins=spins, time=0.0, step=0, seed=int(seed), replicas=streams)
 
@@ -99,27 +106,47 @@ class Integrator(ABC):
         """Plain settings, with the name of the scheme."""
         settings = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+        if isinstance(self.kT, Schedule):
+            plain["kT"] = self.kT.model_dump(mode="json")
         return {"scheme": type(self).__name__, **plain}
 
     def alpha(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "batch 1 1"]:
         """Damping broadcast against spins: (1, 1, 1) or (replica, 1, 1)."""
         return _broadcast(self.damping, spins)
 
+    @property
+    def has_bath(self) -> bool:
+        """Whether any replica is at a temperature above 0."""
+        return self.kT.highest > 0 if isinstance(self.kT, Schedule) else bool(np.any(self.kT))
+
+    def temperature(self, time: float) -> PerReplica:
+        """kT of the bath at ``time``: one number, or one per replica."""
+        return self.kT(time) if isinstance(self.kT, Schedule) else self.kT
+
     def thermal_field(self, state: State) -> Float[Tensor, "..."]:
-        """h of the step that follows ``state``: constant during dt, normal with variance 2 D / dt; 0 without a bath."""
+        """h of the step that follows ``state``: constant during dt, normal with variance 2 D / dt; 0 without a bath.
+
+        A temperature that depends on time is that of the middle of the step.
+        """
         spins = state.spins
-        if not any(self.kT) if isinstance(self.kT, tuple) else not self.kT:
+        if not self.has_bath:
             return spins.new_zeros(())
-        alpha, kT = (_broadcast(values, spins).double() for values in (self.damping, self.kT))
+        now = self.temperature(state.time + self.dt / 2)
+        alpha, kT = (_broadcast(values, spins).double() for values in (self.damping, now))
         amplitude = (2 * noise_strength(alpha, kT, self.form) / self.dt).sqrt()
         white = torch.from_numpy(normal(state.seed, state.replicas, state.step, range(spins.shape[1])))
         return (amplitude * white.to(spins.device)).to(spins.dtype)
 
     def total_field(
-        self, field: Field, spins: Float[Tensor, "replica site 3"], state: State, noise: Tensor
+        self,
+        field: Field,
+        spins: Float[Tensor, "replica site 3"],
+        state: State,
+        noise: Tensor,
+        after: float | Tensor = 0.0,
     ) -> Float[Tensor, "replica site 3"]:
-        """B = H(spins) + h at a stage of the step that follows ``state``."""
-        result = state.result(field) if spins is state.spins else evaluate(field, spins, state)
+        """B = H(spins) + h at a stage of the step that follows ``state``, ``after`` its time."""
+        result = state.result(field) if spins is state.spins else evaluate(field, spins, state, after)
         return result.field + noise
 
 

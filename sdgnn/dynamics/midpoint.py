@@ -57,7 +57,7 @@ class ImplicitMidpoint(Integrator):
         active = torch.ones(len(spins), dtype=torch.bool, device=spins.device)
         change = torch.full((len(spins),), torch.inf, dtype=spins.dtype, device=spins.device)
         for _ in range(self.iterations):
-            total = self.total_field(field, middle, state, noise)
+            total = self.total_field(field, middle, state, noise, self.dt / 2)
             transverse = total - dot(total, middle) / dot(middle, middle) * middle
             better = cayley(spins, self.dt * rotation(middle, transverse, alpha, self.form))
             better = torch.where(active[:, None, None], better, following)

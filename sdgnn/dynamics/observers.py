@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from sdgnn.dynamics import spin_temperature as temperatures
+from sdgnn.dynamics.integrator import Integrator
 from sdgnn.dynamics.state import State
 from sdgnn.errors import UserError
-from sdgnn.fields import FieldResult
+from sdgnn.fields import Field, FieldResult, Sum, Zeeman
 
 RESERVED = ("time", "step", "replica", "site", "component", "axis", "position", "damping", "kT")
 """Names of dimensions and coordinates, not free for observables."""
@@ -96,6 +99,40 @@ def torque_error(every: int = 10) -> Observer:
         return state.spins.new_full(state.spins.shape[:2], math.nan) if known is None else known
 
     return Observer("torque_error", measure, ("site",), every, units="t")
+
+
+def spin_temperature(field: Field, every: int = 10) -> Observer:
+    """k_B T (replica,) of the spins in a run of ``field``, in t: sum |S x H|^2 / (2 sum S . H) where E is linear in
+    every spin, with the curvature of E otherwise (:func:`sdgnn.dynamics.spin_temperature.spin_temperature`)."""
+    return Observer(
+        "spin_temperature",
+        lambda state, result: temperatures.spin_temperature(field, state, result),
+        (),
+        every,
+        units="t",
+    )
+
+
+def bath_temperature(integrator: Integrator, every: int = 10) -> Observer:
+    """kT (replica,) of the bath of ``integrator``, in units of t, where it depends on time."""
+
+    def measure(state: State, result: FieldResult) -> Tensor:
+        now = torch.as_tensor(integrator.temperature(state.time), dtype=torch.float64)
+        return now.expand(len(state.spins)).clone()
+
+    return Observer("bath_temperature", measure, (), every, units="t")
+
+
+def external_field(field: Field, every: int = 10) -> Observer:
+    """External field (replica, component) in a run of ``field``, the sum of its Zeeman terms, in units of t."""
+    parts = field.parts if isinstance(field, Sum) else (field,)
+
+    def measure(state: State, result: FieldResult) -> Tensor:
+        now = (part.at(state.time) for part in parts if isinstance(part, Zeeman))
+        vectors = [zeeman.vectors(state.spins)[:, 0] for zeeman in now]
+        return torch.stack(vectors).sum(0) if vectors else torch.zeros_like(state.spins[:, 0])
+
+    return Observer("external_field", measure, ("component",), every, units="t")
 
 
 def standard(every: int = 10) -> tuple[Observer, ...]:

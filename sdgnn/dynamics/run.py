@@ -20,6 +20,7 @@ from sdgnn.dynamics.guard import Guard
 from sdgnn.dynamics.integrator import Integrator
 from sdgnn.dynamics.observers import Observer, check_observers, standard
 from sdgnn.dynamics.state import State
+from sdgnn.dynamics.step_size import StepWatch
 from sdgnn.dynamics.trajectory import Recorder, memory_store, open_trajectory
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
@@ -94,7 +95,7 @@ def simulate(
     ================== ==============================================================================================
     field              what drives the spins
     spins              (replica, site, 3) unit vectors; their dtype and device are those of the state
-    integrator         Heun, ImplicitMidpoint or SemiImplicitB with dt, damping and bath temperature
+    integrator         how to step: Heun, SemiImplicitB, DepondtMertens, ImplicitMidpoint, or DormandPrince at kT = 0
     steps              number of steps, counted from the very beginning also when resuming
     seed               of the thermal noise
     observers          what to record; spins, energy and magnetization every 10 steps if not given
@@ -112,7 +113,8 @@ def simulate(
 
     Raises UserError on spins that are not unit vectors on the field's lattice, on a folder that already holds a run
     when not resuming, and when the settings to resume with are not those of the folder's run; NumericalError, naming
-    step and replica, when numbers go wrong on the way; UnknownStates when the guard stops the run.
+    step and replica, when numbers go wrong on the way; UnknownStates when the guard stops the run. Warns
+    (StepSizeWarning) when dt is too large, see :class:`sdgnn.dynamics.step_size.StepWatch`.
     """
     if int(steps) != steps or steps < 0 or int(checkpoint_every) != checkpoint_every or checkpoint_every < 1:
         raise UserError(
@@ -139,7 +141,9 @@ def simulate(
             if fresh and recorder.due(0):
                 state = state.evaluated(field)
                 recorder.record(state, state.result(field))
+            watch = StepWatch(field, integrator, steps)
             while state.step < steps:
+                state = watch(state)
                 following = integrator.step(field, state)
                 if recorder.due(following.step):
                     following = following.evaluated(field)

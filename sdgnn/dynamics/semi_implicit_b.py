@@ -33,5 +33,5 @@ class SemiImplicitB(Integrator):
         spins, alpha, noise = state.spins, self.alpha(state.spins), self.thermal_field(state)
         turn = rotation(spins, self.total_field(field, spins, state, noise), alpha, self.form)
         middle = (spins + cayley(spins, self.dt * turn)) / 2
-        turn = rotation(middle, self.total_field(field, middle, state, noise), alpha, self.form)
+        turn = rotation(middle, self.total_field(field, middle, state, noise, self.dt / 2), alpha, self.form)
         return state.advanced(cayley(spins, self.dt * turn), self.dt)

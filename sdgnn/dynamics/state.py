@@ -50,12 +50,15 @@ class State:
         return State(spins, time, self.step + 1, self.seed, self.replicas)
 
 
-def evaluate(field: Field, spins: Float[Tensor, "replica site 3"], state: State) -> FieldResult:
-    """``field(spins)`` with its vectors in the dtype and on the device of the spins, checked to be finite.
+def evaluate(
+    field: Field, spins: Float[Tensor, "replica site 3"], state: State, after: float | Tensor = 0.0
+) -> FieldResult:
+    """``field(spins)`` at ``after`` the time of ``state`` (one number, or one per replica), checked to be finite.
 
-    ``state`` names step and replica in the NumericalError.
+    Its vectors are in the dtype and on the device of the spins. ``state`` names step and replica in the NumericalError.
     """
-    result = field(spins)
+    later = after.cpu().numpy() if isinstance(after, Tensor) else after
+    result = field.at(state.time + later)(spins)
     vectors = result.field.detach().to(spins)
     check_finite("the field", vectors, state)
     return replace(result, energy=result.energy.detach(), field=vectors)

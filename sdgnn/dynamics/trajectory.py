@@ -17,6 +17,7 @@ from sdgnn.errors import UserError
 from sdgnn.fields import FieldResult
 from sdgnn.files import write_failure
 from sdgnn.lattice import Lattice
+from sdgnn.schedules import Schedule
 
 if TYPE_CHECKING:
     import xarray
@@ -124,7 +125,7 @@ class Recorder:
 
     def _write_coordinates(self, state: State) -> None:
         replicas, sites, components = state.spins.shape
-        dim = self._lattice.dim
+        dim, kT = self._lattice.dim, self._integrator.kT
         labels = np.array(["x", "y", "z"], dtype=np.dtypes.StringDType())
         coordinates: dict[str, tuple[np.ndarray, tuple[str, ...], str]] = {
             "site": (np.arange(sites), ("site",), "1"),
@@ -132,7 +133,7 @@ class Recorder:
             "axis": (labels[:dim], ("axis",), "1"),
             "position": (self._lattice.positions, ("site", "axis"), "nearest-neighbour distance"),
             "damping": (np.broadcast_to(self._integrator.damping, replicas), ("replica",), "1"),
-            "kT": (np.broadcast_to(self._integrator.kT, replicas), ("replica",), "t"),
+            "kT": (np.broadcast_to(math.nan if isinstance(kT, Schedule) else kT, replicas), ("replica",), "t"),
             "replica": (np.array(state.replicas), ("replica",), "1"),
         }
         for name, (values, dims, units) in coordinates.items():
@@ -145,11 +146,12 @@ class Recorder:
         """Time and step arrays of one schedule, with room for all entries and none later than ``state``."""
         length = steps // every + 1
         time_name, step_name = self._names[every]
+        units = {"units": "hbar / t" if self._integrator.keeps_time else "1"}
         for name, dtype, fill in ((time_name, "f8", math.nan), (step_name, "i8", UNWRITTEN)):
             if name not in self._known:
                 self._group.create_array(
                     name, shape=(length,), dtype=dtype, chunks=(LARGEST_CHUNK,), fill_value=fill,
-                    dimension_names=(time_name,), attributes={"units": "hbar / t"} if name == time_name else {},
+                    dimension_names=(time_name,), attributes=units if name == time_name else {},
                 )  # fmt: skip
         first_later = state.step // every + 1 if state.step else 0
         step_array = self._group[step_name]
@@ -199,8 +201,8 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
     """The trajectory of a run (its folder, or a zarr store) as ``xarray.Dataset``, read when values are asked for.
 
     Dimensions time (and time_N for slower schedules), replica, site, component; coordinates ``position`` (site, axis),
-    ``damping`` and ``kT`` (replica), ``step`` (time). Of an unfinished run, the entries written so far.
-    Raises UserError where no trajectory is.
+    ``damping`` and ``kT`` (replica; NaN where it depends on time), ``step`` (time). Of an unfinished run, the entries
+    written so far. Raises UserError where no trajectory is.
     """
     import xarray
 

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.errors import UserError
 from sdgnn.fields.protocol import Field, FieldResult
 from sdgnn.lattice import Bonds, Lattice
+from sdgnn.schedules import Schedule, Time
 
 DMI_KINDS = ("bloch", "neel")
+ALONE = np.empty((0, 2), dtype=np.int64)
+"""No site interacts with another."""
 
 
 class Heisenberg(Field):
@@ -30,6 +33,10 @@ class Heisenberg(Field):
             raise UserError("no couplings", allowed="one per neighbour shell, nearest first")
         bonds = lattice.bonds(len(self.couplings))
         self._sum = BondSum(bonds, np.array(self.couplings)[bonds.shell][:, None], lattice.n_sites)
+        self.linear = self._sum.is_mutual
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        return self._sum.pairs()
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         field = torch.zeros_like(spins)
@@ -64,6 +71,10 @@ class DMI(Field):
         along[:, : lattice.dim] = bonds.vector / np.linalg.norm(bonds.vector, axis=1, keepdims=True)
         vectors = along if kind == "bloch" else np.cross([0.0, 0.0, 1.0], along)
         self._sum = BondSum(bonds, self.strength * vectors, lattice.n_sites)
+        self.linear = self._sum.is_mutual
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        return self._sum.pairs()
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         field = torch.zeros_like(spins)
@@ -76,18 +87,49 @@ class DMI(Field):
 
 
 class Zeeman(Field):
-    """E = - h . sum_i S_i, with the external field ``field`` = h (3 components, in units of t) at every site."""
+    """E = - h . sum_i S_i, with the external field ``field`` = h (3 components, in units of t) at every site.
 
-    def __init__(self, lattice: Lattice, field: Sequence[float]) -> None:
+    With a ``schedule`` s(t) the field is s(t) h at time t, s(t) being one number or one per replica::
+
+        Zeeman(lattice, (0, 0, 1), Sweep(high=0.5, low=-0.5, period=2000))
+
+    ``time`` is where it is read when the field is called by itself; runs read it at their own times.
+    """
+
+    linear = True
+
+    def __init__(
+        self, lattice: Lattice, field: Sequence[float], schedule: Schedule | None = None, time: Time = 0.0
+    ) -> None:
         self.lattice = lattice
         self.field = _three("external field", field)
+        self.schedule, self.time = schedule, time
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        return ALONE
+
+    def at(self, time: Time) -> Zeeman:
+        return self if self.schedule is None else Zeeman(self.lattice, self.field, self.schedule, time)
+
+    def vectors(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica 1 3"]:
+        """The field of each replica of ``spins``. Raises UserError on a schedule for another number of replicas."""
+        constant = spins.new_tensor(self.field).expand(len(spins), 1, 3)
+        if self.schedule is None:
+            return constant
+        if self.schedule.replicas not in (None, len(spins)):
+            raise UserError(
+                f"external fields of {self.schedule.replicas} replicas for {len(spins)} replicas",
+                allowed="one number, or one per replica",
+            )
+        return constant * spins.new_tensor(self.schedule(self.time)).reshape(-1, 1, 1)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        field = spins.new_tensor(self.field).expand_as(spins).clone()
+        field = self.vectors(spins).expand_as(spins).clone()
         return FieldResult(-(spins * field).sum((1, 2)), field)
 
     def __repr__(self) -> str:
-        return f"Zeeman(field={self.field}) on {self.lattice!r}"
+        driven = "" if self.schedule is None else f", schedule={self.schedule!r}"
+        return f"Zeeman(field={self.field}{driven}) on {self.lattice!r}"
 
 
 class Anisotropy(Field):
@@ -104,6 +146,9 @@ class Anisotropy(Field):
         if length == 0:
             raise UserError("an anisotropy axis of length zero", allowed="three components, not all zero")
         self.axis = tuple(component / length for component in given)
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        return ALONE
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         axis = spins.new_tensor(self.axis)
@@ -125,6 +170,13 @@ class BondSum:
         site[bonds.source, place] = bonds.target
         weight[bonds.source, place] = weights
         self._site, self._weight = torch.from_numpy(site), torch.from_numpy(weight)
+        self.is_mutual = bool((bonds.source != bonds.target).all())
+        """Whether no site is bound to an image of itself."""
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        """Both ends of every bond whose weight is not zero."""
+        source, place = np.nonzero(self._weight.numpy().any(axis=2))
+        return np.stack([source, self._site.numpy()[source, place]], axis=1)
 
     def columns(self, spins: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """For each column: the neighbours' spins (replica, site, 3) and the weights (site, n)."""

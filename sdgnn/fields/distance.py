@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.errors import UserError
@@ -38,6 +38,10 @@ class DistanceHeisenberg(Field):
         length = np.linalg.norm(bonds.vector, axis=1)
         values = np.interp(length, knots[1:], [*self.couplings, 0.0])
         self._sum = BondSum(bonds, values[:, None], lattice.n_sites)
+        self.linear = self._sum.is_mutual
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        return self._sum.pairs()
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         field = torch.zeros_like(spins)

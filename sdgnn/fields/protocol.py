@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
+from sdgnn.schedules import Time
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,22 @@ class Field(ABC):
     """
 
     lattice: Lattice
+    linear: bool = False
+    """Whether E is linear in every single spin, so that H_i does not depend on S_i: exchange, external fields."""
 
     def __call__(self, spins: Tensor) -> FieldResult:
         return self.evaluate(check_spins(spins, self.lattice))
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
+        """Sites that interact, each pair in both orders, of fields whose H is linear in the spins; None for others."""
+        return None
+
+    def at(self, time: Time) -> Field:
+        """The field at ``time`` (hbar / t; one for all replicas, or one for each): itself, unless it depends on time.
+
+        Called by itself, a field that depends on time is that of time 0; runs ask for that of their times.
+        """
+        return self
 
     @abstractmethod
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
@@ -66,6 +81,19 @@ class Sum(Field):
             p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,))
         )
         self.lattice = first.lattice
+        self.linear = all(part.linear for part in self.parts)
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
+        found = [pairs for part in self.parts if (pairs := part.pairs()) is not None]
+        return np.concatenate(found) if len(found) == len(self.parts) else None
+
+    def at(self, time: Time) -> Field:
+        parts = tuple(part.at(time) for part in self.parts)
+        if all(new is old for new, old in zip(parts, self.parts, strict=True)):
+            return self
+        moved = copy.copy(self)
+        moved.parts = parts
+        return moved
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         results = [part.evaluate(spins) for part in self.parts]
@@ -84,7 +112,7 @@ class Sum(Field):
 
 def _same_sites(first: Lattice, second: Lattice) -> bool:
     """Whether two lattices have equal positions in equal cells."""
-    return (
+    return first is second or (
         first.positions.shape == second.positions.shape
         and np.allclose(first.positions, second.positions)
         and np.allclose(first.cell, second.cell)

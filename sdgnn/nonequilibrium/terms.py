@@ -9,6 +9,7 @@ from torch import Tensor
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult, Heisenberg
 from sdgnn.lattice import Lattice
+from sdgnn.schedules import Time
 
 
 class DampingLike(Field):
@@ -27,6 +28,10 @@ class DampingLike(Field):
         self.lattice = towards.lattice
         self.towards = towards
         self.strength = _finite("strength of a damping-like torque", strength)
+
+    def at(self, time: Time) -> DampingLike:
+        towards = self.towards.at(time)
+        return self if towards is self.towards else DampingLike(towards, self.strength)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         result = self.towards.evaluate(spins)

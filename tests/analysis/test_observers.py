@@ -64,6 +64,13 @@ def test_a_lattice_allows_exactly_the_available_ones(lattice):
                 observers.observer(name, lattice)
 
 
+def test_the_spins_temperature_needs_the_run():
+    lattice = Lattice.square(3, 3)
+    assert observers.observer("spin_temperature", lattice, 5, (Heisenberg(lattice, [1.0]), Heun(0.1, 0.1))).every == 5
+    with pytest.raises(UserError, match="'spin_temperature' without a run"):
+        observers.observer("spin_temperature", lattice)
+
+
 def test_a_misspelt_name_is_told_the_right_one():
     with pytest.raises(UserError, match="did you mean 'chirality_map'"):
         observers.observer("chiralty_map", Lattice.square(3, 3))

@@ -10,12 +10,13 @@ import torch
 from scipy.integrate import solve_ivp
 
 import sdgnn
-from sdgnn import Heun, ImplicitMidpoint, Lattice, SemiImplicitB
+from sdgnn import DepondtMertens, DormandPrince, Heun, ImplicitMidpoint, Lattice, SemiImplicitB
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import DMI, Anisotropy, FieldResult, Heisenberg, Zeeman
 from sdgnn.fields.protocol import Field
 
-SCHEMES = [Heun, ImplicitMidpoint, SemiImplicitB]
+SCHEMES = [Heun, ImplicitMidpoint, SemiImplicitB, DepondtMertens]
+WITHOUT_BATH = [*SCHEMES, DormandPrince]
 FORMS = ["gilbert", "landau-lifshitz"]
 
 
@@ -64,7 +65,7 @@ def test_reference_trajectory(shared, name):
 # -- one spin in a field --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", WITHOUT_BATH)
 @pytest.mark.parametrize("form", FORMS)
 def test_handedness_of_precession(scheme, form):
     """In a field along +z a spin turns counter-clockwise about z at the angular velocity h."""
@@ -74,7 +75,7 @@ def test_handedness_of_precession(scheme, form):
     state = march(scheme(dt=dt, damping=0.0, form=form), field, spins, steps)
     angle = torch.atan2(state.spins[0, :, 1], state.spins[0, :, 0])
     x = 1.5 * dt
-    miss = scheme.phase_error * x**3 * steps
+    miss = scheme.phase_error * x**3 * steps + (1e-6 * steps if scheme is DormandPrince else 1e-12)
     assert torch.allclose(angle, torch.full((2,), x * steps, dtype=torch.float64), atol=1.05 * miss, rtol=0)
     assert torch.allclose(state.spins[0, :, 2], spins[0, :, 2], atol=1e-7)
 
@@ -88,7 +89,7 @@ def test_midpoint_rules_turn_by_twice_the_arctangent(scheme):
     assert torch.allclose(state.spins[0, 0], expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", WITHOUT_BATH)
 @pytest.mark.parametrize("form", FORMS)
 def test_damped_spin_in_a_field(scheme, form):
     """S_z = tanh(g alpha h t + artanh S_z(0)), phi = g h t."""
@@ -118,6 +119,18 @@ def crowded(lattice):
     )
 
 
+def right_hand_side(field, alpha, form):
+    """dS/dt for scipy, written independently of the package."""
+
+    def evaluate(_, flat):
+        s = flat.reshape(1, -1, 3)
+        b = field(torch.from_numpy(s.copy())).field.numpy()
+        precession = np.cross(s, b)
+        return (-gyration(alpha, form) * (precession + alpha * np.cross(s, precession))).ravel()
+
+    return evaluate
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("form", FORMS)
 def test_second_order_and_right_limit(scheme, form):
@@ -125,15 +138,8 @@ def test_second_order_and_right_limit(scheme, form):
     lattice, alpha, time = Lattice.square(3, 3), 0.3, 0.8
     field = crowded(lattice)
     spins = sdgnn.spins.random(lattice, 1, seed=2)
-
-    def right_hand_side(_, flat):
-        s = flat.reshape(1, -1, 3)
-        b = field(torch.from_numpy(s.copy())).field.numpy()
-        precession = np.cross(s, b)
-        return (-gyration(alpha, form) * (precession + alpha * np.cross(s, precession))).ravel()
-
     exact = solve_ivp(
-        right_hand_side, (0, time), spins.numpy().ravel(), method="DOP853", rtol=1e-12, atol=1e-12
+        right_hand_side(field, alpha, form), (0, time), spins.numpy().ravel(), method="DOP853", rtol=1e-12, atol=1e-12
     ).y[:, -1].reshape(spins.shape)  # fmt: skip
     counts = np.array([16, 32, 64])
     errors = []
@@ -143,6 +149,71 @@ def test_second_order_and_right_limit(scheme, form):
     order = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
     assert 1.85 < order < 2.15, errors
     assert errors[-1] < 2e-3
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_adaptive_steps_meet_their_tolerance(form):
+    """Of the same problem: the error follows the tolerance, at an effort that grows as its fifth root."""
+    lattice, alpha, time = Lattice.square(3, 3), 0.3, 4.0
+    field = crowded(lattice)
+    spins = sdgnn.spins.random(lattice, 1, seed=2)
+    exact = solve_ivp(
+        right_hand_side(field, alpha, form), (0, time), spins.numpy().ravel(), method="DOP853", rtol=1e-12, atol=1e-12
+    ).y[:, -1].reshape(spins.shape)  # fmt: skip
+    errors, calls = [], []
+    for tolerance in (1e-4, 1e-6, 1e-8):
+        counted = Counting(lattice, field)
+        state = march(DormandPrince(time, alpha, form=form, tolerance=tolerance), counted, spins, 1)
+        errors.append(np.abs(state.spins.numpy() - exact).max())
+        calls.append(counted.calls)
+    # some 30 to 200 substeps, whose errors add up and are carried along by the motion
+    assert all(error < 100 * tolerance for error, tolerance in zip(errors, (1e-4, 1e-6, 1e-8), strict=True)), errors
+    assert errors[0] > errors[1] > errors[2] > 0
+    assert 1.5 < calls[1] / calls[0] < 4 and 1.8 < calls[2] / calls[1] < 3.2, calls  # 100^(1/5) = 2.5
+
+
+def test_adaptive_steps_need_not_be_short_in_quiet_times():
+    """Near the minimum of E one long step takes fewer substeps than among random spins, to equal tolerance."""
+    lattice = Lattice.square(4, 4)
+    field = Heisenberg(lattice, [1.0])
+    calls = []
+    for start in (sdgnn.spins.random(lattice, 1, seed=0), sdgnn.spins.noisy(sdgnn.spins.ferro(lattice), 1e-3, 0)):
+        counted = Counting(lattice, field)
+        march(DormandPrince(dt=5.0, damping=0.1), counted, start, 1)
+        calls.append(counted.calls)
+    assert calls[1] < 0.7 * calls[0], calls
+
+
+def test_replicas_of_adaptive_steps_run_as_if_alone():
+    """Each replica has substeps of its own: a fast one beside a slow one changes no bit."""
+    lattice = Lattice.triangular(4, 4)
+    field = Heisenberg(lattice, [1.0])
+    spins = torch.cat([sdgnn.spins.random(lattice, 2, 1), sdgnn.spins.noisy(sdgnn.spins.ferro(lattice), 0.01, 1)])
+    damping = (0.1, 0.5, 0.02)
+    together = march(DormandPrince(0.7, damping), field, spins, 3)
+    for r in range(3):
+        alone = march(DormandPrince(0.7, damping[r]), field, spins[r : r + 1], 3)
+        assert torch.equal(alone.spins[0], together.spins[r]), r
+
+
+def test_adaptive_steps_refuse_a_bath_and_say_when_they_do_not_arrive():
+    with pytest.raises(UserError, match=r"adaptive steps at kT = 0.1; allowed: kT = 0; use Heun"):
+        DormandPrince(dt=0.1, damping=0.1, kT=0.1)
+    with pytest.raises(UserError, match="kT = 0"):
+        DormandPrince(dt=0.1, damping=0.1, kT=(0.0, 0.1))
+    with pytest.raises(UserError, match="tolerance"):
+        DormandPrince(dt=0.1, damping=0.1, tolerance=0.0)
+    lattice = Lattice.square(4, 4)
+    with pytest.raises(NumericalError, match=r"did not arrive in step 1 .*replica \d.*after 5 substeps .*shorten dt"):
+        march(DormandPrince(50.0, 0.1, substeps=5), Heisenberg(lattice, [1.0]), sdgnn.spins.random(lattice, 2), 1)
+
+
+def test_rotations_are_exact_in_a_constant_field():
+    """At one radian a step, where Heun's scheme is off by a sixth of it."""
+    field = Zeeman(Lattice.chain(1), field=(0, 0, 2.0))
+    state = march(DepondtMertens(dt=0.5, damping=0.0), field, torch.tensor([[[1.0, 0, 0]]], dtype=torch.float64), 7)
+    expected = torch.tensor([np.cos(7.0), np.sin(7.0), 0.0], dtype=torch.float64)
+    assert torch.allclose(state.spins[0, 0], expected, atol=1e-12)
 
 
 def drift(scheme, dt=0.05, steps=40, dtype=torch.float64):
@@ -161,7 +232,7 @@ def test_midpoint_rule_conserves_quadratic_energies():
     assert drift(Heun)[0] > 1e-5
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", WITHOUT_BATH)
 def test_spins_keep_their_length(scheme):
     """To rounding: at most one unit of the last place per step and operation, seen over 40 steps."""
     assert drift(scheme)[1] < 1e-13
@@ -189,7 +260,7 @@ def test_damping_lowers_the_energy_of_every_scheme():
     lattice = Lattice.square(4, 4)
     field = Heisenberg(lattice, [1.0])
     spins = sdgnn.spins.random(lattice, 1, seed=0)
-    for scheme in SCHEMES:
+    for scheme in WITHOUT_BATH:
         integrator = scheme(dt=0.05, damping=0.5)
         state, energies = integrator.init(field, spins), []
         for _ in range(60):
@@ -202,18 +273,18 @@ def test_damping_lowers_the_energy_of_every_scheme():
 
 
 class Counting(Field):
-    """Zeeman that counts its evaluations."""
+    """A field, of an external field along z unless told otherwise, that counts its evaluations."""
 
-    def __init__(self, lattice):
+    def __init__(self, lattice, field=None):
         self.lattice, self.calls = lattice, 0
-        self.zeeman = Zeeman(lattice, (0, 0, 1.0))
+        self.field = Zeeman(lattice, (0, 0, 1.0)) if field is None else field
 
     def evaluate(self, spins):
         self.calls += 1
-        return self.zeeman.evaluate(spins)
+        return self.field.evaluate(spins)
 
 
-@pytest.mark.parametrize("scheme", [Heun, SemiImplicitB])
+@pytest.mark.parametrize("scheme", [Heun, SemiImplicitB, DepondtMertens])
 def test_two_evaluations_per_step_observed_or_not(scheme):
     field = Counting(Lattice.chain(3))
     spins = sdgnn.spins.random(field.lattice, 2, seed=0)

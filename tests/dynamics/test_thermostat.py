@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import sdgnn
-from sdgnn import Heun, ImplicitMidpoint, Lattice, SemiImplicitB
+from sdgnn import DepondtMertens, Heun, ImplicitMidpoint, Lattice, SemiImplicitB
 from sdgnn.dynamics.equation import noise_strength
 from sdgnn.fields import Heisenberg, Zeeman
 
-SCHEMES = [Heun, ImplicitMidpoint, SemiImplicitB]
+SCHEMES = [Heun, ImplicitMidpoint, SemiImplicitB, DepondtMertens]
 FORMS = ["gilbert", "landau-lifshitz"]
 SIGMAS = 5
 
@@ -55,7 +55,13 @@ class TestSpinInAField:
 
     @pytest.mark.parametrize(
         ("scheme", "form"),
-        [(Heun, FORMS[0]), (Heun, FORMS[1]), (ImplicitMidpoint, FORMS[0]), (SemiImplicitB, FORMS[1])],
+        [
+            (Heun, FORMS[0]),
+            (Heun, FORMS[1]),
+            (ImplicitMidpoint, FORMS[0]),
+            (SemiImplicitB, FORMS[1]),
+            (DepondtMertens, FORMS[0]),
+        ],
     )
     def test_langevin_function(self, scheme, form):
         cosines, x = self.cosines(scheme, form, self.kT), self.h / self.kT

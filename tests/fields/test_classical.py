@@ -118,3 +118,27 @@ def test_wrong_input_is_refused() -> None:
         DMI(Lattice.cubic(2, 2, 2), 1.0, kind="neel")
     with pytest.raises(UserError, match="one lattice"):
         Heisenberg(lattice, [1.0]) + Heisenberg(Lattice.square(3, 4), [1.0])
+
+
+@pytest.mark.parametrize(
+    ("field", "linear"),
+    [
+        (Heisenberg(Lattice.triangular(4, 4), [1.0, 0.0, 0.3]), True),
+        (DMI(Lattice.square(3, 4), 0.3), True),
+        (Heisenberg(Lattice.chain(1), [1.0]), False),
+        (Zeeman(Lattice.chain(4), (0, 0, 1)) + Anisotropy(Lattice.chain(4), 1.0), False),
+        (Heisenberg(Lattice.chain(5), [1.0]) + Zeeman(Lattice.chain(5), (0, 0, 1)), True),
+    ],
+    ids=repr,
+)
+def test_pairs_are_the_sites_that_feel_each_other(field, linear):
+    """Found by turning one spin after another; a field that is linear in every spin feels nothing of a site itself."""
+    state = spins.random(field.lattice, 1, seed=0)
+    before, felt = field(state).field, set()
+    for site in range(field.lattice.n_sites):
+        moved = state.clone()
+        moved[0, site] = -moved[0, site]
+        changed = (field(moved).field - before).abs().amax((0, 2)) > 1e-9
+        felt |= {(site, int(other)) for other in changed.nonzero()}
+    assert field.linear == linear == (not any(i == j for i, j in felt))
+    assert {(i, j) for i, j in felt if i != j} == {(i, j) for i, j in map(tuple, field.pairs().tolist()) if i != j}

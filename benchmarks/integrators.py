@@ -1,0 +1,200 @@
+"""Work against precision of all integrators, without and with a bath.
+
+    python benchmarks/integrators.py [--figure docs/images/integrators.png] [--json FILE] [--model MODEL]
+
+Three problems, work being evaluations of the field per unit of time:
+
+    exchange   12 x 12 square lattice, E of exchange (J = 1), DMI (0.3) and an external field (0.2), alpha = 0.1,
+               kT = 0, from random spins to t = 10: root mean square error of a spin's direction
+    network    a shipped network on 12 x 12 sites, alpha = 0.1, kT = 0, from random spins to t = 20: the same
+    bath       ring of 64 spins with J = 1, alpha = 0.5, kT = 0.5, 24 replicas, over times 20 to 100: deviation of
+               <S_i . S_i+1> from coth x - 1/x, x = J / kT, with its standard error over replicas
+
+References of the first two: Dormand and Prince's steps at a tolerance of 1e-12. Also the change of the energy of the
+first problem without damping, to t = 100. Everything in float64.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import sdgnn
+from sdgnn.analysis.plots.style import COLOURS, MARKERS, WIDTH, style
+from sdgnn.dynamics import Integrator
+from sdgnn.fields import DMI, Field, FieldResult, Heisenberg, Zeeman
+from sdgnn.files import atomic_path
+
+FIXED: dict[str, type[Integrator]] = {
+    "Heun": sdgnn.Heun,
+    "semi-implicit B": sdgnn.SemiImplicitB,
+    "Depondt-Mertens": sdgnn.DepondtMertens,
+    "implicit midpoint": sdgnn.ImplicitMidpoint,
+}
+ADAPTIVE = "Dormand-Prince"
+REPLICAS, SITES, BATH_KT, BEFORE, AFTER = 24, 64, 0.5, 20.0, 80.0
+
+
+class Counted(Field):
+    """A field that counts its evaluations."""
+
+    def __init__(self, field: Field) -> None:
+        self.lattice, self.field, self.calls = field.lattice, field, 0
+
+    def evaluate(self, spins: torch.Tensor) -> FieldResult:
+        self.calls += 1
+        return self.field.evaluate(spins)
+
+
+def march(field: Field, spins: torch.Tensor, integrator: Integrator, steps: int) -> tuple[torch.Tensor, int]:
+    """Last spins and evaluations of the field."""
+    counted = Counted(field)
+    state = integrator.init(counted, spins)
+    for _ in range(steps):
+        state = integrator.step(counted, state)
+    return state.spins, counted.calls
+
+
+def quiet(field: Field, time: float, counts: list[int], tolerances: list[float]) -> list[dict[str, Any]]:
+    """Errors at kT = 0 of every integrator, with ``counts`` steps to ``time`` or at ``tolerances``."""
+    spins = sdgnn.spins.random(field.lattice, 1, seed=1)
+    reference, _ = march(field, spins, sdgnn.DormandPrince(time, 0.1, tolerance=1e-12), 1)
+    plans: list[tuple[str, Integrator, int]] = [
+        (name, scheme(time / steps, 0.1), steps) for name, scheme in FIXED.items() for steps in counts
+    ]
+    plans += [(ADAPTIVE, sdgnn.DormandPrince(time, 0.1, tolerance=tolerance), 1) for tolerance in tolerances]
+    rows = []
+    for name, integrator, steps in plans:
+        try:
+            last, calls = march(field, spins, integrator, steps)
+        except sdgnn.errors.NumericalError:
+            continue  # the iteration of the midpoint rule does not converge at the longest steps
+        error = float((last - reference).square().sum(-1).mean().sqrt())
+        setting = integrator.tolerance if isinstance(integrator, sdgnn.DormandPrince) else integrator.dt
+        rows.append({"scheme": name, "setting": setting, "work": calls / time, "error": error})
+    return rows
+
+
+def drift(field: Field, time: float, counts: list[int]) -> list[dict[str, Any]]:
+    """Change of the energy per site without damping."""
+    spins = sdgnn.spins.random(field.lattice, 1, seed=1)
+    first = field(spins).energy
+    schemes: list[tuple[str, Integrator, int]] = [
+        (name, scheme(time / steps, 0.0), steps) for name, scheme in FIXED.items() for steps in counts
+    ]
+    schemes.append((ADAPTIVE, sdgnn.DormandPrince(time, 0.0, tolerance=1e-6), 1))
+    rows = []
+    for name, integrator, steps in schemes:
+        last, calls = march(field, spins, integrator, steps)
+        change = float((field(last).energy - first).abs()) / field.lattice.n_sites
+        rows.append({"scheme": name, "setting": integrator.dt, "work": calls / time, "change": change})
+    return rows
+
+
+def bath(steps_per_unit: list[int]) -> list[dict[str, Any]]:
+    """Errors of the nearest-neighbour correlation of a ring in contact with a bath."""
+    field = Counted(Heisenberg(sdgnn.Lattice.chain(SITES), [1.0]))
+    spins = sdgnn.spins.random(field.lattice, REPLICAS, seed=1)
+    expected = 1 / math.tanh(1 / BATH_KT) - BATH_KT
+    energy = [sdgnn.dynamics.observers.energy(1)]
+    rows = []
+    for name, scheme in FIXED.items():
+        settings = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
+        for count in steps_per_unit:
+            integrator = scheme(1 / count, 0.5, BATH_KT, **settings)
+            field.calls = 0
+            total = round((BEFORE + AFTER) * count)
+            try:
+                run = sdgnn.simulate(field, spins, integrator, total, seed=3, observers=energy)
+            except sdgnn.errors.NumericalError:
+                continue
+            work = field.calls / (BEFORE + AFTER)
+            late = -run.trajectory["energy"].values[round(BEFORE * count) :].mean(0) / SITES
+            rows.append(
+                {
+                    "scheme": name, "setting": integrator.dt, "work": work, "error": abs(late.mean() - expected),
+                    "statistical": late.std(ddof=1) / math.sqrt(REPLICAS),
+                }
+            )  # fmt: skip
+    return rows
+
+
+def figure(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """The three problems side by side."""
+    titles = {
+        "exchange": "exchange, DMI and field, $kT = 0$",
+        "network": "network, $kT = 0$",
+        "bath": f"ring in a bath, $kT = {BATH_KT:g} J$",
+    }
+    with style():
+        from matplotlib.figure import Figure
+
+        drawn = Figure(figsize=(WIDTH * 1.25, 3.3), layout="constrained")
+        for axes, (name, title) in zip(drawn.subplots(1, 3), titles.items(), strict=True):
+            for k, scheme in enumerate([*FIXED, ADAPTIVE]):
+                rows = [row for row in found[name] if row["scheme"] == scheme]
+                if rows:
+                    axes.plot(
+                        [row["work"] for row in rows], [row["error"] for row in rows], color=COLOURS[k],
+                        marker=MARKERS[k], label=scheme if name == "exchange" else None,
+                    )  # fmt: skip
+            if name == "bath":
+                floor = max(row["statistical"] for row in found[name])
+                axes.axhspan(axes.get_ylim()[0] / 10, floor, color="0.9", lw=0)
+                axes.set_ylim(bottom=floor / 5)
+            axes.set(xscale="log", yscale="log", title=title, xlabel=r"evaluations per $\hbar / t$")
+            axes.set_ylabel(r"error of $\langle S_i \cdot S_{i+1} \rangle$" if name == "bath" else "error of a spin")
+        drawn.legend(loc="outside upper center", ncols=5)
+        with atomic_path(path) as temporary:
+            drawn.savefig(temporary)
+
+
+def tables(found: dict[str, list[dict[str, Any]]]) -> None:
+    """Print every number."""
+    for name, rows in found.items():
+        table = Table(title=name, title_justify="left")
+        for column in rows[0]:
+            table.add_column(column, justify="left" if column == "scheme" else "right")
+        for row in rows:
+            table.add_row(*(value if isinstance(value, str) else f"{value:.3g}" for value in row.values()))
+        Console(width=110).print(table)
+
+
+def main() -> None:
+    """Measure, print, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--model", default="triangular-tetrahedral", help="network: folder, file or shipped name")
+    given = parser.parse_args()
+
+    square = sdgnn.Lattice.square(12, 12)
+    classical = Heisenberg(square, [1.0]) + DMI(square, 0.3) + Zeeman(square, (0, 0, 0.2))
+    network = sdgnn.load(given.model).on(sdgnn.Lattice.triangular(12, 12), dtype=torch.float64)
+    tolerances = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8]
+    found = {
+        "exchange": quiet(classical, 10.0, [40, 80, 160, 320], tolerances),
+        "network": quiet(network, 20.0, [20, 40, 80, 160], tolerances[:6]),
+        "bath": bath([2, 3, 5, 10]),
+        "energy without damping": drift(classical, 100.0, [1000]),
+    }
+    threads = torch.get_num_threads()
+    Console(width=110).print(f"{platform.machine()}, torch {torch.__version__}, float64, {threads} thread(s)")
+    tables(found)
+    if given.json is not None:
+        with atomic_path(given.json) as temporary:
+            temporary.write_text(json.dumps(found, indent=2) + "\n")
+    if given.figure is not None:
+        figure(found, given.figure)
+
+
+if __name__ == "__main__":
+    main()

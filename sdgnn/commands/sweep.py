@@ -1,0 +1,64 @@
+"""A sweep of simulations from one configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sdgnn.commands.console import say
+from sdgnn.commands.simulate import Start, run_dynamics
+from sdgnn.config.commands import SimulateConfig
+from sdgnn.config.sweeps import Batch, axes, batches
+from sdgnn.dynamics import open_trajectory
+from sdgnn.dynamics.sweeps import NAME, write_sweep
+from sdgnn.results import open_results
+
+if TYPE_CHECKING:
+    import xarray
+
+RUNS = "runs"
+"""Where the trajectories of the batches lie, in the folder of the sweep."""
+
+
+def run(config: SimulateConfig, resume: bool = False) -> Path:
+    """Simulate all points into a results folder, put them together, and return the folder."""
+    plan = batches(config)
+    for batch in plan:
+        _start(batch)  # a mistake in any of them is found before the first runs
+    results = open_results(config, "simulate", config.output, resume, free=["steps", "checkpoint_every", "guard"])
+    for number, batch in enumerate(plan):
+        say(f"batch {number + 1} of {len(plan)}: {len(batch.points)} point(s)")
+        start = _start(batch)
+        watch = None if config.guard is None else config.guard.build(start.field)
+        run_dynamics(
+            batch.config, start, results.path / RUNS / f"{number:03d}", results.resumed, watch, list(batch.streams)
+        )
+    dims = axes(config)
+    parts = _points(config, plan, results.path, tuple(len(values) for values in dims.values()))
+    odd = write_sweep(results.path, dims, parts, {"config": config.to_yaml()})
+    if odd:
+        say(f"of different shapes at different points, in {results.path / RUNS} alone: {', '.join(odd)}")
+    say(f"sweep over {', '.join(dims)}: {results.path / NAME}")
+    return results.path
+
+
+def _start(batch: Batch) -> Start:
+    """What a batch runs."""
+    config = batch.config
+    return Start.of(config, config.field.build(config.lattice.build(), config.dtype), batch.streams)
+
+
+def _points(
+    config: SimulateConfig, plan: list[Batch], folder: Path, shape: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], xarray.Dataset]]:
+    """Indices and trajectory of every point, its replicas numbered from 0, their streams beside."""
+    count = config.replicas
+    for number, batch in enumerate(plan):
+        data = open_trajectory(folder / RUNS / f"{number:03d}")
+        for k, point in enumerate(batch.points):
+            own = data.isel(replica=slice(k * count, (k + 1) * count))
+            own = own.assign_coords(stream=("replica", own["replica"].values), replica=np.arange(count))
+            yield tuple(map(int, np.unravel_index(point, shape))), own

@@ -1,0 +1,128 @@
+"""The data of a sweep: the trajectories of all its points in one labelled set."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdgnn.errors import UserError
+from sdgnn.files import write_failure
+
+if TYPE_CHECKING:
+    import xarray
+
+NAME = "sweep.zarr"
+"""The set's name in a sweep's folder."""
+
+
+def write_sweep(
+    folder: Path,
+    axes: Mapping[str, Sequence[Any]],
+    parts: Iterator[tuple[tuple[int, ...], xarray.Dataset]],
+    attributes: Mapping[str, str],
+) -> tuple[str, ...]:
+    """Writes ``sweep.zarr`` into ``folder``, completely or not at all; returns what could not be put together.
+
+    ``axes`` holds the values along each dimension of the sweep, ``parts`` for every point its indices and trajectory
+    (its replicas numbered from 0), one of which is in memory at a time. Observables keep their dimensions after those
+    of the sweep; those whose shape is not the same at every point stay in the trajectories alone. Times are the
+    coordinate ``time`` where all points share them, else ``times`` (..., time).
+
+    Raises UserError when the disk does not take it.
+    """
+    import zarr
+
+    temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{Path(NAME).stem}-"))
+    try:
+        group: Any = zarr.open_group(temporary, mode="w", zarr_format=3)
+        shape = tuple(len(values) for values in axes.values())
+        odd: set[str] = set()
+        for where, data in parts:
+            for name, values, dims, attrs in _arrays(data):
+                whole = (*shape, *values.shape)
+                if name not in group:
+                    group.create_array(
+                        name, shape=whole, dtype=values.dtype, chunks=(*(1 for _ in shape), *values.shape),
+                        dimension_names=(*axes, *dims), attributes=attrs,
+                    )  # fmt: skip
+                if group[name].shape == whole:
+                    group[name][where] = values
+                else:
+                    odd.add(name)
+        for name in odd:
+            del group[name]
+        _share_times(group, len(shape))
+        for name, along in axes.items():
+            labels = _labels(along)
+            group.create_array(name, shape=labels.shape, dtype=labels.dtype, dimension_names=(name,))[...] = labels
+        group.attrs.update(attributes)
+        shutil.rmtree(folder / NAME, ignore_errors=True)
+        os.replace(temporary, folder / NAME)
+    except OSError as error:
+        raise UserError(
+            f"{folder / NAME} could not be written: {write_failure(error) or error}",
+            fix="free space and go on with resume; the runs themselves are intact",
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return tuple(sorted(odd))
+
+
+def open_sweep(folder: str | Path) -> xarray.Dataset:
+    """The data of a sweep (its folder, or the sweep.zarr there), read when values are asked for.
+
+    Dimensions are those of the sweep, then those of a trajectory (:func:`sdgnn.dynamics.open_trajectory`). Raises
+    UserError where no sweep is.
+    """
+    import xarray
+
+    path = Path(folder)
+    store = path if path.suffix == ".zarr" else path / NAME
+    if not (store / "zarr.json").is_file():
+        raise UserError(f"no {NAME} in {path}", allowed="the folder of a finished sweep", fix="go on with --resume")
+    data = xarray.open_zarr(store, consolidated=False, chunks=None, decode_times=False, zarr_format=3)
+    data.attrs["config"] = str(data.attrs.get("config", ""))
+    known = [n for n in data.variables if str(n) in ("times", "stream") or str(n).startswith(("step", "times_"))]
+    return data.set_coords(known)
+
+
+def _arrays(data: xarray.Dataset) -> Iterator[tuple[str, np.ndarray, tuple[str, ...], dict[str, Any]]]:
+    """Name, values, dimensions and attributes of what a point's trajectory gives to the whole."""
+    for name, values in data.variables.items():
+        text = str(name)
+        if text in ("replica", "site", "component", "axis", "position"):
+            continue
+        if text in values.dims:
+            text = text.replace("time", "times", 1)
+        elif text in ("kT", "damping"):
+            text = f"{text}_of_replica"
+        yield text, values.values, tuple(map(str, values.dims)), dict(values.attrs)
+
+
+def _share_times(group: Any, depth: int) -> None:
+    """Makes times that are equal at all points the coordinates of their dimensions."""
+    for name in [n for n, _ in group.arrays() if n == "times" or n.startswith("times_")]:
+        values = group[name][...]
+        flat = values.reshape(-1, values.shape[-1])
+        if (flat == flat[0]).all():
+            dim = group[name].metadata.dimension_names[depth]
+            attributes = dict(group[name].attrs)
+            del group[name]
+            group.create_array(
+                dim, shape=flat[0].shape, dtype=flat.dtype, dimension_names=(dim,), attributes=attributes
+            )[...] = flat[0]  # fmt: skip
+
+
+def _labels(values: Sequence[Any]) -> np.ndarray:
+    """Numbers as they are, everything else as text."""
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return np.array(values, dtype=np.float64 if any(isinstance(v, float) for v in values) else np.int64)
+    text = [value if isinstance(value, str) else json.dumps(value) for value in values]
+    return np.array(text, dtype=np.dtypes.StringDType())

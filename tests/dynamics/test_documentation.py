@@ -1,0 +1,44 @@
+"""What docs/protocols.md shows works as it stands: its code and its configurations."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdgnn.config.commands import SimulateConfig
+from sdgnn.config.sweeps import batches, points
+from sdgnn.schedules import Anneal, Sweep
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "protocols.md").read_text()
+
+
+def test_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    scope: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        exec(block, scope)
+    seen = scope["run"].trajectory
+    assert seen["bath_temperature"].sel(time=10).values.tolist() == [0.1, 0.02]
+    assert float(seen["external_field"].sel(time=5)[0, 2]) == pytest.approx(0.5)
+    error = scope["means"].energy_error.item() / 32
+    assert scope["data"]["energy"].sizes == {"kT": 2, "seed": 2, "time": 6, "replica": 2}
+    assert abs(scope["means"].energy_mean.item() / 32 + 1 / np.tanh(2) - 0.5) < 5 * error < 0.05
+
+
+def test_configurations() -> None:
+    configs = [SimulateConfig.load(ROOT / path) for path in re.findall(r"configs/protocols/\w+\.yaml", PAGE)]
+    assert isinstance(configs[0].integrator.kT, Anneal)
+    assert isinstance(configs[1].field.zeeman_schedule, Sweep)
+    assert len(batches(configs[2])) == 1 and len(points(configs[2])) == 6
+
+
+def test_commands() -> None:
+    commands = re.findall(r"^    (sdgnn simulate .*)$", PAGE, re.MULTILINE)
+    for words in map(shlex.split, commands):
+        SimulateConfig.load(ROOT / words[2], [word for word in words[3:] if word != "--resume"])
+    assert len(commands) == 5

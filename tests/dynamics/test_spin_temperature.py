@@ -1,0 +1,85 @@
+"""The spins' own temperature: its formula by hand, its curvature by second differences, its mean with Boltzmann's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import sdgnn
+from sdgnn import Heun, Lattice, simulate
+from sdgnn.dynamics import observers
+from sdgnn.dynamics.spin_temperature import probed_laplacian, spin_temperature
+from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
+
+SQUARE = Lattice.square(4, 4)
+CHAIN = Lattice.chain(4)
+FIELDS = {
+    "exchange": Heisenberg(SQUARE, [1.0, -0.4]) + DMI(SQUARE, 0.3) + Zeeman(SQUARE, (0.1, 0, 0.5)),
+    "anisotropy": Heisenberg(SQUARE, [0.5]) + Anisotropy(SQUARE, 0.8, (1, 0, 1)),
+    "itself": Heisenberg(Lattice.chain(1), [1.0]) + Zeeman(Lattice.chain(1), (0, 0, 0.3)),
+    "electrons": sdgnn.ExactField(sdgnn.SDModel(CHAIN, [1.0], 3.0), kT=0.1, filling=0.3),
+}
+
+
+def laplacian(field, spins, size=1e-3):
+    """Of E on the spheres, by second differences along two great circles through every spin."""
+    total = torch.zeros(len(spins), dtype=torch.float64)
+    middle = field(spins).energy
+    for site in range(spins.shape[1]):
+        first = torch.linalg.cross(spins[:, site], torch.randn(3, dtype=torch.float64).expand(len(spins), 3))
+        first = first / first.norm(dim=-1, keepdim=True)
+        for tangent in (first, torch.linalg.cross(spins[:, site], first)):
+            for x in (-size, size):
+                moved = spins.clone()
+                moved[:, site] = np.cos(x) * spins[:, site] + np.sin(x) * tangent
+                total = total + (field(moved).energy - middle) / size**2
+    return total
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_curvature(name):
+    """The estimate's mean over draws is the Laplacian within 5 standard errors and 1e-4; exact where E is linear."""
+    field = FIELDS[name]
+    spins = sdgnn.spins.random(field.lattice, 2, seed=3)
+    expected = laplacian(field, spins)
+    assert field.linear == (name == "exchange")
+    twice = 2 * (spins * field(spins).field).sum((1, 2))
+    if name == "exchange":
+        assert torch.allclose(twice, expected, rtol=1e-5)
+    else:
+        assert not torch.allclose(twice, expected, rtol=0.05)
+    states = [Heun(0.1, 0.1).init(field, spins, seed=k) for k in range(60)]
+    drawn = torch.stack([probed_laplacian(field, state) for state in states])
+    error = drawn.std(0) / len(drawn) ** 0.5
+    assert ((drawn.mean(0) - expected).abs() < 5 * error + 1e-4 * expected.abs()).all()
+    result = field(spins)
+    torque = torch.linalg.cross(spins, result.field).square().sum((1, 2))
+    curvature = expected if field.linear else drawn[0]
+    assert torch.allclose(spin_temperature(field, states[0], result), torque / curvature, rtol=1e-5)
+
+
+def test_each_replica_by_itself():
+    field = FIELDS["anisotropy"]
+    spins = sdgnn.spins.random(SQUARE, 3, seed=3)
+    state = Heun(0.1, 0.1).init(field, spins, seed=1, replicas=[4, 5, 6])
+    alone = Heun(0.1, 0.1).init(field, spins[1:2], seed=1, replicas=[5])
+    both = [spin_temperature(field, s, s.result(field)) for s in (state, alone)]
+    assert torch.equal(both[0][1:2], both[1])
+
+
+@pytest.mark.parametrize("name", ["exchange", "anisotropy"])
+def test_equals_the_bath_in_equilibrium(name):
+    """Two temperatures in one batch. Allowed: 5 standard errors, and 2 % for (H dt)^2 / 2 and 1 / sites."""
+    lattice, kT = Lattice.square(16, 16), np.repeat([0.2, 0.6], 5)
+    field = Heisenberg(lattice, [0.5]) + (DMI(lattice, 0.3) if name == "exchange" else Anisotropy(lattice, 0.8))
+    run = simulate(
+        field, sdgnn.spins.random(lattice, 10, seed=0), Heun(0.1, 0.5, tuple(kT)), 500, seed=2,
+        observers=[observers.spin_temperature(field, 10)],
+    )  # fmt: skip
+    late = run.trajectory["spin_temperature"].values[25:].mean(0)
+    assert run.trajectory["spin_temperature"].attrs["units"] == "t"
+    for bath in (0.2, 0.6):
+        found = late[kT == bath]
+        assert abs(found.mean() - bath) < 5 * found.std(ddof=1) / 5**0.5 + 0.02 * bath
+        assert found.std(ddof=1) / 5**0.5 < 0.012 * bath  # so that a wrong factor of 1.1 fails

@@ -1,0 +1,195 @@
+"""Sweeps: every point is the run it would be alone, batches or not, and one data set holds them all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import sdgnn
+from sdgnn.cli import app
+from sdgnn.commands import sweep as command
+from sdgnn.commands.simulate import run as simulate
+from sdgnn.config import sweeps
+from sdgnn.config.commands import SimulateConfig
+from sdgnn.config.sweeps import axes, batches, points
+from sdgnn.dynamics import open_sweep, open_trajectory
+from sdgnn.errors import UserError
+
+BASE = {
+    "lattice": {"type": "square", "size": [4, 4]},
+    "field": {"heisenberg": [1.0]},
+    "integrator": {"dt": 0.05, "damping": 0.3},
+    "steps": 12,
+    "replicas": 2,
+    "observe": {"spins": 6, "energy": 3},
+    "checkpoint_every": 4,
+    "seed": 7,
+}
+
+
+def config(**changes) -> SimulateConfig:
+    return SimulateConfig.parse({**BASE, **changes})
+
+
+def run(folder: Path, resume: bool = False, **changes):
+    command.run(config(output=str(folder), **changes), resume=resume)
+    return open_sweep(folder)
+
+
+def alone(point: SimulateConfig, streams: range):
+    """One point by the functions that a user would call."""
+    lattice = point.lattice.build()
+    field = point.field.build(lattice, point.dtype)
+    spins = sdgnn.spins.random(lattice, streams.stop, point.seed, point.dtype)[streams.start :]
+    return sdgnn.simulate(
+        field, spins, point.integrator.build(field, spins), point.steps, seed=point.seed, replicas=list(streams)
+    )
+
+
+def test_points_and_batches():
+    """The last key runs fastest; temperature and damping share a batch, all else does not."""
+    swept = config(sweep={"seed": [0, 1], "integrator": {"kT": [0.1, 0.2], "damping": [0.3, 0.5]}})
+    every = points(swept)
+    assert [(p.seed, p.integrator.kT, p.integrator.damping) for p in every[:3]] == [
+        (0, 0.1, 0.3), (0, 0.1, 0.5), (0, 0.2, 0.3),
+    ]  # fmt: skip
+    assert len(every) == 8 and not every[0].sweep
+    first, second = batches(swept)
+    assert first.points == (0, 1, 2, 3) and second.points == (4, 5, 6, 7)
+    assert first.streams == second.streams == range(8)
+    assert first.config.integrator.kT == (0.1, 0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2)
+    assert first.config.integrator.damping == (0.3, 0.3, 0.5, 0.5) * 2
+    assert first.config.replicas == 8 and second.config.seed == 1
+    assert axes(swept) == {"seed": (0, 1), "kT": (0.1, 0.2), "damping": (0.3, 0.5)}
+    named = config(sweep={"field.heisenberg": [[1.0]], "seed": [1], "lattice.seed": [0]})
+    assert list(axes(named)) == ["heisenberg", "seed", "lattice_seed"]
+
+
+def test_large_groups_are_cut_without_changing_the_streams(monkeypatch):
+    monkeypatch.setattr(sweeps, "LARGEST_BATCH", 16 * 2 * 2)
+    cut = batches(config(sweep={"integrator.kT": [0.1, 0.2, 0.3, 0.4, 0.5]}))
+    assert [b.points for b in cut] == [(0, 1), (2, 3), (4,)]
+    assert [b.streams for b in cut] == [range(4), range(4, 8), range(8, 10)]
+
+
+def test_every_point_is_the_run_it_would_be_alone(tmp_path):
+    """Bit for bit, whoever shares its batch; with its labels in one data set."""
+    data = run(tmp_path / "a", sweep={"seed": [7, 8], "integrator.kT": [0.1, 0.4]})
+    assert data["energy"].dims == ("seed", "kT", "time", "replica")
+    assert data["spins"].dims == ("seed", "kT", "time_6", "replica", "site", "component")
+    assert data["seed"].values.tolist() == [7, 8] and data["kT"].values.tolist() == [0.1, 0.4]
+    assert np.allclose(data["time"], np.arange(5) * 0.15) and data["step"].values[0, 0].tolist() == [0, 3, 6, 9, 12]
+    assert data["stream"].values.tolist() == [[[0, 1], [2, 3]]] * 2
+    assert data["energy"].attrs["units"] == "t" and "integrator.kT" in data.attrs["config"]
+    for seed in (7, 8):
+        for k, kT in enumerate((0.1, 0.4)):
+            point = config(seed=seed, integrator={**BASE["integrator"], "kT": kT})
+            single = alone(point, range(2 * k, 2 * k + 2))
+            here = data["spins"].sel(seed=seed, kT=kT)[-1].values
+            assert torch.equal(single.spins, torch.from_numpy(np.ascontiguousarray(here))), (seed, kT)
+    plain = tmp_path / "plain"
+    simulate(config(output=str(plain), integrator={**BASE["integrator"], "kT": 0.1}))
+    assert np.array_equal(open_trajectory(plain)["energy"], data["energy"].sel(seed=7, kT=0.1))
+
+
+def test_quench_depths_share_a_batch(tmp_path):
+    quench = {"kind": "quench", "before": 0.5, "after": 0.1, "at": 0.3}
+    swept = config(integrator={**BASE["integrator"], "kT": quench}, sweep={"integrator.kT.after": [0.1, 0.01]})
+    (batch,) = batches(swept)
+    assert batch.config.integrator.kT.after == (0.1, 0.1, 0.01, 0.01)
+    assert batch.config.integrator.kT.before == (0.5,) * 4
+    moments = {**quench, "at": 0.2}
+    apart = config(integrator={**BASE["integrator"], "kT": moments}, sweep={"integrator.kT.at": [0.2, 0.3]})
+    assert len(batches(apart)) == 2
+    data = run(tmp_path, integrator={**BASE["integrator"], "kT": quench}, sweep={"integrator.kT.after": [0.1, 0.01]})
+    for k, depth in enumerate((0.1, 0.01)):
+        point = config(integrator={**BASE["integrator"], "kT": {**quench, "after": depth}})
+        single = alone(point, range(2 * k, 2 * k + 2))
+        assert np.array_equal(single.spins.numpy(), data["spins"].sel(after=depth)[-1].values)
+
+
+def test_other_lattices_and_steps(tmp_path):
+    """What has another shape at another point stays in the runs; times that differ are labelled point by point."""
+    data = run(tmp_path, sweep={"lattice.size": [[4, 4], [3, 5]], "integrator.dt": [0.05, 0.1]})
+    assert "spins" not in data and data["energy"].sizes == {"size": 2, "dt": 2, "time": 5, "replica": 2}
+    assert data["size"].values.tolist() == ["[4, 4]", "[3, 5]"]
+    assert np.allclose(data["times"][0], np.outer([0.05, 0.1], [0, 3, 6, 9, 12])) and "time" not in data.coords
+    assert open_trajectory(tmp_path / "runs" / "002").sizes["site"] == 15
+
+
+def test_interrupted_and_resumed(tmp_path, monkeypatch):
+    """Killed by a failing batch in the middle: what is done is not done again, and the end is the same."""
+    sweep = {"seed": [0, 1, 2], "integrator.kT": [0.1, 0.4]}
+    whole = run(tmp_path / "whole", sweep=sweep)
+    original, calls = command.run_dynamics, []
+
+    def fails(*arguments):
+        calls.append(arguments[2].name)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(command, "run_dynamics", fails)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "part", sweep=sweep)
+    with pytest.raises(UserError, match=r"no sweep.zarr .*--resume"):
+        open_sweep(tmp_path / "part")
+    done = os.stat(tmp_path / "part/runs/000/checkpoint.npz").st_mtime_ns
+    part = run(tmp_path / "part", resume=True, sweep=sweep)
+    assert part.drop_attrs().identical(whole.drop_attrs())
+    assert os.stat(tmp_path / "part/runs/000/checkpoint.npz").st_mtime_ns == done
+    with pytest.raises(UserError, match="another sweep"):
+        run(tmp_path / "part", resume=True, sweep={**sweep, "integrator.kT": [0.1, 0.5]})
+    assert not list((tmp_path / "part").glob(".sweep*"))
+
+
+def test_a_killed_sweep_resumes_to_the_same_bits(tmp_path, monkeypatch):
+    """SIGKILL from outside, by the command line."""
+    text = config(steps=1200, observe={"energy": 100}, checkpoint_every=100, sweep={"seed": [0, 1]}).to_yaml()
+    (tmp_path / "sweep.yaml").write_text(text)
+    arguments = [sys.executable, "-m", "sdgnn", "simulate", "sweep.yaml"]
+    process = subprocess.Popen([*arguments, "output=part"], cwd=tmp_path, stderr=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL)  # fmt: skip
+    deadline = time.monotonic() + 100
+    while not (tmp_path / "part/runs/000/checkpoint.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    monkeypatch.chdir(tmp_path)
+    for more in (["output=part", "--resume"], ["output=whole"]):
+        result = CliRunner().invoke(app, ["simulate", "sweep.yaml", *more])
+        assert result.exit_code == 0, result.output
+    assert open_sweep("part").drop_attrs().identical(open_sweep("whole").drop_attrs())
+
+
+@pytest.mark.parametrize(
+    ("sweep", "words"),
+    [
+        ({"integrator.kt": [0.1]}, ["integrator.kt=0.1", "did you mean integrator.kT"]),
+        ({"integrator.kT": [0.1, -0.1]}, ["sweep at integrator.kT=-0.1", "greater than or equal to 0"]),
+        ({"seed": []}, ["sweep of seed over 0 values"]),
+        ({"replicas": [1, 2]}, ["every key but steps, replicas"]),
+        ({"observe.energy": [1, 2]}, ["every key but steps, replicas"]),
+        ({"seed": 3}, ["list"]),
+    ],
+)
+def test_mistakes(sweep, words):
+    with pytest.raises(UserError) as caught:
+        config(sweep=sweep)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_number_for_each_replica_must_fit():
+    with pytest.raises(UserError, match="3 values for 2 replicas"):
+        batches(config(sweep={"integrator.kT": [[0.1, 0.2, 0.3], 0.1]}))
+    (batch,) = batches(config(sweep={"integrator.kT": [[0.1, 0.2], 0.3]}))
+    assert batch.config.integrator.kT == (0.1, 0.2, 0.3, 0.3)
