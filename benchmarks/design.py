@@ -3,8 +3,8 @@
     python benchmarks/design.py TRAINING.h5 TEST.h5 [--layers 2] [--channels 8] [--epochs 8] [--only NAME ...]
 
 Parts of the network are taken out by weights that start at zero and stay there, so every variant is the same code. A
-part of the training labels chooses the best weights; the test labels choose nothing. Finished rows are kept in the folder
-(--folder results/design), one JSON file each, and not trained again.
+part of the training labels chooses the best weights; the test labels choose nothing. Finished rows are kept in the
+folder (--folder results/design), one JSON file each, and not trained again.
 """
 
 from __future__ import annotations
