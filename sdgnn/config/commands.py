@@ -12,7 +12,7 @@ from pydantic import field_validator, model_validator
 from sdgnn.analysis.observers import NAMES as OBSERVERS
 from sdgnn.config.base import Config, nearest
 from sdgnn.config.locality import LabelFloorConfig
-from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
+from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, Positive, SolverConfig
 from sdgnn.config.runs import GuardConfig, InitialConfig, IntegratorConfig
 from sdgnn.data import Protocol, protocol_from_dict
 from sdgnn.errors import UserError
@@ -151,6 +151,9 @@ class SimulateConfig(QuenchConfig):
     """What drives the spins."""
     guard: GuardConfig | None = None
     """Watch whether the run stays within what its model, a committee, knows; --guard alone takes the defaults."""
+    memory: Positive | None = None
+    """GB (10^9 bytes) that the run may take: a network on a large crystal is evaluated in tiles that leave room for the
+    spins, and what cannot fit is refused before it starts. Without it, evaluating the network takes up to 2 GB."""
     output: Path | None = None
     """Folder for the trajectory and checkpoint; results/simulate-<date> by default."""
 

@@ -2,6 +2,7 @@
 
 from sdgnn.dynamics import observers
 from sdgnn.dynamics.checkpoint import load_checkpoint, save_checkpoint
+from sdgnn.dynamics.forecast import Forecast, forecast
 from sdgnn.dynamics.guard import Guard
 from sdgnn.dynamics.heun import Heun
 from sdgnn.dynamics.integrator import Integrator
@@ -14,6 +15,7 @@ from sdgnn.dynamics.step_size import suggest_dt
 from sdgnn.dynamics.trajectory import open_trajectory
 
 __all__ = [
+    "Forecast",
     "Guard",
     "Heun",
     "ImplicitMidpoint",
@@ -22,6 +24,7 @@ __all__ = [
     "Run",
     "SemiImplicitB",
     "State",
+    "forecast",
     "load_checkpoint",
     "observers",
     "open_trajectory",
