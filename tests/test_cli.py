@@ -118,6 +118,16 @@ def test_mistakes_are_explained_and_leave_nothing_behind(folder: Path, arguments
     assert sorted(p.name for p in folder.iterdir()) == ["labels.yaml", "quench.yaml"]
 
 
+def test_simulate_says_what_it_will_take_and_refuses_what_cannot_fit(folder: Path) -> None:
+    refused = sdgnn("simulate", "quench.yaml", "memory=0.1")
+    assert refused.exit_code == 2
+    assert "memory = 0.1 for 2 replica(s) of 36 sites" in refused.stderr
+    assert not (folder / "quench").exists()
+    result = sdgnn("simulate", "quench.yaml", "memory=4")
+    assert result.exit_code == 0
+    assert "expected: " in result.stderr and "for 60 steps" in result.stderr
+
+
 def test_generate_writes_the_labels_it_was_asked_for(folder: Path) -> None:
     result = sdgnn("generate", "labels.yaml", "solver.kT=0.2", "protocols.0.states=4")
     assert result.exit_code == 0, result.output

@@ -12,9 +12,16 @@ from sdgnn.analysis.observers import observer
 from sdgnn.commands.console import say, timed, warnings_said
 from sdgnn.config.commands import QuenchConfig, SimulateConfig
 from sdgnn.config.runs import GuardConfig
-from sdgnn.dynamics import Guard, Integrator, Observer, Run, simulate
+from sdgnn.dynamics import Guard, Integrator, Observer, Run, forecast, simulate
+from sdgnn.errors import UserError
 from sdgnn.fields import Field
+from sdgnn.memory import GB
 from sdgnn.results import open_results
+
+PROGRAM = 0.5
+"""GB that the program takes before a run."""
+ARRAYS = 16
+"""Arrays as large as the spins that are there at once in a step, positions of the lattice included."""
 
 
 def run(config: SimulateConfig, resume: bool = False, guard: bool = False) -> Path:
@@ -28,12 +35,31 @@ def run(config: SimulateConfig, resume: bool = False, guard: bool = False) -> Pa
         from sdgnn.commands import sweep
 
         return sweep.run(config, resume)
-    start = Start.of(config, config.field.build(config.lattice.build(), config.dtype))
+    lattice = config.lattice.build()
+    start = Start.of(config, config.field.build(lattice, config.dtype, field_memory(config, lattice.n_sites)))
+    expected = forecast(start.field, start.spins, start.integrator, config.steps)
+    if config.memory is not None:
+        expected.check(config.memory)
     watch = None if config.guard is None else config.guard.build(start.field)
     results = open_results(config, "simulate", config.output, resume, free=["steps", "checkpoint_every", "guard"])
+    say(str(expected))
     say(repr(run_dynamics(config, start, results.path, resume=results.resumed, guard=watch)))
     say(f"trajectory: {results.path}")
     return results.path
+
+
+def field_memory(config: SimulateConfig, sites: int) -> float | None:
+    """GB that are left for a network by the limit of a run. Raises UserError where there are none."""
+    if config.memory is None:
+        return None
+    arrays = ARRAYS * config.replicas * sites * 3 * config.dtype.itemsize / GB
+    left = config.memory - PROGRAM - arrays
+    if left <= 0:
+        raise UserError(
+            f"memory = {config.memory:g} for {config.replicas} replica(s) of {sites} sites",
+            allowed=f"more than {PROGRAM + arrays:.2g} GB, which program and spins take",
+        )
+    return left
 
 
 @dataclass(frozen=True)

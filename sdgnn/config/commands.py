@@ -12,7 +12,7 @@ from pydantic import field_validator, model_validator
 from sdgnn.analysis.observers import NAMES, RUN
 from sdgnn.config.base import Config, nearest
 from sdgnn.config.locality import LabelFloorConfig
-from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
+from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, Positive, SolverConfig
 from sdgnn.config.runs import GuardConfig, InitialConfig, IntegratorConfig
 from sdgnn.config.sweeps import flattened, points
 from sdgnn.data import Protocol, protocol_from_dict
@@ -156,6 +156,9 @@ class SimulateConfig(QuenchConfig):
     sweep: dict[str, tuple[Any, ...]] = {}
     """Lists of values by key, for example {integrator.kT: [0.1, 0.2], seed: [0, 1, 2]}: every combination is run, those
     that differ in temperature and damping alone as one batch, and sweep.zarr holds them all."""
+    memory: Positive | None = None
+    """GB (10^9 bytes) that the run may take: a network on a large crystal is evaluated in tiles that leave room for the
+    spins, and what cannot fit is refused before it starts. Without it, evaluating the network takes up to 2 GB."""
     output: Path | None = None
     """Folder for the trajectory and checkpoint; results/simulate-<date> by default."""
 

@@ -207,15 +207,18 @@ class FieldConfig(Config):
             raise UserError("zeeman_schedule without zeeman", allowed="a schedule of the external field zeeman")
         return self
 
-    def build(self, lattice: Lattice, dtype: torch.dtype = torch.float32) -> Field:
-        """The field on ``lattice``. ``dtype`` is that of a network; the others follow the spins."""
+    def build(self, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None) -> Field:
+        """The field on ``lattice``. ``dtype`` is that of a network; the others follow the spins.
+
+        ``memory`` is what a network may take, in GB; see :class:`~sdgnn.nn.NetworkField`.
+        """
         from sdgnn import fields
 
         parts: list[Field] = []
         if self.model is not None:
             from sdgnn.nn import load
 
-            parts.append(load(self.model).on(lattice, dtype=dtype))
+            parts.append(load(self.model).on(lattice, dtype=dtype, memory=memory))
         if self.exact is not None:
             parts.append(self.exact.solver.build(self.exact.hamiltonian.build(lattice)))
         if self.heisenberg is not None:

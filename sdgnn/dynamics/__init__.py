@@ -4,6 +4,7 @@ from sdgnn.dynamics import observers
 from sdgnn.dynamics.checkpoint import load_checkpoint, save_checkpoint
 from sdgnn.dynamics.depondt_mertens import DepondtMertens
 from sdgnn.dynamics.dormand_prince import DormandPrince
+from sdgnn.dynamics.forecast import Forecast, forecast
 from sdgnn.dynamics.guard import Guard
 from sdgnn.dynamics.heun import Heun
 from sdgnn.dynamics.integrator import Integrator
@@ -20,6 +21,7 @@ from sdgnn.dynamics.trajectory import open_trajectory
 __all__ = [
     "DepondtMertens",
     "DormandPrince",
+    "Forecast",
     "Guard",
     "Heun",
     "ImplicitMidpoint",
@@ -29,6 +31,7 @@ __all__ = [
     "Run",
     "SemiImplicitB",
     "State",
+    "forecast",
     "load_checkpoint",
     "observers",
     "open_sweep",

@@ -22,6 +22,8 @@ from sdgnn.fields import Field, check_spins
 from sdgnn.schedules import Schedule
 
 LARGEST_SEED = 2**64 - 1
+BLOCK = 2**16
+"""Sites whose noise is drawn at once, lest its double precision be held for all."""
 PerReplica = float | Sequence[float] | np.ndarray | Tensor
 """One number for all replicas, or one for each."""
 
@@ -134,8 +136,12 @@ class Integrator(ABC):
         now = self.temperature(state.time + self.dt / 2)
         alpha, kT = (_broadcast(values, spins).double() for values in (self.damping, now))
         amplitude = (2 * noise_strength(alpha, kT, self.form) / self.dt).sqrt()
-        white = torch.from_numpy(normal(state.seed, state.replicas, state.step, range(spins.shape[1])))
-        return (amplitude * white.to(spins.device)).to(spins.dtype)
+        thermal = torch.empty_like(spins)
+        for first in range(0, spins.shape[1], BLOCK):
+            sites = range(first, min(first + BLOCK, spins.shape[1]))
+            white = torch.from_numpy(normal(state.seed, state.replicas, state.step, sites))
+            thermal[:, sites.start : sites.stop] = amplitude * white.to(spins.device)
+        return thermal
 
     def total_field(
         self,

@@ -1,12 +1,14 @@
 """Fields: the protocol that everything driving spins obeys, and the classical spin models."""
 
 from sdgnn.fields.classical import DMI, Anisotropy, Heisenberg, Zeeman
+from sdgnn.fields.cost import Cost
 from sdgnn.fields.distance import DistanceHeisenberg
 from sdgnn.fields.protocol import Field, FieldResult, Sum, check_spins
 
 __all__ = [
     "DMI",
     "Anisotropy",
+    "Cost",
     "DistanceHeisenberg",
     "Field",
     "FieldResult",

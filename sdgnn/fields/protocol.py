@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -12,8 +13,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.errors import UserError
+from sdgnn.fields.cost import Cost
 from sdgnn.lattice import Lattice
+from sdgnn.memory import Counted
 from sdgnn.schedules import Time
+
+LONG = 1.0
+"""Seconds of an evaluation from which on it is not timed again."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,18 @@ class Field(ABC):
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         """Energy and field of checked spins (replica, site, 3)."""
 
+    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
+        """Time and memory of one evaluation of ``spins``, measured on it: torch's tensors are counted."""
+        start = time.perf_counter()
+        with Counted() as counted:
+            self(spins)
+        seconds = time.perf_counter() - start
+        if seconds < LONG:
+            start = time.perf_counter()
+            self(spins)
+            seconds = time.perf_counter() - start
+        return Cost(seconds, counted.peak)
+
     def __add__(self, other: Field) -> Field:
         return Sum(self, other)
 
@@ -105,6 +123,13 @@ class Sum(Field):
             density=densities[0] if len(densities) == 1 else None,
             torque_error=torch.stack(errors).square().sum(0).sqrt() if errors else None,
         )
+
+    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
+        total = Cost(0.0, 0.0)
+        for part in self.parts:
+            total = total.then(part.cost(spins))
+        kept = 2 * len(self.parts) * spins.numel() * spins.element_size()  # results, and their stack
+        return Cost(total.seconds, total.bytes + kept)
 
     def __repr__(self) -> str:
         return " + ".join(map(repr, self.parts))

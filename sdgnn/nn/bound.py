@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from functools import cached_property
 from typing import Any
 
@@ -10,27 +12,36 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import functional_call
 
-from sdgnn.fields import Field, FieldResult
+from sdgnn.errors import UserError
+from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.lattice import Lattice
+from sdgnn.memory import GB, check_memory
 from sdgnn.nn.model import Model
 from sdgnn.nn.tiles import Tile, tiles
 
 CHUNK = 4096
 """Sites evaluated at once; more replicas wait, so memory does not grow with their number."""
 
+MEMORY = 2.0
+"""GB that evaluating a crystal may take unless told otherwise. A fixed number: tiles decide about rounding."""
+
 
 class NetworkField(Field):
     """Energy sum_i e_i(S) + N c and field H_i = -dE/dS_i of a learned model on one lattice.
 
-    Crystals of more than :data:`~sdgnn.nn.tiles.TILE` sites are evaluated tile by tile, equal to the whole to rounding.
+    Crystals whose evaluation would take more than ``memory`` (GB, :data:`MEMORY` by default) besides spins and result
+    are evaluated tile by tile, equal to the whole to rounding; free positions and chosen bonds stay whole.
     Computes in ``dtype`` where the network's weights are; results have that dtype and the device of the spins.
     """
 
-    def __init__(self, network: Model, lattice: Lattice, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, network: Model, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None
+    ) -> None:
         network.check_family(lattice)
         self.network = network
         self.lattice = lattice
         self.dtype = dtype
+        self.memory = MEMORY if memory is None else check_memory(memory)
         self._tables: dict[tuple[int, torch.device], Any] = {}
 
     def site_energies(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site"]:
@@ -41,33 +52,61 @@ class NetworkField(Field):
         return self.network(flat, self._tables_for(replicas, device)).view(replicas, sites)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        per_site, slopes = zip(
-            *(self._tiled(part) for part in spins.split(max(1, CHUNK // self.lattice.n_sites))), strict=True
-        )
-        energy = torch.cat([part.sum(-1, dtype=torch.float64) for part in per_site])
-        energy = energy + self.lattice.n_sites * float(self.network.constant.detach())
-        return FieldResult(
-            energy=energy.to(device=spins.device, dtype=self.dtype), field=-torch.cat(slopes).to(spins.device)
-        )
-
-    def _tiled(self, spins: Tensor) -> tuple[Tensor, Tensor]:
-        """Site energies (replica, site) and their sum's slopes (replica, site, 3), tile by tile on large crystals."""
         whole, parts = self._tiles
-        if not parts:
-            return self._slopes(spins)
-        energies = spins.new_zeros(spins.shape[:2], dtype=self.dtype)
-        slopes = spins.new_zeros(spins.shape, dtype=self.dtype)
-        for tile in parts:
-            energy, slope = whole._slopes(spins[:, tile.sites])
-            core = tile.sites[tile.core]
-            energies[:, core] = energy[:, tile.core].to(spins.device)
-            slopes[:, core] = slope[:, tile.core].to(spins.device)
-        return energies, slopes
+        field = spins.new_empty(spins.shape, dtype=self.dtype)
+        energies = spins.new_empty(spins.shape[:2], dtype=self.dtype)
+        for replicas in torch.arange(len(spins)).split(self._at_once):
+            rows = slice(int(replicas[0]), int(replicas[-1]) + 1)
+            if not parts:
+                energy, slope = self._slopes(spins[rows])
+                energies[rows], field[rows] = energy.to(spins.device), -slope.to(spins.device)
+            for tile in parts:
+                energy, slope = whole._slopes(spins[rows, tile.sites])
+                core = tile.sites[tile.core]
+                energies[rows, core] = energy[:, tile.core].to(spins.device)
+                field[rows, core] = -slope[:, tile.core].to(spins.device)
+        total = energies.sum(-1, dtype=torch.float64) + self.lattice.n_sites * float(self.network.constant.detach())
+        return FieldResult(energy=total.to(self.dtype), field=field)
+
+    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
+        """Time of one tile, times the number of tiles and replicas; memory counted from arrays."""
+        whole, parts = self._tiles
+        at_once = min(self._at_once, len(spins))
+        piece = spins[:at_once, parts[0].sites] if parts else spins[:at_once]
+        whole._slopes(piece)  # makes tables and compiles
+        start = time.perf_counter()
+        energy, _ = whole._slopes(piece)
+        float(energy.sum())
+        seconds = time.perf_counter() - start
+        work = at_once * whole.lattice.n_sites * self.bytes_per_site
+        result = 4 * spins.shape[0] * spins.shape[1] * self.dtype.itemsize
+        index = 9 * sum(len(tile.sites) for tile in parts)
+        return Cost(seconds * max(1, len(parts)) * len(spins) / at_once, work + result + index)
+
+    @cached_property
+    def bytes_per_site(self) -> float:
+        """Memory that evaluating takes for each site of a tile, or of the lattice where it stays whole."""
+        return self.network.bytes_per_site(self.lattice, self.dtype)
+
+    @property
+    def _at_once(self) -> int:
+        """Replicas evaluated together."""
+        return max(1, CHUNK // self.lattice.n_sites)
 
     @cached_property
     def _tiles(self) -> tuple[NetworkField, list[Tile]]:
-        lattice, parts = tiles(self.lattice, self.network.reach)
-        return (NetworkField(self.network, lattice, self.dtype) if parts else self), parts
+        if not self.lattice.is_crystal or self.memory == math.inf:
+            return self, []
+        largest = self.memory * GB / self.bytes_per_site
+        lattice, parts = tiles(self.lattice, self.network.reach, largest)
+        if lattice.n_sites > largest:
+            needed = lattice.n_sites * self.bytes_per_site / GB
+            raise UserError(
+                f"{self.memory:g} GB of memory for a network on {self.lattice!r}",
+                allowed=f"at least {math.ceil(100 * needed) / 100:g} GB, for {lattice.n_sites} sites at once",
+                fix="raise memory, or use a network with fewer channels or a shorter reach",
+            )
+        return (NetworkField(self.network, lattice, self.dtype, math.inf) if parts else self), parts
 
     def _slopes(self, spins: Tensor) -> tuple[Tensor, Tensor]:
         """The same in one piece."""

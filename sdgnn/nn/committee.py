@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdgnn.errors import UserError
-from sdgnn.fields import FieldResult
+from sdgnn.fields import Cost, FieldResult
 from sdgnn.files import atomic_path
 from sdgnn.lattice import Lattice
 from sdgnn.nn.bound import NetworkField
@@ -115,9 +115,15 @@ class Committee(Model):
     def forward(self, spins: Float[Tensor, "site 3"], tables: Any) -> Float[Tensor, " site"]:
         return torch.stack([m(spins, table) for m, table in zip(self.models, tables, strict=True)]).mean(0)
 
-    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32) -> CommitteeField:
-        """The mean field on a lattice of the family, with its predicted torque error."""
-        return CommitteeField(self, lattice, dtype)
+    def on(
+        self, lattice: Lattice, dtype: torch.dtype = torch.float32, *, memory: float | None = None
+    ) -> CommitteeField:
+        """The mean field on a lattice of the family, with its predicted torque error; one member at a time."""
+        return CommitteeField(self, lattice, dtype, memory)
+
+    def bytes_per_site(self, lattice: Lattice, dtype: torch.dtype) -> float:
+        """That of the largest member."""
+        return max(member.bytes_per_site(lattice, dtype) for member in self.models)
 
     def save(self, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None) -> Path:
         """Write the members and their calibration into one folder and return it; ``sdgnn.load(folder)`` reads it."""
@@ -178,9 +184,11 @@ class CommitteeField(NetworkField):
 
     network: Committee
 
-    def __init__(self, network: Committee, lattice: Lattice, dtype: torch.dtype = torch.float32) -> None:
-        super().__init__(network, lattice, dtype)
-        self._fields = [member.on(lattice, dtype) for member in network.models]
+    def __init__(
+        self, network: Committee, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None
+    ) -> None:
+        super().__init__(network, lattice, dtype, memory)
+        self._fields = [member.on(lattice, dtype, memory=memory) for member in network.models]
 
     @property
     def calibration(self) -> Calibration:
@@ -199,6 +207,14 @@ class CommitteeField(NetworkField):
             field=first + mean,
             torque_error=torch.hypot(c.factor * deviation, torch.full_like(deviation, c.common)),
         )
+
+    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
+        """The members one after the other, and their results side by side."""
+        total = Cost(0.0, 0.0)
+        for field in self._fields:
+            total = total.then(field.cost(spins))
+        kept = 4 * len(self._fields) * spins.numel() * self.dtype.itemsize
+        return Cost(total.seconds, total.bytes + kept)
 
 
 def torque_deviation(

@@ -21,6 +21,7 @@ lattice that is several times faster than gathers and scatters of harmonics (``b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,7 @@ from sdgnn.nn.bond_products import Neighbours, bond_products
 from sdgnn.nn.bound import NetworkField
 from sdgnn.nn.directions import Directions
 from sdgnn.nn.layers import Features, Geometry
+from sdgnn.nn.tiles import Tile
 
 if TYPE_CHECKING:
     from sdgnn.nn.network import Network
@@ -263,6 +265,11 @@ class BondedField(NetworkField):
         if strengths is not None:
             _check_strengths(strengths, bonds, lattice)
         self._graph = Graph.of(network.directions, lattice, bonds, strengths)
+
+    @cached_property
+    def _tiles(self) -> tuple[NetworkField, list[Tile]]:
+        """No tiles: another crystal has no place for these bonds."""
+        return self, []
 
     def _tables_for(self, replicas: int, device: torch.device) -> Graph:
         if (replicas, device) not in self._tables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -13,7 +14,11 @@ from torch import Tensor, nn
 
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
+from sdgnn.memory import Counted
 from sdgnn.nn.potentials import Potentials
+
+PROBE = 1024
+"""Sites, about, of the crystal on which memory is counted."""
 
 if TYPE_CHECKING:
     from sdgnn.nn.bound import NetworkField
@@ -51,16 +56,30 @@ class Model(nn.Module, ABC):
     def forward(self, spins: Float[Tensor, "site 3"], tables: Any) -> Float[Tensor, " site"]:
         """Site energies e_i without the constant, in units of t."""
 
+    def bytes_per_site(self, lattice: Lattice, dtype: torch.dtype) -> float:
+        """Memory that energy and field of ``lattice`` take for each site: torch's tensors, counted on a small piece."""
+        from sdgnn.nn.bound import NetworkField
+        from sdgnn.spins import random
+
+        piece = probe(lattice)
+        field = NetworkField(self, piece, dtype, math.inf)
+        with Counted() as counted:
+            field(random(piece, seed=0).to(device=self.constant.device, dtype=dtype))
+        return counted.peak / piece.n_sites
+
     @property
     def n_parameters(self) -> int:
         """Number of weights."""
         return sum(weight.numel() for weight in self.parameters())
 
-    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32) -> NetworkField:
-        """The field of this model on a lattice of its family. Raises UserError on another family."""
+    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32, *, memory: float | None = None) -> NetworkField:
+        """The field of this model on a lattice of its family, evaluated in tiles within ``memory`` (GB).
+
+        Raises UserError on another family.
+        """
         from sdgnn.nn.bound import NetworkField
 
-        return NetworkField(self, lattice, dtype)
+        return NetworkField(self, lattice, dtype, memory)
 
     def potentials(self, field: NetworkField) -> Potentials:
         """The energies behind ``field``, this model on a lattice, and how they make it: here H = -dE/dS."""
@@ -80,3 +99,11 @@ class Model(nn.Module, ABC):
                 allowed=f"lattices with the primitive vectors and basis of {self.family!r}, of any size",
                 fix="train a network for that lattice",
             )
+
+
+def probe(lattice: Lattice) -> Lattice:
+    """A crystal of the same family with about :data:`PROBE` sites; other lattices themselves."""
+    if not lattice.is_crystal:
+        return lattice
+    side = max(2, round((PROBE / lattice.n_basis) ** (1 / lattice.dim)))
+    return lattice.resized(*[side] * lattice.dim)

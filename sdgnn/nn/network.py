@@ -13,11 +13,12 @@ from sdgnn.errors import UserError
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.bond_products import Neighbours
 from sdgnn.nn.bound import NetworkField
+from sdgnn.nn.compiled.boxes import STRIDE
 from sdgnn.nn.compiled.function import Boxed, rounds
 from sdgnn.nn.directions import Directions
 from sdgnn.nn.graph import BondedField, Graph, check_graph
 from sdgnn.nn.layers import Geometry, Interaction, Readout, Tables
-from sdgnn.nn.model import Model
+from sdgnn.nn.model import Model, probe
 from sdgnn.nn.settings import NetworkSettings
 
 ENERGY_SCALE = 0.1
@@ -25,6 +26,13 @@ ENERGY_SCALE = 0.1
 
 SMOOTHING = 0.05
 """Rounds off sqrt((1 + S_i . S_j) / 2), the hopping of an electron that follows the spins, at opposite spins."""
+
+
+SMALL_ROWS = 16
+"""Rows of numbers in boxes that do not grow with channels: spins, their slopes, masks."""
+
+TABLE_BYTES = 32
+"""Bytes of tables for each place of a box: its site, whether the box owns it, its part in rims."""
 
 
 class Network(Model):
@@ -63,9 +71,12 @@ class Network(Model):
 
     def on(
         self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None,
-        strengths: Float[np.ndarray, " bond"] | None = None,
+        strengths: Float[np.ndarray, " bond"] | None = None, *, memory: float | None = None,
     ) -> NetworkField:  # fmt: skip
         """The field of this network on a lattice.
+
+        Crystals are evaluated in tiles whose evaluation takes at most ``memory`` GB besides spins and result, see
+        :class:`~sdgnn.nn.bound.NetworkField`; free positions and ``bonds`` of one's own stay whole.
 
         Crystals of its family take fixed neighbour tables. Free positions of the same dimension (crystals with
         vacancies among them) and any lattice with ``bonds`` of its own, each given from either end, take the graph
@@ -79,7 +90,7 @@ class Network(Model):
             return BondedField(self, lattice, bonds, dtype, strengths)
         if strengths is not None:
             raise UserError("strengths of no bonds", allowed="bonds and their strengths")
-        return NetworkField(self, lattice, dtype)
+        return NetworkField(self, lattice, dtype, memory)
 
     def check_family(self, lattice: Lattice) -> None:
         """Raises UserError on crystals of another family, and on free positions where there is no graph path."""
@@ -97,6 +108,23 @@ class Network(Model):
             return graph.repeat(replicas, device, dtype)
         boxed = Boxed.of(lattice, self.directions, replicas, device, dtype)
         return self.neighbours(lattice, replicas, device, dtype) if boxed is None else boxed
+
+    def bytes_per_site(self, lattice: Lattice, dtype: torch.dtype) -> float:
+        """Memory that energy and field of ``lattice`` take for each site, counted from the arrays of the loops.
+
+        In boxes: features after each layer and two slopes of them, functions on bonds with their slopes, and a few
+        rows more; see :mod:`sdgnn.nn.compiled.function`. Elsewhere torch's tensors are counted.
+        """
+        piece = probe(lattice)
+        tables = self.tables(piece, 1, self.constant.device, dtype)
+        if not isinstance(tables, Boxed):
+            return super().bytes_per_site(lattice, dtype)
+        settings = self.settings
+        width = 8 * tables.n_directions * settings.channels
+        functions = settings.bond_functions * tables.n_directions
+        rows = (settings.layers + 3) * width + 2 * functions + 3 * settings.channels + SMALL_ROWS
+        places = len(tables.boxes) * STRIDE / piece.n_sites
+        return places * (rows * dtype.itemsize + TABLE_BYTES)
 
     def neighbours(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Tables:
         """Tables of neighbours of ``replicas`` copies of a crystal side by side."""

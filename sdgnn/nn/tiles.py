@@ -11,8 +11,8 @@ from jaxtyping import Bool, Int
 
 from sdgnn.lattice import Lattice
 
-TILE = 140_000
-"""Sites of the largest tile: with 4 layers of 8 channels in float32, evaluating it takes about 2.5 GB."""
+MOST_PARTS = 64
+"""Parts into which each axis is cut at most."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,37 @@ class Tile:
     """(site,) whether the tile answers for a site; every site of the large crystal is in one core."""
 
 
-def tiles(lattice: Lattice, reach: float, largest: int = TILE) -> tuple[Lattice, list[Tile]]:
+def tiles(lattice: Lattice, reach: float, largest: float) -> tuple[Lattice, list[Tile]]:
     """The small crystal that all tiles share, and the tiles; the crystal itself and none if it is small enough.
+
+    Tiles have at most ``largest`` sites, or as few as possible where none is so small, and cover the crystal with the
+    least work. Free positions stay whole.
 
     A site's field depends on energies within ``reach`` and these on spins within ``reach`` of them, so the margin is
     twice that. The small crystal closes periodically where the tile does not, which its margin absorbs.
     """
     if lattice.n_sites <= largest or lattice.vectors is None or lattice.basis is None or lattice.shape is None:
         return lattice, []
+    margin = margins(lattice, 2 * reach)
+    parts = _parts(np.array(lattice.shape), margin, lattice.n_basis, largest)
+    return cut(lattice, margin, parts)
+
+
+def margins(lattice: Lattice, distance: float) -> Int[np.ndarray, " dim"]:
+    """Cells along each axis of a crystal that hold all sites within ``distance`` of a cell's sites."""
+    assert lattice.vectors is not None and lattice.basis is not None
     inverse = np.linalg.inv(lattice.vectors)
     spread = np.ptp(lattice.basis @ inverse, axis=0)
-    margin = np.ceil(2 * reach * np.linalg.norm(inverse, axis=0) + spread).astype(int)
+    return np.ceil(distance * np.linalg.norm(inverse, axis=0) + spread).astype(int)
+
+
+def cut(
+    lattice: Lattice, margin: Int[np.ndarray, " dim"], parts: Int[np.ndarray, " dim"]
+) -> tuple[Lattice, list[Tile]]:
+    """The small crystal and the tiles of a crystal cut into ``parts`` along each axis, in the order of the cells."""
+    assert lattice.shape is not None
     shape = np.array(lattice.shape)
-    parts, size = _parts(shape, margin, lattice.n_basis, largest)
+    size = tile_cells(shape, margin, parts)
     members = np.arange(lattice.n_basis)
     found = []
     for part in itertools.product(*map(range, parts)):
@@ -51,17 +69,24 @@ def tiles(lattice: Lattice, reach: float, largest: int = TILE) -> tuple[Lattice,
     return lattice.resized(*map(int, size)), found
 
 
-def _parts(shape: np.ndarray, margin: np.ndarray, n_basis: int, largest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Parts along each axis and cells of a tile, margin included, that cost least; of the smallest if none fits."""
-    best: tuple[tuple[float, float], np.ndarray, np.ndarray] | None = None
-    for parts in itertools.product(*([*range(1, min(length, 64) + 1)] for length in shape)):
+def tile_cells(
+    shape: Int[np.ndarray, " dim"], margin: Int[np.ndarray, " dim"], parts: Int[np.ndarray, " dim"]
+) -> Int[np.ndarray, " dim"]:
+    """Cells of a tile along each axis, margin included; all of an axis that is not cut."""
+    return np.where(parts > 1, -(-shape // parts) + 2 * margin, shape)
+
+
+def _parts(shape: np.ndarray, margin: np.ndarray, n_basis: int, largest: float) -> np.ndarray:
+    """Parts along each axis whose tiles cost least, margin included; of the smallest if none fits."""
+    best: tuple[tuple[float, float], np.ndarray] | None = None
+    for parts in itertools.product(*([*range(1, min(length, MOST_PARTS) + 1)] for length in shape)):
         count = np.array(parts)
-        size = np.where(count > 1, -(-shape // count) + 2 * margin, shape)
+        size = tile_cells(shape, margin, count)
         if ((count > 1) & (size >= shape)).any():
             continue
         sites = float(size.prod()) * n_basis
         cost = (max(0.0, sites - largest), sites * math.prod(parts))
         if best is None or cost < best[0]:
-            best = cost, count, size
+            best = cost, count
     assert best is not None
-    return best[1], best[2]
+    return best[1]

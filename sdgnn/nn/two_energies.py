@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.fields import FieldResult
+from sdgnn.fields import Cost, FieldResult
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.bound import NetworkField
 from sdgnn.nn.model import Model
@@ -52,9 +52,12 @@ class TwoEnergies(Model):
         """Distance that a site's energies see."""
         return self.energy_a.reach
 
-    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None) -> TwoEnergiesField:
+    def on(
+        self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None, *,
+        memory: float | None = None,
+    ) -> TwoEnergiesField:  # fmt: skip
         """The field on a lattice: crystals, free positions and given bonds as for the network. Raises UserError."""
-        return TwoEnergiesField(self, lattice, dtype, bonds)
+        return TwoEnergiesField(self, lattice, dtype, bonds, memory)
 
     def potentials(self, field: NetworkField) -> Potentials:
         """E_A and E_B, and H = G_A + S x G_B."""
@@ -67,6 +70,10 @@ class TwoEnergies(Model):
 
     def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Any:
         return self.energy_a.tables(lattice, replicas, device, dtype)
+
+    def bytes_per_site(self, lattice: Lattice, dtype: torch.dtype) -> float:
+        """That of one of the two networks."""
+        return self.energy_a.bytes_per_site(lattice, dtype)
 
     def forward(self, spins: Float[Tensor, "site 3"], tables: Any) -> Float[Tensor, " site"]:
         """Site energies of E_A without the constant per site, in units of t."""
@@ -88,14 +95,24 @@ class TwoEnergiesField(NetworkField):
     """E_A and E_B, each with its own field G = -dE/dS."""
 
     def __init__(
-        self, network: TwoEnergies, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None
-    ) -> None:
-        super().__init__(network, lattice, dtype)
-        self.parts = (network.energy_a.on(lattice, dtype, bonds), network.energy_b.on(lattice, dtype, bonds))
+        self, network: TwoEnergies, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None,
+        memory: float | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(network, lattice, dtype, memory)
+        self.parts = (
+            network.energy_a.on(lattice, dtype, bonds, memory=memory),
+            network.energy_b.on(lattice, dtype, bonds, memory=memory),
+        )
 
     def site_energies(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site"]:
         """Site energies of E_A without the constant per site, differentiable in spins and weights."""
         return self.parts[0].site_energies(spins)
+
+    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
+        """One network after the other, and both results."""
+        first, second = (part.cost(spins) for part in self.parts)
+        both = first.then(second)
+        return Cost(both.seconds, both.bytes + 3 * spins.numel() * self.dtype.itemsize)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         first, second = (part.evaluate(spins) for part in self.parts)

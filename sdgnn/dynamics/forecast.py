@@ -1,0 +1,107 @@
+"""What a run will take, said before it starts: time from a short timing, memory from counted arrays."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.dynamics.integrator import Integrator
+from sdgnn.dynamics.state import State
+from sdgnn.errors import UserError
+from sdgnn.fields import Field, FieldResult
+from sdgnn.lattice import Lattice
+from sdgnn.memory import GB, Counted, resident
+
+PIECE = 2**16
+"""Spins on which what a step takes besides the field is measured."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Time and memory of a run, without its observers and what they write."""
+
+    steps: int
+    """Number of steps."""
+    evaluations: int
+    """Evaluations of the field in one step."""
+    field_seconds: float
+    """Wall time of one evaluation of all replicas."""
+    other_seconds: float
+    """Wall time of the rest of a step: the equation of motion and its noise."""
+    memory: float
+    """Largest resident memory in bytes: what the process takes now, the arrays of a step, those of the field."""
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run."""
+        return self.steps * (self.evaluations * self.field_seconds + self.other_seconds)
+
+    def check(self, memory: float) -> None:
+        """Raises UserError when the run would take more than ``memory`` GB."""
+        if self.memory > memory * GB:
+            raise UserError(
+                f"a run that takes about {self.memory / GB:.2g} GB with memory = {memory:g}",
+                allowed="as many GB as it takes",
+                fix="raise memory, or run fewer replicas, a smaller lattice or a lower precision",
+            )
+
+    def __str__(self) -> str:
+        step = self.evaluations * self.field_seconds + self.other_seconds
+        return (
+            f"expected: {duration(self.seconds)} for {self.steps} steps of {step:.2g} s, "
+            f"{self.memory / GB:.2g} GB of memory; observers and writing come on top"
+        )
+
+
+def forecast(field: Field, spins: Float[Tensor, "replica site 3"], integrator: Integrator, steps: int) -> Forecast:
+    """What :func:`sdgnn.simulate` with these arguments will take.
+
+    The field's time is that of one evaluation, on large crystals of one tile (:meth:`sdgnn.fields.Field.cost`). What a
+    step takes besides is measured on a piece of the spins in a field that does not change, where implicit schemes need
+    about as many evaluations as later.
+    """
+    cost = field.cost(spins)
+    replicas, sites, _ = spins.shape
+    piece = spins[:, : min(sites, max(1, PIECE // replicas))].clone()
+    still = Still(piece)
+    state = State(piece, 0.0, 0, 0, tuple(range(replicas)))
+    integrator.step(still, state)
+    still.evaluations = 0
+    with Counted() as counted:
+        integrator.step(still, state)
+    evaluations = still.evaluations
+    start = time.perf_counter()
+    integrator.step(still, state)
+    share = sites / piece.shape[1]
+    other = (time.perf_counter() - start) * share
+    return Forecast(steps, evaluations, cost.seconds, other, resident() + cost.bytes + counted.peak * share)
+
+
+class Still(Field):
+    """A field of size 1 that does not depend on the spins, on any number of sites."""
+
+    def __init__(self, spins: Float[Tensor, "replica site 3"]) -> None:
+        self.lattice = Lattice.chain(spins.shape[1])
+        self.evaluations = 0
+        """Times that it was asked."""
+        self._result = FieldResult(spins.new_zeros(len(spins)), torch.full_like(spins, 1 / math.sqrt(3)))
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        self.evaluations += 1
+        return self._result
+
+
+def duration(seconds: float) -> str:
+    """A time in words: 42 s, 3 min 20 s, 5 h 10 min, 2 d 4 h."""
+    if seconds < 60:
+        return f"{seconds:.2g} s"
+    if seconds < 3600:
+        return "{} min {} s".format(*divmod(round(seconds), 60))
+    if seconds < 86400:
+        return "{} h {} min".format(*divmod(round(seconds / 60), 60))
+    return "{} d {} h".format(*divmod(round(seconds / 3600), 24))

@@ -1,0 +1,163 @@
+"""What is foretold of a run against the run: evaluations exactly, memory and time within stated factors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from sdgnn import Heun, ImplicitMidpoint, Lattice, SemiImplicitB, fields, simulate, spins
+from sdgnn.dynamics import Forecast, forecast
+from sdgnn.dynamics.forecast import duration
+from sdgnn.errors import UserError
+from sdgnn.fields import Field, FieldResult
+from sdgnn.memory import Counted
+from sdgnn.nn import Network, NetworkSettings
+
+FACTOR = 2.0
+"""Within which times are foretold on a machine whose load does not change."""
+MEMORY_FACTOR = 1.3
+"""Within which memory is."""
+
+STEP = """
+import resource, sys, torch, sdgnn
+from sdgnn.dynamics import forecast
+from sdgnn.nn import Network, NetworkSettings
+
+size, memory = int(sys.argv[1]), float(sys.argv[2])
+lattice = sdgnn.Lattice.triangular(size, size)
+network = Network(NetworkSettings(layers=1, channels=2), lattice)
+small = sdgnn.Lattice.triangular(4, 4)
+network.on(small)(sdgnn.spins.random(small, seed=0, dtype=torch.float32))  # loops are compiled or read
+field = network.on(lattice, memory=memory)
+spins = sdgnn.spins.random(lattice, seed=0, dtype=torch.float32)
+integrator = sdgnn.Heun(dt=0.1, damping=0.1, kT=0.01)
+state = integrator.init(field, spins)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+expected = forecast(field, spins, integrator, 1)
+integrator.step(field, state)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(before, expected.memory, peak, len(field._tiles[1]))
+"""
+
+
+def measured_step(size: int, memory: float) -> tuple[float, float, float, int]:
+    """Bytes before, foretold and at the peak of one step in a process of its own, and the number of tiles."""
+    done = subprocess.run(
+        [sys.executable, "-c", STEP, str(size), str(memory)], capture_output=True, text=True, check=True
+    )
+    before, expected, peak, tiles = done.stdout.split()
+    return float(before), float(expected), float(peak), int(tiles)
+
+
+def test_memory_of_a_step_is_foretold() -> None:
+    before, expected, peak, tiles = measured_step(512, 0.3)
+    assert tiles > 1
+    assert peak > before + 0.2e9  # there is something to foretell
+    assert peak / MEMORY_FACTOR < expected < peak * MEMORY_FACTOR
+
+
+@pytest.mark.slow
+def test_four_million_spins_step_within_4_gb() -> None:
+    """2048 x 2048 spins in float32: the arrays as large as the lattice are the same for every network, and its tiles
+    take what they may, 2 GB."""
+    _, expected, peak, tiles = measured_step(2048, 2.0)
+    assert tiles > 1
+    assert peak < 4e9
+    assert peak / MEMORY_FACTOR < expected < peak * MEMORY_FACTOR
+
+
+@pytest.mark.parametrize("scheme", [Heun, SemiImplicitB, ImplicitMidpoint])
+def test_time_is_foretold(scheme: type) -> None:
+    """At the latest the fifth time: another process may take the machine meanwhile."""
+    lattice = Lattice.triangular(40, 40)
+    network = Network(NetworkSettings(layers=1, channels=2), lattice)
+    state = spins.random(lattice, replicas=3, seed=0, dtype=torch.float32)
+    integrator = scheme(dt=0.1, damping=0.1, kT=0.01)
+    field = network.on(lattice, memory=0.75 * lattice.n_sites * network.bytes_per_site(lattice, torch.float32) / 1e9)
+    ratios: list[float] = []
+    while len(ratios) < 5 and not any(1 / FACTOR < ratio < FACTOR for ratio in ratios):
+        expected = forecast(field, state, integrator, steps=3)
+        start = time.perf_counter()
+        simulate(field, state, integrator, steps=3, observers=[])
+        ratios.append((time.perf_counter() - start) / expected.seconds)
+    assert any(1 / FACTOR < ratio < FACTOR for ratio in ratios), ratios
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_evaluations_are_those_of_a_step(replicas: int) -> None:
+    lattice = Lattice.square(6, 6)
+
+    class Counting(Field):
+        """A field that counts its evaluations."""
+
+        def __init__(self) -> None:
+            self.lattice, self.count = lattice, 0
+
+        def evaluate(self, spins: torch.Tensor) -> FieldResult:
+            self.count += 1
+            return FieldResult(spins.new_zeros(len(spins)), torch.ones_like(spins))
+
+    state = spins.random(lattice, replicas=replicas, seed=0)
+    for integrator in (Heun(dt=0.1, damping=[0.1] * replicas), SemiImplicitB(dt=0.1, damping=0.1, kT=0.2)):
+        field = Counting()
+        expected = forecast(field, state, integrator, steps=10)
+        field.count = 0
+        integrator.step(field, integrator.init(field, state))
+        assert expected.evaluations == field.count == 2
+
+
+def test_a_run_that_does_not_fit_is_refused() -> None:
+    expected = Forecast(steps=10, evaluations=2, field_seconds=1.0, other_seconds=0.5, memory=3e9)
+    expected.check(3.1)
+    with pytest.raises(UserError, match="about 3 GB"):
+        expected.check(2.9)
+    assert expected.seconds == 25.0
+    assert "25 s for 10 steps" in str(expected)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.042, "0.042 s"), (59.0, "59 s"), (200.0, "3 min 20 s"), (18600.0, "5 h 10 min"), (187200.0, "2 d 4 h")],
+)
+def test_times_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_memory_of_a_sum_of_fields_holds_all_results() -> None:
+    lattice = Lattice.square(40, 40)
+    state = spins.random(lattice, replicas=2, seed=0)
+    parts = [fields.Heisenberg(lattice, [1.0]), fields.Zeeman(lattice, (0, 0, 1))]
+    size = state.numel() * 8
+    both = fields.Sum(*parts)
+    with Counted() as counted:
+        both(state)
+    assert 4 * size <= counted.peak <= both.cost(state).bytes
+
+
+def test_counted_follows_tensors_through_their_lives() -> None:
+    with Counted() as counted:
+        first = torch.zeros(1000, dtype=torch.float64)
+        view = first[:500]
+        assert counted.alive == 8000  # a view takes nothing
+        second = first + 1
+        assert counted.alive == 16000
+        del first
+        assert counted.alive == 16000  # the view holds it
+        del view
+        assert counted.alive == 8000
+    assert counted.peak == 16000
+    assert len(second) == 1000
+
+
+def test_counted_sees_what_a_backward_pass_keeps() -> None:
+    with Counted() as counted:
+        x = torch.ones(1000, dtype=torch.float64, requires_grad=True)
+        y = x.sigmoid().sigmoid().sigmoid()
+        assert counted.alive == 4 * 8000  # x and three results, two of which the graph alone holds
+        y.sum().backward()
+        del y
+        assert counted.alive == 2 * 8000  # x and its gradient
