@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from functools import cached_property
@@ -9,8 +10,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.func import functional_call
+from torch import Tensor, nn
 
 from sdgnn.errors import UserError
 from sdgnn.fields import Cost, Field, FieldResult
@@ -42,6 +42,7 @@ class NetworkField(Field):
         self.lattice = lattice
         self.dtype = dtype
         self.memory = MEMORY if memory is None else check_memory(memory)
+        self._constant_weights: list[nn.Parameter] = []
         self._tables: dict[tuple[int, torch.device], Any] = {}
 
     def site_energies(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site"]:
@@ -110,13 +111,23 @@ class NetworkField(Field):
 
     def _slopes(self, spins: Tensor) -> tuple[Tensor, Tensor]:
         """The same in one piece."""
-        device = self.network.constant.device
-        weights = {name: weight.detach() for name, weight in self.network.named_parameters()}
+        network = self._constant_network
+        device = network.constant.device
         flat = spins.detach().to(device=device, dtype=self.dtype).reshape(-1, 3).requires_grad_()
         with torch.enable_grad():
-            site = functional_call(self.network, weights, (flat, self._tables_for(len(spins), device)))
+            site = network(flat, self._tables_for(len(spins), device))
             (slope,) = torch.autograd.grad(site.sum(), flat)
         return site.detach().view(spins.shape[:2]), slope.view(spins.shape)
+
+    @property
+    def _constant_network(self) -> Model:
+        """The network with the same weights, in the same memory, as constants: no slopes in them are ever made."""
+        weights = list(self.network.parameters())
+        if [weight.data_ptr() for weight in weights] != [weight.data_ptr() for weight in self._constant_weights]:
+            self._constant_weights = [nn.Parameter(weight.detach(), requires_grad=False) for weight in weights]
+            constants = {id(weight): same for weight, same in zip(weights, self._constant_weights, strict=True)}
+            self._constants = copy.deepcopy(self.network, constants)
+        return self._constants
 
     def _tables_for(self, replicas: int, device: torch.device) -> Any:
         if (replicas, device) not in self._tables:
