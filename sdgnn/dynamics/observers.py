@@ -128,7 +128,7 @@ def external_field(field: Field, every: int = 10) -> Observer:
     parts = field.parts if isinstance(field, Sum) else (field,)
 
     def measure(state: State, result: FieldResult) -> Tensor:
-        now = (part.at(state.time) for part in parts if isinstance(part, Zeeman))
+        now = (part.at_time(state.time) for part in parts if isinstance(part, Zeeman))
         vectors = [zeeman.vectors(state.spins)[:, 0] for zeeman in now]
         return torch.stack(vectors).sum(0) if vectors else torch.zeros_like(state.spins[:, 0])
 

@@ -58,7 +58,7 @@ def evaluate(
     Its vectors are in the dtype and on the device of the spins. ``state`` names step and replica in the NumericalError.
     """
     later = after.cpu().numpy() if isinstance(after, Tensor) else after
-    result = field.at(state.time + later)(spins)
+    result = field.at_time(state.time + later)(spins)
     vectors = result.field.detach().to(spins)
     check_finite("the field", vectors, state)
     return replace(result, energy=result.energy.detach(), field=vectors)

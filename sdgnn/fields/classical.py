@@ -108,7 +108,7 @@ class Zeeman(Field):
     def pairs(self) -> Int[np.ndarray, "pair 2"]:
         return ALONE
 
-    def at(self, time: Time) -> Zeeman:
+    def at_time(self, time: Time) -> Zeeman:
         return self if self.schedule is None else Zeeman(self.lattice, self.field, self.schedule, time)
 
     def vectors(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica 1 3"]:

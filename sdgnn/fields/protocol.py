@@ -55,7 +55,7 @@ class Field(ABC):
         """Sites that interact, each pair in both orders, of fields whose H is linear in the spins; None for others."""
         return None
 
-    def at(self, time: Time) -> Field:
+    def at_time(self, time: Time) -> Field:
         """The field at ``time`` (hbar / t; one for all replicas, or one for each): itself, unless it depends on time.
 
         Called by itself, a field that depends on time is that of time 0; runs ask for that of their times.
@@ -105,8 +105,8 @@ class Sum(Field):
         found = [pairs for part in self.parts if (pairs := part.pairs()) is not None]
         return np.concatenate(found) if len(found) == len(self.parts) else None
 
-    def at(self, time: Time) -> Field:
-        parts = tuple(part.at(time) for part in self.parts)
+    def at_time(self, time: Time) -> Field:
+        parts = tuple(part.at_time(time) for part in self.parts)
         if all(new is old for new, old in zip(parts, self.parts, strict=True)):
             return self
         moved = copy.copy(self)

@@ -29,8 +29,8 @@ class DampingLike(Field):
         self.towards = towards
         self.strength = _finite("strength of a damping-like torque", strength)
 
-    def at(self, time: Time) -> DampingLike:
-        towards = self.towards.at(time)
+    def at_time(self, time: Time) -> DampingLike:
+        towards = self.towards.at_time(time)
         return self if towards is self.towards else DampingLike(towards, self.strength)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
