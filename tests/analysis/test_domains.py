@@ -7,20 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from analysis.quenches import gaussian_field
 
 from sdgnn import Lattice
-from sdgnn.analysis import length_from_correlation, length_from_structure_factor, site_chirality, wave_vectors
+from sdgnn.analysis import length_from_correlation, length_from_structure_factor, site_chirality
 from sdgnn.analysis.domains import first_crossing
 from sdgnn.errors import UserError
-
-
-def gaussian_field(lattice: Lattice, length: float, replicas: int, seed: int = 0) -> Tensor:
-    """Random field with C(r) = exp(-r^2 / (2 length^2)), that is S(k) ~ exp(-k^2 length^2 / 2); one site per cell."""
-    k = np.linalg.norm(wave_vectors(lattice), axis=1).reshape(lattice.shape)
-    noise = np.random.default_rng(seed).standard_normal((replicas, *lattice.shape))
-    filtered = np.fft.ifftn(np.fft.fftn(noise, axes=(1, 2)) * np.exp(-(k**2) * length**2 / 4), axes=(1, 2)).real
-    return torch.from_numpy(filtered.reshape(replicas, -1))
 
 
 def test_crossing_is_interpolated():
