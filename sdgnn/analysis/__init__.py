@@ -12,7 +12,14 @@ from sdgnn.analysis.clusters import (
     wall_length,
     wrapping,
 )
-from sdgnn.analysis.correlations import correlation, displacements, radial_correlation, spin_correlation
+from sdgnn.analysis.coarsening import coarsening
+from sdgnn.analysis.correlations import (
+    correlation,
+    displacements,
+    local_correlation,
+    radial_correlation,
+    spin_correlation,
+)
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.growth import growth_exponent, local_exponent
 from sdgnn.analysis.orientation import wall_harmonic, wall_orientations
@@ -28,6 +35,7 @@ __all__ = [
     "bootstrap",
     "cluster_areas",
     "cluster_labels",
+    "coarsening",
     "collapse_correlation",
     "collapse_structure_factor",
     "correlation",
@@ -38,6 +46,7 @@ __all__ = [
     "length_from_correlation",
     "length_from_structure_factor",
     "length_from_walls",
+    "local_correlation",
     "local_exponent",
     "mean_absolute_chirality",
     "mean_and_error",

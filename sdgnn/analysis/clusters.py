@@ -14,7 +14,8 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from sdgnn.errors import UserError
-from sdgnn.lattice import LENGTH_TOLERANCE, Bonds, Lattice
+from sdgnn.lattice import Bonds, Lattice
+from sdgnn.neighbours import LENGTH_TOLERANCE
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgnn.analysis.coarsening import ROUTES, coarsening
 from sdgnn.analysis.trajectories import analyze, lattice_of_run
 from sdgnn.commands.console import say, timed
 from sdgnn.config.commands import AnalyzeConfig
@@ -17,7 +18,7 @@ from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 from sdgnn.provenance import provenance
 from sdgnn.report import Page
-from sdgnn.report.trajectory import trajectory_sections
+from sdgnn.report.trajectory import growth_section, trajectory_sections
 from sdgnn.results import open_results
 
 if TYPE_CHECKING:
@@ -32,12 +33,20 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     results = open_results(config, "analyze", config.output, resume)
     with timed(f"analysing {config.trajectory}"):
         found = analyze(trajectory, lattice, order)
-    results.write_json("analysis.json", series(found))
+    content, sections = series(found), list(trajectory_sections(trajectory, found, lattice))
+    if config.domains is not None:
+        with timed("growth of domains"):
+            wanted = config.domains
+            domains = coarsening(trajectory, lattice, wanted.map, wanted.window, wanted.smoothing)
+        content["growth"] = laws(domains)
+        results.write_netcdf("domains.nc", domains)
+        sections.append(growth_section(domains))
+    results.write_json("analysis.json", content)
     with timed("report"):
         Page(
             title=f"Analysis of {config.trajectory}",
             summary=[],
-            sections=trajectory_sections(trajectory, found, lattice),
+            sections=sections,
             details={"Configuration": config.to_yaml(), "Versions": json.dumps(provenance(), indent=2)},
         ).write(results.path / "report.html")
     say(f"analysis: {results.path}")
@@ -63,6 +72,20 @@ def series(found: xarray.Dataset) -> dict[str, Any]:
         time = str(found[name].dims[0])
         entry = {"time": found[time], "mean": found[name], "error": found[f"{name.removesuffix('_mean')}_error"]}
         content[name.removesuffix("_mean")] = {key: _finite(values.values) for key, values in entry.items()}
+    return content
+
+
+def laws(domains: xarray.Dataset) -> dict[str, Any]:
+    """Exponents with their errors by route, and how good the collapse is; null where there is none."""
+    names = {
+        "exponent": "exponent", "error": "exponent_error", "replica_error": "exponent_replica_error",
+        "window_error": "exponent_window_error",
+    }  # fmt: skip
+    table = {key: _finite(domains[name].values) for key, name in names.items()}
+    content: dict[str, Any] = {route: {key: row[k] for key, row in table.items()} for k, route in enumerate(ROUTES)}
+    (quality, spread) = _finite(np.array([domains.attrs["collapse_quality"], domains.attrs["collapse_spread"]]))
+    content["collapse"] = {"quality": quality, "spread": spread}
+    content["map"] = domains.attrs["map"]
     return content
 
 

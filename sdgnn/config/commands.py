@@ -12,7 +12,7 @@ from pydantic import field_validator, model_validator
 from sdgnn.analysis.observers import NAMES as OBSERVERS
 from sdgnn.config.base import Config, nearest
 from sdgnn.config.locality import LabelFloorConfig
-from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
+from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, Positive, SolverConfig
 from sdgnn.config.runs import GuardConfig, InitialConfig, IntegratorConfig
 from sdgnn.data import Protocol, protocol_from_dict
 from sdgnn.errors import UserError
@@ -155,6 +155,26 @@ class SimulateConfig(QuenchConfig):
     """Folder for the trajectory and checkpoint; results/simulate-<date> by default."""
 
 
+class DomainsConfig(Config):
+    """Growth of domains."""
+
+    map: Literal["chirality", "puddles"] = "chirality"
+    """Which domains: of the sign of the scalar chirality, or ferromagnetic puddles, sites whose mean S_i . S_j with
+    their nearest neighbours exceeds 0.5. Needs recorded spins, or chirality_map for chirality."""
+    window: tuple[float, float] | None = None
+    """First and last time of the fitted laws; frozen fraction and autocorrelation start at the first. By default all
+    times after 0."""
+    smoothing: Positive = 2.0
+    """Width, in nearest-neighbour distances, over which maps are smoothed before the direction of walls is read."""
+
+    @field_validator("window")
+    @classmethod
+    def _grows(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
+        if window is not None and not 0 < window[0] < window[1]:
+            raise UserError(f"window {list(window)}", allowed="two times, 0 < first < last")
+        return window
+
+
 class AnalyzeConfig(Config):
     """Order and domains in a trajectory."""
 
@@ -163,5 +183,8 @@ class AnalyzeConfig(Config):
     order: tuple[tuple[float, ...], ...] | None = None
     """Wave vectors of the spin order whose domains are measured too, in fractions of the reciprocal primitive vectors:
     [[0.5, 0], [0, 0.5], [0.5, 0.5]] for tetrahedral order. Needs recorded spins."""
+    domains: DomainsConfig | None = None
+    """Measure how domains grow: lengths by four routes, exponents with errors, collapse, walls and memory; domains={}
+    takes the defaults. Adds growth to analysis.json, a section to the report, and domains.nc with every curve."""
     output: Path | None = None
     """Folder for analysis.json and report.html; results/analyze-<date> by default."""
