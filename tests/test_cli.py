@@ -176,6 +176,13 @@ def test_simulate_and_analyze(folder: Path) -> None:
     with xarray.open_dataset(folder / "c/domains.nc", engine="scipy") as domains:
         assert domains["exponent"].sel(route="walls").item() == pytest.approx(growth["walls"]["exponent"])
     assert "Growth of domains" in (folder / "c/report.html").read_text()
+    assert sdgnn("simulate", "quench.yaml", "observe={spins: 5}", "output=often").exit_code == 0
+    keys = ["trajectory=often", "spectrum={path: [[0, 0], [0.5, 0]], segment: 8}", "output=e"]
+    result = sdgnn("analyze", "analyze.yaml", *keys)
+    assert result.exit_code == 0, result.output
+    with xarray.open_dataset(folder / "e/spectrum.nc", engine="scipy") as spectrum:
+        assert spectrum["S"].shape == (2, 4, 8, 3) and spectrum.attrs["segments"] == 2
+    assert "Dynamics" in (folder / "e/report.html").read_text()
     result = sdgnn("analyze", "analyze.yaml", "domains={window: [10, 1]}", "output=d")
     assert result.exit_code == 2 and "0 < first < last" in result.stderr
     result = sdgnn("analyze", "analyze.yaml", "trajectory=elsewhere", "output=b")

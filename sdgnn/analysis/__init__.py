@@ -25,11 +25,13 @@ from sdgnn.analysis.growth import growth_exponent, local_exponent
 from sdgnn.analysis.orientation import wall_harmonic, wall_orientations
 from sdgnn.analysis.scaling import collapse_correlation, collapse_structure_factor, porod_tail
 from sdgnn.analysis.skyrmions import skyrmion_number, solid_angles
+from sdgnn.analysis.spectrum import Spectrum, dynamical_structure_factor
 from sdgnn.analysis.statistics import bootstrap, mean_and_error
 from sdgnn.analysis.structure_factor import radial_average, structure_factor, structure_factor_at, wave_vectors
 from sdgnn.analysis.trajectories import analyze
 
 __all__ = [
+    "Spectrum",
     "analyze",
     "autocorrelation",
     "bootstrap",
@@ -40,6 +42,7 @@ __all__ = [
     "collapse_structure_factor",
     "correlation",
     "displacements",
+    "dynamical_structure_factor",
     "frozen_fraction",
     "growth_exponent",
     "length_from_clusters",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgnn.analysis.coarsening import ROUTES, coarsening
+from sdgnn.analysis.spectrum import dynamical_structure_factor, path
 from sdgnn.analysis.trajectories import analyze, lattice_of_run
 from sdgnn.commands.console import say, timed
 from sdgnn.config.commands import AnalyzeConfig
@@ -18,7 +19,7 @@ from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 from sdgnn.provenance import provenance
 from sdgnn.report import Page
-from sdgnn.report.trajectory import growth_section, trajectory_sections
+from sdgnn.report.trajectory import growth_section, spectrum_section, trajectory_sections
 from sdgnn.results import open_results
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
         content["growth"] = laws(domains)
         results.write_netcdf("domains.nc", domains)
         sections.append(growth_section(domains))
+    if config.spectrum is not None:
+        with timed("dynamical structure factor"):
+            q, along = path(lattice, wave_vectors(config.spectrum.path, lattice))
+            spectrum = dynamical_structure_factor(trajectory, lattice, q, config.spectrum.segment)
+        results.write_netcdf("spectrum.nc", spectrum.to_dataset())
+        sections.append(spectrum_section(spectrum, along))
     results.write_json("analysis.json", content)
     with timed("report"):
         Page(

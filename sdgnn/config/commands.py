@@ -175,6 +175,16 @@ class DomainsConfig(Config):
         return window
 
 
+class SpectrumConfig(Config):
+    """Dynamical structure factor."""
+
+    path: Annotated[tuple[tuple[float, ...], ...], Key(min_length=2)]
+    """Corners of the path of wave vectors, in fractions of the reciprocal primitive vectors:
+    [[0, 0], [0.5, 0], [0.3333333, 0.3333333]]; corners must fit the lattice of the run."""
+    segment: Annotated[int, Key(ge=8)] = 256
+    """Recorded times in each stretch that is transformed; stretches overlap by half and are averaged."""
+
+
 class AnalyzeConfig(Config):
     """Order and domains in a trajectory."""
 
@@ -186,5 +196,7 @@ class AnalyzeConfig(Config):
     domains: DomainsConfig | None = None
     """Measure how domains grow: lengths by four routes, exponents with errors, collapse, walls and memory; domains={}
     takes the defaults. Adds growth to analysis.json, a section to the report, and domains.nc with every curve."""
+    spectrum: SpectrumConfig | None = None
+    """Measure S(q, omega) along a path from spins recorded at equal steps; adds spectrum.nc and a figure."""
     output: Path | None = None
     """Folder for analysis.json and report.html; results/analyze-<date> by default."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdgnn.analysis.plots import coarsening_figures, trajectory_figures
+import numpy as np
+from jaxtyping import Float
+
+from sdgnn.analysis.plots import coarsening_figures, spectrum_map, trajectory_figures
+from sdgnn.analysis.spectrum import DynamicalStructureFactor
 from sdgnn.lattice import Lattice
 from sdgnn.report.page import Figure, Section
 
@@ -57,3 +61,9 @@ def growth_section(domains: xarray.Dataset) -> Section:
     quality = domains.attrs["collapse_quality"]
     text = f"Domains of the map {domains.attrs['map']}. Collapse: variance between times over their own {quality:.2g}."
     return Section("Growth of domains", [text], figures=figures)
+
+
+def spectrum_section(spectrum: DynamicalStructureFactor, along: Float[np.ndarray, " q"]) -> Section:
+    """The dynamical structure factor along its path."""
+    figure = Figure.of(spectrum_map(spectrum, along), "Dynamical structure factor along the path, mean over replicas.")
+    return Section("Dynamics", [f"Mean of {spectrum.segments} stretch(es) of time."], figures=(figure,))

@@ -15,7 +15,7 @@ from sdgnn.analysis.plots.coarsening import (
 )
 from sdgnn.analysis.plots.growth import domain_growth, time_series
 from sdgnn.analysis.plots.maps import chirality_maps, spin_maps
-from sdgnn.analysis.plots.reciprocal import structure_factor_maps
+from sdgnn.analysis.plots.reciprocal import spectrum_map, structure_factor_maps
 from sdgnn.analysis.plots.trajectory import trajectory_figures
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "local_exponents",
     "memory",
     "porod_tails",
+    "spectrum_map",
     "spin_maps",
     "structure_factor_maps",
     "time_series",
