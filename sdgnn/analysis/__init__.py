@@ -22,6 +22,7 @@ from sdgnn.analysis.correlations import (
 )
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.growth import growth_exponent, local_exponent
+from sdgnn.analysis.orders import bragg_weight, order_peaks, overlap
 from sdgnn.analysis.orientation import wall_harmonic, wall_orientations
 from sdgnn.analysis.scaling import collapse_correlation, collapse_structure_factor, porod_tail
 from sdgnn.analysis.skyrmions import skyrmion_number, solid_angles
@@ -35,6 +36,7 @@ __all__ = [
     "analyze",
     "autocorrelation",
     "bootstrap",
+    "bragg_weight",
     "cluster_areas",
     "cluster_labels",
     "coarsening",
@@ -54,6 +56,8 @@ __all__ = [
     "mean_absolute_chirality",
     "mean_and_error",
     "mean_chirality",
+    "order_peaks",
+    "overlap",
     "porod_tail",
     "radial_average",
     "radial_correlation",
