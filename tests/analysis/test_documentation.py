@@ -41,3 +41,26 @@ def test_command_and_names() -> None:
     assert len(names) > 10 and all(hasattr(analysis, name) for name in names)
     (drawn,) = re.findall(r"plot in `sdgnn.analysis.plots`: (.*?)\.\n", PAGE, re.DOTALL)
     assert all(hasattr(plots, name) for name in re.findall(r"`(\w+)`", drawn))
+
+
+def test_spectra_and_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "spectra-and-orders.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    scope: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, scope)
+    found = scope["found"]
+    peaks = np.abs(found.omega[found.mean.argmax(1).numpy()])
+    assert peaks == pytest.approx(scope["spin_waves"], abs=1.5 * (found.omega[1] - found.omega[0]))
+    assert float(analysis.bragg_weight(scope["run"].spins, scope["lattice"], scope["peaks"])) > 0.99
+    (command,) = re.findall(r"^    (sdgnn analyze .*)$", page, re.MULTILINE)
+    words = shlex.split(command)
+    assert AnalyzeConfig.load(ROOT / words[2], words[3:]).spectrum.segment == 256
+
+
+def test_conventions_and_validation_name_tests_that_exist() -> None:
+    for page in ("conventions.md", "validation.md"):
+        named = re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "docs" / page).read_text())
+        assert len(named) > 5 and all((ROOT / name).is_file() for name in named)
+    files = re.findall(r"(?:configs|benchmarks)/[\w/]+\.(?:yaml|py)", (ROOT / "docs" / "validation.md").read_text())
+    assert len(files) > 5 and all((ROOT / name).is_file() for name in files)
