@@ -22,8 +22,7 @@ author = "the authors of sdgnn"
 version = release = sdgnn.__version__
 html_title = "sdgnn"
 html_theme = "furo"
-html_static_path: list[str] = []
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.apidoc", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.apidoc"]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
 suppress_warnings = ["misc.highlighting_failure"]
@@ -39,7 +38,7 @@ apidoc_modules = [
 ]
 autodoc_default_options = {"ignore-module-all": True}  # names of a package are described where they are defined
 autodoc_member_order = "bysource"
-autodoc_mock_imports: list[str] = []
+autodoc_inherit_docstrings = False  # those of other packages have their own markup
 python_use_unqualified_type_names = True
 
 LITERAL = re.compile(r"(``.+?``|:[a-z]+:`.+?`)")
@@ -61,7 +60,8 @@ def notebooks(app: Sphinx) -> None:
         cells = nbformat.read(path, as_version=4).cells
         text = [c.source if c.cell_type == "markdown" else f"```python\n{c.source}\n```" for c in cells]
         link = f"[The notebook itself](../../notebooks/{path.name})."
-        (TUTORIALS / f"{path.stem}.md").write_text("\n\n".join([*text, link]) + "\n")
+        page = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", "\n\n".join([*text, link]))
+        (TUTORIALS / f"{path.stem}.md").write_text(page + "\n")
 
 
 def setup(app: Sphinx) -> None:

@@ -17,7 +17,7 @@ from sdgnn.lattice import Lattice
 def smoothed_gradient(
     values: Float[Tensor, "replica site"], lattice: Lattice, width: float = 2.0
 ) -> Float[Tensor, "replica cell dim"]:
-    """Gradient of ``values`` smoothed by exp(-r^2 / (2 ``width``^2)), at the origin of every unit cell; by FFT.
+    """Gradient of ``values`` smoothed by exp(-r^2 / (2 w^2)), w = ``width``, at the origin of every unit cell; by FFT.
 
     Smoothing over less than about one nearest-neighbour distance shows the lattice's own directions. Raises UserError
     on free lattices and on a width that is not positive.
