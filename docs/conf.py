@@ -25,7 +25,6 @@ html_theme = "furo"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.apidoc"]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
-suppress_warnings = ["misc.highlighting_failure"]
 
 apidoc_modules = [
     {

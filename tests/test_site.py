@@ -95,6 +95,6 @@ def test_in_a_browser(address: str, site: Path, tmp_path: Path) -> None:
     (picture,) = re.findall(r'<img[^>]+src="([^"]+quench[^"]*)"', first)
     assert (site / picture).read_bytes().startswith(b"\x89PNG")
     found = opened(f"{address}/search.html?q=growth_exponent", tmp_path)
-    assert re.search(r'<ul class="search"[^>]*>.*href="[^"]*domain-growth\.html', found, re.DOTALL)
+    assert re.search(r'<ul [^>]*class="search">.*href="[^"]*domain-growth\.html', found, re.DOTALL)
     nothing = opened(f"{address}/search.html?q=qwertzuiop", tmp_path)  # positive control
-    assert "domain-growth.html?highlight" not in nothing and "did not match any documents" in nothing
+    assert "did not match any documents" in nothing and "did not match any documents" not in found
