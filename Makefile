@@ -16,7 +16,7 @@ install: $(STAMP) ## Create .venv with pinned versions (redone only when they ch
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into .venv (about two minutes; redone only when versions change)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	@touch $(STAMP)
 
 test test-slow: export OMP_NUM_THREADS = 1  # one thread for each of the workers
@@ -43,8 +43,10 @@ benchmark: $(STAMP) ## Time per site: exact and network field; the network on cr
 	$(BIN)/python benchmarks/fields.py
 	$(BIN)/python benchmarks/network.py
 
-docs: $(STAMP) ## Rewrite the reference of configuration keys
+docs: $(STAMP) ## Rewrite the reference of configuration keys and build the site in docs/_build/html
 	$(BIN)/python -c "from sdgnn.config.reference import markdown; print(markdown(), end='')" > docs/configuration.md
+	$(BIN)/python -m sphinx --builder html --quiet --fail-on-warning --keep-going docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 clean: ## Remove caches (results/ and .venv stay)
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

@@ -392,6 +392,16 @@ class Lattice:
         member, offset = periodic_triangles(*self._unit_cell)
         return member if self.shape is None else self._images(offset, member).reshape(-1, 3)
 
+    @cached_property
+    def triangle_corners(self) -> Float[np.ndarray, "triangle 3 2"]:
+        """(triangle, 3, 2) corners of :attr:`triangles`, the first at its site, the others at the images next to it."""
+        sites = self.triangles
+        member, offset = periodic_triangles(*self._unit_cell)
+        basis, vectors = self._unit_cell
+        corners = basis[member] + offset @ vectors
+        from_first = np.tile(corners - corners[:, :1], (len(sites) // len(member), 1, 1))
+        return self.positions[sites[:, :1]] + from_first
+
     # -- symmetry -----------------------------------------------------------------------------------------------
 
     def translation(self, *cells: int) -> Int[np.ndarray, " site"]:

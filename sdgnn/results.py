@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdgnn.config.base import Config, read_yaml
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.provenance import provenance
+
+if TYPE_CHECKING:
+    import xarray
 
 ROOT = Path("results")
 """Where folders of runs without a given output are made, in the current folder."""
@@ -35,6 +38,13 @@ class Results:
         path = self.path / name
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n")
+        return path
+
+    def write_netcdf(self, name: str, content: xarray.Dataset) -> Path:
+        """Write ``content`` to ``name`` (.nc, NetCDF 3) in the folder and return its path."""
+        path = self.path / name
+        with atomic_path(path) as temporary:
+            content.to_netcdf(temporary, engine="scipy")
         return path
 
 

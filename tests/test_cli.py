@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import xarray
 from typer.testing import CliRunner, Result
 
 from sdgnn import ExactField, Lattice, SDModel
@@ -178,6 +179,22 @@ def test_simulate_and_analyze(folder: Path) -> None:
     found = json.loads((folder / "analysis/analysis.json").read_text())
     assert found["chirality"]["mean"] == pytest.approx(trajectory["chirality"].mean("replica").values.tolist())
     assert "spin_domain_length" in found
+    result = sdgnn("analyze", "analyze.yaml", "domains={window: [0.05, 10]}", "output=c")
+    assert result.exit_code == 0, result.output
+    growth = json.loads((folder / "c/analysis.json").read_text())["growth"]
+    assert set(growth) == {"correlation", "moment", "walls", "clusters", "collapse", "map"}
+    with xarray.open_dataset(folder / "c/domains.nc", engine="scipy") as domains:
+        assert domains["exponent"].sel(route="walls").item() == pytest.approx(growth["walls"]["exponent"])
+    assert "Growth of domains" in (folder / "c/report.html").read_text()
+    assert sdgnn("simulate", "quench.yaml", "observe={spins: 5}", "output=often").exit_code == 0
+    keys = ["trajectory=often", "spectrum={path: [[0, 0], [0.5, 0]], segment: 8}", "output=e"]
+    result = sdgnn("analyze", "analyze.yaml", *keys)
+    assert result.exit_code == 0, result.output
+    with xarray.open_dataset(folder / "e/spectrum.nc", engine="scipy") as spectrum:
+        assert spectrum["S"].shape == (2, 4, 8, 3) and spectrum.attrs["segments"] == 2
+    assert "Dynamics" in (folder / "e/report.html").read_text()
+    result = sdgnn("analyze", "analyze.yaml", "domains={window: [10, 1]}", "output=d")
+    assert result.exit_code == 2 and "0 < first < last" in result.stderr
     result = sdgnn("analyze", "analyze.yaml", "trajectory=elsewhere", "output=b")
     assert result.exit_code == 2
     assert "no trajectory in elsewhere" in result.stderr

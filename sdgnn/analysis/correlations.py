@@ -97,3 +97,19 @@ def radial_correlation(
     _, norm = binned_mean(r, (c * c)[None], width)
     seen = norm[0] > 1e-6
     return distances[seen], projected[:, seen] / norm[:, seen]
+
+
+def local_correlation(
+    values: Float[Tensor, "replica site *component"], lattice: Lattice
+) -> Float[Tensor, "replica site"]:
+    """(1/z) sum_j S_i . S_j over the z nearest neighbours j of each site; (replica, site), 0 without neighbours.
+
+    +1 within a ferromagnetic puddle, -1 in Neel order. Raises UserError on free lattices.
+    """
+    check_sites(values, lattice)
+    flat = values.reshape(*values.shape[:2], -1)
+    ((source, target),) = _shell_bonds(lattice, 1)
+    source, target = source.to(values.device), target.to(values.device)
+    products = (flat[:, source] * flat[:, target]).sum(-1)
+    count = torch.bincount(source, minlength=lattice.n_sites).clamp(min=1)
+    return products.new_zeros(len(flat), lattice.n_sites).index_add(1, source, products) / count

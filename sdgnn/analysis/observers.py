@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.chirality import mean_absolute_chirality, mean_chirality, site_chirality, triangle_sites
+from sdgnn.analysis.clusters import length_from_clusters, length_from_walls, site_graph
 from sdgnn.analysis.correlations import spin_correlation
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.skyrmions import skyrmion_number
@@ -37,6 +38,16 @@ def chirality_domain_length_moment(spins: Spins, lattice: Lattice) -> Float[Tens
     return length_from_structure_factor(site_chirality(spins, lattice), lattice)
 
 
+def chirality_domain_length_walls(spins: Spins, lattice: Lattice) -> Float[Tensor, " replica"]:
+    """L of the chirality domains: area over the length of the walls between signs of ``site_chirality``."""
+    return length_from_walls(site_chirality(spins, lattice).sign().long(), site_graph(lattice))
+
+
+def chirality_domain_length_clusters(spins: Spins, lattice: Lattice) -> Float[Tensor, " replica"]:
+    """L of the chirality domains: sqrt(area / number of clusters) of one sign of ``site_chirality``."""
+    return length_from_clusters(site_chirality(spins, lattice).sign().long(), site_graph(lattice))
+
+
 def nearest_neighbour_correlation(spins: Spins, lattice: Lattice) -> Float[Tensor, " replica"]:
     """<S_i . S_j> over nearest neighbours."""
     return spin_correlation(spins, lattice)[:, 0]
@@ -49,6 +60,8 @@ MEASURES: dict[str, tuple[Callable[[Tensor, Lattice], Tensor], tuple[str, ...], 
     "chirality_structure_factor": (chirality_structure_factor, ("wave_vector",), "1"),
     "domain_length": (chirality_domain_length, (), "nearest-neighbour distance"),
     "domain_length_moment": (chirality_domain_length_moment, (), "nearest-neighbour distance"),
+    "domain_length_walls": (chirality_domain_length_walls, (), "nearest-neighbour distance"),
+    "domain_length_clusters": (chirality_domain_length_clusters, (), "nearest-neighbour distance"),
     "nearest_neighbour_correlation": (nearest_neighbour_correlation, (), "1"),
     "skyrmion_number": (skyrmion_number, (), "1"),
     "structure_factor": (structure_factor, ("wave_vector",), "1"),
@@ -81,12 +94,26 @@ TRIANGLES = frozenset(
         "chirality_structure_factor",
         "domain_length",
         "domain_length_moment",
+        "domain_length_walls",
+        "domain_length_clusters",
         "skyrmion_number",
     }
 )
 """Names that need the triangles of a two-dimensional lattice."""
 
-CRYSTAL = frozenset(NAMES) - {"chirality", "absolute_chirality", "chirality_map", "skyrmion_number"} - set(BASIC)
+FREE = frozenset(
+    {
+        "chirality",
+        "absolute_chirality",
+        "chirality_map",
+        "domain_length_walls",
+        "domain_length_clusters",
+        "skyrmion_number",
+    }
+)
+"""Names that free lattices allow, if two-dimensional."""
+
+CRYSTAL = frozenset(NAMES) - FREE - set(BASIC)
 """Names that need a crystal."""
 
 
@@ -116,6 +143,8 @@ def observer(name: str, lattice: Lattice, every: int = 10, run: tuple[Field, Int
     chirality_structure_factor     wave_vector     S(q) of that map
     domain_length                                  half height of the map's correlation function
     domain_length_moment                           2 pi / first moment of the map's structure factor
+    domain_length_walls                            area / length of the walls between the signs of the map
+    domain_length_clusters                         sqrt(area / number of clusters of one sign of the map)
     nearest_neighbour_correlation                  <S_i . S_j>
     skyrmion_number                                Q from solid angles
     structure_factor               wave_vector     S(q) at ``wave_vectors(lattice)``

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgnn.analysis.coarsening import ROUTES, coarsening
 from sdgnn.analysis.equilibrium import equilibrium
+from sdgnn.analysis.spectrum import dynamical_structure_factor, path
 from sdgnn.analysis.trajectories import analyze, lattice_of_run
 from sdgnn.commands.console import say, timed
 from sdgnn.config.commands import AnalyzeConfig
@@ -18,7 +20,7 @@ from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 from sdgnn.provenance import provenance
 from sdgnn.report import Page
-from sdgnn.report.trajectory import trajectory_sections
+from sdgnn.report.trajectory import growth_section, spectrum_section, trajectory_sections
 from sdgnn.results import open_results
 
 if TYPE_CHECKING:
@@ -33,15 +35,28 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     results = open_results(config, "analyze", config.output, resume)
     with timed(f"analysing {config.trajectory}"):
         found = analyze(trajectory, lattice, order)
-    content = series(found)
+    content, sections = series(found), list(trajectory_sections(trajectory, found, lattice))
     if config.discard is not None:
         content["equilibrium"] = in_equilibrium(trajectory, config.discard)
+    if config.domains is not None:
+        with timed("growth of domains"):
+            wanted = config.domains
+            domains = coarsening(trajectory, lattice, wanted.map, wanted.window, wanted.smoothing)
+        content["growth"] = laws(domains)
+        results.write_netcdf("domains.nc", domains)
+        sections.append(growth_section(domains))
+    if config.spectrum is not None:
+        with timed("dynamical structure factor"):
+            q, along = path(lattice, wave_vectors(config.spectrum.path, lattice))
+            spectrum = dynamical_structure_factor(trajectory, lattice, q, config.spectrum.segment)
+        results.write_netcdf("spectrum.nc", spectrum.to_dataset())
+        sections.append(spectrum_section(spectrum, along))
     results.write_json("analysis.json", content)
     with timed("report"):
         Page(
             title=f"Analysis of {config.trajectory}",
             summary=[],
-            sections=trajectory_sections(trajectory, found, lattice),
+            sections=sections,
             details={"Configuration": config.to_yaml(), "Versions": json.dumps(provenance(), indent=2)},
         ).write(results.path / "report.html")
     say(f"analysis: {results.path}")
@@ -77,6 +92,20 @@ def in_equilibrium(trajectory: xarray.Dataset, discard: float) -> dict[str, Any]
         if name.endswith("_reliable") and not found[name].all():
             say(f"{name.removesuffix('_reliable')}: too few autocorrelation times, its error is a guess")
     return {str(name): _finite(values.values.astype(float)) for name, values in found.variables.items()}
+
+
+def laws(domains: xarray.Dataset) -> dict[str, Any]:
+    """Exponents with their errors by route, and how good the collapse is; null where there is none."""
+    names = {
+        "exponent": "exponent", "error": "exponent_error", "replica_error": "exponent_replica_error",
+        "window_error": "exponent_window_error",
+    }  # fmt: skip
+    table = {key: _finite(domains[name].values) for key, name in names.items()}
+    content: dict[str, Any] = {route: {key: row[k] for key, row in table.items()} for k, route in enumerate(ROUTES)}
+    (quality, spread) = _finite(np.array([domains.attrs["collapse_quality"], domains.attrs["collapse_spread"]]))
+    content["collapse"] = {"quality": quality, "spread": spread}
+    content["map"] = domains.attrs["map"]
+    return content
 
 
 def _finite(values: np.ndarray) -> list[float | None]:

@@ -174,6 +174,36 @@ class SimulateConfig(QuenchConfig):
         return self
 
 
+class DomainsConfig(Config):
+    """Growth of domains."""
+
+    map: Literal["chirality", "puddles"] = "chirality"
+    """Which domains: of the sign of the scalar chirality, or ferromagnetic puddles, sites whose mean S_i . S_j with
+    their nearest neighbours exceeds 0.5. Needs recorded spins, or chirality_map for chirality."""
+    window: tuple[float, float] | None = None
+    """First and last time of the fitted laws; frozen fraction and autocorrelation start at the first. By default all
+    times after 0."""
+    smoothing: Positive = 2.0
+    """Width, in nearest-neighbour distances, over which maps are smoothed before the direction of walls is read."""
+
+    @field_validator("window")
+    @classmethod
+    def _grows(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
+        if window is not None and not 0 < window[0] < window[1]:
+            raise UserError(f"window {list(window)}", allowed="two times, 0 < first < last")
+        return window
+
+
+class SpectrumConfig(Config):
+    """Dynamical structure factor."""
+
+    path: Annotated[tuple[tuple[float, ...], ...], Key(min_length=2)]
+    """Corners of the path of wave vectors, in fractions of the reciprocal primitive vectors:
+    [[0, 0], [0.5, 0], [0.3333333, 0.3333333]]; corners must fit the lattice of the run."""
+    segment: Annotated[int, Key(ge=8)] = 256
+    """Recorded times in each stretch that is transformed; stretches overlap by half and are averaged."""
+
+
 class AnalyzeConfig(Config):
     """Order and domains in a trajectory."""
 
@@ -185,5 +215,10 @@ class AnalyzeConfig(Config):
     discard: Annotated[float, Key(ge=0, lt=1)] | None = None
     """For a run in equilibrium: the part at its start that is left out of means over time, which analysis.json then
     holds too, with errors that know of autocorrelation; 0.2 for example."""
+    domains: DomainsConfig | None = None
+    """Measure how domains grow: lengths by four routes, exponents with errors, collapse, walls and memory; domains={}
+    takes the defaults. Adds growth to analysis.json, a section to the report, and domains.nc with every curve."""
+    spectrum: SpectrumConfig | None = None
+    """Measure S(q, omega) along a path from spins recorded at equal steps; adds spectrum.nc and a figure."""
     output: Path | None = None
     """Folder for analysis.json and report.html; results/analyze-<date> by default."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdgnn.analysis.plots import trajectory_figures
+import numpy as np
+from jaxtyping import Float
+
+from sdgnn.analysis.plots import coarsening_figures, spectrum_map, trajectory_figures
+from sdgnn.analysis.spectrum import DynamicalStructureFactor
 from sdgnn.lattice import Lattice
 from sdgnn.report.page import Figure, Section
 
@@ -21,6 +25,16 @@ CAPTIONS = {
     "energy": "Energy per site, mean over replicas.",
 }
 """What each of the standard figures shows."""
+
+GROWTH_CAPTIONS = {
+    "lengths": "Domain length by four routes, with the exponents of the fits.",
+    "local_exponent": "Local exponent of each route.",
+    "collapse": "Correlation function against distance over the domain length from walls.",
+    "porod": "Structure factor of the map, mean over replicas; dashes: sharp walls.",
+    "walls": "Share of walls by the direction of their normal; dashes: all directions alike.",
+    "memory": "Sites that have kept their phase, and overlap with the state at the start of the window.",
+}
+"""What each figure of the growth of domains shows."""
 
 STATES = ("spins", "chirality", "structure_factor")
 """Figures of states; the others show numbers through time."""
@@ -39,3 +53,17 @@ def trajectory_sections(trajectory: xarray.Dataset, analysis: xarray.Dataset, la
         Section("States through time", [f"{replicas} replica(s) of {lattice!r}."], figures=states),
         Section("Order and domains", ["Bands and bars are one standard error over replicas."], figures=numbers),
     )
+
+
+def growth_section(domains: xarray.Dataset) -> Section:
+    """How domains grow: the figures of a :func:`~sdgnn.analysis.coarsening.coarsening`."""
+    figures = tuple(Figure.of(figure, GROWTH_CAPTIONS[name]) for name, figure in coarsening_figures(domains).items())
+    quality = domains.attrs["collapse_quality"]
+    text = f"Domains of the map {domains.attrs['map']}. Collapse: variance between times over their own {quality:.2g}."
+    return Section("Growth of domains", [text], figures=figures)
+
+
+def spectrum_section(spectrum: DynamicalStructureFactor, along: Float[np.ndarray, " q"]) -> Section:
+    """The dynamical structure factor along its path."""
+    figure = Figure.of(spectrum_map(spectrum, along), "Dynamical structure factor along the path, mean over replicas.")
+    return Section("Dynamics", [f"Mean of {spectrum.segments} stretch(es) of time."], figures=(figure,))

@@ -19,6 +19,7 @@ from sdgnn.analysis import analyze, mean_and_error, observers, plots, scalar_chi
 from sdgnn.analysis.plots.growth import spread
 from sdgnn.analysis.plots.maps import sphere_colours, window
 from sdgnn.analysis.plots.trajectory import snapshots
+from sdgnn.analysis.spectrum import Spectrum, path
 from sdgnn.dynamics import Heun, simulate
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
@@ -156,6 +157,22 @@ def test_kagome_shows_the_first_zone_inside_the_larger_one():
     axes = rendered(plots.structure_factor_maps({"random": factor}, lattice, zones=2)).axes[0]
     outer, inner = (artist(axes, gid).get_xy() for gid in ("zone", "first zone"))
     assert np.abs(outer).max() == pytest.approx(2 * np.abs(inner).max())
+
+
+def test_a_spectrum_is_drawn_along_its_path():
+    lattice = Lattice.square(4, 4)
+    q, along = path(lattice, np.array([[0, 0], [2, 0]]) @ lattice.reciprocal)
+    spectrum = Spectrum(lattice, q, dt=0.5, segment=16)
+    for k in range(16):
+        spectrum.add(sdgnn.spins.random(lattice, seed=k))
+    found = spectrum.result()
+    figure = rendered(plots.spectrum_map(found, along, {r"$\Gamma$": 0.0, "X": along[-1]}, {"line": along}))
+    axes = figure.axes[0]
+    drawn = np.asarray(axes.collections[0].get_array()).reshape(8, 3)
+    assert np.allclose(drawn, np.maximum(found.mean.numpy()[:, 8:].T, drawn.max() / 1000))
+    assert axes.lines[0].get_ydata().tolist() == along.tolist() and axes.get_xticks().tolist() == [0.0, along[-1]]
+    with pytest.raises(UserError, match="one for each"):
+        plots.spectrum_map(found, along[:2])
 
 
 def test_domain_growth_shows_points_errors_and_laws():

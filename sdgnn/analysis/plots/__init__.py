@@ -4,18 +4,35 @@ Save one with ``figure.savefig("name.pdf")`` (text and lines stay vectors, dense
 """
 
 from sdgnn.analysis.plots.accuracy import torque_errors, torque_parity
+from sdgnn.analysis.plots.coarsening import (
+    cluster_sizes,
+    coarsening_figures,
+    collapse,
+    local_exponents,
+    memory,
+    porod_tails,
+    wall_rose,
+)
 from sdgnn.analysis.plots.growth import domain_growth, time_series
 from sdgnn.analysis.plots.maps import chirality_maps, spin_maps
-from sdgnn.analysis.plots.reciprocal import structure_factor_maps
+from sdgnn.analysis.plots.reciprocal import spectrum_map, structure_factor_maps
 from sdgnn.analysis.plots.trajectory import trajectory_figures
 
 __all__ = [
     "chirality_maps",
+    "cluster_sizes",
+    "coarsening_figures",
+    "collapse",
     "domain_growth",
+    "local_exponents",
+    "memory",
+    "porod_tails",
+    "spectrum_map",
     "spin_maps",
     "structure_factor_maps",
     "time_series",
     "torque_errors",
     "torque_parity",
     "trajectory_figures",
+    "wall_rose",
 ]

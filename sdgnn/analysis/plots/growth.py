@@ -70,6 +70,7 @@ def domain_growth(
             axes.set_ylim(top=top)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1, 0.3)))
         axes.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
         axes.set_xlabel(r"time ($\hbar / t$)")
         axes.set_ylabel(label)

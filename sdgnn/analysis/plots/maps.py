@@ -11,7 +11,6 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from sdgnn.analysis.periodic import nearest_image
 from sdgnn.analysis.plots.style import bare, panels, round_length, scale_bar, style
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
@@ -65,7 +64,7 @@ def chirality_maps(
     """
     maps = {title: np.asarray(values, dtype=np.float64) for title, values in chirality.items()}
     _check(lattice, {title: values.shape for title, values in maps.items()}, (len(lattice.triangles),))
-    index, corners = _images(_triangle_corners(lattice), lattice)
+    index, corners = _images(lattice.triangle_corners, lattice)
     with style():
         width, height = window(lattice)
         figure, axes = panels(len(maps), height / width, extra=0.8)
@@ -149,13 +148,6 @@ def _images(
         found.append(np.flatnonzero(inside))
         placed.append(shapes[inside] + move[inside][:, None])
     return np.concatenate(found), np.concatenate(placed)
-
-
-def _triangle_corners(lattice: Lattice) -> Float[np.ndarray, "triangle 3 2"]:
-    """Corners of each triangle, not torn apart by the periodic boundary."""
-    corners = lattice.positions[lattice.triangles]
-    apart = corners - corners[:, :1]
-    return corners[:, :1] + nearest_image(apart.reshape(-1, 2), lattice.cell).reshape(apart.shape)
 
 
 def _nearest_sites(lattice: Lattice) -> Int[np.ndarray, "y x"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from sdgnn.analysis.periodic import nearest_image, wigner_seitz_corners
 from sdgnn.analysis.plots.style import bare, panels, style
+from sdgnn.analysis.spectrum import DynamicalStructureFactor
 from sdgnn.analysis.structure_factor import require_crystal, wave_vectors
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
@@ -70,6 +72,46 @@ def structure_factor_maps(
             panel.set(xlim=(-1.12 * half[0], 1.12 * half[0]), ylim=(-1.2 * half[1], 1.05 * half[1]), title=title)
             bare(panel)
         figure.colorbar(image, ax=axes, label=label, shrink=0.75, pad=0.02, extend="min")
+    return figure
+
+
+def spectrum_map(
+    found: DynamicalStructureFactor,
+    along: Float[np.ndarray, " q"],
+    corners: Mapping[str, float] | None = None,
+    lines: Mapping[str, Float[np.ndarray, " q"]] | None = None,
+) -> Figure:
+    """S(q, omega) at omega >= 0 along a path, summed over components, mean over replicas, on a logarithmic scale.
+
+    ``along``: distance of each wave vector along the path, from :func:`~sdgnn.analysis.spectrum.path`; ``corners``:
+    {name: distance} of the symmetry points; ``lines``: {name: omega of each q}, such as a dispersion to compare with.
+    Raises UserError unless there is one distance for each wave vector.
+    """
+    if len(along) != len(found.q):
+        raise UserError(f"{len(along)} distances for {len(found.q)} wave vectors", allowed="one for each")
+    kept = found.omega >= 0
+    values = found.mean.numpy()[:, kept].T
+    with style():
+        from matplotlib.colors import LogNorm
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(4.2, 3.2), layout="constrained")
+        axes = figure.subplots()
+        highest = float(values.max()) or 1.0
+        image = axes.pcolormesh(
+            along, found.omega[kept], np.maximum(values, LOWEST * highest), norm=LogNorm(LOWEST * highest, highest),
+            cmap="viridis", shading="nearest", rasterized=True,
+        )  # fmt: skip
+        for (name, omega), dash in zip((lines or {}).items(), itertools.cycle(["-", "--", ":"])):
+            axes.plot(along, omega, color="white", lw=0.9, ls=dash, label=name)
+        for at in (corners or {}).values():
+            axes.axvline(at, color="white", lw=0.5)
+        if corners:
+            axes.set_xticks(list(corners.values()), list(corners))
+        axes.set(xlabel="wave vector", ylabel=r"$\omega$ ($t / \hbar$)")
+        if lines:
+            axes.legend(labelcolor="white")
+        figure.colorbar(image, ax=axes, label=r"$S(q, \omega)$", pad=0.02, extend="min")
     return figure
 
 

@@ -1,0 +1,232 @@
+"""Growth of domains in pictures: local exponent, collapse, Porod's tail, direction of walls, memory, cluster sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.analysis.plots.growth import Curve, domain_growth, spread
+from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
+from sdgnn.analysis.scaling import Collapse
+from sdgnn.errors import UserError
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TIME = r"time ($\hbar / t$)"
+
+
+def local_exponents(curves: Mapping[str, Curve], laws: Sequence[float] = (1 / 3, 0.5, 1.0)) -> Figure:
+    """d ln L / d ln t with bands of one error against time, for each {name: (times, exponents, errors)}.
+
+    ``laws`` are drawn as horizontal lines. Raises UserError when no exponent is finite.
+    """
+    if not any(np.isfinite(curve[1]).any() for curve in curves.values()):
+        raise UserError("local exponents without a finite value", allowed="at least one")
+    with style():
+        figure, axes = _axes()
+        for k, (name, curve) in enumerate(curves.items()):
+            t, value, error = (np.asarray(c, dtype=np.float64) for c in curve)
+            kept = np.isfinite(value)
+            _band(axes, t[kept], value[kept], error[kept], k, name)
+        for law in laws:
+            axes.axhline(law, color="0.35", lw=0.8, ls="--", gid="law")
+            axes.annotate(
+                f"{Fraction(law).limit_denominator(9)}", (1, law), xycoords=("axes fraction", "data"), xytext=(3, 0),
+                textcoords="offset points", va="center", fontsize=8,
+            )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        axes.set(xlabel=TIME, ylabel=r"$\mathrm{d}\ln L / \mathrm{d}\ln t$")
+        figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+def collapse(
+    found: Collapse,
+    times: Float[np.ndarray, " time"],
+    x_label: str = "$r / L(t)$",
+    y_label: str = "$C(r, t) / C(0, t)$",
+) -> Figure:
+    """Curves of all times in scaled variables with bars of one error, and how good the collapse is."""
+    with style():
+        figure, axes = _axes()
+        colours = _shades(len(times))
+        for k, (time, mean, error) in enumerate(zip(times, found.curves, found.errors, strict=True)):
+            axes.errorbar(
+                found.x, mean, error, color=colours[k], marker=MARKERS[k % len(MARKERS)], ms=3, lw=0.8, elinewidth=0.7,
+                label=f"$t = {time:.4g}$",
+            )  # fmt: skip
+        axes.text(
+            0.97, 0.97, f"quality {found.quality:.2g}\nspread {found.spread:.2g}", transform=axes.transAxes, ha="right",
+            va="top", fontsize=8,
+        )  # fmt: skip
+        axes.axhline(0, color="0.8", lw=0.6, zorder=0)
+        axes.set(xlabel=x_label, ylabel=y_label)
+        figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
+def porod_tails(
+    k: Float[np.ndarray, " bin"],
+    factors: Mapping[str, Float[np.ndarray | Tensor, " bin"]],
+    exponent: float = 3.0,
+) -> Figure:
+    """S(k) on logarithmic axes, one curve for each {name: values}, with a guide k^-``exponent`` beside the last."""
+    with style():
+        figure, axes = _axes()
+        kept = k > 0
+        colours = _shades(len(factors))
+        for shade, (name, values) in zip(colours, factors.items(), strict=True):
+            axes.plot(k[kept], np.asarray(values)[kept], color=shade, marker=".", ms=3, lw=0.8, label=name)
+        last = np.asarray(list(factors.values())[-1])
+        tail = kept & (k > 0.4) & (k < 1.6)
+        if tail.any():
+            prefactor = 1.7 * (last[tail] * k[tail] ** exponent).max()
+            guide = prefactor * k[tail] ** -exponent
+            axes.plot(k[tail], guide, color="black", lw=0.9, ls="--", gid="guide", label=f"$k^{{-{exponent:g}}}$")
+        axes.set(xscale="log", yscale="log", xlabel="$k$ (1 / lattice spacing)", ylabel="$S(k)$")
+        figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
+def wall_rose(angle: Float[np.ndarray, " bin"], density: Mapping[str, Float[np.ndarray | Tensor, " bin"]]) -> Figure:
+    """Share of walls by the direction of their normal, all around; the circle is walls of all directions alike."""
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(3.4, 3.6), layout="constrained")
+        axes = figure.add_subplot(projection="polar")
+        around = np.concatenate([angle, angle + np.pi, angle[:1] + 2 * np.pi])
+        for shade, (name, values) in zip(_shades(len(density)), density.items(), strict=True):
+            row = np.asarray(values, dtype=np.float64)
+            axes.plot(around, np.concatenate([row, row, row[:1]]), color=shade, label=name)
+        axes.plot(np.linspace(0, 2 * np.pi, 181), np.ones(181), color="black", lw=0.7, ls="--", gid="isotropic")
+        axes.set(rmin=0)
+        axes.yaxis.set_tick_params(labelsize=6)
+        figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+def memory(curves: Mapping[str, Curve], since: float) -> Figure:
+    """Frozen fraction and autocorrelation against t / t_w on logarithmic axes, t_w = ``since`` the first time.
+
+    Values that are not positive are left out.
+    """
+    with style():
+        from matplotlib.ticker import LogFormatter
+
+        figure, axes = _axes()
+        for k, (name, curve) in enumerate(curves.items()):
+            t, value, error = (np.asarray(c, dtype=np.float64) for c in curve)
+            kept = (value > 0) & (t > 0)
+            _band(axes, t[kept] / since, value[kept], error[kept], k, name)
+        axes.set(xscale="log", yscale="log", xlabel="$t / t_w$", ylabel=f"since $t_w = {since:.4g}$")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.2, 0.5)))
+        figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+def cluster_sizes(areas: Mapping[str, Sequence[Tensor]], total: float) -> Figure:
+    """Number of clusters of at least an area A, per area of the lattice, for each {name: areas of every replica}.
+
+    ``total``: the area of the cell. Logarithmic axes, areas in squares of the nearest-neighbour distance.
+    """
+    with style():
+        figure, axes = _axes()
+        for shade, (name, replicas) in zip(_shades(len(areas)), areas.items(), strict=True):
+            area = np.sort(np.concatenate([np.asarray(a, dtype=np.float64) for a in replicas]))
+            count = np.arange(len(area), 0, -1) / (len(replicas) * total)
+            axes.step(area, count, where="pre", color=shade, label=name)
+        axes.set(xscale="log", yscale="log", xlabel="area $A$", ylabel="clusters of area $\\geq A$, per area")
+        figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
+def coarsening_figures(found: xarray.Dataset) -> dict[str, Figure]:
+    """Every figure that a :func:`~sdgnn.analysis.coarsening.coarsening` allows, by name.
+
+    ``lengths`` (L by each route, with its exponent), ``local_exponent``, ``collapse``, ``porod``, ``walls`` and
+    ``memory``.
+    """
+    time = found["time"].values
+    names = {str(route): _told(str(route), found) for route in found["route"].values}
+    curves = {}
+    for route, name in names.items():
+        length = found["length"].sel(route=route)
+        if np.isfinite(length.values[time > 0]).all(axis=1).any():
+            curves[name] = (time, *_mean_and_error(length))
+    figures: dict[str, Figure] = {}
+    if curves:
+        figures["lengths"] = domain_growth(curves)
+    local: dict[str, Curve] = {}
+    for route in names:
+        value, error = (found[n].sel(route=route).values for n in ("local_exponent", "local_exponent_error"))
+        if np.isfinite(value).any():
+            local[route] = (time, value, error)
+    if local:
+        figures["local_exponent"] = local_exponents(local)
+    if "collapse" in found:
+        collapsed = Collapse(
+            found["scaled_distance"].values, found["collapse"].values, found["collapse_error"].values,
+            found.attrs["collapse_quality"], found.attrs["collapse_spread"],
+        )  # fmt: skip
+        figures["collapse"] = collapse(collapsed, found["collapsed"].values)
+    shown = spread(time[time > 0])[:: max(1, len(spread(time[time > 0])) // 4)]
+    chosen = np.flatnonzero(time > 0)[shown]
+    titles = {f"$t = {time[k]:.4g}$": k for k in chosen}
+    factor = found["factor"].mean("replica").values
+    figures["porod"] = porod_tails(found["wave_number"].values, {name: factor[k] for name, k in titles.items()})
+    walls = found["orientation"].mean("replica").values
+    density = {name: walls[k] for name, k in titles.items() if np.isfinite(walls[k]).all()}
+    if density:
+        figures["walls"] = wall_rose(found["angle"].values, density)
+    later = found["later"].values
+    if len(later) > 1:
+        kept = {"frozen fraction": "frozen", "autocorrelation": "autocorrelation"}
+        figures["memory"] = memory({n: (later, *_mean_and_error(found[v])) for n, v in kept.items()}, float(later[0]))
+    return figures
+
+
+def _told(route: str, found: xarray.Dataset) -> str:
+    """A route with its exponent."""
+    value, error = (float(found[name].sel(route=route)) for name in ("exponent", "exponent_error"))
+    if not np.isfinite(value):
+        return route
+    return f"{route}: $n = {value:.2f}$" + (rf"$\pm{error:.2f}$" if np.isfinite(error) else "")
+
+
+def _mean_and_error(values: xarray.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    count = values.sizes["replica"]
+    return values.mean("replica", skipna=False).values, values.std("replica", ddof=1, skipna=False).values / count**0.5
+
+
+def _axes() -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2, 3.3), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _band(axes: Axes, x: np.ndarray, value: np.ndarray, error: np.ndarray, k: int, name: str) -> None:
+    """A line with markers and a band of one error."""
+    colour = COLOURS[k % len(COLOURS)]
+    axes.plot(x, value, color=colour, marker=MARKERS[k % len(MARKERS)], ms=3, lw=1.0, label=name)
+    bars = np.nan_to_num(error)
+    axes.fill_between(x, value - bars, value + bars, color=colour, alpha=0.25, lw=0)
+
+
+def _shades(count: int) -> Float[np.ndarray, "_ 4"]:
+    """Colours from early to late."""
+    import matplotlib as mpl
+
+    return mpl.colormaps["viridis"](np.linspace(0, 0.85, count))

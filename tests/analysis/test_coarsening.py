@@ -1,0 +1,129 @@
+"""Growth of domains in whole trajectories: tetrahedral spins on Ising quenches, whose law is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import xarray
+from analysis.quenches import gaussian_field, glauber_plane
+
+import sdgnn
+from sdgnn import Lattice
+from sdgnn.analysis import plots
+from sdgnn.analysis.coarsening import DOMAIN_MAPS, ROUTES, coarsening
+from sdgnn.analysis.plots.coarsening import coarsening_figures
+from sdgnn.errors import UserError
+
+TIMES = [0, 2, 4, 6, 8, 11, 16, 23, 32, 45, 64]
+
+
+def recorded(states, times, dims=("site",), name="chirality_map"):
+    return xarray.Dataset({name: (("time", "replica", *dims), torch.stack(states).numpy())}, coords={"time": times})
+
+
+@pytest.fixture(scope="module")
+def quench():
+    """Signs of an Ising quench as a recorded chirality map, and what is found."""
+    states = [s.double() for s in glauber_plane(160, 4, TIMES)]
+    trajectory = recorded(states, np.array(TIMES, dtype=np.float64))
+    return coarsening(trajectory, Lattice.square(160, 160), window=(6, 64))
+
+
+def test_every_route_finds_the_law(quench):
+    for route in ROUTES:
+        row = quench.sel(route=route)
+        assert float(row["exponent"]) == pytest.approx(0.5, abs=max(0.05, 3 * float(row["exponent_error"])))
+        assert 0 < float(row["exponent_replica_error"]) < 0.12
+        assert np.isfinite(row["local_exponent"]).sum() >= 4
+    assert quench.attrs["collapse_spread"] < 0.03
+    assert quench["collapsed"].values[[0, -1]].tolist() == [6.0, 64.0]
+    late = quench.sel(time=64)
+    assert float(late["porod_exponent"]) == pytest.approx(3, abs=0.4)  # L = 8 leaves half a decade for the tail
+    assert late["orientation"].mean("angle").values == pytest.approx(np.ones(4))
+    assert (quench["frozen"][0] == 1).all() and (np.diff(quench["frozen"], axis=0) <= 0).all()
+    assert quench["later"].values.tolist() == TIMES[3:]
+
+
+def test_curves_are_those_of_the_single_functions(quench):
+    from sdgnn.analysis import length_from_walls, radial_correlation, site_graph
+
+    (state,) = (s for k, s in zip(TIMES, glauber_plane(160, 4, TIMES)) if k == 32)
+    lattice = Lattice.square(160, 160)
+    now = quench.sel(time=32)
+    assert now["length"].sel(route="walls").values == pytest.approx(
+        length_from_walls(state.long(), site_graph(lattice))
+    )
+    distance, values = radial_correlation(state.double(), lattice)
+    assert now["correlation"].values == pytest.approx(values.numpy()) and now["distance"].values == pytest.approx(
+        distance
+    )
+    assert now["phase_fraction"].values == pytest.approx((state > 0).double().mean(1))
+
+
+def test_figures(quench):
+    figures = coarsening_figures(quench)
+    assert set(figures) == {"lengths", "local_exponent", "collapse", "porod", "walls", "memory"}
+    labels = [text.get_text() for text in figures["lengths"].legends[0].get_texts()]
+    exponent = float(quench["exponent"].sel(route="walls"))
+    assert any(label.startswith(f"walls: $n = {exponent:.2f}$") for label in labels)
+    laws = [line.get_ydata()[0] for line in figures["local_exponent"].axes[0].lines if line.get_gid() == "law"]
+    assert laws == pytest.approx([1 / 3, 1 / 2, 1])
+    drawn = figures["collapse"].axes[0].containers
+    assert [c.lines[0].get_ydata().tolist() for c in drawn] == quench["collapse"].values.tolist()
+    (guide,) = (line for line in figures["porod"].axes[0].lines if line.get_gid() == "guide")
+    x, y = guide.get_data()
+    assert np.diff(np.log(y)) / np.diff(np.log(x)) == pytest.approx(-3 * np.ones(len(x) - 1))
+    assert figures["memory"].axes[0].lines[0].get_xdata()[0] == 1
+
+
+def test_cluster_sizes_count_clusters_per_area():
+    areas = [torch.tensor([9.0, 4.0]), torch.tensor([4.0])]
+    axes = plots.cluster_sizes({"t": areas}, total=100.0).axes[0]
+    x, y = axes.lines[0].get_data()
+    assert x.tolist() == [4.0, 4.0, 9.0] and y == pytest.approx([3 / 200, 2 / 200, 1 / 200])
+
+
+def test_chirality_domains_from_spins(tetrahedral):
+    """Tetrahedral spins reversed on a pattern: the domains found are those of the pattern."""
+    lattice = Lattice.triangular(64, 64)
+    pattern = gaussian_field(lattice, 6.0, 3).sign()
+    spins = tetrahedral(lattice) * pattern[..., None]
+    trajectory = recorded([spins, spins], [0.0, 1.0], ("site", "component"), "spins")
+    found = coarsening(trajectory, lattice)
+    agree = DOMAIN_MAPS["chirality"].function(spins, lattice).sign() * pattern
+    assert abs(float(agree.mean())) > 0.85  # all but sites at walls
+    assert found["length"].sel(route="walls").values == pytest.approx(12 * math.pi / 4, rel=0.2)
+    assert np.isnan(found["exponent"]).all() and math.isnan(found.attrs["collapse_quality"])
+    assert set(coarsening_figures(found)) == {"lengths", "porod", "walls"}
+    assert (found["frozen"] == 1).all()
+
+
+def test_puddles(rotation):
+    """A ferromagnetic disc in Neel order: its area, and lengths about the mean."""
+    lattice = Lattice.square(40, 40)
+    neel = sdgnn.spins.neel(lattice)
+    apart = np.linalg.norm(lattice.positions - 20, axis=1)
+    spins = torch.where(torch.from_numpy(apart < 8.2)[None, :, None], torch.tensor([0.0, 0.0, 1.0]).double(), neel)
+    spins = spins @ rotation.T
+    trajectory = recorded([spins], [1.0], ("site", "component"), "spins")
+    found = coarsening(trajectory, lattice, map="puddles")
+    inside = (apart < 7).sum() / 1600, (apart < 8.2).sum() / 1600
+    assert inside[0] <= found["phase_fraction"].item() <= inside[1]
+    assert found["wrapping_fraction"].item() == pytest.approx(1 - found["phase_fraction"].item())
+    assert found["length"].sel(route="clusters").item() == pytest.approx(40 / math.sqrt(2))
+
+
+def test_errors():
+    lattice = Lattice.square(4, 4)
+    spins = recorded([torch.zeros(1, 9, 3)], [0.0], ("site", "component"), "spins")
+    with pytest.raises(UserError, match="9 sites"):
+        coarsening(spins, lattice)
+    with pytest.raises(UserError, match="chirality, puddles"):
+        coarsening(spins, lattice, map="stripes")
+    with pytest.raises(UserError, match="record the observer spins or chirality_map"):
+        coarsening(xarray.Dataset(), lattice)
+    with pytest.raises(UserError, match="two-dimensional crystals"):
+        coarsening(spins, Lattice.chain(4))

@@ -1,0 +1,66 @@
+"""What docs/domain-growth.md shows works as it stands: its code, its command and its table."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdgnn import analysis
+from sdgnn.analysis import plots
+from sdgnn.config.commands import AnalyzeConfig
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "domain-growth.md").read_text()
+
+
+def test_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    scope: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        exec(block, scope)
+    walls = scope["found"]["length"].sel(route="walls").mean("replica").values
+    assert (walls[-1] > 1.5 * walls[0]).all()  # domains have grown
+    assert Path("lengths.pdf").stat().st_size > 5000
+    # the two graphs see the same domains, sites at half the resolution
+    assert float(scope["on_triangles"].mean()) == pytest.approx(float(walls[-1]), rel=0.5)
+    total = [float(areas.sum()) for areas in scope["areas"]]
+    share = scope["found"]["phase_fraction"].values[-1]
+    assert total == pytest.approx(share * abs(np.linalg.det(scope["lattice"].cell)))
+
+
+def test_command_and_names() -> None:
+    (command,) = re.findall(r"^    (sdgnn analyze .*)$", PAGE, re.MULTILINE)
+    words = shlex.split(command)
+    assert AnalyzeConfig.load(ROOT / words[2], words[3:]).domains.window == (20, 200)
+    rows = re.findall(r"^\| [^|]+ \| (`[^|]+) \|", PAGE, re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`(\w+)", row)]
+    assert len(names) > 10 and all(hasattr(analysis, name) for name in names)
+    (drawn,) = re.findall(r"plot in `sdgnn.analysis.plots`: (.*?)\.\n", PAGE, re.DOTALL)
+    assert all(hasattr(plots, name) for name in re.findall(r"`(\w+)`", drawn))
+
+
+def test_spectra_and_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "spectra-and-orders.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    scope: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, scope)
+    found = scope["found"]
+    peaks = np.abs(found.omega[found.mean.argmax(1).numpy()])
+    assert peaks == pytest.approx(scope["spin_waves"], abs=1.5 * (found.omega[1] - found.omega[0]))
+    assert float(analysis.bragg_weight(scope["run"].spins, scope["lattice"], scope["peaks"])) > 0.99
+    (command,) = re.findall(r"^    (sdgnn analyze .*)$", page, re.MULTILINE)
+    words = shlex.split(command)
+    assert AnalyzeConfig.load(ROOT / words[2], words[3:]).spectrum.segment == 256
+
+
+def test_conventions_and_validation_name_tests_that_exist() -> None:
+    for page in ("conventions.md", "validation.md"):
+        named = re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "docs" / page).read_text())
+        assert len(named) > 5 and all((ROOT / name).is_file() for name in named)
+    files = re.findall(r"(?:configs|benchmarks)/[\w/]+\.(?:yaml|py)", (ROOT / "docs" / "validation.md").read_text())
+    assert len(files) > 5 and all((ROOT / name).is_file() for name in files)
