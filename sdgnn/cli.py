@@ -252,7 +252,7 @@ def locality(config: ConfigFile, overrides: Overrides = None, keys: Keys = False
         run(LocalityConfig.load(config, overrides or ()))
 
 
-benchmark = typer.Typer(no_args_is_help=True, help="Models side by side on the same data.")
+benchmark = typer.Typer(no_args_is_help=True, help="Models and methods side by side: their errors, and their speed.")
 app.add_typer(benchmark, name="benchmark")
 
 
@@ -296,6 +296,26 @@ def electrons(config: ConfigFile, overrides: Overrides = None, resume: Resume = 
         from sdgnn.config.benchmark import ElectronsBenchmarkConfig
 
         run(ElectronsBenchmarkConfig.load(config, overrides or ()), resume=resume)
+
+
+@benchmark.command()
+def dynamics(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Spin updates per second by lattice, replicas and field; memory; the share of the time outside the field.
+
+    Each run is measured in a process of its own. The folder receives benchmark.json, to compare later versions with,
+    table.md and the figure as speed.png and speed.pdf.
+
+    Examples:
+
+      sdgnn benchmark dynamics configs/benchmarks/dynamics.yaml
+
+      sdgnn benchmark dynamics configs/benchmarks/dynamics.yaml sizes=[[512,512]] replicas=[1] steps=1 repeats=1
+    """
+    with _friendly_errors():
+        from sdgnn.commands.dynamics import run
+        from sdgnn.config.benchmark import DynamicsBenchmarkConfig
+
+        run(DynamicsBenchmarkConfig.load(config, overrides or ()), resume=resume)
 
 
 @app.command()

@@ -280,7 +280,7 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
     if path.parent.name == "protocols":
         named = "simulate"
     if path.parent.name == "benchmarks":
-        named = f"benchmark {'electrons' if path.stem == 'electrons' else 'accuracy'}"
+        named = f"benchmark {path.stem if path.stem in ('electrons', 'dynamics') else 'accuracy'}"
     CONFIG_OF[named].load(path)
 
 

@@ -1,17 +1,28 @@
-"""The configuration of the accuracy benchmark: one set of labels, one split, several models."""
+"""The configurations of the benchmarks: accuracy of models, electrons solved in several ways, speed of dynamics."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
+import torch
 from pydantic import Field as Key
 from pydantic import model_validator
 
 from sdgnn.config.base import Config
-from sdgnn.config.commands import Seed
+from sdgnn.config.commands import Precision, Seed
 from sdgnn.config.locality import FloorConfig, States
-from sdgnn.config.physics import Count, HamiltonianConfig, KPMConfig, LatticeConfig, NotNegative, SolverConfig
+from sdgnn.config.physics import (
+    Count,
+    FieldConfig,
+    HamiltonianConfig,
+    KPMConfig,
+    LatticeConfig,
+    NotNegative,
+    Positive,
+    SolverConfig,
+)
+from sdgnn.config.runs import InitialConfig, IntegratorConfig
 from sdgnn.config.training import Share
 from sdgnn.errors import UserError
 from sdgnn.nn import Settings
@@ -116,3 +127,40 @@ class ElectronsBenchmarkConfig(Config):
     """Seed of the states."""
     output: Path | None = None
     """Folder for benchmark.json and table.md; results/benchmark-electrons-<date> by default."""
+
+
+class DynamicsBenchmarkConfig(Config):
+    """Short runs by several fields on growing lattices: how fast, how large, and where the time goes."""
+
+    lattice: LatticeConfig
+    """A crystal of the family that is run on."""
+    sizes: Annotated[tuple[tuple[Count, ...], ...], Key(min_length=1)]
+    """Unit cells along each primitive vector, one entry for each lattice."""
+    replicas: Annotated[tuple[Count, ...], Key(min_length=1)] = (1, 8)
+    """Numbers of replicas that run together."""
+    fields: Annotated[dict[str, FieldConfig], Key(min_length=1)]
+    """Fields by the name they have in the table."""
+    initial: InitialConfig = InitialConfig()
+    """The spins at time 0."""
+    integrator: IntegratorConfig = IntegratorConfig(dt=0.1, kT=0.01)
+    """Scheme, time step, damping and bath temperature."""
+    observe: dict[str, Count] = {"energy": 10, "magnetization": 10}
+    """Observers by name and the steps between their measurements."""
+    steps: Count = 10
+    """Time steps of each run."""
+    repeats: Count = 3
+    """Runs, of which the shortest counts."""
+    precision: Precision = "float32"
+    """Precision of spins and field."""
+    memory: Positive | None = None
+    """GB that evaluating a network may take, 2 by default; large crystals are evaluated in tiles."""
+    seed: Seed = 0
+    """Seed of the first states and the noise."""
+    output: Path | None = None
+    """Folder for benchmark.json, table.md and the figure as speed.png and speed.pdf; results/benchmark-dynamics-<date>
+    by default."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """``precision`` as torch names it."""
+        return torch.float32 if self.precision == "float32" else torch.float64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sdgnn.config.base import Config
-from sdgnn.config.benchmark import BenchmarkConfig, ElectronsBenchmarkConfig
+from sdgnn.config.benchmark import BenchmarkConfig, DynamicsBenchmarkConfig, ElectronsBenchmarkConfig
 from sdgnn.config.commands import AnalyzeConfig, EvaluateConfig, GenerateConfig, SimulateConfig
 from sdgnn.config.learning import LearnConfig
 from sdgnn.config.locality import LocalityConfig
@@ -19,6 +19,7 @@ COMMANDS: dict[str, type[Config]] = {
     "locality": LocalityConfig,
     "benchmark accuracy": BenchmarkConfig,
     "benchmark electrons": ElectronsBenchmarkConfig,
+    "benchmark dynamics": DynamicsBenchmarkConfig,
     "demo": DemoConfig,
 }
 """The configuration of each command."""
