@@ -274,9 +274,8 @@ def test_keys_are_documented() -> None:
 def test_shipped_configurations_are_valid(path: Path) -> None:
     from sdgnn.config.index import COMMANDS as CONFIG_OF
 
-    named = {"labels": "generate", "larger": "generate", "test": "generate", "quench": "simulate"}.get(
-        path.stem, path.stem
-    )
+    stem = path.stem.removeprefix("first-").removesuffix("-large")
+    named = {"labels": "generate", "larger": "generate", "test": "generate", "quench": "simulate"}.get(stem, stem)
     if path.parent.name == "protocols":
         named = "simulate"
     if path.parent.name == "benchmarks":

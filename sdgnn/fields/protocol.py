@@ -18,7 +18,7 @@ from sdgnn.lattice import Lattice
 from sdgnn.memory import Counted
 from sdgnn.schedules import Time
 
-LONG = 1.0
+LONG = 10.0
 """Seconds of an evaluation from which on it is not timed again."""
 
 
