@@ -65,7 +65,8 @@ def forecast(field: Field, spins: Float[Tensor, "replica site 3"], integrator: I
 
     The field's time is that of one evaluation, on large crystals of one tile (:meth:`sdgnn.fields.Field.cost`). What a
     step takes besides is measured on a piece of the spins in a field that does not change, where implicit schemes need
-    about as many evaluations as later. Sweeps of Monte Carlo, which ask a field for more than its value, are timed whole.
+    about as many evaluations as later. Sweeps of Monte Carlo, which ask a field for more than its value, are timed
+    whole.
     """
     replicas, sites, _ = spins.shape
     if not integrator.keeps_time:
