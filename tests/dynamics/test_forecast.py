@@ -37,6 +37,8 @@ lattice = sdgnn.Lattice.triangular(size, size)
 network = Network(NetworkSettings(layers=1, channels=2), lattice)
 small = sdgnn.Lattice.triangular(4, 4)
 network.on(small)(sdgnn.spins.random(small, seed=0, dtype=torch.float32))  # loops are compiled or read
+with open("/proc/self/clear_refs", "w") as peaks:
+    peaks.write("5")  # forget the peak of the compiler
 field = network.on(lattice, memory=memory)
 spins = sdgnn.spins.random(lattice, seed=0, dtype=torch.float32)
 integrator = sdgnn.Heun(dt=0.1, damping=0.1, kT=0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,6 @@ from sdgnn.errors import UserError
 from sdgnn.hopping import BondDisorder, ExponentialHopping
 from sdgnn.nn import Network, NetworkSettings
 from sdgnn.nn.reference import ReferenceField
-from sdgnn.nn.storage import SHIPPED
 
 FAMILY = Lattice.triangular(4, 4)
 HOPPING = ExponentialHopping(decay=0.4, cutoff=1.8)
@@ -72,13 +72,12 @@ def test_given_strengths_of_1_are_the_crystal() -> None:
     assert distance(given(states).field, network.on(FAMILY, torch.float64)(states).field) < ROUNDING
 
 
-def test_shipped_models_know_nothing_of_strengths() -> None:
-    """Files from before these settings are read as they were."""
-    path = SHIPPED / "triangular-tetrahedral.safetensors"
+def test_files_from_before_strengths_are_read_as_they_were() -> None:
+    path = Path(__file__).with_name("archive") / "before-strengths.safetensors"
     with safe_open(path, framework="pt") as file:
         settings = json.loads(file.metadata()["sdgnn"])["settings"]
     assert not {"hopping", "strength_powers"} & settings.keys()
-    network = load("triangular-tetrahedral")
+    network = load(path)
     assert isinstance(network, Network)
     assert (network.settings.hopping, network.settings.strength_powers) == (None, 0)
 
