@@ -69,16 +69,17 @@ def forecast(field: Field, spins: Float[Tensor, "replica site 3"], integrator: I
     whole.
     """
     replicas, sites, _ = spins.shape
+    before = resident()  # fields keep working memory once they were asked
     if not integrator.keeps_time:
         seconds, held = _step(integrator, field, spins)
-        return Forecast(steps, 0, 0.0, seconds, resident() + held)
+        return Forecast(steps, 0, 0.0, seconds, before + held)
     cost = field.cost(spins)
     piece = spins[:, : min(sites, max(1, PIECE // replicas))].clone()
     still = Still(piece)
     seconds, held = _step(integrator, still, piece)
     share = sites / piece.shape[1]
     return Forecast(
-        steps, still.evaluations // TRIALS, cost.seconds, seconds * share, resident() + cost.bytes + held * share
+        steps, still.evaluations // TRIALS, cost.seconds, seconds * share, before + cost.bytes + held * share
     )
 
 
