@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -87,13 +87,10 @@ def test_interrupted_realisations_are_finished(folder: Path, tmp_path: Path, mon
         assert one.content_hash == other.content_hash
 
 
-def test_the_code_on_the_page_runs() -> None:
-    page = (CONFIGS.parents[1] / "docs" / "disorder.md").read_text()
-    names: dict[str, object] = {}
-    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        exec(block, names)
-    assert names["result"].field.shape == (2, 40, 3)  # type: ignore[attr-defined]
-    assert names["field"].lattice is names["crystal"]  # type: ignore[attr-defined]
+def test_the_code_on_the_page_runs(run_page: Callable[..., dict]) -> None:
+    names = run_page("disorder.md")
+    assert names["result"].field.shape == (2, 40, 3)
+    assert names["field"].lattice is names["crystal"]
 
 
 def test_seeds_of_a_realisation() -> None:

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.table import Table
 
-from sdgnn.commands.console import console, say, timed
+from sdgnn.commands.console import say, timed
 from sdgnn.commands.floors import with_floors
+from sdgnn.commands.tables import Table
 from sdgnn.commands.train import train_network
 from sdgnn.config.benchmark import BenchmarkConfig, BenchmarkFloorConfig, SplitConfig
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
-from sdgnn.files import atomic_path
 from sdgnn.nn import load
 from sdgnn.results import open_results
 from sdgnn.train import Comparison, compare, fit_heisenberg
@@ -81,9 +80,8 @@ def run(config: BenchmarkConfig, resume: bool = False) -> Path:
         "rows": rows,
     }
     results.write_json("benchmark.json", content)
-    with atomic_path(results.path / "table.md") as temporary:
-        temporary.write_text(markdown(rows))
-    console.print(table(rows, f"{config.data.name}: test states"))
+    title = f"{config.data.name}: test states"
+    Table(title, HEAD, [*map(cells, rows)], left=HEAD[:2], whole="floor MSE").write(results)
     say(f"benchmark: {results.path}")
     return results.path
 
@@ -152,22 +150,6 @@ def cells(row: dict[str, Any]) -> list[str]:
 def _with_error(square: float, error: float | None, root: float) -> str:
     """A mean square with the error that follows from that of its root, where that is known."""
     return f"{square:.1e}" if error is None else f"{square:.1e} ± {2 * root * error:.0e}"
-
-
-def table(rows: list[dict[str, Any]], title: str) -> Table:
-    """The table for the console."""
-    table = Table(title=title)
-    for column in HEAD:
-        table.add_column(column, justify="left" if column in HEAD[:2] else "right", no_wrap=column == "floor MSE")
-    for row in rows:
-        table.add_row(*cells(row))
-    return table
-
-
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """The same as Markdown."""
-    lines = [HEAD, ["---", "---", *["---:"] * (len(HEAD) - 2)], *map(cells, rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _folder(name: str) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from rich.table import Table
 from torch import Tensor
 
 from sdgnn.analysis.observers import observer
 from sdgnn.analysis.plots.speed import speed_by_size
-from sdgnn.commands.console import console, say, timed
+from sdgnn.commands.console import say, timed
+from sdgnn.commands.tables import Table
 from sdgnn.config.benchmark import DynamicsBenchmarkConfig
 from sdgnn.dynamics import forecast, simulate
 from sdgnn.fields import Field, FieldResult
@@ -58,13 +58,12 @@ def run(config: DynamicsBenchmarkConfig, resume: bool = False) -> Path:
                 with timed(f"{name} on {' x '.join(map(str, size))}, {replicas} replica(s)"):
                     rows.append(alone(config, size, replicas, name))
     results.write_json("benchmark.json", {"threads": torch.get_num_threads(), "rows": rows})
-    with atomic_path(results.path / "table.md") as temporary:
-        temporary.write_text(markdown(rows))
     figure = speed_by_size(rows)
     for suffix in ("png", "pdf"):
         with atomic_path(results.path / f"speed.{suffix}") as temporary:
             figure.savefig(temporary, format=suffix)
-    console.print(table(rows))
+    title = f"spin updates (spins times steps); {torch.get_num_threads()} thread(s)"
+    Table(title, HEAD, [*map(cells, rows)], left=("lattice", "field")).write(results)
     say(f"benchmark: {results.path}")
     return results.path
 
@@ -131,19 +130,3 @@ def cells(row: dict[str, Any]) -> list[str]:
         f"{row['peak_bytes'] / 1e9:.2f}",
         f"{row['forecast_bytes'] / 1e9:.2f}",
     ]
-
-
-def table(rows: list[dict[str, Any]]) -> Table:
-    """The table for the console."""
-    table = Table(title=f"spin updates (spins times steps); {torch.get_num_threads()} thread(s)")
-    for column in HEAD:
-        table.add_column(column, justify="left" if column in ("lattice", "field") else "right")
-    for row in rows:
-        table.add_row(*cells(row))
-    return table
-
-
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """The same as Markdown."""
-    lines = [HEAD, ["---", "---:", "---", *["---:"] * (len(HEAD) - 3)], *map(cells, rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

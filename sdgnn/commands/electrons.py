@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.table import Table
 from torch import Tensor
 
 from sdgnn import spins
-from sdgnn.commands.console import console, say, timed
+from sdgnn.commands.console import say, timed
+from sdgnn.commands.tables import Table
 from sdgnn.config.benchmark import ElectronsBenchmarkConfig
 from sdgnn.config.physics import SolverConfig
 from sdgnn.electrons import KPMResult
 from sdgnn.fields import Field, FieldResult
-from sdgnn.files import atomic_path
 from sdgnn.lattice import Lattice
 from sdgnn.nn import load
 from sdgnn.results import open_results
@@ -41,9 +40,8 @@ def run(config: ElectronsBenchmarkConfig, resume: bool = False) -> Path:
         with timed(f"{lattice!r}"):
             rows += compare_on(config, lattice)
     results.write_json("benchmark.json", {"threads": torch.get_num_threads(), "rows": rows})
-    with atomic_path(results.path / "table.md") as temporary:
-        temporary.write_text(markdown(rows))
-    console.print(table(rows))
+    title = f"random states; {torch.get_num_threads()} thread(s)"
+    Table(title, HEAD, [*map(cells, rows)], left=("lattice", "field"), whole="field").write(results)
     say(f"benchmark: {results.path}")
     return results.path
 
@@ -122,24 +120,6 @@ def cells(row: dict[str, Any]) -> list[str]:
         f"{row['torque_r2']:.4f}" if "torque_r2" in row else "-",
         f"{row['estimate']:.2g}" if "estimate" in row else "-",
     ]
-
-
-def table(rows: list[dict[str, Any]]) -> Table:
-    """The table for the console."""
-    table = Table(title=f"random states; {torch.get_num_threads()} thread(s)")
-    for column in HEAD:
-        table.add_column(
-            column, justify="left" if column in ("lattice", "field") else "right", no_wrap=column == "field"
-        )
-    for row in rows:
-        table.add_row(*cells(row))
-    return table
-
-
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """The same as Markdown."""
-    lines = [HEAD, ["---", "---:", "---", *["---:"] * (len(HEAD) - 3)], *map(cells, rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _rms(values: Tensor) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "domain-growth.md").read_text()
 
 
-def test_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    scope: dict = {}
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, scope)
+def test_code(run_page: Callable[..., dict]) -> None:
+    scope = run_page("domain-growth.md")
     walls = scope["found"]["length"].sel(route="walls").mean("replica").values
     assert (walls[-1] > 1.5 * walls[0]).all()  # domains have grown
     assert Path("lengths.pdf").stat().st_size > 5000
@@ -43,12 +41,9 @@ def test_command_and_names() -> None:
     assert all(hasattr(plots, name) for name in re.findall(r"`(\w+)`", drawn))
 
 
-def test_spectra_and_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spectra_and_orders(run_page: Callable[..., dict]) -> None:
     page = (ROOT / "docs" / "spectra-and-orders.md").read_text()
-    monkeypatch.chdir(tmp_path)
-    scope: dict = {}
-    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        exec(block, scope)
+    scope = run_page("spectra-and-orders.md")
     found = scope["found"]
     peaks = np.abs(found.omega[found.mean.argmax(1).numpy()])
     assert peaks == pytest.approx(scope["spin_waves"], abs=1.5 * (found.omega[1] - found.omega[0]))

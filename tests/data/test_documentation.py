@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -22,14 +23,11 @@ ARCHIVE = Path(__file__).parent / "archive"
 
 
 def test_the_code_on_the_page_runs_and_its_tables_are_complete(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run_page: Callable[..., dict], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, names)
+    names = run_page("label-sets.md")
     assert "H = - sum_n t_n" in capsys.readouterr().out
-    np.testing.assert_array_equal(names["spins"], names["labels"].spins)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(names["spins"], names["labels"].spins)
     datasets = PAGE.split("## Datasets")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| `([\w/]+)` \| ([^|]*) \|", datasets, re.MULTILINE))
     with h5py.File("labels.h5") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "protocols.md").read_text()
 
 
-def test_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    scope: dict = {}
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, scope)
+def test_code(run_page: Callable[..., dict]) -> None:
+    scope = run_page("protocols.md")
     seen = scope["run"].trajectory
     assert seen["bath_temperature"].sel(time=10).values.tolist() == [0.1, 0.02]
     assert float(seen["external_field"].sel(time=5)[0, 2]) == pytest.approx(0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "electrons.md").read_text()
 
 
-def test_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    scope: dict = {}
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, scope)
+def test_code(run_page: Callable[..., dict]) -> None:
+    scope = run_page("electrons.md")
     assert bool((scope["better"].noise < scope["result"].noise / 3).all())
     torch.testing.assert_close(scope["overlap"], scope["moments"][:, scope["m"]], atol=1e-9, rtol=0)
     # the state that the page shows keeps its gap of about 1.4 t and its Hall response, but for the finite lattice

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 import sdgnn
@@ -16,12 +16,9 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "nonequilibrium.md").read_text()
 
 
-def test_labels_model_and_driven_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_model_and_driven_field(run_page: Callable[..., dict]) -> None:
     """With fewer states, one epoch and a small network."""
-    monkeypatch.chdir(tmp_path)
-    scope: dict = {}
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block.replace("replicas=48", "replicas=6"), scope)
+    scope = run_page("nonequilibrium.md", {"replicas=48": "replicas=6"})
     (config,) = re.findall(r"configs/\S+?\.yaml", PAGE)
     result = CliRunner().invoke(
         app, ["train", str(ROOT / config), "training.epochs=1", "network.layers=1", "network.channels=2"]
