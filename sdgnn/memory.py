@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -31,13 +33,11 @@ class Counted(TorchDispatchMode):
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = {leaf.untyped_storage()._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        given = {storage._cdata for storage in _storages((args, kwargs))}
         out = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(out):
-            if isinstance(leaf, Tensor):
-                storage = leaf.untyped_storage()
-                if storage._cdata not in given and storage._cdata not in self._known:
-                    self._add(storage)
+        for storage in _storages(out):
+            if storage._cdata not in given and storage._cdata not in self._known:
+                self._add(storage)
         return out
 
     def _add(self, storage: Any) -> None:
@@ -50,6 +50,14 @@ class Counted(TorchDispatchMode):
     def _remove(self, key: int, size: int) -> None:
         self._known.discard(key)
         self.alive -= size
+
+
+def _storages(tree: Any) -> Iterator[Any]:
+    """Memory of all tensors in ``tree``; of sparse ones, that of their indices and values."""
+    for leaf in tree_leaves(tree):
+        if isinstance(leaf, Tensor):
+            dense = (leaf._indices(), leaf._values()) if leaf.layout is torch.sparse_coo else (leaf,)
+            yield from (part.untyped_storage() for part in dense)
 
 
 def resident() -> float:

@@ -1,6 +1,7 @@
 """Analysis of spin states: order parameters, correlations, domains, statistics and plots."""
 
 from sdgnn.analysis.ageing import autocorrelation, frozen_fraction
+from sdgnn.analysis.agreement import agreement
 from sdgnn.analysis.chirality import mean_absolute_chirality, mean_chirality, scalar_chirality, site_chirality
 from sdgnn.analysis.clusters import (
     cluster_areas,
@@ -34,6 +35,7 @@ from sdgnn.analysis.trajectories import analyze
 
 __all__ = [
     "Spectrum",
+    "agreement",
     "analyze",
     "autocorrelation",
     "autocorrelation_time",

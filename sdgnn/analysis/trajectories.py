@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.observers import BASIC, MEASURES, available
+from sdgnn.analysis.orders import bragg_weight
 from sdgnn.analysis.statistics import mean_and_error
 from sdgnn.analysis.structure_factor import wave_vectors
 from sdgnn.errors import UserError
@@ -31,7 +32,8 @@ def analyze(
 
     Everything in :data:`sdgnn.analysis.observers.MEASURES` that the lattice allows: taken from the trajectory where
     it was measured during the run, computed from the stored spins (one time after another) otherwise. ``order``, the
-    wave vectors (peak, dim) of a spin order, adds ``spin_domain_length`` and ``spin_domain_length_moment`` (see
+    wave vectors (peak, dim) of a spin order, adds its ``bragg_weight`` (:func:`~sdgnn.analysis.orders.bragg_weight`),
+    ``spin_domain_length`` and ``spin_domain_length_moment`` (see
     :func:`~sdgnn.analysis.domains.length_from_correlation`) from the stored spins.
 
     Returns, for each quantity X (such as ``domain_length``, ``structure_factor``, or ``energy`` if recorded):
@@ -97,13 +99,14 @@ def _from_spins(
         state = torch.from_numpy(np.ascontiguousarray(spins.isel({time: k}).values))
         now = {name: MEASURES[name][0](state, lattice) for name in wanted}
         if order is not None:
+            now["bragg_weight"] = bragg_weight(state, lattice, order)
             now["spin_domain_length"] = length_from_correlation(state, lattice, order=order)
             now["spin_domain_length_moment"] = length_from_structure_factor(state, lattice, order=order)
         for name, value in now.items():
             rows.setdefault(name, []).append(value.numpy())
     measured: dict[str, xarray.DataArray] = {}
     for name, row in rows.items():
-        _, dims, units = MEASURES.get(name, (None, (), "nearest-neighbour distance"))
+        _, dims, units = MEASURES.get(name, (None, (), "1" if name == "bragg_weight" else "nearest-neighbour distance"))
         attributes: dict[str, Any] = {"units": units}
         measured[name] = xarray.DataArray(np.stack(row), dims=(time, "replica", *dims), attrs=attributes)
     return measured

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgnn.analysis.agreement import agreement
 from sdgnn.analysis.coarsening import ROUTES, coarsening
 from sdgnn.analysis.equilibrium import equilibrium
 from sdgnn.analysis.spectrum import dynamical_structure_factor, path
@@ -20,7 +22,7 @@ from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 from sdgnn.provenance import provenance
 from sdgnn.report import Page
-from sdgnn.report.trajectory import growth_section, spectrum_section, trajectory_sections
+from sdgnn.report.trajectory import agreement_section, growth_section, spectrum_section, trajectory_sections
 from sdgnn.results import open_results
 
 if TYPE_CHECKING:
@@ -36,6 +38,12 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     with timed(f"analysing {config.trajectory}"):
         found = analyze(trajectory, lattice, order)
     content, sections = series(found), list(trajectory_sections(trajectory, found, lattice))
+    if config.against is not None:
+        with timed(f"comparing with {config.against}"):
+            together = agreement(analyze(open_trajectory(config.against), lattice, order), found)
+        content["agreement"] = agreements(together)
+        results.write_netcdf("agreement.nc", together)
+        sections.append(agreement_section(together, config.against.name, config.trajectory.name))
     if config.discard is not None:
         content["equilibrium"] = in_equilibrium(trajectory, config.discard)
     if config.domains is not None:
@@ -94,6 +102,16 @@ def in_equilibrium(trajectory: xarray.Dataset, discard: float) -> dict[str, Any]
     return {str(name): _finite(values.values.astype(float)) for name, values in found.variables.items()}
 
 
+def agreements(together: xarray.Dataset) -> dict[str, Any]:
+    """By quantity: share of times within two errors and root mean square deviation; says them too."""
+    content: dict[str, Any] = {}
+    for name in together.attrs["quantities"]:
+        within, rms = together.attrs[f"{name}_within"], together.attrs[f"{name}_rms"]
+        say(f"  {name}: within two errors at {100 * within:.0f} % of times, deviation {rms:.2f} errors (rms)")
+        content[name] = {"within": _finite([within])[0], "rms": _finite([rms])[0]}
+    return content
+
+
 def laws(domains: xarray.Dataset) -> dict[str, Any]:
     """Exponents with their errors by route, and how good the collapse is; null where there is none."""
     names = {
@@ -108,5 +126,5 @@ def laws(domains: xarray.Dataset) -> dict[str, Any]:
     return content
 
 
-def _finite(values: np.ndarray) -> list[float | None]:
+def _finite(values: Iterable[float]) -> list[float | None]:
     return [float(v) if math.isfinite(v) else None for v in values]

@@ -212,6 +212,10 @@ class AnalyzeConfig(Config):
     order: tuple[tuple[float, ...], ...] | None = None
     """Wave vectors of the spin order whose domains are measured too, in fractions of the reciprocal primitive vectors:
     [[0.5, 0], [0, 0.5], [0.5, 0.5]] for tetrahedral order. Needs recorded spins."""
+    against: Path | None = None
+    """Folder of another run of the same physics, with the exact field or from other seeds for example, on the same
+    lattice: adds the differences of all that both measured, in units of their errors, to analysis.json, a section to
+    the report, and agreement.nc."""
     discard: Annotated[float, Key(ge=0, lt=1)] | None = None
     """For a run in equilibrium: the part at its start that is left out of means over time, which analysis.json then
     holds too, with errors that know of autocorrelation; 0.2 for example."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from sdgnn.analysis.plots import coarsening_figures, spectrum_map, trajectory_figures
+from sdgnn.analysis.plots import agreement_panels, coarsening_figures, spectrum_map, trajectory_figures
 from sdgnn.analysis.spectrum import DynamicalStructureFactor
 from sdgnn.lattice import Lattice
 from sdgnn.report.page import Figure, Section
@@ -53,6 +53,17 @@ def trajectory_sections(trajectory: xarray.Dataset, analysis: xarray.Dataset, la
         Section("States through time", [f"{replicas} replica(s) of {lattice!r}."], figures=states),
         Section("Order and domains", ["Bands and bars are one standard error over replicas."], figures=numbers),
     )
+
+
+def agreement_section(found: xarray.Dataset, first: str, second: str) -> Section:
+    """Two runs side by side: their :func:`~sdgnn.analysis.agreement.agreement`."""
+    figure = Figure.of(agreement_panels(found, first, second), "Means over replicas, and their differences in errors.")
+    text = [
+        f"{name.replace('_', ' ')}: within two errors at {100 * found.attrs[f'{name}_within']:.0f} % of times, "
+        f"deviation {found.attrs[f'{name}_rms']:.2f} errors (rms)."
+        for name in found.attrs["quantities"]
+    ]
+    return Section(f"{second} against {first}", text, figures=(figure,))
 
 
 def growth_section(domains: xarray.Dataset) -> Section:

@@ -9,9 +9,10 @@ import time
 import pytest
 import torch
 
-from sdgnn import Heun, ImplicitMidpoint, Lattice, SemiImplicitB, fields, simulate, spins
+from sdgnn import ExactField, Heun, ImplicitMidpoint, Lattice, SDModel, SemiImplicitB, fields, simulate, spins
 from sdgnn.dynamics import Forecast, forecast
 from sdgnn.dynamics.forecast import duration
+from sdgnn.electrons import KPMField
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult
 from sdgnn.memory import Counted
@@ -158,6 +159,30 @@ def test_counted_follows_tensors_through_their_lives() -> None:
         assert counted.alive == 8000
     assert counted.peak == 16000
     assert len(second) == 1000
+
+
+def test_counted_knows_sparse_tensors() -> None:
+    with Counted() as counted:
+        places = torch.zeros(2, 10, dtype=torch.int64)
+        values = torch.ones(10, dtype=torch.float64)
+        matrix = torch.sparse_coo_tensor(places, values, (4, 4), is_coalesced=True)
+        assert counted.alive == 2 * 10 * 8 + 10 * 8  # indices and values are those given
+        dense = matrix.to_dense()
+        assert counted.alive == 3 * 10 * 8 + 16 * 8
+        assert float(dense[0, 0]) == 10
+
+
+@pytest.mark.parametrize("solver", [ExactField, KPMField])
+def test_runs_with_electrons_are_foretold_and_run(solver: type) -> None:
+    lattice = Lattice.square(4, 4)
+    field = solver(SDModel(lattice, exchange=2.0), kT=0.2, filling=0.25)
+    state = spins.random(lattice, seed=0)
+    integrator = Heun(dt=0.1, damping=0.1)
+    expected = forecast(field, state, integrator, 2)
+    assert expected.evaluations == 2
+    assert simulate(field, state, integrator, 2).spins.shape == (1, 16, 3)
+    if solver is ExactField:
+        assert expected.memory > 2 * 16 * 32**2  # H and its eigenvectors, complex128
 
 
 def test_counted_sees_what_a_backward_pass_keeps() -> None:

@@ -4,6 +4,7 @@ Save one with ``figure.savefig("name.pdf")`` (text and lines stay vectors, dense
 """
 
 from sdgnn.analysis.plots.accuracy import torque_errors, torque_parity
+from sdgnn.analysis.plots.agreement import agreement_panels
 from sdgnn.analysis.plots.coarsening import (
     cluster_sizes,
     coarsening_figures,
@@ -19,6 +20,7 @@ from sdgnn.analysis.plots.reciprocal import spectrum_map, structure_factor_maps
 from sdgnn.analysis.plots.trajectory import trajectory_figures
 
 __all__ = [
+    "agreement_panels",
     "chirality_maps",
     "cluster_sizes",
     "coarsening_figures",

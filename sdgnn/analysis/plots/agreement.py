@@ -1,0 +1,42 @@
+"""Two runs side by side: every quantity through time with both errors, and how far apart they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sdgnn.analysis.plots.style import COLOURS, style
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
+
+
+def agreement_panels(found: xarray.Dataset, first: str = "first", second: str = "second") -> Figure:
+    """An :func:`~sdgnn.analysis.agreement.agreement`: a column for each quantity, curves above, deviations below.
+
+    Bands are one standard error; the grey band below is two standard errors of the difference. ``first`` and ``second``
+    name the runs.
+    """
+    with style():
+        from matplotlib.figure import Figure
+
+        names = found.attrs["quantities"]
+        figure = Figure(figsize=(2.7 * len(names), 3.6), layout="constrained")
+        grid = figure.subplots(2, len(names), sharex="col", squeeze=False, height_ratios=[3, 1])
+        for name, (above, below) in zip(names, grid.T, strict=True):
+            time = found[f"{name}_first"].dims[0]
+            t = found[time].values.astype(np.float64)
+            for k, run in enumerate(("first", "second")):
+                mean, error = found[f"{name}_{run}"].values, found[f"{name}_{run}_error"].values
+                above.plot(t, mean, color=COLOURS[k], ls=["-", "--"][k], label=(first, second)[k])
+                above.fill_between(t, mean - error, mean + error, color=COLOURS[k], alpha=0.25, lw=0)
+            above.set_title(name.replace("_", " "), fontsize="medium")
+            below.axhspan(-2, 2, color="0.9", lw=0)
+            below.plot(t, found[f"{name}_deviation"].values, color="0.2", lw=0.9)
+            below.set_xlabel(r"time ($\hbar / t$)")
+        grid[1, 0].set_ylabel("deviation\n(errors)")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    return figure
