@@ -193,6 +193,22 @@ def test_simulate_and_analyze(folder: Path) -> None:
     with xarray.open_dataset(folder / "e/spectrum.nc", engine="scipy") as spectrum:
         assert spectrum["S"].shape == (2, 4, 8, 3) and spectrum.attrs["segments"] == 2
     assert "Dynamics" in (folder / "e/report.html").read_text()
+    electrons = "electrons={solver: {kT: 0.2, filling: 0.25}, hamiltonian: {exchange: 3.0}}"
+    assert sdgnn("simulate", "quench.yaml", "seed=9", "output=other").exit_code == 0
+    result = sdgnn("analyze", "analyze.yaml", electrons, "against=other", "output=f")
+    assert result.exit_code == 0, result.output
+    found = json.loads((folder / "f/analysis.json").read_text())
+    with xarray.open_dataset(folder / "f/density.nc", engine="scipy") as density:
+        assert density["density"].shape == (4, 2, 36)
+        spread = density["density_spread"].mean("replica").values
+    assert found["electrons"]["density_spread"]["mean"] == pytest.approx(spread.tolist())
+    with xarray.open_dataset(folder / "f/agreement.nc", engine="scipy") as together:
+        assert found["agreement"]["energy"]["rms"] == pytest.approx(together.attrs["energy_rms"])
+        assert "energy" in together.attrs["quantities"].split()
+    page = (folder / "f/report.html").read_text()
+    assert "Electrons" in page and "quench against other" in page
+    result = sdgnn("analyze", "analyze.yaml", "against=nowhere", "output=g")
+    assert result.exit_code == 2 and "no trajectory in nowhere" in result.stderr
     result = sdgnn("analyze", "analyze.yaml", "domains={window: [10, 1]}", "output=d")
     assert result.exit_code == 2 and "0 < first < last" in result.stderr
     result = sdgnn("analyze", "analyze.yaml", "trajectory=elsewhere", "output=b")

@@ -18,9 +18,11 @@ from sdgnn.analysis.correlations import (
     correlation,
     displacements,
     local_correlation,
+    parallel_bonds,
     radial_correlation,
     spin_correlation,
 )
+from sdgnn.analysis.density import densities
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.equilibrium import autocorrelation_time, equilibrium
 from sdgnn.analysis.growth import growth_exponent, local_exponent
@@ -31,6 +33,7 @@ from sdgnn.analysis.skyrmions import skyrmion_number, solid_angles
 from sdgnn.analysis.spectrum import Spectrum, dynamical_structure_factor
 from sdgnn.analysis.statistics import bootstrap, mean_and_error
 from sdgnn.analysis.structure_factor import radial_average, structure_factor, structure_factor_at, wave_vectors
+from sdgnn.analysis.tracking import track
 from sdgnn.analysis.trajectories import analyze
 
 __all__ = [
@@ -47,6 +50,7 @@ __all__ = [
     "collapse_correlation",
     "collapse_structure_factor",
     "correlation",
+    "densities",
     "displacements",
     "dynamical_structure_factor",
     "equilibrium",
@@ -63,6 +67,7 @@ __all__ = [
     "mean_chirality",
     "order_peaks",
     "overlap",
+    "parallel_bonds",
     "porod_tail",
     "radial_average",
     "radial_correlation",
@@ -74,6 +79,7 @@ __all__ = [
     "spin_correlation",
     "structure_factor",
     "structure_factor_at",
+    "track",
     "triangle_graph",
     "wall_harmonic",
     "wall_length",

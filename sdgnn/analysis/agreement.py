@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from sdgnn.analysis.statistics import mean_and_error
 from sdgnn.errors import UserError
@@ -32,7 +34,9 @@ def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
     ======================== ================ ================================================================
 
     and in the attributes ``X_within``, the share of times at which |deviation| <= 2 (0.95 expected of a large number
-    of replicas that agree; successive times are not independent), and ``X_rms``, the root mean square deviation.
+    of independent replicas that agree; successive times are not independent), ``X_rms``, the root mean square
+    deviation, and ``X_paired_rms``, that of X_difference / X_paired_error: the stricter one for runs that share their
+    noise, which tells small differences from none. ``quantities`` names them all, with spaces between.
     Raises UserError when nothing was measured by both, or with a single replica.
     """
     import xarray
@@ -69,11 +73,16 @@ def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
         for key, column in columns.items():
             found[f"{name}_{key}"] = ((time,), column.numpy(), one.attrs if key != "deviation" else {})
         found = found.assign_coords({time: one[time].values})
-        finite = deviation[deviation.isfinite()]
-        found.attrs[f"{name}_within"] = float((finite.abs() <= 2).double().mean())
-        found.attrs[f"{name}_rms"] = float(finite.square().mean().sqrt())
-    found.attrs["quantities"] = names
+        found.attrs[f"{name}_within"] = float((deviation[deviation.isfinite()].abs() <= 2).double().mean())
+        found.attrs[f"{name}_rms"] = _rms(deviation)
+        found.attrs[f"{name}_paired_rms"] = _rms(torch.where(difference == 0, 0.0, difference / paired))
+    found.attrs["quantities"] = " ".join(names)
     return found
+
+
+def _rms(values: Float[Tensor, " time"]) -> float:
+    """Root mean square of what is finite."""
+    return float(values[values.isfinite()].square().mean().sqrt())
 
 
 def _at_common_times(first: xarray.DataArray, second: xarray.DataArray) -> tuple[xarray.DataArray, xarray.DataArray]:

@@ -15,12 +15,13 @@ from torch import Tensor
 from sdgnn.analysis.ageing import autocorrelation, frozen_fraction
 from sdgnn.analysis.chirality import site_chirality
 from sdgnn.analysis.clusters import length_from_clusters, length_from_walls, site_graph, wrapping
-from sdgnn.analysis.correlations import local_correlation, radial_correlation
+from sdgnn.analysis.correlations import PARALLEL, local_correlation, radial_correlation
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.growth import growth_exponent, local_exponent
 from sdgnn.analysis.orientation import wall_orientations
 from sdgnn.analysis.scaling import Collapse, collapse_correlation, porod_tail
 from sdgnn.analysis.structure_factor import radial_average, structure_factor
+from sdgnn.analysis.tracking import track
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 ROUTES = ("correlation", "moment", "walls", "clusters")
 """Ways to a domain length: half height of C(r), 2 pi / <k> weighted by S(k)^2, length of walls, number of clusters."""
 
-PUDDLE = 0.5
-"""Mean S_i . S_j with the nearest neighbours above which a site counts as ferromagnetic."""
+FOLLOWED = 4.0
+"""Area above which clusters are followed through time, nearest-neighbour distances squared."""
 
 TAIL = 1.25
 """Largest wave number of Porod's tail, 1 / nearest-neighbour distance: beyond, images of the lattice add up."""
@@ -50,14 +51,15 @@ class DomainMap:
 
 
 def _puddles(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, "replica site"]:
-    return local_correlation(spins, lattice) - PUDDLE
+    return local_correlation(spins, lattice) - PARALLEL
 
 
 DOMAIN_MAPS: dict[str, DomainMap] = {
     "chirality": DomainMap(site_chirality, conserved=False, recorded="chirality_map"),
     "puddles": DomainMap(_puddles, conserved=True),
 }
-"""Maps by name: chirality domains, and ferromagnetic puddles (local correlation above :data:`PUDDLE`)."""
+"""Maps by name: chirality domains, and ferromagnetic puddles (mean S_i . S_j of the nearest
+neighbours above :data:`~sdgnn.analysis.correlations.PARALLEL`)."""
 
 
 def coarsening(
@@ -87,6 +89,9 @@ def coarsening(
                                                                          that wrap around the cell
     porod_exponent, porod_error             (time,)                      S ~ k^-p; nan where the tail is too short
     frozen, autocorrelation                 (later, replica)             since t_w, see :mod:`sdgnn.analysis.ageing`
+    displacement, clusters_left             (later, replica)             mean squared, of the clusters in phase + that
+                                                                         t_w had, and the share that is left: see
+                                                                         :func:`~sdgnn.analysis.tracking.track`
     collapse, collapse_error                (collapsed, scaled_distance) C(r) against r / L, L by walls
     ======================================= ============================ ==============================================
 
@@ -145,6 +150,9 @@ def coarsening(
     data = data.assign_coords(later=time[start:])
     data["frozen"] = (("later", "replica"), frozen_fraction(v.sign().long() for v in maps(start)).numpy())
     data["autocorrelation"] = (("later", "replica"), autocorrelation(maps(start)).numpy())
+    moved, left = track((v.sign().long() for v in maps(start)), graph, lattice, FOLLOWED)
+    data["displacement"] = (("later", "replica"), moved.numpy(), {"units": "nearest-neighbour distance squared"})
+    data["clusters_left"] = (("later", "replica"), left.numpy())
     return _with_laws(data, length, window, seed)
 
 

@@ -99,6 +99,21 @@ def radial_correlation(
     return distances[seen], projected[:, seen] / norm[:, seen]
 
 
+PARALLEL = 0.5
+"""S_i . S_j above which a bond, or the mean of a site's bonds, counts as ferromagnetic."""
+
+
+def parallel_bonds(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, " replica"]:
+    """Share of the nearest-neighbour bonds with S_i . S_j > :data:`PARALLEL`, (replica,).
+
+    1/4 in random states, where S_i . S_j is uniform in [-1, 1]. Raises UserError on free lattices.
+    """
+    check_sites(spins, lattice)
+    ((source, target),) = _shell_bonds(lattice, 1)
+    products = (spins[:, source.to(spins.device)] * spins[:, target.to(spins.device)]).sum(-1)
+    return (products > PARALLEL).to(spins.dtype).mean(1)
+
+
 def local_correlation(
     values: Float[Tensor, "replica site *component"], lattice: Lattice
 ) -> Float[Tensor, "replica site"]:

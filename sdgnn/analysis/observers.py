@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sdgnn.analysis.chirality import mean_absolute_chirality, mean_chirality, site_chirality, triangle_sites
 from sdgnn.analysis.clusters import length_from_clusters, length_from_walls, site_graph
-from sdgnn.analysis.correlations import spin_correlation
+from sdgnn.analysis.correlations import parallel_bonds, spin_correlation
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.skyrmions import skyrmion_number
 from sdgnn.analysis.structure_factor import require_crystal, structure_factor
@@ -63,6 +63,7 @@ MEASURES: dict[str, tuple[Callable[[Tensor, Lattice], Tensor], tuple[str, ...], 
     "domain_length_walls": (chirality_domain_length_walls, (), "nearest-neighbour distance"),
     "domain_length_clusters": (chirality_domain_length_clusters, (), "nearest-neighbour distance"),
     "nearest_neighbour_correlation": (nearest_neighbour_correlation, (), "1"),
+    "parallel_bonds": (parallel_bonds, (), "1"),
     "skyrmion_number": (skyrmion_number, (), "1"),
     "structure_factor": (structure_factor, ("wave_vector",), "1"),
 }
@@ -146,6 +147,7 @@ def observer(name: str, lattice: Lattice, every: int = 10, run: tuple[Field, Int
     domain_length_walls                            area / length of the walls between the signs of the map
     domain_length_clusters                         sqrt(area / number of clusters of one sign of the map)
     nearest_neighbour_correlation                  <S_i . S_j>
+    parallel_bonds                                 share of nearest-neighbour bonds with S_i . S_j > 1/2
     skyrmion_number                                Q from solid angles
     structure_factor               wave_vector     S(q) at ``wave_vectors(lattice)``
     ============================== =============== ==============================================================

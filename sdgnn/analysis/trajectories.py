@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,6 @@ def analyze(
     The dimension ``time`` may be ``time_N`` as in the trajectory. Coordinates: times, ``q`` (wave_vector, axis).
     Raises UserError when the trajectory is not one of states on ``lattice`` or holds nothing to analyse.
     """
-    import xarray
 
     sites = trajectory.sizes.get("site", lattice.n_sites)
     if sites != lattice.n_sites:
@@ -63,19 +63,30 @@ def analyze(
         raise UserError("the domain length of a spin order without stored spins", fix="record the observer spins")
     if not found:
         raise UserError("a trajectory without observables", allowed="one with spins or with observers of a run")
-    result = xarray.Dataset(attrs={"lattice": repr(lattice)})
-    for name, values in found.items():
-        mean, error = mean_and_error(torch.from_numpy(np.moveaxis(values.values, 1, 0).astype(np.float64)))
-        dims = (values.dims[0], *values.dims[2:])
-        if len(values.dims) == 2:
-            result[name] = values
-        result[f"{name}_mean"] = (dims, mean.numpy(), values.attrs)
-        result[f"{name}_error"] = (dims, error.numpy(), values.attrs)
+    result = averaged(found).assign_attrs(lattice=repr(lattice))
     if "wave_vector" in result.dims:
         q = (("wave_vector", "axis"), wave_vectors(lattice), {"units": "1 / nearest-neighbour distance"})
         result = result.assign_coords(q=q)
     times = [c for c in trajectory.coords if str(c).startswith(("time", "step"))]
     return result.assign_coords({c: trajectory.coords[c] for c in times if set(trajectory[c].dims) <= set(result.dims)})
+
+
+def averaged(values: Mapping[str, xarray.DataArray]) -> xarray.Dataset:
+    """Mean and standard error over replicas of each quantity (time, replica, ...): X_mean and X_error (time, ...).
+
+    X itself stays where it has no further dimensions.
+    """
+    import xarray
+
+    result = xarray.Dataset()
+    for name, value in values.items():
+        mean, error = mean_and_error(torch.from_numpy(np.moveaxis(value.values, 1, 0).astype(np.float64)))
+        dims = (value.dims[0], *value.dims[2:])
+        if len(value.dims) == 2:
+            result[name] = value
+        result[f"{name}_mean"] = (dims, mean.numpy(), value.attrs)
+        result[f"{name}_error"] = (dims, error.numpy(), value.attrs)
+    return result
 
 
 def lattice_of_run(folder: Path) -> Lattice:

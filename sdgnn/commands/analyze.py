@@ -12,17 +12,24 @@ import numpy as np
 
 from sdgnn.analysis.agreement import agreement
 from sdgnn.analysis.coarsening import ROUTES, coarsening
+from sdgnn.analysis.density import DENSITIES, densities
 from sdgnn.analysis.equilibrium import equilibrium
 from sdgnn.analysis.spectrum import dynamical_structure_factor, path
-from sdgnn.analysis.trajectories import analyze, lattice_of_run
-from sdgnn.commands.console import say, timed
+from sdgnn.analysis.trajectories import analyze, averaged, lattice_of_run
+from sdgnn.commands.console import bar, say, timed
 from sdgnn.config.commands import AnalyzeConfig
 from sdgnn.dynamics import open_trajectory
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 from sdgnn.provenance import provenance
 from sdgnn.report import Page
-from sdgnn.report.trajectory import agreement_section, growth_section, spectrum_section, trajectory_sections
+from sdgnn.report.trajectory import (
+    agreement_section,
+    density_section,
+    growth_section,
+    spectrum_section,
+    trajectory_sections,
+)
 from sdgnn.results import open_results
 
 if TYPE_CHECKING:
@@ -53,6 +60,13 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
         content["growth"] = laws(domains)
         results.write_netcdf("domains.nc", domains)
         sections.append(growth_section(domains))
+    if config.electrons is not None:
+        with bar("electrons", trajectory["spins"].shape[0] if "spins" in trajectory else 0, "times") as progress:
+            field = config.electrons.solver.build(config.electrons.hamiltonian.build(lattice))
+            electrons = densities(trajectory, field, lattice, progress)
+        content["electrons"] = series(averaged(electrons[list(DENSITIES)]))
+        results.write_netcdf("density.nc", electrons)
+        sections.append(density_section(electrons, lattice))
     if config.spectrum is not None:
         with timed("dynamical structure factor"):
             q, along = path(lattice, wave_vectors(config.spectrum.path, lattice))
@@ -102,13 +116,18 @@ def in_equilibrium(trajectory: xarray.Dataset, discard: float) -> dict[str, Any]
     return {str(name): _finite(values.values.astype(float)) for name, values in found.variables.items()}
 
 
+AGREEMENT = ("within", "rms", "paired_rms")
+"""Judgements of :func:`~sdgnn.analysis.agreement.agreement`."""
+
+
 def agreements(together: xarray.Dataset) -> dict[str, Any]:
-    """By quantity: share of times within two errors and root mean square deviation; says them too."""
+    """By quantity: share of times within two errors and root mean square deviations; says them too."""
     content: dict[str, Any] = {}
-    for name in together.attrs["quantities"]:
-        within, rms = together.attrs[f"{name}_within"], together.attrs[f"{name}_rms"]
-        say(f"  {name}: within two errors at {100 * within:.0f} % of times, deviation {rms:.2f} errors (rms)")
-        content[name] = {"within": _finite([within])[0], "rms": _finite([rms])[0]}
+    for name in together.attrs["quantities"].split():
+        within, rms, paired = (together.attrs[f"{name}_{key}"] for key in AGREEMENT)
+        share = f"within two errors at {100 * within:.0f} % of times"
+        say(f"  {name}: {share}, rms deviation {rms:.2f} errors, {paired:.2f} paired")
+        content[name] = dict(zip(AGREEMENT, _finite([within, rms, paired]), strict=True))
     return content
 
 

@@ -12,7 +12,15 @@ from pydantic import field_validator, model_validator
 from sdgnn.analysis.observers import NAMES, RUN
 from sdgnn.config.base import Config, nearest
 from sdgnn.config.locality import LabelFloorConfig
-from sdgnn.config.physics import Count, FieldConfig, HamiltonianConfig, LatticeConfig, Positive, SolverConfig
+from sdgnn.config.physics import (
+    Count,
+    ExactConfig,
+    FieldConfig,
+    HamiltonianConfig,
+    LatticeConfig,
+    Positive,
+    SolverConfig,
+)
 from sdgnn.config.runs import GuardConfig, InitialConfig, IntegratorConfig
 from sdgnn.config.sweeps import flattened, points
 from sdgnn.data import Protocol, protocol_from_dict
@@ -222,6 +230,9 @@ class AnalyzeConfig(Config):
     domains: DomainsConfig | None = None
     """Measure how domains grow: lengths by four routes, exponents with errors, collapse, walls and memory; domains={}
     takes the defaults. Adds growth to analysis.json, a section to the report, and domains.nc with every curve."""
+    electrons: ExactConfig | None = None
+    """Solve the electrons in the recorded spins, on large lattices by the kernel polynomial method (solver.kpm={}):
+    adds density_spread and density_follows to analysis.json, a section to the report, and density.nc with the maps."""
     spectrum: SpectrumConfig | None = None
     """Measure S(q, omega) along a path from spins recorded at equal steps; adds spectrum.nc and a figure."""
     output: Path | None = None

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from sdgnn.analysis.plots import agreement_panels, coarsening_figures, spectrum_map, trajectory_figures
+from sdgnn.analysis.density import DENSITIES
+from sdgnn.analysis.plots import (
+    agreement_panels,
+    coarsening_figures,
+    site_maps,
+    spectrum_map,
+    time_series,
+    trajectory_figures,
+)
+from sdgnn.analysis.plots.trajectory import snapshots
 from sdgnn.analysis.spectrum import DynamicalStructureFactor
+from sdgnn.analysis.trajectories import averaged
 from sdgnn.lattice import Lattice
 from sdgnn.report.page import Figure, Section
 
@@ -32,6 +42,7 @@ GROWTH_CAPTIONS = {
     "collapse": "Correlation function against distance over the domain length from walls.",
     "porod": "Structure factor of the map, mean over replicas; dashes: sharp walls.",
     "walls": "Share of walls by the direction of their normal; dashes: all directions alike.",
+    "mobility": "Mean squared displacement of the clusters of the start of the window, and the share that is left.",
     "memory": "Sites that have kept their phase, and overlap with the state at the start of the window.",
 }
 """What each figure of the growth of domains shows."""
@@ -60,10 +71,35 @@ def agreement_section(found: xarray.Dataset, first: str, second: str) -> Section
     figure = Figure.of(agreement_panels(found, first, second), "Means over replicas, and their differences in errors.")
     text = [
         f"{name.replace('_', ' ')}: within two errors at {100 * found.attrs[f'{name}_within']:.0f} % of times, "
-        f"deviation {found.attrs[f'{name}_rms']:.2f} errors (rms)."
-        for name in found.attrs["quantities"]
+        f"deviation {found.attrs[f'{name}_rms']:.2f} errors (rms), {found.attrs[f'{name}_paired_rms']:.2f} of those "
+        "between replicas of the same number."
+        for name in found.attrs["quantities"].split()
     ]
     return Section(f"{second} against {first}", text, figures=(figure,))
+
+
+def density_section(electrons: xarray.Dataset, lattice: Lattice) -> Section:
+    """Where the electrons are: :func:`~sdgnn.analysis.density.densities` through time and, in the plane, as maps."""
+    time = electrons["density"].dims[0]
+    t = electrons[time].values.astype(np.float64)
+    found = averaged(electrons[list(DENSITIES)])
+    curves = {name: (t, found[f"{name}_mean"].values, found[f"{name}_error"].values) for name in DENSITIES}
+    figures = [
+        Figure.of(
+            time_series({"mean over replicas": curves["density_spread"]}, "spread of the density"),
+            "Standard deviation over sites of the electrons per site.",
+        ),
+        Figure.of(
+            time_series({"mean over replicas": curves["density_follows"]}, "correlation"),
+            "Correlation of the density with the mean correlation of the spins around: holes sit among "
+            "parallel spins where it is negative.",
+        ),
+    ]
+    if lattice.dim == 2:
+        density = electrons["density"].isel(replica=0)
+        maps = {rf"time {t[k]:.4g} $\hbar/t$": density.isel({time: k}).values for k in snapshots(len(t))}
+        figures.insert(0, Figure.of(site_maps(maps, lattice, "electrons per site"), "Density of the first replica."))
+    return Section("Electrons", [f"Solved by {electrons.attrs['field']}."], figures=tuple(figures))
 
 
 def growth_section(domains: xarray.Dataset) -> Section:

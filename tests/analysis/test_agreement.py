@@ -41,6 +41,7 @@ def test_replicas_that_share_their_noise_are_told_apart_better() -> None:
     found = agreement(first, first + 0.01)
     np.testing.assert_allclose(found["energy_difference"], 0.01, rtol=1e-9)
     assert float(found["energy_paired_error"].max()) < 1e-12
+    assert found.attrs["energy_paired_rms"] > 1e9 > found.attrs["energy_rms"]
     assert np.isnan(agreement(first, ensemble(1, replicas=10))["energy_paired_error"]).all()
     same = agreement(first, first)
     assert same.attrs["energy_rms"] == 0

@@ -65,7 +65,9 @@ def test_curves_are_those_of_the_single_functions(quench):
 
 def test_figures(quench):
     figures = coarsening_figures(quench)
-    assert set(figures) == {"lengths", "local_exponent", "collapse", "porod", "walls", "memory"}
+    assert set(figures) == {"lengths", "local_exponent", "collapse", "porod", "walls", "memory", "mobility"}
+    moved = figures["mobility"].axes[0].lines[0]
+    assert moved.get_ydata() == pytest.approx(quench["displacement"].mean("replica").values)
     labels = [text.get_text() for text in figures["lengths"].legends[0].get_texts()]
     exponent = float(quench["exponent"].sel(route="walls"))
     assert any(label.startswith(f"walls: $n = {exponent:.2f}$") for label in labels)

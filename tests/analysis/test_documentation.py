@@ -31,9 +31,10 @@ def test_code(run_page: Callable[..., dict]) -> None:
 
 
 def test_command_and_names() -> None:
-    (command,) = re.findall(r"^    (sdgnn analyze .*)$", PAGE, re.MULTILINE)
-    words = shlex.split(command)
-    assert AnalyzeConfig.load(ROOT / words[2], words[3:]).domains.window == (20, 200)
+    commands = re.findall(r"^    (sdgnn analyze .*)$", PAGE, re.MULTILINE)
+    growth, check = (AnalyzeConfig.load(ROOT / words[2], words[3:]) for words in map(shlex.split, commands))
+    assert growth.domains.window == (20, 200)
+    assert check.against == Path("results/coarsening/check-exact")
     rows = re.findall(r"^\| [^|]+ \| (`[^|]+) \|", PAGE, re.MULTILINE)
     names = [name for row in rows for name in re.findall(r"`(\w+)", row)]
     assert len(names) > 10 and all(hasattr(analysis, name) for name in names)

@@ -11,11 +11,12 @@ from sdgnn.analysis.plots.coarsening import (
     collapse,
     local_exponents,
     memory,
+    mobility,
     porod_tails,
     wall_rose,
 )
 from sdgnn.analysis.plots.growth import domain_growth, time_series
-from sdgnn.analysis.plots.maps import chirality_maps, spin_maps
+from sdgnn.analysis.plots.maps import chirality_maps, site_maps, spin_maps
 from sdgnn.analysis.plots.reciprocal import spectrum_map, structure_factor_maps
 from sdgnn.analysis.plots.trajectory import trajectory_figures
 
@@ -28,7 +29,9 @@ __all__ = [
     "domain_growth",
     "local_exponents",
     "memory",
+    "mobility",
     "porod_tails",
+    "site_maps",
     "spectrum_map",
     "spin_maps",
     "structure_factor_maps",

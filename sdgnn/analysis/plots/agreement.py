@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+COLUMNS = 4
+
+
 def agreement_panels(found: xarray.Dataset, first: str = "first", second: str = "second") -> Figure:
-    """An :func:`~sdgnn.analysis.agreement.agreement`: a column for each quantity, curves above, deviations below.
+    """An :func:`~sdgnn.analysis.agreement.agreement`: for each quantity the curves, and below them the deviations.
 
     Bands are one standard error; the grey band below is two standard errors of the difference. ``first`` and ``second``
     name the runs.
@@ -22,10 +25,16 @@ def agreement_panels(found: xarray.Dataset, first: str = "first", second: str = 
     with style():
         from matplotlib.figure import Figure
 
-        names = found.attrs["quantities"]
-        figure = Figure(figsize=(2.7 * len(names), 3.6), layout="constrained")
-        grid = figure.subplots(2, len(names), sharex="col", squeeze=False, height_ratios=[3, 1])
-        for name, (above, below) in zip(names, grid.T, strict=True):
+        names = found.attrs["quantities"].split()
+        columns = min(len(names), COLUMNS)
+        rows = -(-len(names) // columns)
+        figure = Figure(figsize=(2.5 * columns, 3.0 * rows), layout="constrained")
+        grid = figure.subplots(2 * rows, columns, sharex=True, squeeze=False, height_ratios=[3, 1] * rows)
+        pairs = grid.reshape(rows, 2, columns).swapaxes(1, 2).reshape(-1, 2)
+        for above, below in pairs[len(names) :]:
+            above.remove()
+            below.remove()
+        for name, (above, below) in zip(names, pairs[: len(names)], strict=True):
             time = found[f"{name}_first"].dims[0]
             t = found[time].values.astype(np.float64)
             for k, run in enumerate(("first", "second")):
@@ -36,7 +45,9 @@ def agreement_panels(found: xarray.Dataset, first: str = "first", second: str = 
             below.axhspan(-2, 2, color="0.9", lw=0)
             below.plot(t, found[f"{name}_deviation"].values, color="0.2", lw=0.9)
             below.set_xlabel(r"time ($\hbar / t$)")
-        grid[1, 0].set_ylabel("deviation\n(errors)")
+            below.xaxis.set_tick_params(labelbottom=True)
+        for row in range(rows):
+            grid[2 * row + 1, 0].set_ylabel("deviation\n(errors)")
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return figure

@@ -136,6 +136,22 @@ def memory(curves: Mapping[str, Curve], since: float) -> Figure:
     return figure
 
 
+def mobility(moved: Curve, left: Curve) -> Figure:
+    """Mean squared displacement of clusters, and below it the share that is left; each (times, means, errors)."""
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(4.2, 4.2), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True)
+        for k, (axes, curve) in enumerate(((above, moved), (below, left))):
+            t, value, error = (np.asarray(c, dtype=np.float64) for c in curve)
+            _band(axes, t, value, error, k, "")
+            axes.set_ylim(bottom=0)
+        above.set_ylabel("$\\langle r^2\\rangle$ of clusters")
+        below.set(xlabel=TIME, ylabel="clusters left")
+    return figure
+
+
 def cluster_sizes(areas: Mapping[str, Sequence[Tensor]], total: float) -> Figure:
     """Number of clusters of at least an area A, per area of the lattice, for each {name: areas of every replica}.
 
@@ -155,8 +171,8 @@ def cluster_sizes(areas: Mapping[str, Sequence[Tensor]], total: float) -> Figure
 def coarsening_figures(found: xarray.Dataset) -> dict[str, Figure]:
     """Every figure that a :func:`~sdgnn.analysis.coarsening.coarsening` allows, by name.
 
-    ``lengths`` (L by each route, with its exponent), ``local_exponent``, ``collapse``, ``porod``, ``walls`` and
-    ``memory``.
+    ``lengths`` (L by each route, with its exponent), ``local_exponent``, ``collapse``, ``porod``, ``walls``,
+    ``memory`` and ``mobility``.
     """
     time = found["time"].values
     names = {str(route): _told(str(route), found) for route in found["route"].values}
@@ -193,6 +209,9 @@ def coarsening_figures(found: xarray.Dataset) -> dict[str, Figure]:
     later = found["later"].values
     if len(later) > 1:
         kept = {"frozen fraction": "frozen", "autocorrelation": "autocorrelation"}
+        moved, left = ((later, *_mean_and_error(found[n])) for n in ("displacement", "clusters_left"))
+        if np.isfinite(moved[1]).any():
+            figures["mobility"] = mobility(moved, left)
         figures["memory"] = memory({n: (later, *_mean_and_error(found[v])) for n, v in kept.items()}, float(later[0]))
     return figures
 

@@ -1,4 +1,4 @@
-"""Maps of spins and of scalar chirality on the lattice itself, at several times."""
+"""Maps of spins, of scalar chirality and of numbers on the sites on the lattice itself, at several times."""
 
 from __future__ import annotations
 
@@ -80,6 +80,35 @@ def chirality_maps(
             drawn, ax=axes, label=r"$\mathbf{S}_i\cdot(\mathbf{S}_j\times\mathbf{S}_k)$", shrink=0.75, pad=0.02,
             extend="both",
         )  # fmt: skip
+    return figure
+
+
+def site_maps(
+    values: Mapping[str, Float[np.ndarray | Tensor, " site"]],
+    lattice: Lattice,
+    label: str,
+    limits: tuple[float, float] | None = None,
+    colours: str = "viridis",
+) -> Figure:
+    """A number on every site of a two-dimensional lattice, one panel for each {title: (site,)}.
+
+    ``label`` names the number and its units; ``limits`` are the ends of the scale, by default the smallest and largest
+    value of all panels. The area around each site has its colour. Raises UserError as :func:`spin_maps`.
+    """
+    maps = {title: np.asarray(v, dtype=np.float64) for title, v in values.items()}
+    _check(lattice, {title: v.shape for title, v in maps.items()}, (lattice.n_sites,))
+    width, height = window(lattice)
+    low, high = limits or (min(v.min() for v in maps.values()), max(v.max() for v in maps.values()))
+    nearest = _nearest_sites(lattice)
+    with style():
+        figure, axes = panels(len(maps), height / width, extra=0.8)
+        for panel, (title, value) in zip(axes, maps.items(), strict=True):
+            drawn = panel.imshow(
+                value[nearest], origin="lower", extent=(0, width, 0, height), interpolation="nearest", cmap=colours,
+                vmin=low, vmax=high,
+            )  # fmt: skip
+            _frame(panel, lattice, title)
+        figure.colorbar(drawn, ax=axes, label=label, shrink=0.75, pad=0.02)
     return figure
 
 
