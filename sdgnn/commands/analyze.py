@@ -64,7 +64,7 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
         with bar("electrons", trajectory["spins"].shape[0] if "spins" in trajectory else 0, "times") as progress:
             field = config.electrons.solver.build(config.electrons.hamiltonian.build(lattice))
             electrons = densities(trajectory, field, lattice, progress)
-        content["electrons"] = series(averaged(electrons[list(DENSITIES)]))
+        content["electrons"] = series(averaged({name: electrons[name] for name in DENSITIES}))
         results.write_netcdf("density.nc", electrons)
         sections.append(density_section(electrons, lattice))
     if config.spectrum is not None:

@@ -82,7 +82,7 @@ def density_section(electrons: xarray.Dataset, lattice: Lattice) -> Section:
     """Where the electrons are: :func:`~sdgnn.analysis.density.densities` through time and, in the plane, as maps."""
     time = electrons["density"].dims[0]
     t = electrons[time].values.astype(np.float64)
-    found = averaged(electrons[list(DENSITIES)])
+    found = averaged({name: electrons[name] for name in DENSITIES})
     curves = {name: (t, found[f"{name}_mean"].values, found[f"{name}_error"].values) for name in DENSITIES}
     figures = [
         Figure.of(
