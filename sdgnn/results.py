@@ -41,8 +41,13 @@ class Results:
         return path
 
     def write_netcdf(self, name: str, content: xarray.Dataset) -> Path:
-        """Write ``content`` to ``name`` (.nc, NetCDF 3) in the folder and return its path."""
+        """Write ``content`` to ``name`` (.nc, NetCDF 3) in the folder and return its path.
+
+        The folder's config.yaml and provenance.json go with it as the attributes ``config`` and ``provenance``, so that
+        the file can leave the folder.
+        """
         path = self.path / name
+        content = content.assign_attrs({Path(start).stem: (self.path / start).read_text() for start in START})
         with atomic_path(path) as temporary:
             content.to_netcdf(temporary, engine="scipy")
         return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -193,13 +194,14 @@ def test_simulate_and_analyze(folder: Path) -> None:
     with xarray.open_dataset(folder / "e/spectrum.nc", engine="scipy") as spectrum:
         assert spectrum["S"].shape == (2, 4, 8, 3) and spectrum.attrs["segments"] == 2
     assert "Dynamics" in (folder / "e/report.html").read_text()
-    electrons = "electrons={solver: {kT: 0.2, filling: 0.25}, hamiltonian: {exchange: 3.0}}"
+    electrons = "electrons={solver: {kT: 0.2, filling: 0.25}, hamiltonian: {exchange: 3.0}, every: 2}"
     assert sdgnn("simulate", "quench.yaml", "seed=9", "output=other").exit_code == 0
     result = sdgnn("analyze", "analyze.yaml", electrons, "against=other", "output=f")
     assert result.exit_code == 0, result.output
     found = json.loads((folder / "f/analysis.json").read_text())
     with xarray.open_dataset(folder / "f/density.nc", engine="scipy") as density:
-        assert density["density"].shape == (4, 2, 36)
+        assert density["density"].shape == (2, 2, 36)
+        assert "heisenberg" in density.attrs["run"] and "commit" in density.attrs["provenance"]
         spread = density["density_spread"].mean("replica").values
     assert found["electrons"]["density_spread"]["mean"] == pytest.approx(spread.tolist())
     with xarray.open_dataset(folder / "f/agreement.nc", engine="scipy") as together:
@@ -288,15 +290,12 @@ def test_keys_are_documented() -> None:
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONFIGS)))
 def test_shipped_configurations_are_valid(path: Path) -> None:
+    """Each says at its head which command takes it."""
     from sdgnn.config.index import COMMANDS as CONFIG_OF
 
-    stem = path.stem.removeprefix("first-").removesuffix("-large")
-    named = {"labels": "generate", "larger": "generate", "test": "generate", "quench": "simulate"}.get(stem, stem)
-    if path.parent.name == "protocols":
-        named = "simulate"
-    if path.parent.name == "benchmarks":
-        named = f"benchmark {path.stem if path.stem in ('electrons', 'dynamics') else 'accuracy'}"
-    CONFIG_OF[named].load(path)
+    said = re.search(rf"^#     sdgnn (\D*?) {re.escape(str(path.relative_to(ROOT)))}", path.read_text(), re.MULTILINE)
+    assert said
+    CONFIG_OF[said[1]].load(path)
 
 
 def interrupted(arguments: list[str], started: Path) -> tuple[int, str]:

@@ -44,12 +44,13 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     results = open_results(config, "analyze", config.output, resume)
     with timed(f"analysing {config.trajectory}"):
         found = analyze(trajectory, lattice, order)
+    source = {"run": configuration(config.trajectory)}
     content, sections = series(found), list(trajectory_sections(trajectory, found, lattice))
     if config.against is not None:
         with timed(f"comparing with {config.against}"):
             together = agreement(analyze(open_trajectory(config.against), lattice, order), found)
         content["agreement"] = agreements(together)
-        results.write_netcdf("agreement.nc", together)
+        results.write_netcdf("agreement.nc", together.assign_attrs(source, against=configuration(config.against)))
         sections.append(agreement_section(together, config.against.name, config.trajectory.name))
     if config.discard is not None:
         content["equilibrium"] = in_equilibrium(trajectory, config.discard)
@@ -58,20 +59,21 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
             wanted = config.domains
             domains = coarsening(trajectory, lattice, wanted.map, wanted.window, wanted.smoothing)
         content["growth"] = laws(domains)
-        results.write_netcdf("domains.nc", domains)
+        results.write_netcdf("domains.nc", domains.assign_attrs(source))
         sections.append(growth_section(domains))
     if config.electrons is not None:
-        with bar("electrons", trajectory["spins"].shape[0] if "spins" in trajectory else 0, "times") as progress:
-            field = config.electrons.solver.build(config.electrons.hamiltonian.build(lattice))
-            electrons = densities(trajectory, field, lattice, progress)
+        field = config.electrons.solver.build(config.electrons.hamiltonian.build(lattice))
+        chosen = every(trajectory, "spins", config.electrons.every)
+        with bar("electrons", chosen["spins"].shape[0], "times") as progress:
+            electrons = densities(chosen, field, lattice, progress)
         content["electrons"] = series(averaged({name: electrons[name] for name in DENSITIES}))
-        results.write_netcdf("density.nc", electrons)
+        results.write_netcdf("density.nc", electrons.assign_attrs(source))
         sections.append(density_section(electrons, lattice))
     if config.spectrum is not None:
         with timed("dynamical structure factor"):
             q, along = path(lattice, wave_vectors(config.spectrum.path, lattice))
             spectrum = dynamical_structure_factor(trajectory, lattice, q, config.spectrum.segment)
-        results.write_netcdf("spectrum.nc", spectrum.to_dataset())
+        results.write_netcdf("spectrum.nc", spectrum.to_dataset().assign_attrs(source))
         sections.append(spectrum_section(spectrum, along))
     results.write_json("analysis.json", content)
     with timed("report"):
@@ -83,6 +85,19 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
         ).write(results.path / "report.html")
     say(f"analysis: {results.path}")
     return results.path
+
+
+def every(trajectory: xarray.Dataset, name: str, count: int) -> xarray.Dataset:
+    """One recorded quantity at every ``count``-th of its times. Raises UserError where it was not recorded."""
+    if name not in trajectory:
+        raise UserError(f"a trajectory without {name}", fix=f"record the observer {name}")
+    return trajectory[[name]].isel({trajectory[name].dims[0]: slice(None, None, count)})
+
+
+def configuration(folder: Path) -> str:
+    """The configuration of the run in ``folder``, which its analysis carries; empty for a run from Python."""
+    path = folder / "config.yaml"
+    return path.read_text() if path.is_file() else ""
 
 
 def wave_vectors(fractions: tuple[tuple[float, ...], ...], lattice: Lattice) -> np.ndarray:

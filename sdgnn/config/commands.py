@@ -212,6 +212,13 @@ class SpectrumConfig(Config):
     """Recorded times in each stretch that is transformed; stretches overlap by half and are averaged."""
 
 
+class ElectronsConfig(ExactConfig):
+    """Electrons in recorded spins."""
+
+    every: Count = 1
+    """Solve every so many of the recorded times."""
+
+
 class AnalyzeConfig(Config):
     """Order and domains in a trajectory."""
 
@@ -230,7 +237,7 @@ class AnalyzeConfig(Config):
     domains: DomainsConfig | None = None
     """Measure how domains grow: lengths by four routes, exponents with errors, collapse, walls and memory; domains={}
     takes the defaults. Adds growth to analysis.json, a section to the report, and domains.nc with every curve."""
-    electrons: ExactConfig | None = None
+    electrons: ElectronsConfig | None = None
     """Solve the electrons in the recorded spins, on large lattices by the kernel polynomial method (solver.kpm={}):
     adds density_spread and density_follows to analysis.json, a section to the report, and density.nc with the maps."""
     spectrum: SpectrumConfig | None = None
