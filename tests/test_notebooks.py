@@ -14,7 +14,7 @@ SMALL = {
     "01_hamiltonian_to_labels": "size, states, environments, redraws = 4, 4, 1, 2",
     "02_training_and_judging": "size, states, channels, epochs, environments, redraws = 4, 10, 2, 1, 1, 2",
     "03_transfer_and_quench": "size, larger, quenched, states, epochs, channels, steps = 4, 6, 8, 10, 1, 2, 6",
-    "04_kernel_polynomials": "size, small, moments, vectors, sizes, seeds = 6, 3, [40, 80], [8, 24], [4, 6], 1",
+    "08_kernel_polynomials": "size, small, moments, vectors, sizes, seeds = 6, 3, [40, 80], [8, 24], [4, 6], 1",
 }
 
 

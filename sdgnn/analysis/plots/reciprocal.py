@@ -26,6 +26,10 @@ PIXELS = 500
 """Resolution of a map; every pixel takes the value at the nearest wave vector."""
 LOWEST = 1e-3
 """Least value of the colour scale, relative to the largest."""
+ABOVE = 3.0
+"""End of the colours of S(q, omega), in units of the median over wave vectors of the strongest value."""
+LOWEST_LINE = 0.03
+"""What counts as a line, in units of the strongest value at its wave vector."""
 
 
 def structure_factor_maps(
@@ -85,7 +89,9 @@ def spectrum_map(
 
     ``along``: distance of each wave vector along the path, from :func:`~sdgnn.analysis.spectrum.path`; ``corners``:
     {name: distance} of the symmetry points; ``lines``: {name: omega of each q}, such as a dispersion to compare with.
-    Raises UserError unless there is one distance for each wave vector.
+    Colours end at a few times the strongest line of a typical wave vector, not at the Bragg peaks of an order, which
+    are stronger by orders of magnitude; frequencies end above the last line. Raises UserError unless there is one
+    distance for each wave vector.
     """
     if len(along) != len(found.q):
         raise UserError(f"{len(along)} distances for {len(found.q)} wave vectors", allowed="one for each")
@@ -97,7 +103,9 @@ def spectrum_map(
 
         figure = Figure(figsize=(4.2, 3.2), layout="constrained")
         axes = figure.subplots()
-        highest = float(values.max()) or 1.0
+        strongest = values.max(axis=0)
+        highest = ABOVE * float(np.median(strongest)) or 1.0
+        seen = (values > LOWEST_LINE * strongest).any(axis=1).nonzero()[0]
         image = axes.pcolormesh(
             along, found.omega[kept], np.maximum(values, LOWEST * highest), norm=LogNorm(LOWEST * highest, highest),
             cmap="viridis", shading="nearest", rasterized=True,
@@ -108,10 +116,11 @@ def spectrum_map(
             axes.axvline(at, color="white", lw=0.5)
         if corners:
             axes.set_xticks(list(corners.values()), list(corners))
-        axes.set(xlabel="wave vector", ylabel=r"$\omega$ ($t / \hbar$)")
+        ends = [1.15 * found.omega[kept][seen[-1]], *(1.1 * np.max(omega) for omega in (lines or {}).values())]
+        axes.set(xlabel="wave vector", ylabel=r"$\omega$ ($t / \hbar$)", ylim=(0, min(max(ends), found.omega[-1])))
         if lines:
             axes.legend(labelcolor="white")
-        figure.colorbar(image, ax=axes, label=r"$S(q, \omega)$", pad=0.02, extend="min")
+        figure.colorbar(image, ax=axes, label=r"$S(q, \omega)$", pad=0.02, extend="both")
     return figure
 
 
