@@ -94,7 +94,7 @@ def train(given: argparse.Namespace) -> None:
         model = fit(network, [training], [validation], settings, f"{given.output}/{size}", resume=True)
         judged = lattice.resized(given.size, given.size)
         for name, spins in states(driver, judged, given.seed).items():
-            r2, error, _ = judge(model, reference(labels.physics, judged), spins)
+            r2, error, _ = judge(model, reference(labels.origin.physics, judged), spins)
             table.add_row(f"{size} x {size}", str(len(training)), name, f"{r2:.4f}", f"{error:.5f}")
     Console(width=110).print(table)
 
