@@ -25,7 +25,7 @@ from sdgnn.analysis.correlations import (
 from sdgnn.analysis.density import densities
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.equilibrium import autocorrelation_time, equilibrium
-from sdgnn.analysis.growth import growth_exponent, local_exponent
+from sdgnn.analysis.growth import growth_exponent, local_exponent, offset_exponent
 from sdgnn.analysis.orders import bragg_weight, order_peaks, overlap
 from sdgnn.analysis.orientation import wall_harmonic, wall_orientations
 from sdgnn.analysis.scaling import collapse_correlation, collapse_structure_factor, porod_tail
@@ -65,6 +65,7 @@ __all__ = [
     "mean_absolute_chirality",
     "mean_and_error",
     "mean_chirality",
+    "offset_exponent",
     "order_peaks",
     "overlap",
     "parallel_bonds",

@@ -17,7 +17,7 @@ from sdgnn.analysis.chirality import site_chirality
 from sdgnn.analysis.clusters import length_from_clusters, length_from_walls, site_graph, wrapping
 from sdgnn.analysis.correlations import PARALLEL, local_correlation, radial_correlation
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
-from sdgnn.analysis.growth import growth_exponent, local_exponent
+from sdgnn.analysis.growth import growth_exponent, local_exponent, offset_exponent
 from sdgnn.analysis.orientation import wall_orientations
 from sdgnn.analysis.scaling import Collapse, collapse_correlation, porod_tail
 from sdgnn.analysis.structure_factor import radial_average, structure_factor
@@ -81,6 +81,8 @@ def coarsening(
     exponent, exponent_error,               (route,)                     n of L ~ t^n, see
     exponent_replica_error,                                              :func:`~sdgnn.analysis.growth.growth_exponent`
     exponent_window_error
+    offset_exponent, offset_exponent_error  (route,)                     n of L ~ L_0 + t^n, see
+                                                                         :func:`~sdgnn.analysis.growth.offset_exponent`
     local_exponent, local_exponent_error    (route, time)                d ln L / d ln t, nan near the ends
     correlation                             (time, replica, distance)    C(r)
     factor                                  (time, replica, wave_number) S(k) around the zone's centre
@@ -179,19 +181,21 @@ def _with_laws(
 ) -> xarray.Dataset:
     """Exponents, Porod's tail and the collapse, from lengths and curves."""
     time = data["time"].values
-    fits = np.full((4, len(ROUTES)), math.nan)
+    fits = np.full((6, len(ROUTES)), math.nan)
     local = np.full((2, len(ROUTES), len(time)), math.nan)
     for n in range(len(ROUTES)):
         by_replica = length[n].T
         try:
             fit = growth_exponent(time, by_replica, window, seed=seed)
+            shifted = offset_exponent(time, by_replica, window, seed=seed)
         except UserError:
-            continue  # a route without finite lengths at three times has no exponent
-        fits[:, n] = fit.value, fit.error, fit.replica_error, fit.window_error
+            continue  # a route without finite lengths at four times has no exponent
+        fits[:, n] = fit.value, fit.error, fit.replica_error, fit.window_error, shifted.value, shifted.error
         at, slope, error = local_exponent(time, by_replica, seed=seed)
         place = np.searchsorted(time, at * (1 - 1e-9))
         local[:, n, place] = slope, error
-    for name, row in zip(("exponent", "exponent_error", "exponent_replica_error", "exponent_window_error"), fits):
+    names = ("exponent", "exponent_error", "exponent_replica_error", "exponent_window_error")
+    for name, row in zip((*names, "offset_exponent", "offset_exponent_error"), fits):
         data[name] = (("route",), row)
     data["local_exponent"], data["local_exponent_error"] = ((("route", "time"), values) for values in local)
     low, high = window or (0.0, math.inf)

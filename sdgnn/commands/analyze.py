@@ -150,7 +150,8 @@ def laws(domains: xarray.Dataset) -> dict[str, Any]:
     """Exponents with their errors by route, and how good the collapse is; null where there is none."""
     names = {
         "exponent": "exponent", "error": "exponent_error", "replica_error": "exponent_replica_error",
-        "window_error": "exponent_window_error",
+        "window_error": "exponent_window_error", "offset_exponent": "offset_exponent",
+        "offset_exponent_error": "offset_exponent_error",
     }  # fmt: skip
     table = {key: _finite(domains[name].values) for key, name in names.items()}
     content: dict[str, Any] = {route: {key: row[k] for key, row in table.items()} for k, route in enumerate(ROUTES)}

@@ -37,6 +37,7 @@ def test_every_route_finds_the_law(quench):
         row = quench.sel(route=route)
         assert float(row["exponent"]) == pytest.approx(0.5, abs=max(0.05, 3 * float(row["exponent_error"])))
         assert 0 < float(row["exponent_replica_error"]) < 0.12
+        assert float(row["offset_exponent"]) == pytest.approx(0.5, abs=2 * float(row["offset_exponent_error"]))
         assert np.isfinite(row["local_exponent"]).sum() >= 4
     assert quench.attrs["collapse_spread"] < 0.03
     assert quench["collapsed"].values[[0, -1]].tolist() == [6.0, 64.0]

@@ -12,7 +12,7 @@ from analysis.quenches import cahn_hilliard, gaussian_field, glauber_chain, glau
 from sdgnn import Lattice
 from sdgnn.analysis import length_from_correlation
 from sdgnn.analysis.clusters import length_from_clusters, length_from_walls, site_graph
-from sdgnn.analysis.growth import growth_exponent, local_exponent
+from sdgnn.analysis.growth import growth_exponent, local_exponent, offset_exponent
 from sdgnn.errors import UserError
 
 TIMES = [1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128]
@@ -52,6 +52,26 @@ def test_window_error_tells_of_a_law_that_is_no_power():
     )
     single = growth_exponent(TIME, torch.from_numpy(4 + TIME)[None])
     assert math.isnan(single.replica_error) and single.window_error == pytest.approx(bent.window_error, rel=0.2)
+
+
+@pytest.mark.parametrize("exponent", [1 / 3, 0.5, 1.0])
+def test_an_offset_does_not_change_the_exponent_of_a_fit_that_has_one(exponent):
+    """The exponents that are tried are a hundredth apart; a plain power misses each of these laws by more than 0.1."""
+    lengths = 4 + power_laws(exponent)
+    found = offset_exponent(TIME, lengths)
+    assert found.value == pytest.approx(exponent, abs=0.01) and found.error < 0.01
+    assert found.offset == pytest.approx(4, abs=0.15) and found.prefactor == pytest.approx(1.7, abs=0.15)
+    assert abs(growth_exponent(TIME, lengths).value - exponent) > 0.1
+    assert offset_exponent(TIME, lengths, window=(1, 64)).value == pytest.approx(exponent, abs=0.01)
+
+
+def test_the_error_of_a_fit_with_an_offset_covers_the_scatter_of_independent_data():
+    """Windows shorter than the whole one scatter more: the error is an upper bound, by at most a factor of 5."""
+    laws = [4 + power_laws(0.8, 12, 0.1, seed) for seed in range(60)]
+    fits = [offset_exponent(TIME, law, samples=200) for law in laws]
+    true = np.var([fit.value for fit in fits], ddof=1)
+    assert 1 < np.mean([fit.error**2 for fit in fits]) / true < 25
+    assert np.mean([fit.value for fit in fits]) == pytest.approx(0.8, abs=0.01 + 4 * math.sqrt(true / 60))
 
 
 def test_dense_times_weigh_no_more_than_sparse_ones():
