@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ import typer
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
+TERMINATED = 75
+"""Exit status after SIGTERM or SIGUSR1, which asks to be started again (EX_TEMPFAIL)."""
 USER_ERROR = 2
 """Exit status after a mistake in what was asked for."""
 UNKNOWN_STATES = 3
@@ -349,10 +352,12 @@ def demo(
 @contextmanager
 def _friendly_errors() -> Iterator[None]:
     """Turn the user's mistakes and interruptions into one clear message and an exit status."""
-    from sdgnn.errors import NumericalError, UnknownStates, UserError
+    from sdgnn.commands.stopping import stoppable
+    from sdgnn.errors import NumericalError, Terminated, UnknownStates, UserError
 
     try:
-        yield
+        with stoppable():
+            yield
     except UserError as error:
         _complain(error)
         raise typer.Exit(USER_ERROR) from None
@@ -363,11 +368,19 @@ def _friendly_errors() -> Iterator[None]:
         _complain(error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo("interrupted; what was finished before is saved, go on with --resume", err=True)
+        typer.echo(f"interrupted; what was finished before is saved, go on with: {_resumed()}", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    except Terminated as stop:
+        typer.echo(f"{stop}; what was finished before is saved, go on with: {_resumed()}", err=True)
+        raise typer.Exit(TERMINATED) from None
     except BrokenPipeError:
         sys.stderr.close()
         raise typer.Exit(1) from None
+
+
+def _resumed() -> str:
+    """The command that goes on with this one."""
+    return shlex.join(["sdgnn", *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
 
 
 def _complain(error: Exception) -> None:

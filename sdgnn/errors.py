@@ -25,3 +25,11 @@ class UnknownStates(RuntimeError):
 
 class StepSizeWarning(UserWarning):
     """A time step so large that the dynamics is not that of the equation."""
+
+
+class DamagedFileWarning(UserWarning):
+    """A file that the disk has changed since it was written, and what is done without it."""
+
+
+class Terminated(BaseException):
+    """A signal asked the process to end; like KeyboardInterrupt it passes through, and what is finished is saved."""

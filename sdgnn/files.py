@@ -6,6 +6,8 @@ import errno
 import hashlib
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from sdgnn.errors import UserError
+
+ARCHIVE_ERRORS = (OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What reading an .npz archive raises that is damaged or is none."""
 
 
 @contextmanager

@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 from sdgnn.config.base import Config, read_yaml
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
+from sdgnn.locking import LOCK, OWNER, lock_folder
 from sdgnn.provenance import provenance
 
 if TYPE_CHECKING:
     import xarray
+    from filelock import BaseFileLock
 
 ROOT = Path("results")
 """Where folders of runs without a given output are made, in the current folder."""
 
 START = ("config.yaml", "provenance.json")
-"""Files made before a run begins; a folder with nothing else holds no results."""
+"""Files made before a run begins."""
+EMPTY = (*START, LOCK, OWNER)
+"""A folder with nothing but these holds no results."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Results:
     """The folder, holding config.yaml and provenance.json from the start."""
     resumed: bool
     """Whether an interrupted run goes on here."""
+    lock: BaseFileLock
+    """Keeps other processes from writing here as long as this object is kept."""
 
     def write_json(self, name: str, content: dict[str, Any]) -> Path:
         """Write ``content`` to ``name`` in the folder and return its path."""
@@ -63,7 +69,7 @@ def open_results(
     (``sdgnn <command> config.yaml``); ``provenance.json`` holds versions, commit, date and machine of every start.
 
     Raises UserError when the folder already holds a run and ``resume`` is not set, when there is nothing to resume,
-    or when it holds the run of another configuration.
+    when it holds the run of another configuration, and when another process is writing there.
     """
     path = output if output is not None else _newest(name) if resume else _fresh(name)
     saved, starts = (path / name for name in START)
@@ -71,15 +77,16 @@ def open_results(
         if not saved.is_file():
             raise UserError(f"nothing to resume in {path}", allowed="the folder of an interrupted run (output=...)")
         _check_same(config, read_yaml(saved), path, {"output", *free})
-    elif path.exists() and (not path.is_dir() or any(item.name not in START for item in path.iterdir())):
+    elif path.exists() and (not path.is_dir() or any(item.name not in EMPTY for item in path.iterdir())):
         raise UserError(
             f"{path} already holds something",
             allowed="a new or empty folder",
             fix="give another output=FOLDER, remove it, or go on with an interrupted run with --resume",
         )
+    lock = lock_folder(path)
     config.save(saved)
     history = json.loads(starts.read_text())["starts"] if starts.is_file() else []
-    results = Results(path, resume)
+    results = Results(path, resume, lock)
     results.write_json(starts.name, {"command": name, "starts": [*history, provenance()]})
     return results
 

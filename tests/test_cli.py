@@ -407,7 +407,7 @@ def test_locality_writes_table_numbers_and_figure(folder: Path) -> None:
     (folder / "locality.yaml").write_text(LOCALITY)
     result = sdgnn("locality", "locality.yaml")
     assert result.exit_code == 0, result.output
-    assert {p.name for p in (folder / "floors").iterdir()} == {
+    assert {p.name for p in (folder / "floors").glob("[!.]*")} == {
         "config.yaml", "provenance.json", "locality.json", "locality.png", "locality.pdf"
     }  # fmt: skip
     states = json.loads((folder / "floors/locality.json").read_text())["states"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -187,10 +188,12 @@ def _with_laws(
         by_replica = length[n].T
         try:
             fit = growth_exponent(time, by_replica, window, seed=seed)
-            shifted = offset_exponent(time, by_replica, window, seed=seed)
         except UserError:
-            continue  # a route without finite lengths at four times has no exponent
-        fits[:, n] = fit.value, fit.error, fit.replica_error, fit.window_error, shifted.value, shifted.error
+            continue  # a route without finite lengths at three times has no exponent
+        fits[:4, n] = fit.value, fit.error, fit.replica_error, fit.window_error
+        with suppress(UserError):  # of which one beside an offset needs a fourth
+            shifted = offset_exponent(time, by_replica, window, seed=seed)
+            fits[4:, n] = shifted.value, shifted.error
         at, slope, error = local_exponent(time, by_replica, seed=seed)
         place = np.searchsorted(time, at * (1 - 1e-9))
         local[:, n, place] = slope, error

@@ -25,6 +25,7 @@ from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.files import atomic_path
 from sdgnn.lattice import Lattice
+from sdgnn.locking import sole_writer
 from sdgnn.provenance import commit, now, package_version
 
 SITES_PER_PART = 1024
@@ -61,7 +62,7 @@ def generate(
 
     Raises UserError when ``path`` or its parts exist and ``resume`` is not set, when they were made with other settings
     (naming the difference), when the field cannot label, when a protocol does not fit the lattice, and when the disk is
-    full; finished parts are kept.
+    full or another process writes there; finished parts are kept.
     """
     path = Path(path)
     if path.suffix != ".h5":
@@ -85,18 +86,19 @@ def generate(
     if path.exists():
         return _finished(path, folder, settings, resume)
     tasks = list(_tasks(field.lattice, origin, protocols, threads))
-    _open_folder(folder, settings, resume)
-    missing = [task for task in tasks if not (folder / task.file).exists()]
-    states = sum(task.states for task in tasks)
-    done = states - sum(task.states for task in missing)
-    with _bar(path.name, states, done, shown=progress) as advance:
-        for task, labels in run_tasks(missing, workers, threads, scheduler):
-            labels.write(folder / task.file)
-            advance(len(labels))
-    joined = LabelSet.concatenate([LabelSet.read(folder / task.file) for task in tasks])
-    labels = replace(joined, origin=origin)
-    labels.write(path)
-    shutil.rmtree(folder)
+    with sole_writer(folder):
+        _open_folder(folder, settings, resume)
+        missing = [task for task in tasks if not (folder / task.file).exists()]
+        states = sum(task.states for task in tasks)
+        done = states - sum(task.states for task in missing)
+        with _bar(path.name, states, done, shown=progress) as advance:
+            for task, labels in run_tasks(missing, workers, threads, scheduler):
+                labels.write(folder / task.file)
+                advance(len(labels))
+        joined = LabelSet.concatenate([LabelSet.read(folder / task.file) for task in tasks])
+        labels = replace(joined, origin=origin)
+        labels.write(path)
+        shutil.rmtree(folder)
     return labels
 
 

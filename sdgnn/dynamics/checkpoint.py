@@ -1,52 +1,95 @@
-"""Checkpoints of a run: the state in one file that is replaced as a whole."""
+"""Checkpoints of a run: the last state, and the one before it, each in one file with its checksum."""
 
 from __future__ import annotations
 
 import os
-import zipfile
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from sdgnn.dynamics.state import State
-from sdgnn.errors import UserError
-from sdgnn.files import atomic_path
+from sdgnn.errors import DamagedFileWarning, UserError
+from sdgnn.files import ARCHIVE_ERRORS, atomic_path, content_hash
 
 NAME = "checkpoint.npz"
 """The checkpoint's name in a run's folder."""
+PREVIOUS = "checkpoint.previous.npz"
+"""The name of the one before."""
+DAMAGED = "checkpoint.damaged.npz"
+"""Where one that cannot be read is left, so that it does not take the place of the one before."""
 
 
-def save_checkpoint(path: str | os.PathLike[str], state: State) -> None:
-    """Writes ``state`` (spins, time, step, seed, replicas) to an .npz file, completely or not at all.
+def save_checkpoint(folder: str | os.PathLike[str], state: State) -> None:
+    """Writes ``state`` (spins, time, step, seed, replicas) to :data:`NAME` in ``folder``; the old one becomes
+    :data:`PREVIOUS`.
 
-    Raises UserError when the disk is full or the folder cannot be written.
+    At every moment at least one of them is complete. Raises UserError when the disk is full or the folder cannot be
+    written.
     """
+    path = Path(folder) / NAME
+    arrays: dict[str, Any] = {
+        "spins": state.spins.cpu().numpy(),
+        "time": np.float64(state.time),
+        "step": np.int64(state.step),
+        "seed": np.uint64(state.seed),
+        "replicas": np.array(state.replicas, dtype=np.int64),
+    }
     with atomic_path(path) as temporary:
-        np.savez(
-            temporary,
-            spins=state.spins.cpu().numpy(),
-            time=np.float64(state.time),
-            step=np.int64(state.step),
-            seed=np.uint64(state.seed),
-            replicas=np.array(state.replicas, dtype=np.int64),
-        )
+        np.savez(temporary, checksum=np.array(_checksum(arrays)), **arrays)
+        if path.exists():
+            path.replace(path.with_name(PREVIOUS))
+
+
+def last_checkpoint(folder: str | os.PathLike[str], device: torch.device | str = "cpu") -> State | None:
+    """The newest state that is intact in a run's folder, None where there is no checkpoint.
+
+    Warns (DamagedFileWarning) when that is the one before the last; the last is set aside under the name
+    :data:`DAMAGED`. Raises UserError when there are checkpoints and none can be read.
+    """
+    found = [path for path in (Path(folder) / NAME, Path(folder) / PREVIOUS) if path.is_file()]
+    damaged: list[UserError] = []
+    for path in found:
+        try:
+            state = load_checkpoint(path, device)
+        except UserError as error:
+            damaged.append(error)
+            continue
+        for newer in damaged:
+            found[0].replace(found[0].with_name(DAMAGED))
+            warnings.warn(f"{newer.given}; going on from {path.name}, step {state.step}", DamagedFileWarning, 2)
+        return state
+    if damaged:
+        raise damaged[0]
+    return None
 
 
 def load_checkpoint(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> State:
-    """The state that :func:`save_checkpoint` wrote, bit for bit. Raises UserError when the file cannot be read."""
+    """The state that :func:`save_checkpoint` wrote, bit for bit.
+
+    Raises UserError when the file cannot be read or is not what was written.
+    """
     try:
         with np.load(Path(path), allow_pickle=False) as file:
-            return State(
-                spins=torch.from_numpy(file["spins"]).to(device),
-                time=float(file["time"]),
-                step=int(file["step"]),
-                seed=int(file["seed"]),
-                replicas=tuple(int(r) for r in file["replicas"]),
-            )
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            arrays = {name: file[name] for name in ("spins", "time", "step", "seed", "replicas")}
+            if "checksum" in file and str(file["checksum"]) != _checksum(arrays):
+                raise ValueError("its checksum is another")
+        return State(
+            spins=torch.from_numpy(arrays["spins"]).to(device),
+            time=float(arrays["time"]),
+            step=int(arrays["step"]),
+            seed=int(arrays["seed"]),
+            replicas=tuple(int(r) for r in arrays["replicas"]),
+        )
+    except ARCHIVE_ERRORS as error:
         raise UserError(
             f"checkpoint {path} cannot be read ({error})",
             allowed=f"the {NAME} of a run",
             fix="start the run again in another folder",
         ) from error
+
+
+def _checksum(arrays: dict[str, Any]) -> str:
+    return content_hash(*(np.asarray(array) for array in arrays.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.dynamics import checkpoint, trajectory
-from sdgnn.dynamics.checkpoint import load_checkpoint, save_checkpoint
+from sdgnn.dynamics import trajectory
+from sdgnn.dynamics.checkpoint import last_checkpoint, save_checkpoint
 from sdgnn.dynamics.guard import Guard
 from sdgnn.dynamics.integrator import Integrator
 from sdgnn.dynamics.observers import Observer, check_observers, standard
@@ -25,6 +25,7 @@ from sdgnn.dynamics.trajectory import Recorder, memory_store, open_trajectory
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.files import atomic_path, content_hash
+from sdgnn.locking import sole_writer
 from sdgnn.provenance import provenance
 
 if TYPE_CHECKING:
@@ -109,12 +110,13 @@ def simulate(
 
     An interrupted and resumed run equals an uninterrupted one bit for bit; memory does not grow with the number of
     steps when a folder is given. Whatever ends the run (exception, kill), what was written stays readable, see
-    :func:`open_trajectory`.
+    :func:`open_trajectory`. A damaged checkpoint is passed over for the one before it (DamagedFileWarning).
 
     Raises UserError on spins that are not unit vectors on the field's lattice, on a folder that already holds a run
-    when not resuming, and when the settings to resume with are not those of the folder's run; NumericalError, naming
-    step and replica, when numbers go wrong on the way; UnknownStates when the guard stops the run. Warns
-    (StepSizeWarning) when dt is too large, see :class:`sdgnn.dynamics.step_size.StepWatch`.
+    when not resuming, on one that another process writes into, and when the settings to resume with are not those of
+    the folder's run; NumericalError, naming step and replica, when numbers go wrong on the way; UnknownStates when the
+    guard stops the run. Warns (StepSizeWarning) when dt is too large, see
+    :class:`sdgnn.dynamics.step_size.StepWatch`.
     """
     if int(steps) != steps or steps < 0 or int(checkpoint_every) != checkpoint_every or checkpoint_every < 1:
         raise UserError(
@@ -126,15 +128,24 @@ def simulate(
     watching = [] if guard is None else [guard.observer(field, place)]
     chosen = check_observers([*(standard() if observers is None else observers), *watching])
     state = integrator.init(field, spins, seed, replicas)
-    if place is not None:
-        state = state.evaluated(field)
-        state = _enter(place, describe(field, state, integrator, chosen), state, steps, resume)
+    with nullcontext() if place is None else sole_writer(place):
+        if place is not None:
+            state = state.evaluated(field)
+            state = _enter(place, describe(field, state, integrator, chosen), state, steps, resume)
+        return _drive(field, state, integrator, steps, chosen, place, checkpoint_every, progress)
+
+
+def _drive(
+    field: Field, state: State, integrator: Integrator, steps: int, observers: Sequence[Observer], place: Path | None,
+    checkpoint_every: int, progress: bool,
+) -> Run:  # fmt: skip
+    """Step from ``state`` to the end; whatever ends it, what was seen and the last state are written."""
     store = memory_store() if place is None else place
-    recorder = Recorder(store if place is None else place / trajectory.NAME, field.lattice, integrator, chosen)
+    recorder = Recorder(store if place is None else place / trajectory.NAME, field.lattice, integrator, observers)
     recorder.begin(state, steps)
     fresh = state.step == 0
     if place is not None and fresh:
-        save_checkpoint(place / checkpoint.NAME, state)
+        save_checkpoint(place, state)
     saved = state.step
     try:
         with _bar(progress, state.step, steps) as advance:
@@ -151,13 +162,13 @@ def simulate(
                 state = following
                 if place is not None and state.step % checkpoint_every == 0:
                     recorder.flush()
-                    save_checkpoint(place / checkpoint.NAME, state)
+                    save_checkpoint(place, state)
                     saved = state.step
                 advance(state.step)
     finally:
         recorder.flush()
         if place is not None and state.step > saved:
-            save_checkpoint(place / checkpoint.NAME, state)
+            save_checkpoint(place, state)
     return Run(state, field, integrator, store)
 
 
@@ -198,10 +209,9 @@ def _enter(place: Path, settings: dict[str, Any], state: State, steps: int, resu
             f"resuming {place} with other settings: {'; '.join(differences)}",
             fix="resume with the settings of the run, or start in another folder",
         )
-    saved = place / checkpoint.NAME
-    if not saved.is_file():
+    last = last_checkpoint(place, state.spins.device)
+    if last is None:
         return state
-    last = load_checkpoint(saved, state.spins.device)
     if last.step > steps:
         raise UserError(f"{steps} steps of a run that has done {last.step}", allowed=f"steps >= {last.step}")
     return last

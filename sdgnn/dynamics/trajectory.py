@@ -42,7 +42,8 @@ class Recorder:
     of the same name (hbar / t) and a ``step`` or ``step_100``.
 
     The arrays have their final length from the start, and an entry counts once its ``step`` is written, which is after
-    all of its data. Files are replaced as a whole, so a kill at any moment leaves all entries written before.
+    all of its data. Files are replaced as a whole, so a kill at any moment leaves all entries written before. Each
+    chunk ends with its checksum.
     """
 
     def __init__(self, store: Any, lattice: Lattice, integrator: Integrator, observers: Sequence[Observer]) -> None:
@@ -64,9 +65,13 @@ class Recorder:
         """Room for the entries of steps 0 ... ``steps``: a new group at step 0, else the old one up to ``state``."""
         import zarr
 
+        from sdgnn.dynamics.chunks import SEALED, checked
+
         fresh = state.step == 0
         try:
-            self._group = zarr.open_group(self._store, mode="w" if fresh else "r+", zarr_format=3)
+            if fresh:
+                zarr.create_group(self._store, overwrite=True, zarr_format=3, attributes=SEALED)
+            self._group = zarr.open_group(checked(self._store), mode="r+", zarr_format=3)
         except FileNotFoundError as error:
             raise UserError(f"a run at step {state.step} without trajectory", fix="start in another folder") from error
         if fresh:
@@ -124,6 +129,8 @@ class Recorder:
         self._group[step_name][where] = np.array([step for step, _, _ in entries])
 
     def _write_coordinates(self, state: State) -> None:
+        from sdgnn.dynamics.chunks import CODECS
+
         replicas, sites, components = state.spins.shape
         dim, kT = self._lattice.dim, self._integrator.kT
         labels = np.array(["x", "y", "z"], dtype=np.dtypes.StringDType())
@@ -138,19 +145,22 @@ class Recorder:
         }
         for name, (values, dims, units) in coordinates.items():
             array = self._group.create_array(
-                name, shape=values.shape, dtype=values.dtype, dimension_names=dims, attributes={"units": units}
+                name, shape=values.shape, dtype=values.dtype, compressors=CODECS, dimension_names=dims,
+                attributes={"units": units},
             )  # fmt: skip
             array[...] = values
 
     def _prepare_time(self, every: int, state: State, steps: int) -> None:
         """Time and step arrays of one schedule, with room for all entries and none later than ``state``."""
+        from sdgnn.dynamics.chunks import CODECS
+
         length = steps // every + 1
         time_name, step_name = self._names[every]
         units = {"units": "hbar / t" if self._integrator.keeps_time else "1"}
         for name, dtype, fill in ((time_name, "f8", math.nan), (step_name, "i8", UNWRITTEN)):
             if name not in self._known:
                 self._group.create_array(
-                    name, shape=(length,), dtype=dtype, chunks=(LARGEST_CHUNK,), fill_value=fill,
+                    name, shape=(length,), dtype=dtype, chunks=(LARGEST_CHUNK,), fill_value=fill, compressors=CODECS,
                     dimension_names=(time_name,), attributes=units if name == time_name else {},
                 )  # fmt: skip
         first_later = state.step // every + 1 if state.step else 0
@@ -163,6 +173,8 @@ class Recorder:
 
     def _prepare_arrays(self, every: int, observers: Sequence[Observer], answers: Sequence[np.ndarray]) -> None:
         """Arrays for the shapes of the first answers; a dimension keeps its length from then on."""
+        from sdgnn.dynamics.chunks import CODECS
+
         time_name, step_name = self._names[every]
         for observer, answer in zip(observers, answers, strict=True):
             for name, length in zip(observer.dims, answer.shape[1:], strict=True):
@@ -178,7 +190,7 @@ class Recorder:
             entries = max(1, min(LARGEST_CHUNK, length, CHUNK_BYTES // max(1, answer.nbytes)))
             self._group.create_array(
                 observer.name, shape=(length, *answer.shape), dtype=answer.dtype, chunks=(entries, *answer.shape),
-                fill_value=math.nan if answer.dtype.kind in "fc" else 0,
+                fill_value=math.nan if answer.dtype.kind in "fc" else 0, compressors=CODECS,
                 dimension_names=(time_name, "replica", *observer.dims), attributes={"units": observer.units},
             )  # fmt: skip
             self._known.add(observer.name)
@@ -202,9 +214,12 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
 
     Dimensions time (and time_N for slower schedules), replica, site, component; coordinates ``position`` (site, axis),
     ``damping`` and ``kT`` (replica; NaN where it depends on time), ``step`` (time). Of an unfinished run, the entries
-    written so far. Raises UserError where no trajectory is.
+    written so far. Raises UserError where no trajectory is; reading values that the disk has changed raises one that
+    names their file.
     """
     import xarray
+
+    from sdgnn.dynamics.chunks import checked
 
     store: Any = folder
     if isinstance(folder, str | Path):
@@ -212,7 +227,7 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
         store = path if path.suffix == ".zarr" else path / NAME
         if not (store / "zarr.json").is_file():
             raise UserError(f"no trajectory in {path}", allowed="the folder of a run", fix="check the path")
-    data = xarray.open_zarr(store, consolidated=False, chunks=None, decode_times=False, zarr_format=3)
+    data = xarray.open_zarr(checked(store), consolidated=False, chunks=None, decode_times=False, zarr_format=3)
     steps = [name for name in data.variables if str(name) == "step" or str(name).startswith("step_")]
     data = data.set_coords([*steps, *(n for n in ("position", "damping", "kT") if n in data)])
     for name in steps:

@@ -20,6 +20,7 @@ from sdgnn.data import LabelSet
 from sdgnn.data.labels import differences
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
+from sdgnn.locking import sole_writer
 from sdgnn.nn import Model
 from sdgnn.provenance import provenance
 from sdgnn.train.baselines import baselines_on, compare
@@ -62,8 +63,8 @@ def fit(
     without a checkpoint starts from the beginning.
 
     Raises UserError on empty labels, labels without torque or of several Hamiltonians, lattices of another family than
-    the network's, a folder that already holds a training (unless ``resume``), settings or labels that differ from those
-    of the run to be resumed, and a loss that is no longer finite.
+    the network's, a folder that already holds a training (unless ``resume``) or that another process writes into,
+    settings or labels that differ from those of the run to be resumed, and a loss that is no longer finite.
     """
     folder = Path(folder)
     training, validation = list(training), list(validation)
@@ -77,11 +78,13 @@ def fit(
         "validation": [labels.content_hash for labels in validation],
         "scales": {name: getattr(scales, name) for name in ("torque", "longitudinal", "energy")},
     }
-    last = _open(folder, record, resume)
-    start = time.monotonic()
-    with _quiet():
-        outcome = _run(network, training, validation, settings, scales, folder, last, progress)
-    _finish(network, training, validation, folder, record, outcome | {"seconds": round(time.monotonic() - start, 1)})
+    with sole_writer(folder):
+        last = _open(folder, record, resume)
+        start = time.monotonic()
+        with _quiet():
+            outcome = _run(network, training, validation, settings, scales, folder, last, progress)
+        outcome |= {"seconds": round(time.monotonic() - start, 1)}
+        _finish(network, training, validation, folder, record, outcome)
     return network
 
 

@@ -40,3 +40,7 @@ def test_commands() -> None:
     for words in map(shlex.split, commands):
         SimulateConfig.load(ROOT / words[2], [word for word in words[3:] if word != "--resume"])
     assert len(commands) == 5
+
+
+def test_restarting(run_page) -> None:
+    assert run_page("restarting.md")["run"].state.step == 40

@@ -74,19 +74,19 @@ def seen(state, result):
 
 
 def test_memory_does_not_grow(tmp_path):
-    """35 MB of observations pass through a few MB of memory; the same run in memory holds them (the control)."""
+    """70 MB of observations pass through a few MB of memory; the same run in memory holds them (the control)."""
     lattice = Lattice.chain(4)
     field, spins = Zeeman(lattice, (0, 0, 1.0)), sdgnn.spins.random(lattice, 1, seed=0)
     watch = [Observer("noise", lambda state, result: torch.rand(1, 62_500, dtype=torch.float64), ("cell",), every=1)]
     peaks = {}
-    for where, steps in ((tmp_path / "short", 29), (tmp_path / "long", 69), (None, 69)):
+    for where, steps in ((tmp_path / "short", 29), (tmp_path / "long", 139), (None, 139)):
         tracemalloc.start()
         simulate(field, spins, Heun(dt=0.1, damping=0.1), steps, folder=where, observers=watch)
         peaks[where] = tracemalloc.get_traced_memory()[1] / 2**20
         tracemalloc.stop()
-    limit = 4 * trajectory.FLUSH_BYTES / 2**20
+    limit = 5 * trajectory.FLUSH_BYTES / 2**20  # as they wait, stacked, compressed, with checksums, and one in hand
     assert peaks[tmp_path / "long"] < min(limit, 1.5 * peaks[tmp_path / "short"])
-    assert peaks[None] > 30
+    assert peaks[None] > 60
 
 
 @pytest.mark.parametrize(
