@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import lzma
 import os
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -16,8 +18,11 @@ import numpy as np
 
 from sdgnn.errors import UserError
 
-ARCHIVE_ERRORS = (OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""What reading an .npz archive raises that is damaged or is none."""
+PARSER_ERRORS = (
+    OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, EOFError, ArithmeticError, MemoryError,
+    AssertionError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+)  # fmt: skip
+"""What the readers of zip, HDF5, zarr, safetensors and numpy raise on damaged or forged files."""
 
 
 @contextmanager

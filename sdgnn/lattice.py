@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 POSITION_TOLERANCE = 1e-4
 """Two positions closer than this (in units of the nearest-neighbour distance) are one site."""
+MOST_SITES = 10**8
+"""Sites of a crystal, at most: positions alone would take gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ class Lattice:
             raise UserError(f"primitive vectors {vectors.tolist()} that span no volume", allowed="independent vectors")
         if len(shape) != dim or not all(isinstance(n, int | np.integer) and n >= 1 for n in shape):
             raise UserError(f"lattice size {tuple(shape)}", allowed=f"{dim} whole numbers of unit cells, each >= 1")
+        if math.prod(map(int, shape)) * len(basis) > MOST_SITES:
+            raise UserError(f"lattice size {tuple(shape)}", allowed=f"up to {MOST_SITES:.0e} sites")
         _refuse_coincidence(basis, vectors, "basis sites")
         shape = tuple(int(n) for n in shape)
         cells = np.stack(np.unravel_index(np.arange(math.prod(shape)), shape), axis=-1)

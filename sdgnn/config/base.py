@@ -63,10 +63,16 @@ class Config(BaseModel):
 
 
 def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises UserError when it is missing, no YAML or no mapping."""
+    """The mapping in a YAML file, of plain values alone.
+
+    Raises UserError when it is missing, no YAML, no mapping, nested deeply, or repeats itself by aliases (a few lines
+    of them can stand for more than any memory).
+    """
     path = Path(path)
     try:
-        data = yaml.safe_load(path.read_text())
+        text = path.read_text()
+        _check_tokens(text, path)
+        data = yaml.safe_load(text)
     except FileNotFoundError:
         beside = sorted(str(p) for p in path.parent.glob("*.y*ml"))
         near = difflib.get_close_matches(str(path), beside, n=1, cutoff=0.5)
@@ -79,9 +85,31 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise UserError(f"{path} is no YAML{where}: {getattr(error, 'problem', error)}") from None
     if data is None:
         return {}
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise UserError(f"{path} holds {type(data).__name__}", allowed="a YAML mapping of keys to values")
     return data
+
+
+LEVELS = 32
+"""Levels of lists and mappings in a file, at most."""
+
+
+def _check_tokens(text: str, path: Path) -> None:
+    """Refuse aliases and many levels before anything is built from them."""
+    depth = 0
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        line = token.start_mark.line + 1
+        if isinstance(token, yaml.AliasToken):
+            raise UserError(f"{path} with the alias *{token.value} at line {line}", allowed="values written out")
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        if depth > LEVELS:
+            raise UserError(f"{path} with more than {LEVELS} levels at line {line}", allowed=f"{LEVELS} levels")
+
+
+_OPENING = (
+    yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken
+)  # fmt: skip
+_CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:

@@ -92,12 +92,6 @@ def check_sizes(arrays: Mapping[str, StoredArray]) -> None:
         )
 
 
-def check_extent(shape: list[Any], n_basis: int) -> None:
-    """Refuse a number of sites that no label set can have, before the positions are built."""
-    if any(not isinstance(n, int) or n < 1 for n in shape) or n_basis * int(np.prod(shape, dtype=object)) > 10**8:
-        raise UserError(f"lattice size {shape}", allowed="whole numbers of unit cells, each >= 1, up to 1e8 sites")
-
-
 def as_text(value: Any) -> str:
     """Text from an HDF5 or numpy value."""
     if isinstance(value, np.ndarray):

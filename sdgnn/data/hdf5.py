@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from sdgnn.data.arrays import DATASETS, StoredArray, as_text, check_extent, check_sizes, read_states
+from sdgnn.data.arrays import DATASETS, StoredArray, as_text, check_sizes, read_states
 from sdgnn.data.labels import LabelSet, Origin
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
@@ -148,8 +148,6 @@ def _read_lattice(file: h5py.File) -> Lattice:
         if array.dtype.kind not in "fiu":
             raise UserError(f"lattice/{name} of type {array.dtype}", allowed="numbers")
         entries[name] = array.read().tolist()
-    if "shape" in group:
-        check_extent(entries["shape"], len(entries["basis"]))
     return Lattice.from_dict(entries)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdgnn.data.arrays import DATASETS, StoredArray, as_text, check_extent, check_sizes, read_states
+from sdgnn.data.arrays import DATASETS, StoredArray, as_text, check_sizes, read_states
 from sdgnn.data.labels import LabelSet
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
@@ -65,5 +65,4 @@ def _named_lattice(name: str, shape: list[int]) -> Lattice:
     dim = {"chain": 1, "cubic": 3}.get(name, 2)
     if len(shape) != dim:
         raise UserError(f"shape {shape} of a {name} lattice", allowed=f"{dim} numbers of unit cells")
-    check_extent(shape, 3)
     return LATTICES[name](*shape)

@@ -254,8 +254,8 @@ def protocol_from_dict(settings: dict[str, Any]) -> Protocol:
     """
     given = dict(settings)
     kind = given.pop("protocol", None)
-    if kind not in PROTOCOLS:
-        raise UserError(f"protocol {kind!r}", allowed=", ".join(PROTOCOLS), fix=nearest(kind, PROTOCOLS))
+    if not isinstance(kind, str) or kind not in PROTOCOLS:
+        raise UserError(f"protocol {kind!r}", allowed=", ".join(PROTOCOLS), fix=nearest(str(kind), PROTOCOLS))
     known = {item.name for item in fields(PROTOCOLS[kind])}
     for key in given:
         if key not in known:
@@ -263,5 +263,7 @@ def protocol_from_dict(settings: dict[str, Any]) -> Protocol:
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     try:
         return PROTOCOLS[kind](**values)
-    except TypeError as error:
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"protocol {settings} ({error})", allowed=", ".join(sorted(known))) from error

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import lzma
 import os
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 
 import h5py
@@ -15,12 +11,7 @@ from sdgnn.data.hdf5 import read_hdf5
 from sdgnn.data.labels import LabelSet
 from sdgnn.data.npz import read_npz
 from sdgnn.errors import UserError
-
-PARSER_ERRORS = (
-    OSError, RuntimeError, LookupError, ValueError, TypeError, EOFError, ArithmeticError, MemoryError,
-    struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
-)  # fmt: skip
-"""What HDF5, zip and numpy raise on damaged bytes."""
+from sdgnn.files import PARSER_ERRORS
 
 
 def read_all(path: str | os.PathLike[str]) -> list[LabelSet]:

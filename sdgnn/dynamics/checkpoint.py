@@ -12,7 +12,7 @@ import torch
 
 from sdgnn.dynamics.state import State
 from sdgnn.errors import DamagedFileWarning, UserError
-from sdgnn.files import ARCHIVE_ERRORS, atomic_path, content_hash
+from sdgnn.files import PARSER_ERRORS, atomic_path, content_hash
 
 NAME = "checkpoint.npz"
 """The checkpoint's name in a run's folder."""
@@ -83,7 +83,7 @@ def load_checkpoint(path: str | os.PathLike[str], device: torch.device | str = "
             seed=int(arrays["seed"]),
             replicas=tuple(int(r) for r in arrays["replicas"]),
         )
-    except ARCHIVE_ERRORS as error:
+    except PARSER_ERRORS as error:
         raise UserError(
             f"checkpoint {path} cannot be read ({error})",
             allowed=f"the {NAME} of a run",

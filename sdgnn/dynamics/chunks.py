@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ CODECS = (ZstdCodec(), Crc32cCodec())
 """How the numbers of a chunk become its bytes: compressed, and the CRC-32C of that (RFC 3720) appended."""
 SEALED = {"checksums": "crc32c"}
 """Attributes of a trajectory whose chunks have them; older ones have none."""
+LARGEST = 2**31
+"""Bytes of a chunk or a coordinate at most."""
 
 
 class CheckedStore(LocalStore):
@@ -49,3 +53,18 @@ def checked(store: Any) -> Any:
         return store
     attributes = zarr.open_group(store, mode="r", zarr_format=3).attrs
     return CheckedStore(store) if SEALED.items() <= dict(attributes).items() else store
+
+
+def check_arrays(store: Any) -> None:
+    """Refuse pieces that are read at once and larger than LARGEST, and numbers that are not what is said of them.
+
+    Raises UserError, or whatever zarr raises on arrays that are none.
+    """
+    for name, array in zarr.open_group(store, mode="r", zarr_format=3).arrays():
+        at_once = array.shape if array.ndim == 1 else array.chunks
+        size = math.prod(at_once) * array.dtype.itemsize
+        if size > LARGEST:
+            raise UserError(f"{name!r} of {size / 2**30:.1f} GiB in one piece", allowed=f"{LARGEST / 2**30:g} GiB")
+        if array.size:
+            with suppress(UserError):  # a damaged chunk is told of when its numbers are asked for
+                array[(0,) * array.ndim]

@@ -15,7 +15,7 @@ from sdgnn.dynamics.observers import Observer
 from sdgnn.dynamics.state import State
 from sdgnn.errors import UserError
 from sdgnn.fields import FieldResult
-from sdgnn.files import write_failure
+from sdgnn.files import PARSER_ERRORS, write_failure
 from sdgnn.lattice import Lattice
 from sdgnn.schedules import Schedule
 
@@ -219,7 +219,7 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
     """
     import xarray
 
-    from sdgnn.dynamics.chunks import checked
+    from sdgnn.dynamics.chunks import check_arrays, checked
 
     store: Any = folder
     if isinstance(folder, str | Path):
@@ -227,7 +227,23 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
         store = path if path.suffix == ".zarr" else path / NAME
         if not (store / "zarr.json").is_file():
             raise UserError(f"no trajectory in {path}", allowed="the folder of a run", fix="check the path")
-    data = xarray.open_zarr(checked(store), consolidated=False, chunks=None, decode_times=False, zarr_format=3)
+    try:
+        store = checked(store)
+        check_arrays(store)
+        data = xarray.open_zarr(store, consolidated=False, chunks=None, decode_times=False, zarr_format=3)
+        return _written(data)
+    except UserError as error:
+        raise UserError(f"trajectory {folder}: {error.given}", allowed=error.allowed, fix=error.fix) from error
+    except PARSER_ERRORS as error:
+        raise UserError(
+            f"trajectory {folder}: damaged ({error})",
+            allowed="what a run has written",
+            fix="run it again, or copy it again",
+        ) from error
+
+
+def _written(data: xarray.Dataset) -> xarray.Dataset:
+    """The entries that are written, times and parameters as coordinates."""
     steps = [name for name in data.variables if str(name) == "step" or str(name).startswith("step_")]
     data = data.set_coords([*steps, *(n for n in ("position", "damping", "kT") if n in data)])
     for name in steps:

@@ -24,7 +24,7 @@ import torch
 from pydantic import TypeAdapter
 
 from sdgnn.errors import UserError
-from sdgnn.files import atomic_path
+from sdgnn.files import PARSER_ERRORS, atomic_path
 from sdgnn.lattice import Lattice
 from sdgnn.nn.kinds import create
 from sdgnn.nn.model import Model
@@ -77,18 +77,22 @@ def load(name_or_path: str | os.PathLike[str]) -> Model:
             raise UserError(
                 f"{path} of format {header['format']}", allowed=f"formats up to {FORMAT}", fix="install a newer sdgnn"
             )
-        settings = TypeAdapter(Settings).validate_python(header["settings"])
-        network = create(settings, Lattice.from_dict(header["lattice"]))
-        network.provenance = dict(header["provenance"])
-        expected = {key: (tuple(w.shape), w.dtype) for key, w in network.state_dict().items()}
+        settings, family = (
+            TypeAdapter(Settings).validate_python(header["settings"]),
+            Lattice.from_dict(header["lattice"]),
+        )
+        with torch.device("meta"):  # shapes without numbers
+            expected = {key: (tuple(w.shape), w.dtype) for key, w in create(settings, family).state_dict().items()}
         if expected != {key: (tuple(w.shape), w.dtype) for key, w in weights.items()}:
             raise UserError(f"{path}: weights that do not fit its settings", fix="save the model again")
         if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
             raise UserError(f"{path}: weights that are not finite", fix="train the model again")
+        network = create(settings, family)
+        network.provenance = dict(header["provenance"])
         network.load_state_dict(weights)
     except UserError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except PARSER_ERRORS as error:
         raise UserError(f"{path}: a header that cannot be read ({error})", allowed="models saved by sdgnn") from error
     return network
 
@@ -112,5 +116,5 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["sdgnn"])
             return header, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (SafetensorError, *PARSER_ERRORS) as error:
         raise UserError(f"{path} is not a model file ({error})", allowed="models saved by sdgnn") from error

@@ -31,6 +31,8 @@ def local_exponents(curves: Mapping[str, Curve], laws: Sequence[float] = (1 / 3,
     if not any(np.isfinite(curve[1]).any() for curve in curves.values()):
         raise UserError("local exponents without a finite value", allowed="at least one")
     with style():
+        from matplotlib.ticker import LogFormatter
+
         figure, axes = _axes()
         for k, (name, curve) in enumerate(curves.items()):
             t, value, error = (np.asarray(c, dtype=np.float64) for c in curve)
@@ -43,6 +45,8 @@ def local_exponents(curves: Mapping[str, Curve], laws: Sequence[float] = (1 / 3,
                 textcoords="offset points", va="center", fontsize=8,
             )  # fmt: skip
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.4, 0.4)))
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
         axes.set(xlabel=TIME, ylabel=r"$\mathrm{d}\ln L / \mathrm{d}\ln t$")
         figure.legend(loc="outside upper center", ncols=2)
