@@ -354,12 +354,14 @@ def _friendly_errors() -> Iterator[None]:
     """Turn the user's mistakes and interruptions into one clear message and an exit status."""
     from sdgnn.commands.stopping import stoppable
     from sdgnn.errors import NumericalError, Terminated, UnknownStates, UserError
+    from sdgnn.processes import is_first
 
     try:
         with stoppable():
             yield
     except UserError as error:
-        _complain(error)
+        if is_first():
+            _complain(error)
         raise typer.Exit(USER_ERROR) from None
     except UnknownStates as error:
         _complain(error)

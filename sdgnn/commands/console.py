@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 
+from sdgnn.processes import is_first
+
 WIDTH = 120
 """Columns of tables where the output is no terminal."""
 
@@ -18,8 +20,9 @@ console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty(
 
 
 def say(text: RenderableType) -> None:
-    """One message or table; text is not wrapped, and its brackets are no markup."""
-    console.print(text, markup=False, soft_wrap=isinstance(text, str))
+    """One message or table, from the first process; text is not wrapped, and its brackets are no markup."""
+    if is_first():
+        console.print(text, markup=False, soft_wrap=isinstance(text, str))
 
 
 @contextmanager

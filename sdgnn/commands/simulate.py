@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from sdgnn import processes
 from sdgnn.analysis.observers import observer
 from sdgnn.commands.console import say, timed, warnings_said
 from sdgnn.config.commands import QuenchConfig, SimulateConfig
@@ -18,6 +19,8 @@ from sdgnn.fields import Field
 from sdgnn.memory import GB
 from sdgnn.results import open_results
 
+FREE = ("steps", "checkpoint_every", "guard")
+"""Keys that may differ when a run is resumed."""
 PROGRAM = 0.5
 """GB that the program takes before a run."""
 ARRAYS = 16
@@ -31,21 +34,44 @@ def run(config: SimulateConfig, resume: bool = False, guard: bool = False) -> Pa
     """
     if guard and config.guard is None:
         config = config.model_copy(update={"guard": GuardConfig()})
+    if processes.asked():
+        with processes.group():
+            return _run_together(config, resume)
     if config.sweep:
         from sdgnn.commands import sweep
 
         return sweep.run(config, resume)
-    lattice = config.lattice.build()
-    start = Start.of(config, config.field.build(lattice, config.dtype, field_memory(config, lattice.n_sites)))
+    start = _start(config)
     expected = forecast(start.field, start.spins, start.integrator, config.steps)
     if config.memory is not None:
         expected.check(config.memory)
     watch = None if config.guard is None else config.guard.build(start.field)
-    results = open_results(config, "simulate", config.output, resume, free=["steps", "checkpoint_every", "guard"])
+    results = open_results(config, "simulate", config.output, resume, FREE)
     say(str(expected))
     say(repr(run_dynamics(config, start, results.path, resume=results.resumed, guard=watch)))
     say(f"trajectory: {results.path}")
     return results.path
+
+
+def _run_together(config: SimulateConfig, resume: bool) -> Path:
+    """The run on the processes that torchrun has started; the first one makes the folder and speaks."""
+    if config.output is None or config.sweep or config.guard is not None:
+        raise UserError(
+            "a run on several processes " + ("without output" if config.output is None else "with sweep or guard"),
+            allowed="one run into output=FOLDER, which all processes see",
+        )
+    start = _start(config)
+    with processes.first_alone() as mine:
+        results = open_results(config, "simulate", config.output, resume, FREE) if mine else None
+    done = run_dynamics(config, start, config.output, resume=resume)
+    say(f"{done!r}\ntrajectory: {config.output}")
+    del results
+    return config.output
+
+
+def _start(config: SimulateConfig) -> Start:
+    lattice = config.lattice.build()
+    return Start.of(config, config.field.build(lattice, config.dtype, field_memory(config, lattice.n_sites)))
 
 
 def field_memory(config: SimulateConfig, sites: int) -> float | None:

@@ -14,6 +14,7 @@ from sdgnn.dynamics.integrator import Integrator, _number
 from sdgnn.dynamics.state import State
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Field
+from sdgnn.processes import largest
 
 NODES = (1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0, 1.0)
 """Times of the second to the seventh stage, as parts of a substep."""
@@ -85,7 +86,7 @@ class DormandPrince(Integrator):
                 guess = unit(spins + _weighted(weights, slopes, length))
                 slopes.append(self._slope(field, guess, state, alpha, self.dt - rest + node * length))
             difference = _weighted(ERROR, slopes, length)
-            error = dot(difference, difference).sqrt().double().amax((1, 2))
+            error = largest(dot(difference, difference).sqrt().double().amax((1, 2)))
             good = (error <= tolerance) & (rest > 0)
             spins = torch.where(good[:, None, None], guess, spins)
             slope = torch.where(good[:, None, None], slopes[-1], slope)

@@ -139,7 +139,8 @@ class Integrator(ABC):
         thermal = torch.empty_like(spins)
         for first in range(0, spins.shape[1], BLOCK):
             sites = range(first, min(first + BLOCK, spins.shape[1]))
-            white = torch.from_numpy(normal(state.seed, state.replicas, state.step, sites))
+            numbers = range(state.first_site + sites.start, state.first_site + sites.stop)
+            white = torch.from_numpy(normal(state.seed, state.replicas, state.step, numbers))
             thermal[:, sites.start : sites.stop] = amplitude * white.to(spins.device)
         return thermal
 

@@ -12,6 +12,7 @@ from sdgnn.dynamics.integrator import Integrator, _number
 from sdgnn.dynamics.state import State
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Field
+from sdgnn.processes import largest
 
 
 @final
@@ -61,7 +62,7 @@ class ImplicitMidpoint(Integrator):
             transverse = total - dot(total, middle) / dot(middle, middle) * middle
             better = cayley(spins, self.dt * rotation(middle, transverse, alpha, self.form))
             better = torch.where(active[:, None, None], better, following)
-            change = torch.where(active, (better - following).abs().amax((1, 2)), change)
+            change = torch.where(active, largest((better - following).abs().amax((1, 2))), change)
             following, middle = better, (spins + better) / 2
             active = active & (change > tolerance)
             if not active.any():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +15,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.dynamics import trajectory
-from sdgnn.dynamics.checkpoint import last_checkpoint, save_checkpoint
+from sdgnn.dynamics.checkpoint import last_checkpoint
 from sdgnn.dynamics.guard import Guard
 from sdgnn.dynamics.integrator import Integrator
+from sdgnn.dynamics.keeper import Keeper
 from sdgnn.dynamics.observers import Observer, check_observers, standard
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.step_size import StepWatch
 from sdgnn.dynamics.trajectory import Recorder, memory_store, open_trajectory
 from sdgnn.errors import UserError
-from sdgnn.fields import Field
+from sdgnn.fields import Field, FieldResult
 from sdgnn.files import atomic_path, content_hash
 from sdgnn.locking import sole_writer
+from sdgnn.processes import first_alone, is_first, together
 from sdgnn.provenance import provenance
 
 if TYPE_CHECKING:
@@ -122,54 +124,70 @@ def simulate(
         raise UserError(
             f"{steps} steps with a checkpoint every {checkpoint_every}", allowed="whole numbers, >= 0 and >= 1"
         )
+    if guard is not None and together():
+        raise UserError("a guard of a run on several processes", allowed="one process, or no guard")
     if resume and folder is None:
         raise UserError("resuming without a folder", allowed="the folder of the run to go on with")
     place = None if folder is None else Path(folder)
     watching = [] if guard is None else [guard.observer(field, place)]
     chosen = check_observers([*(standard() if observers is None else observers), *watching])
     state = integrator.init(field, spins, seed, replicas)
+    if together():
+        return _on_slabs(field, state, integrator, steps, chosen, place, resume, checkpoint_every, progress)
     with nullcontext() if place is None else sole_writer(place):
         if place is not None:
             state = state.evaluated(field)
             state = _enter(place, describe(field, state, integrator, chosen), state, steps, resume)
-        return _drive(field, state, integrator, steps, chosen, place, checkpoint_every, progress)
+        store = memory_store() if place is None else place
+        recorder = Recorder(store if place is None else place / trajectory.NAME, field.lattice, integrator, chosen)
+        end = _drive(field, state, integrator, steps, Keeper(field, recorder, place), checkpoint_every, progress)
+        return Run(end, field, integrator, store)
+
+
+def _on_slabs(
+    field: Field, state: State, integrator: Integrator, steps: int, observers: Sequence[Observer], place: Path | None,
+    resume: bool, checkpoint_every: int, progress: bool,
+) -> Run:  # fmt: skip
+    """The same run on the processes of a group, each with its part of ``state``; the first one writes."""
+    from sdgnn.dynamics.slabs import Slab, SlabField, SlabKeeper
+
+    if place is None:
+        raise UserError("a run on several processes without a folder", allowed="a folder that all of them see")
+    slab = Slab.of(field)
+    part = SlabField(field, slab)
+    energy = slab.share(state).result(part).energy
+    known = replace(state, known=(field, FieldResult(energy, state.spins)))
+    settings = describe(field, known, integrator, observers)
+    with ExitStack() as held:
+        with first_alone() as mine:
+            if mine:
+                held.enter_context(sole_writer(place))
+                _enter(place, settings, state, steps, resume)
+        state = last_checkpoint(place, state.spins.device) or state
+        keeper = SlabKeeper(slab, part, Recorder(place / trajectory.NAME, field.lattice, integrator, observers), place)
+        end = _drive(part, slab.share(state), integrator, steps, keeper, checkpoint_every, progress and is_first())
+        return Run(slab.gathered_state(end, part), field, integrator, place)
 
 
 def _drive(
-    field: Field, state: State, integrator: Integrator, steps: int, observers: Sequence[Observer], place: Path | None,
-    checkpoint_every: int, progress: bool,
-) -> Run:  # fmt: skip
+    field: Field, state: State, integrator: Integrator, steps: int, keeper: Keeper, checkpoint_every: int,
+    progress: bool,
+) -> State:  # fmt: skip
     """Step from ``state`` to the end; whatever ends it, what was seen and the last state are written."""
-    store = memory_store() if place is None else place
-    recorder = Recorder(store if place is None else place / trajectory.NAME, field.lattice, integrator, observers)
-    recorder.begin(state, steps)
-    fresh = state.step == 0
-    if place is not None and fresh:
-        save_checkpoint(place, state)
-    saved = state.step
     try:
+        state = keeper.begin(state, steps)
         with _bar(progress, state.step, steps) as advance:
-            if fresh and recorder.due(0):
-                state = state.evaluated(field)
-                recorder.record(state, state.result(field))
             watch = StepWatch(field, integrator, steps)
             while state.step < steps:
-                state = watch(state)
-                following = integrator.step(field, state)
-                if recorder.due(following.step):
-                    following = following.evaluated(field)
-                    recorder.record(following, following.result(field))
-                state = following
-                if place is not None and state.step % checkpoint_every == 0:
-                    recorder.flush()
-                    save_checkpoint(place, state)
-                    saved = state.step
+                state = keeper.record(integrator.step(field, watch(state)))
+                if state.step % checkpoint_every == 0:
+                    keeper.save(state)
                 advance(state.step)
-    finally:
-        recorder.flush()
-        if place is not None and state.step > saved:
-            save_checkpoint(place, state)
-    return Run(state, field, integrator, store)
+    except BaseException:
+        keeper.interrupted(state)
+        raise
+    keeper.save(state)
+    return state
 
 
 def describe(field: Field, state: State, integrator: Integrator, observers: Sequence[Observer]) -> dict[str, Any]:

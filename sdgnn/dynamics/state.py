@@ -27,6 +27,8 @@ class State:
     """Key of the noise, see :func:`sdgnn.dynamics.noise.normal`."""
     replicas: tuple[int, ...]
     """Numbers of the replicas' noise streams, 0, 1, ... unless told otherwise."""
+    first_site: int = 0
+    """Number of the first of these sites in the crystal, where several processes share it."""
     known: tuple[Field, FieldResult] | None = dataclass_field(default=None, repr=False)
     """A field and its result at these spins, once evaluated: an observer and the step then share one evaluation."""
 
@@ -34,8 +36,7 @@ class State:
         """The same state knowing the result of ``field``. Raises NumericalError when that is not finite."""
         if self.known is not None and self.known[0] is field:
             return self
-        known = (field, evaluate(field, self.spins, self))
-        return State(self.spins, self.time, self.step, self.seed, self.replicas, known)
+        return replace(self, known=(field, evaluate(field, self.spins, self)))
 
     def result(self, field: Field) -> FieldResult:
         """What ``field`` says about these spins; not evaluated again when already known."""
@@ -47,7 +48,7 @@ class State:
         """The state one step later. Raises NumericalError when the new spins are not finite."""
         check_finite("spins", spins, self)
         time = (self.step + 1) * dt if self.time == self.step * dt else self.time + dt
-        return State(spins, time, self.step + 1, self.seed, self.replicas)
+        return replace(self, spins=spins, time=time, step=self.step + 1, known=None)
 
 
 def evaluate(
@@ -72,5 +73,6 @@ def check_finite(what: str, values: Float[Tensor, "replica site 3"], state: Stat
     replica, site, _ = torch.nonzero(~finite)[0].tolist()
     raise NumericalError(
         f"{what} became NaN or infinite in step {state.step + 1} (time {state.time:g}), "
-        f"replica {state.replicas[replica]}, site {site}; shorten dt (suggest_dt gives a safe one) or check the field"
+        f"replica {state.replicas[replica]}, site {state.first_site + site}; "
+        "shorten dt (suggest_dt gives a safe one) or check the field"
     )

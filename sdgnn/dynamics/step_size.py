@@ -15,6 +15,7 @@ from sdgnn.dynamics.integrator import Integrator, PerReplica
 from sdgnn.dynamics.state import State
 from sdgnn.errors import NumericalError, StepSizeWarning, UserError
 from sdgnn.fields import Field
+from sdgnn.processes import largest
 from sdgnn.schedules import Schedule
 
 LARGEST_ANGLE = 1.0
@@ -118,7 +119,7 @@ def _speeds(field: Field, state: State, integrator: Integrator) -> tuple[float, 
     vectors = state.result(field).field
     turns = gyration(alpha, integrator.form) * (1 + alpha**2).sqrt() * dot(vectors, vectors).sqrt()
     speed = velocity(state.spins, vectors, alpha, integrator.form)
-    fastest, turning = float(turns.max()), float(dot(speed, speed).sqrt().max())
+    fastest, turning = largest(torch.stack([turns.max(), dot(speed, speed).sqrt().max()])).tolist()
     return fastest, turning if turning >= 100 * torch.finfo(state.spins.dtype).eps * fastest else 0.0
 
 
@@ -134,4 +135,4 @@ def _error(field: Field, state: State, integrator: Integrator) -> float:
     whole = dataclasses.replace(integrator, kT=0.0)
     half = whole.with_dt(integrator.dt / 2)
     refined = half.step(field, half.step(field, state)).spins
-    return 4 / 3 * float((whole.step(field, state).spins - refined).norm(dim=-1).max())
+    return 4 / 3 * float(largest((whole.step(field, state).spins - refined).norm(dim=-1).max()))

@@ -3,7 +3,7 @@
 from sdgnn.fields.classical import DMI, Anisotropy, Heisenberg, Zeeman
 from sdgnn.fields.cost import Cost
 from sdgnn.fields.distance import DistanceHeisenberg
-from sdgnn.fields.protocol import Field, FieldResult, Sum, check_spins
+from sdgnn.fields.protocol import Field, FieldResult, SiteSum, Sum, check_spins
 
 __all__ = [
     "DMI",
@@ -13,6 +13,7 @@ __all__ = [
     "Field",
     "FieldResult",
     "Heisenberg",
+    "SiteSum",
     "Sum",
     "Zeeman",
     "check_spins",

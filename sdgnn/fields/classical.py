@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.errors import UserError
-from sdgnn.fields.protocol import Field, FieldResult
+from sdgnn.fields.protocol import SiteSum
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.schedules import Schedule, Time
 
@@ -19,7 +19,7 @@ ALONE = np.empty((0, 2), dtype=np.int64)
 """No site interacts with another."""
 
 
-class Heisenberg(Field):
+class Heisenberg(SiteSum):
     """E = - sum_n J_n sum_<ij>_n S_i . S_j, with field H_i = sum_n J_n sum_(j in shell n of i) S_j.
 
     ``couplings`` holds J_n by neighbour shell, nearest first, in units of t; J > 0 is ferromagnetic. Every periodic
@@ -34,21 +34,27 @@ class Heisenberg(Field):
         bonds = lattice.bonds(len(self.couplings))
         self._sum = BondSum(bonds, np.array(self.couplings)[bonds.shell][:, None], lattice.n_sites)
         self.linear = self._sum.is_mutual
+        self.sees = float(np.linalg.norm(bonds.vector, axis=1).max())
 
     def pairs(self) -> Int[np.ndarray, "pair 2"]:
         return self._sum.pairs()
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def on(self, lattice: Lattice) -> Heisenberg:
+        return Heisenberg(lattice, self.couplings)
+
+    def by_site(
+        self, spins: Float[Tensor, "replica site 3"]
+    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
         field = torch.zeros_like(spins)
         for neighbour, coupling in self._sum.columns(spins):
             field = field + coupling * neighbour
-        return FieldResult(-0.5 * (spins * field).sum((1, 2)), field)
+        return -0.5 * (spins * field).sum(2), field
 
     def __repr__(self) -> str:
         return f"Heisenberg(couplings={[float(f'{j:.6g}') for j in self.couplings]}) on {self.lattice!r}"
 
 
-class DMI(Field):
+class DMI(SiteSum):
     """Dzyaloshinskii-Moriya exchange E = - sum_<ij> D_ij . (S_i x S_j) of nearest neighbours, H_i = sum_j S_j x D_ij.
 
     With e_ij the unit vector from i to j: D_ij = D e_ij for ``kind="bloch"`` (bulk; helical spirals), D_ij = D z x e_ij
@@ -72,21 +78,27 @@ class DMI(Field):
         vectors = along if kind == "bloch" else np.cross([0.0, 0.0, 1.0], along)
         self._sum = BondSum(bonds, self.strength * vectors, lattice.n_sites)
         self.linear = self._sum.is_mutual
+        self.sees = float(np.linalg.norm(bonds.vector, axis=1).max())
 
     def pairs(self) -> Int[np.ndarray, "pair 2"]:
         return self._sum.pairs()
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def on(self, lattice: Lattice) -> DMI:
+        return DMI(lattice, self.strength, self.kind)
+
+    def by_site(
+        self, spins: Float[Tensor, "replica site 3"]
+    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
         field = torch.zeros_like(spins)
         for neighbour, vector in self._sum.columns(spins):
             field = field + torch.linalg.cross(neighbour, vector.expand_as(neighbour))
-        return FieldResult(-0.5 * (spins * field).sum((1, 2)), field)
+        return -0.5 * (spins * field).sum(2), field
 
     def __repr__(self) -> str:
         return f"DMI(strength={self.strength:g}, kind={self.kind!r}) on {self.lattice!r}"
 
 
-class Zeeman(Field):
+class Zeeman(SiteSum):
     """E = - h . sum_i S_i, with the external field ``field`` = h (3 components, in units of t) at every site.
 
     With a ``schedule`` s(t) the field is s(t) h at time t, s(t) being one number or one per replica::
@@ -97,6 +109,7 @@ class Zeeman(Field):
     """
 
     linear = True
+    sees = 0.0
 
     def __init__(
         self, lattice: Lattice, field: Sequence[float], schedule: Schedule | None = None, time: Time = 0.0
@@ -123,20 +136,27 @@ class Zeeman(Field):
             )
         return constant * spins.new_tensor(self.schedule(self.time)).reshape(-1, 1, 1)
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def on(self, lattice: Lattice) -> Zeeman:
+        return Zeeman(lattice, self.field, self.schedule, self.time)
+
+    def by_site(
+        self, spins: Float[Tensor, "replica site 3"]
+    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
         field = self.vectors(spins).expand_as(spins).clone()
-        return FieldResult(-(spins * field).sum((1, 2)), field)
+        return -(spins * field).sum(2), field
 
     def __repr__(self) -> str:
         driven = "" if self.schedule is None else f", schedule={self.schedule!r}"
         return f"Zeeman(field={self.field}{driven}) on {self.lattice!r}"
 
 
-class Anisotropy(Field):
+class Anisotropy(SiteSum):
     """Single-ion anisotropy E = - K sum_i (S_i . n)^2, with field H_i = 2 K (S_i . n) n.
 
     ``strength`` K > 0 makes ``axis`` n (any length but zero; normalised) an easy axis, K < 0 a hard one.
     """
+
+    sees = 0.0
 
     def __init__(self, lattice: Lattice, strength: float, axis: Sequence[float] = (0.0, 0.0, 1.0)) -> None:
         self.lattice = lattice
@@ -150,10 +170,15 @@ class Anisotropy(Field):
     def pairs(self) -> Int[np.ndarray, "pair 2"]:
         return ALONE
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def on(self, lattice: Lattice) -> Anisotropy:
+        return Anisotropy(lattice, self.strength, self.axis)
+
+    def by_site(
+        self, spins: Float[Tensor, "replica site 3"]
+    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
         axis = spins.new_tensor(self.axis)
         along = spins @ axis
-        return FieldResult(-self.strength * (along**2).sum(1), 2 * self.strength * along[..., None] * axis)
+        return -self.strength * along**2, 2 * self.strength * along[..., None] * axis
 
     def __repr__(self) -> str:
         return f"Anisotropy(strength={self.strength:g}, axis={self.axis}) on {self.lattice!r}"

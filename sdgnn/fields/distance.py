@@ -11,11 +11,11 @@ from torch import Tensor
 
 from sdgnn.errors import UserError
 from sdgnn.fields.classical import BondSum
-from sdgnn.fields.protocol import Field, FieldResult
+from sdgnn.fields.protocol import SiteSum
 from sdgnn.lattice import Lattice
 
 
-class DistanceHeisenberg(Field):
+class DistanceHeisenberg(SiteSum):
     """E = - sum_<ij> J(r_ij) S_i . S_j, with field H_i = sum_j J(r_ij) S_j, on any lattice.
 
     J is linear between the values ``couplings`` (in units of t) at ``distances``, constant below the first of these,
@@ -26,7 +26,7 @@ class DistanceHeisenberg(Field):
     def __init__(self, lattice: Lattice, distances: Sequence[float], couplings: Sequence[float], cutoff: float) -> None:
         self.lattice = lattice
         self.distances, self.couplings = tuple(map(float, distances)), tuple(map(float, couplings))
-        self.cutoff = float(cutoff)
+        self.sees = self.cutoff = float(cutoff)
         knots = np.array([0.0, *self.distances, self.cutoff])
         increase = bool((np.diff(knots) > 0).all()) and np.isfinite(knots).all()
         if not increase or len(self.couplings) != len(self.distances) or not np.isfinite(self.couplings).all():
@@ -43,11 +43,16 @@ class DistanceHeisenberg(Field):
     def pairs(self) -> Int[np.ndarray, "pair 2"]:
         return self._sum.pairs()
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def on(self, lattice: Lattice) -> DistanceHeisenberg:
+        return DistanceHeisenberg(lattice, self.distances, self.couplings, self.cutoff)
+
+    def by_site(
+        self, spins: Float[Tensor, "replica site 3"]
+    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
         field = torch.zeros_like(spins)
         for neighbour, coupling in self._sum.columns(spins):
             field = field + coupling * neighbour
-        return FieldResult(-0.5 * (spins * field).sum((1, 2)), field)
+        return -0.5 * (spins * field).sum(2), field
 
     def __repr__(self) -> str:
         return f"DistanceHeisenberg({len(self.couplings)} couplings to {self.cutoff:g}) on {self.lattice!r}"

@@ -47,6 +47,8 @@ class Field(ABC):
     lattice: Lattice
     linear: bool = False
     """Whether E is linear in every single spin, so that H_i does not depend on S_i: exchange, external fields."""
+    sees: float | None = None
+    """Distance of the spins that decide a site's field, in fields that are sums over sites; None in others."""
 
     def __call__(self, spins: Tensor) -> FieldResult:
         return self.evaluate(check_spins(spins, self.lattice))
@@ -66,6 +68,16 @@ class Field(ABC):
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         """Energy and field of checked spins (replica, site, 3)."""
 
+    def on(self, lattice: Lattice) -> Field:
+        """The same field on another crystal of the family, of fields that see a finite distance (``sees``)."""
+        raise NotImplementedError(f"{self!r} on another lattice")
+
+    def by_site(
+        self, spins: Float[Tensor, "replica site 3"]
+    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
+        """Energies whose sum over sites is E, and the field, of fields that see a finite distance (``sees``)."""
+        raise NotImplementedError(f"energies of {self!r} site by site")
+
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
         """Time and memory of one evaluation of ``spins``, measured on it: torch's tensors are counted."""
         start = time.perf_counter()
@@ -80,6 +92,14 @@ class Field(ABC):
 
     def __add__(self, other: Field) -> Field:
         return Sum(self, other)
+
+
+class SiteSum(Field):
+    """E = sum_i e_i of energies that depend on spins near a site; subclasses say ``sees``, ``on`` and ``by_site``."""
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        energies, field = self.by_site(spins)
+        return FieldResult(energies.sum(1), field)
 
 
 class Sum(Field):
@@ -100,6 +120,8 @@ class Sum(Field):
         )
         self.lattice = first.lattice
         self.linear = all(part.linear for part in self.parts)
+        seen = [part.sees for part in self.parts]
+        self.sees = None if None in seen else max(distance for distance in seen if distance is not None)
 
     def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
         found = [pairs for part in self.parts if (pairs := part.pairs()) is not None]
@@ -123,6 +145,15 @@ class Sum(Field):
             density=densities[0] if len(densities) == 1 else None,
             torque_error=torch.stack(errors).square().sum(0).sqrt() if errors else None,
         )
+
+    def on(self, lattice: Lattice) -> Field:
+        return Sum(*(part.on(lattice) for part in self.parts))
+
+    def by_site(
+        self, spins: Float[Tensor, "replica site 3"]
+    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
+        energies, fields = zip(*(part.by_site(spins) for part in self.parts), strict=True)
+        return torch.stack(energies).sum(0), torch.stack(fields).sum(0)
 
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
         total = Cost(0.0, 0.0)

@@ -52,7 +52,27 @@ class NetworkField(Field):
         flat = spins.to(device=device, dtype=self.dtype).reshape(-1, 3)
         return self.network(flat, self._tables_for(replicas, device)).view(replicas, sites)
 
+    @property
+    def sees(self) -> float | None:  # type: ignore[override]
+        """Twice the reach of energies, on crystals."""
+        return 2 * self.network.reach if type(self) is NetworkField and self.lattice.is_crystal else None
+
+    def on(self, lattice: Lattice) -> NetworkField:
+        return NetworkField(self.network, lattice, self.dtype, self.memory)
+
+    def by_site(
+        self, spins: Float[Tensor, "replica site 3"]
+    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
+        energies, field = self._by_tile(spins)
+        return energies.double() + float(self.network.constant.detach()), field
+
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        energies, field = self._by_tile(spins)
+        total = energies.sum(-1, dtype=torch.float64) + self.lattice.n_sites * float(self.network.constant.detach())
+        return FieldResult(energy=total.to(self.dtype), field=field)
+
+    def _by_tile(self, spins: Tensor) -> tuple[Tensor, Tensor]:
+        """Site energies without the constant, and field, tile by tile where there are tiles."""
         whole, parts = self._tiles
         field = spins.new_empty(spins.shape, dtype=self.dtype)
         energies = spins.new_empty(spins.shape[:2], dtype=self.dtype)
@@ -66,8 +86,7 @@ class NetworkField(Field):
                 core = tile.sites[tile.core]
                 energies[rows, core] = energy[:, tile.core].to(spins.device)
                 field[rows, core] = -slope[:, tile.core].to(spins.device)
-        total = energies.sum(-1, dtype=torch.float64) + self.lattice.n_sites * float(self.network.constant.detach())
-        return FieldResult(energy=total.to(self.dtype), field=field)
+        return energies, field
 
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
         """Time of one tile, times the number of tiles and replicas; memory counted from arrays."""

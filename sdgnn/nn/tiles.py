@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
-from sdgnn.lattice import Lattice
+from sdgnn.lattice import Lattice, margins
 
 MOST_PARTS = 64
 """Parts into which each axis is cut at most."""
@@ -39,14 +39,6 @@ def tiles(lattice: Lattice, reach: float, largest: float) -> tuple[Lattice, list
     margin = margins(lattice, 2 * reach)
     parts = _parts(np.array(lattice.shape), margin, lattice.n_basis, largest)
     return cut(lattice, margin, parts)
-
-
-def margins(lattice: Lattice, distance: float) -> Int[np.ndarray, " dim"]:
-    """Cells along each axis of a crystal that hold all sites within ``distance`` of a cell's sites."""
-    assert lattice.vectors is not None and lattice.basis is not None
-    inverse = np.linalg.inv(lattice.vectors)
-    spread = np.ptp(lattice.basis @ inverse, axis=0)
-    return np.ceil(distance * np.linalg.norm(inverse, axis=0) + spread).astype(int)
 
 
 def cut(

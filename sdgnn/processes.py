@@ -1,0 +1,96 @@
+"""Several processes that run one command together, started by torchrun."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from sdgnn.errors import UserError
+
+
+def asked() -> bool:
+    """Whether this process is one of several that torchrun has started."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def is_first() -> bool:
+    """Whether this process is the one that speaks and writes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def together() -> bool:
+    """Whether several processes share one run now."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+@contextmanager
+def group() -> Iterator[None]:
+    """Connects the processes that torchrun has started: by NCCL where each has a GPU, otherwise by gloo."""
+    if not asked() or dist.is_initialized():
+        yield
+        return
+    gpus = torch.cuda.is_available() and torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if gpus:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if gpus else "gloo")
+    try:
+        yield
+    except UserError:
+        wait_for_first()
+        raise
+    finally:
+        dist.destroy_process_group()
+
+
+def wait_for_first() -> None:
+    """Keep other processes from ending, which ends all, until the first one has said what is wrong and is gone."""
+    if together() and not is_first():
+        with suppress(RuntimeError):
+            dist.barrier()
+
+
+def largest(values: Tensor) -> Tensor:
+    """The largest of each of the ``values`` over the processes of a run; themselves where there is one."""
+    if not together():
+        return values
+    found = values.clone()
+    dist.all_reduce(found, dist.ReduceOp.MAX)
+    return found
+
+
+def total(values: Tensor) -> Tensor:
+    """The sum of each of the ``values`` over the processes of a run; themselves where there is one."""
+    if not together():
+        return values
+    found = values.clone()
+    dist.all_reduce(found, dist.ReduceOp.SUM)
+    return found
+
+
+@contextmanager
+def first_alone() -> Iterator[bool]:
+    """Whether to do what the first process does alone; all go on when it is done, or end when it fails.
+
+    with first_alone() as mine:
+        if mine:
+            write(...)
+    """
+    if not together():
+        yield True
+        return
+    failed = torch.zeros(1)
+    try:
+        yield is_first()
+    except BaseException:
+        failed += 1
+        raise
+    finally:
+        dist.broadcast(failed, src=0)
+    if failed:
+        wait_for_first()
+        raise SystemExit(1)

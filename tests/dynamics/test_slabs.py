@@ -1,0 +1,143 @@
+"""One run on several processes: the trajectory of one process, whatever their number."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from dynamics.slab_runs import network, runs
+
+import sdgnn
+from sdgnn import Lattice
+from sdgnn.dynamics import open_trajectory
+from sdgnn.dynamics.checkpoint import last_checkpoint
+from sdgnn.dynamics.slabs import Slab
+from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
+from sdgnn.lattice import margins
+
+TESTS = Path(__file__).parents[1]
+CASES = ("network", "implicit", "classical", "adaptive")
+STEPS = 13
+
+
+def torchrun(processes: int, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A script or module on several processes of this machine."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), *map(str, words)]
+    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs of one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    runs(folder, STEPS)
+    return folder
+
+
+def same_but_for_rounding(one: Path, other: Path) -> None:
+    """Sums over sites run in another order and kernels see other sizes, a few roundings of 1e-16 in each of 13 steps;
+    the temperature divides by a curvature that is taken from differences of fields, which loses six digits."""
+    for name in CASES:
+        first, second = open_trajectory(one / name), open_trajectory(other / name)
+        assert first["step"].equals(second["step"]) and first["step"].values[-1] == STEPS - 1
+        for quantity in first.data_vars:
+            tolerance = 1e-8 if quantity == "spin_temperature" else 1e-12
+            np.testing.assert_allclose(second[quantity], first[quantity], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_several_processes_make_the_trajectory_of_one(processes: int, alone: Path, tmp_path: Path) -> None:
+    done = torchrun(processes, TESTS / "dynamics" / "slab_runs.py", tmp_path, STEPS)
+    assert done.returncode == 0, done.stderr
+    same_but_for_rounding(alone, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_another_number_of_processes(alone: Path, tmp_path: Path) -> None:
+    script = TESTS / "dynamics" / "slab_runs.py"
+    assert torchrun(2, script, tmp_path, 6).returncode == 0
+    assert last_checkpoint(tmp_path / "network").step == 6
+    assert torchrun(3, script, tmp_path, 10).returncode == 0
+    runs(tmp_path, STEPS)
+    same_but_for_rounding(alone, tmp_path)
+
+
+FIELDS = {
+    "network": lambda lattice: network(lattice),
+    "classical": lambda lattice: (
+        Heisenberg(lattice, [1.0, -0.3]) + DMI(lattice, 0.2) + Anisotropy(lattice, 0.1) + Zeeman(lattice, (0, 0, 0.5))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_energies_by_site_add_up(name: str) -> None:
+    lattice = Lattice.triangular(6, 5)
+    field, spins = FIELDS[name](lattice), sdgnn.spins.random(lattice, 2, seed=0)
+    energies, vectors = field.by_site(spins)
+    torch.testing.assert_close(energies.sum(1), field(spins).energy, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(vectors, field(spins).field, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_rims_are_as_wide_as_they_must_be(name: str) -> None:
+    """With what ``sees`` says, the field in a slab is that of the crystal; with half of it, it is not (the control)."""
+    lattice = Lattice.triangular(18, 5)
+    field, spins = FIELDS[name](lattice), sdgnn.spins.random(lattice, 2, seed=0)
+    assert field.sees is not None
+    rim = int(margins(lattice, field.sees)[0])
+    missed = {}
+    for width in (rim, rim // 2):
+        slab = Slab(lattice, (9, 9), 1, width)
+        planes = torch.arange(9 - width, 18 + width).remainder(18)
+        sites = (planes[:, None] * slab.plane + torch.arange(slab.plane)).flatten()
+        _, vectors = field.on(slab.crystal(width)).by_site(spins[:, sites])
+        own = vectors[:, width * slab.plane : (width + 9) * slab.plane]
+        missed[width] = float((own - field(spins).field[:, slab.sites]).abs().max())
+    assert missed[rim] < 1e-12 and missed[rim // 2] > 1e-3
+
+
+QUENCH = """
+lattice: {type: triangular, size: [9, 4]}
+field: {heisenberg: [1.0]}
+integrator: {dt: 0.05, damping: 0.3, kT: 0.1}
+steps: 10
+observe: {energy: 5}
+output: quench
+"""
+
+
+def test_the_command_on_several_processes(tmp_path: Path) -> None:
+    (tmp_path / "quench.yaml").write_text(QUENCH)
+    done = torchrun(2, "-m", "sdgnn", "simulate", "quench.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("trajectory: quench") == 1, "the first process alone speaks"
+    assert open_trajectory(tmp_path / "quench")["step"].values.tolist() == [0, 5, 10]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("processes", "change", "words"),
+    [
+        (4, "lattice.size=[3,9]", "4 processes for 3 planes of unit cells along the first axis; allowed: at most"),
+        (
+            2,
+            "field={exact: {solver: {kT: 0.1, filling: 0.25}}}",
+            "on several processes; allowed: networks and classical fields on crystals",
+        ),
+        (2, "integrator={scheme: monte-carlo, kT: 0.1}", "Monte Carlo of"),
+        (2, "output=null", "without output; allowed: one run into output=FOLDER"),
+    ],
+)
+def test_what_cannot_be_shared_is_said_once(processes: int, change: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "quench.yaml").write_text(QUENCH)
+    done = torchrun(processes, "-m", "sdgnn", "simulate", "quench.yaml", change, cwd=tmp_path)
+    said = " ".join(done.stderr.split())
+    assert done.returncode != 0 and said.count(words) == 1, done.stderr
