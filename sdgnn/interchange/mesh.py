@@ -42,29 +42,33 @@ def mesh_of(lattice: Lattice) -> Mesh:
     :func:`is_orthogonal`, cells lie where the sites are; elsewhere they have edges 1 and count, the picture being
     sheared. Raises UserError on free lattices.
     """
-    if lattice.shape is None:
-        raise UserError(f"a regular mesh for {lattice!r}", allowed="crystals")
-    absent = 3 - lattice.dim
-    first, second, third = (*lattice.shape, *(1,) * absent)
+    first, second, third = _cells(lattice)
     nodes = (first, second, third * lattice.n_basis)
     if not is_orthogonal(lattice):
         return Mesh(nodes, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
     assert lattice.vectors is not None and lattice.basis is not None
-    dx, dy, dz = (*np.diag(lattice.vectors).tolist(), *(1.0,) * absent)
-    x, y, z = (*lattice.basis[0].tolist(), *(0.0,) * absent)
+    dx, dy, dz = [*np.diag(lattice.vectors).tolist(), 1.0, 1.0][:3]
+    x, y, z = [*lattice.basis[0].tolist(), 0.0, 0.0][:3]
     return Mesh(nodes, (dx, dy, dz), (x, y, z))
+
+
+def _cells(lattice: Lattice) -> tuple[int, int, int]:
+    """Unit cells along three axes. Raises UserError on free lattices."""
+    if lattice.shape is None:
+        raise UserError(f"a regular mesh for {lattice!r}", allowed="crystals")
+    first, second, third = [*lattice.shape, 1, 1][:3]
+    return first, second, third
 
 
 def on_mesh(values: Float[np.ndarray, "site k"], lattice: Lattice) -> Float[np.ndarray, "node k"]:
     """Values of the sites in the order of the mesh's cells, x running fastest, then y, then z."""
-    first, second, third = (*lattice.shape, *(1,) * (3 - lattice.dim)) if lattice.shape else (1, 1, 1)
-    cells = values.reshape(first, second, third, lattice.n_basis, -1)
+    cells = values.reshape(*_cells(lattice), lattice.n_basis, -1)
     return cells.transpose(2, 3, 1, 0, 4).reshape(len(values), -1)
 
 
 def on_sites(values: Float[np.ndarray, "node k"], lattice: Lattice) -> Float[np.ndarray, "site k"]:
     """Inverse of :func:`on_mesh`."""
-    first, second, third = (*lattice.shape, *(1,) * (3 - lattice.dim)) if lattice.shape else (1, 1, 1)
+    first, second, third = _cells(lattice)
     cells = values.reshape(third, lattice.n_basis, second, first, -1)
     return cells.transpose(3, 2, 0, 1, 4).reshape(len(values), -1)
 

@@ -125,11 +125,11 @@ class _Header:
         """A number of the header. Raises UserError when it is missing or none."""
         try:
             value = kind(self.entries[key])
-        except (KeyError, ValueError):
-            raise UserError(
-                f"{key} is {self.entries.get(key, 'missing')!r}", allowed="a whole number" if kind is int else "a number"
-            ) from None
-        if not math.isfinite(value):
+            finite = math.isfinite(value)
+        except (KeyError, ValueError, OverflowError):
+            given = self.entries.get(key, "missing")
+            raise UserError(f"{key} is {given!r}", allowed="a whole number" if kind is int else "a number") from None
+        if not finite:
             raise UserError(f"{key} = {value}", allowed="a finite number")
         return value
 
@@ -174,7 +174,7 @@ def _read_header(stream: BinaryIO) -> _Header:
             fix="save it again as OVF 2.0" if re.match(r"#\s*OOMMF", first, re.IGNORECASE) else "",
         )
     entries: dict[str, str] = {}
-    descriptions = []
+    descriptions: list[str] = []
     while stream.tell() < LONGEST_HEADER:
         line = stream.readline(LONGEST_HEADER)
         if not line:
@@ -304,7 +304,9 @@ def _described(header: _Header, values: np.ndarray) -> Lattice | None:
         nodes = [*shape, 1, 1][:3]
         nodes[2] *= n_basis
         if tuple(nodes) != header.triple("nodes", int):
-            raise UserError(f"a lattice of {shape} unit cells of {n_basis}", allowed="one that has the mesh of the file")
+            raise UserError(
+                f"a lattice of {shape} unit cells of {n_basis}", allowed="one that has the mesh of the file"
+            )
         return Lattice.from_dict(data)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         if isinstance(error, UserError):

@@ -60,9 +60,7 @@ class Frames:
     _spins: xarray.DataArray
 
     @classmethod
-    def of(
-        cls, trajectory: xarray.Dataset, every: int = 1, replica: int = 0, lattice: Lattice | None = None
-    ) -> Frames:
+    def of(cls, trajectory: xarray.Dataset, every: int = 1, replica: int = 0, lattice: Lattice | None = None) -> Frames:
         """Every ``every``-th recorded time of one replica, counted from 0.
 
         ``lattice`` is read from the trajectory if not given. Raises UserError on a trajectory without spins or lattice,

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
@@ -115,7 +115,8 @@ def _array(parent: Element, name: str, values: np.ndarray, **attributes: str) ->
     little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     if values.ndim == 2:
         attributes["NumberOfComponents"] = str(values.shape[1])
-    array = SubElement(parent, "DataArray", type=TYPES[little.dtype.str[1:]], Name=name, format="binary", **attributes)
+    attributes |= {"type": TYPES[little.dtype.str[1:]], "Name": name, "format": "binary"}
+    array = SubElement(parent, "DataArray", attributes)
     array.text = base64.b64encode(np.array(little.nbytes, "<u8").tobytes() + little.tobytes()).decode("ascii")
 
 
@@ -123,4 +124,4 @@ def _write(data: Element, path: str | os.PathLike[str]) -> None:
     root = Element("VTKFile", type=data.tag, version="1.0", byte_order="LittleEndian", header_type="UInt64")
     root.append(data)
     with atomic_path(path) as temporary:
-        ElementTree.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
+        ET.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)

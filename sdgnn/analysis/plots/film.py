@@ -88,10 +88,12 @@ class Film:
 
 def _settle(figure: Figure) -> None:
     """Lays the figure out, with all that stands beside the panels inside, and keeps it so from then on."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     figure.draw_without_rendering()
     engine, width = figure.get_layout_engine(), figure.get_figwidth()
     bounds = figure.get_tightbbox()
-    if engine is not None and bounds.x1 > width:
+    if isinstance(engine, ConstrainedLayoutEngine) and bounds.x1 > width:
         engine.set(rect=(0, 0, 1 - (bounds.x1 - width) / width - 0.02, 1))
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
