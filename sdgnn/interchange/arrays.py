@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:
     import xarray
+
+PIECE_BYTES = 2**22
+"""Of a quantity, what is in memory at once while NetCDF is written."""
 
 
 def write_npz(trajectory: xarray.Dataset, path: str | os.PathLike[str], lattice: Lattice | None = None) -> None:
@@ -95,9 +99,14 @@ def write_netcdf(trajectory: xarray.Dataset, path: str | os.PathLike[str]) -> No
     ``xarray.open_dataset`` gives it back with labels, units and lattice. Raises UserError when the file cannot be
     written.
     """
+    import dask
+
     path = Path(path)
     if path.suffix != ".nc":
         raise UserError(f"{path} for NetCDF", allowed=".nc")
-    times = {name: 1 for name in trajectory.dims if str(name).startswith("time")}
-    with atomic_path(path) as temporary:
+    times: dict[Hashable, int] = {}
+    for values in trajectory.data_vars.values():
+        entries = PIECE_BYTES * len(values) // max(1, values.nbytes)
+        times[values.dims[0]] = max(1, min(entries, times.get(values.dims[0], entries)))
+    with atomic_path(path) as temporary, dask.config.set(scheduler="synchronous"):  # others read ahead of the disk
         trajectory.chunk(times).to_netcdf(temporary, engine="h5netcdf")

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -27,8 +27,8 @@ from sdgnn.interchange.mesh import is_orthogonal, lattice_of_mesh, mesh_of, on_m
 from sdgnn.interchange.states import TIME_UNITS, Snapshot
 from sdgnn.lattice import Lattice
 
-Form = Literal["text", "binary4", "binary8"]
-
+FORMS = {"text": "Text", "binary4": "Binary 4", "binary8": "Binary 8"}
+"""How the header names the forms of the numbers."""
 CHECKS: dict[int, tuple[str, float]] = {4: ("<f4", 1234567.0), 8: ("<f8", 123456789012345.0)}
 """Type of the numbers and the value before the first of them, by bytes per number."""
 LATTICE = "sdgnn lattice:"
@@ -39,14 +39,14 @@ UNIT = 1e-6
 """Vectors whose lengths all differ from 1 by less are spins as they are; others are divided by their lengths."""
 
 
-def write_ovf(state: Snapshot, path: str | os.PathLike[str], form: Form = "binary8") -> None:
+def write_ovf(state: Snapshot, path: str | os.PathLike[str], form: str = "binary8") -> None:
     """Write one state as OVF 2.0.
 
     ``form`` is ``text`` or ``binary8``, which keep every digit, or ``binary4``, which keeps single precision. Lengths
     are in nearest-neighbour distances. Raises UserError on another form and when the file cannot be written.
     """
-    if form not in ("text", "binary4", "binary8"):
-        raise UserError(f"OVF of form {form!r}", allowed="text, binary4, binary8")
+    if form not in FORMS:
+        raise UserError(f"OVF of form {form!r}", allowed=", ".join(FORMS))
     lattice = state.lattice
     if lattice.is_crystal:
         mesh, values = mesh_of(lattice), on_mesh(state.spins, lattice)
@@ -67,7 +67,7 @@ def write_ovf(state: Snapshot, path: str | os.PathLike[str], form: Form = "binar
     header += [] if state.time is None else [f"Desc: {TIME}  {state.time!r}  {TIME_UNITS.replace(' ', '')}"]
     header += [f"{key}: {value}" for key, value in entries.items()]
     header += ["valuedim: 3", "valuelabels: S_x S_y S_z", "valueunits: 1 1 1", "", "End: Header", ""]
-    representation = {"text": "Text", "binary4": "Binary 4", "binary8": "Binary 8"}[form]
+    representation = FORMS[form]
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         stream.write(_lines([*header, f"Begin: Data {representation}"]))
         if form == "text":

@@ -28,8 +28,8 @@ class Snapshot:
     Raises UserError when the spins are not finite real numbers (site, 3) on the lattice.
     """
 
-    spins: Float[np.ndarray, "site 3"]
-    """float32 or float64; a tensor is taken too."""
+    spins: np.ndarray
+    """(site, 3), float32 or float64."""
     lattice: Lattice
     """Where the sites are."""
     time: float | None = None
@@ -122,7 +122,7 @@ def thinned(trajectory: xarray.Dataset, every: int = 1, replica: int | None = No
 
 
 def as_trajectory(
-    spins: Float[np.ndarray | Tensor, "..."], lattice: Lattice, times: Sequence[float] | np.ndarray | None = None
+    spins: np.ndarray | Tensor, lattice: Lattice, times: Sequence[float] | np.ndarray | None = None
 ) -> xarray.Dataset:
     """Spins with the labels that the trajectory of a run has.
 
