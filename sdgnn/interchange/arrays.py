@@ -21,12 +21,12 @@ from sdgnn.lattice import Lattice
 if TYPE_CHECKING:
     import xarray
 
-PIECE_BYTES = 2**22
-"""Of a quantity, what is in memory at once while NetCDF is written."""
+PIECE_BYTES = 2**21
+"""Of a quantity, what is read at once."""
 
 
 def write_npz(trajectory: xarray.Dataset, path: str | os.PathLike[str], lattice: Lattice | None = None) -> None:
-    """Write the recorded spins of a trajectory as ``.npz``, one time in memory at once.
+    """Write the recorded spins of a trajectory as ``.npz``, piece by piece.
 
     ========= =========================== ========================================================
     spins     (time, replica, site, 3)    unit vectors, as recorded
@@ -48,6 +48,7 @@ def write_npz(trajectory: xarray.Dataset, path: str | os.PathLike[str], lattice:
         "cell": lattice.cell,
         "lattice": np.array(describe_lattice(lattice)),
     }
+    entries = max(1, PIECE_BYTES * len(spins) // spins.nbytes)
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, values in small.items():
             with archive.open(f"{name}.npy", "w") as stream:
@@ -56,8 +57,9 @@ def write_npz(trajectory: xarray.Dataset, path: str | os.PathLike[str], lattice:
         head = {"descr": kind.str, "fortran_order": False, "shape": spins.shape}
         with archive.open("spins.npy", "w", force_zip64=True) as stream:
             np.lib.format.write_array_header_2_0(stream, head)
-            for k in range(len(spins)):
-                stream.write(np.ascontiguousarray(spins.isel({time: k}).values, kind).tobytes())
+            for k in range(0, len(spins), entries):
+                piece = spins.isel({time: slice(k, k + entries)}).values
+                stream.write(np.ascontiguousarray(piece, kind).tobytes())
 
 
 def read_npz(path: str | os.PathLike[str], lattice: Lattice | None = None) -> xarray.Dataset:
