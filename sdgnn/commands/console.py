@@ -32,8 +32,8 @@ def timed(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def bar(what: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
-    """A progress bar with the time left; yields a function that takes how many of ``total``, if known, are done."""
+def bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar with the time left; yields a function that takes how many of ``total`` are done."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(f"{unit}, left"), TimeRemainingColumn())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from sdgnn.analysis.trajectories import lattice_of_run
@@ -11,6 +12,7 @@ from sdgnn.dynamics.sweeps import NAME as SWEEP
 from sdgnn.errors import UserError
 from sdgnn.interchange import export
 from sdgnn.interchange.export import OF_ARRAYS, STATES
+from sdgnn.interchange.player import thinning
 
 
 def run(folder: Path, to: Path, time: float | None, every: int | None, replica: int | None) -> None:
@@ -29,6 +31,9 @@ def run(folder: Path, to: Path, time: float | None, every: int | None, replica: 
         with timed(f"writing {to}"):
             export(trajectory, to, time, every, replica, lattice)
     else:
-        with bar(f"writing {to}", None, "frames") as progress:
+        recorded = len(trajectory["spins"]) if "spins" in trajectory else 0
+        if every is None and to.suffix.lower() == ".html":
+            every = thinning(recorded)
+        with bar(f"writing {to}", math.ceil(recorded / (every or 1)), "frames") as progress:
             export(trajectory, to, time, every, replica, lattice, progress)
     say(f"written: {to}")

@@ -87,7 +87,7 @@ def player(
     from PIL import Image
 
     if every is None:
-        every = math.ceil(len(Frames.of(trajectory, 1, replica, lattice)) / MOST_FRAMES)
+        every = thinning(len(Frames.of(trajectory, 1, replica, lattice)))
     shown = Frames.of(trajectory, every, replica, lattice)
     found, size = [], (0, 0)
     for done, picture in enumerate(pictures(shown), 1):
@@ -98,3 +98,8 @@ def player(
             progress(done)
     unit = " ħ/t" if shown.units == TIME_UNITS else " steps"
     return Player(tuple(found), tuple(f"{time:.4g}{unit}" for time in shown.times), *size)
+
+
+def thinning(recorded: int) -> int:
+    """Every how many of the recorded times a player shows unless told otherwise."""
+    return max(1, math.ceil(recorded / MOST_FRAMES))

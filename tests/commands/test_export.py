@@ -49,7 +49,7 @@ def test_every_format_from_the_help(run: xarray.Dataset) -> None:
             assert result.exit_code == 2 and "take .vtp" in result.stderr
         else:
             assert result.exit_code == 0, result.stderr
-            assert f"written: out{suffix}" in result.stderr and Path(f"out{suffix}").stat().st_size > 500
+            assert f"written: out{suffix}" in result.stderr and Path(f"out{suffix}").stat().st_size > 400
     assert len(list(Path("out").glob("*.vtp"))) == 5
     assert "<script>" in Path("out.html").read_text()
 
@@ -128,10 +128,7 @@ def test_a_file_that_does_not_fit_ends_with_2(run: xarray.Dataset) -> None:
         (["initial.file=last.ovf", "output=other"], "state random with file last.ovf"),
         (["initial.state=file", "output=other"], "state file with file None"),
         (["initial.state=file", "initial.file=gone.ovf", "output=other"], "gone.ovf cannot be read"),
-        (
-            ["initial.state=file", "initial.file=all.npz", "replicas=3", "output=other"],
-            "3 replica(s) from the 2 states",
-        ),
+        ([*first, "initial.file=all.npz", "replicas=3"], "3 replica(s) from the 2 states"),
     ):
         result = sdgnn("simulate", "run.yaml", *overrides)
         assert result.exit_code == 2 and words in " ".join(result.stderr.split())
