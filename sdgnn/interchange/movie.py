@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgnn.analysis.plots.film import Film
+from sdgnn.analysis.plots import Film
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.interchange.states import TIME_UNITS, Frames
