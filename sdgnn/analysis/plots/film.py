@@ -124,7 +124,7 @@ def _space(lattice: Lattice) -> Figure:
         if np.abs(corners[i] - corners[j]).sum() == 1:
             panel.plot(*(corners[[i, j]] @ lattice.cell).T, color="0.8", lw=0.6)
     size = np.ptp(corners @ lattice.cell, axis=0)
-    panel.set_box_aspect(size, zoom=1.2)  # type: ignore[arg-type, call-arg]
+    panel.set_box_aspect(size, zoom=1.05)  # type: ignore[arg-type, call-arg]
     colour_key(figure.add_axes((0.83, 0.36, 0.15, 0.2)))
     return figure
 
