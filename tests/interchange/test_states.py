@@ -134,10 +134,10 @@ def test_malformed_npz_are_refused_or_read(data: st.DataObject, tmp_path: Path) 
 
 
 def test_a_long_trajectory_is_never_in_memory(tmp_path: Path) -> None:
-    """800 states of 60 kB are read from disk and written piece by piece."""
+    """400 states of 60 kB are read from disk and written piece by piece."""
     lattice = Lattice.square(50, 50)
     simulate(
-        Zeeman(lattice, (0, 0, 1)), sdgnn.spins.random(lattice, seed=0), Heun(dt=0.01, damping=0.0), 799,
+        Zeeman(lattice, (0, 0, 1)), sdgnn.spins.random(lattice, seed=0), Heun(dt=0.01, damping=0.0), 399,
         observers=[observers.spins(1)], folder=tmp_path / "run",
     )  # fmt: skip
     data = open_trajectory(tmp_path / "run")
@@ -148,7 +148,7 @@ def test_a_long_trajectory_is_never_in_memory(tmp_path: Path) -> None:
         write(data, tmp_path / path)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert (tmp_path / path).stat().st_size >= whole > 3 * peak
+        assert (tmp_path / path).stat().st_size >= whole > 2 * peak
     with zipfile.ZipFile(tmp_path / "t.npz") as archive:
         assert archive.testzip() is None
 
