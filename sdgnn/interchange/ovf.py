@@ -19,13 +19,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from sdgnn.data.arrays import check_extent
 from sdgnn.dynamics.trajectory import describe_lattice
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.interchange.mesh import is_orthogonal, lattice_of_mesh, mesh_of, on_mesh, on_sites
 from sdgnn.interchange.states import TIME_UNITS, Snapshot
-from sdgnn.lattice import Lattice
+from sdgnn.lattice import MOST_SITES, Lattice
 
 FORMS = {"text": "Text", "binary4": "Binary 4", "binary8": "Binary 8"}
 """How the header names the forms of the numbers."""
@@ -149,7 +148,8 @@ class _Header:
     def count(self) -> int:
         """Number of cells or points."""
         nodes = [self.number("pointcount", int)] if self.irregular else list(self.triple("nodes", int))
-        check_extent(nodes, 1)
+        if min(nodes) < 1 or math.prod(nodes) > MOST_SITES:
+            raise UserError(f"{' x '.join(map(str, nodes))} nodes", allowed=f"1 to {MOST_SITES:.0e} in all")
         return math.prod(nodes)
 
     @property
@@ -300,7 +300,6 @@ def _described(header: _Header, values: np.ndarray) -> Lattice | None:
         if header.irregular:
             return Lattice.free(values[:, : len(data["cell"])].astype(np.float64), data["cell"])
         shape, n_basis = [int(n) for n in data["shape"]], len(data["basis"])
-        check_extent(shape, n_basis)
         nodes = [*shape, 1, 1][:3]
         nodes[2] *= n_basis
         if tuple(nodes) != header.triple("nodes", int):
