@@ -16,7 +16,7 @@ install: $(STAMP) ## Create .venv with pinned versions (redone only when they ch
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into .venv (about two minutes; redone only when versions change)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,docs,interchange]'
 	@touch $(STAMP)
 
 test test-slow: export OMP_NUM_THREADS = 1  # one thread for each of the workers

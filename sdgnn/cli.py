@@ -1,4 +1,4 @@
-"""The command line: ``sdgnn generate|train|learn|evaluate|simulate|analyze|demo``."""
+"""The command line: ``sdgnn generate|train|learn|evaluate|simulate|analyze|export|demo``."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ The pipeline, one command a stage, each with its YAML file in configs/:
   sdgnn evaluate configs/triangular/evaluate.yaml   torque errors there, beside Heisenberg models
   sdgnn simulate configs/triangular/quench.yaml     a quench of a larger lattice
   sdgnn analyze  configs/triangular/analyze.yaml    chirality, structure factor, domain length
+  sdgnn export   results/triangular/quench --to quench.mp4     a movie, or files of other programs
 
 Or in rounds, on the states that the dynamics itself reaches:
 
@@ -232,6 +233,42 @@ def analyze(config: ConfigFile, overrides: Overrides = None, resume: Resume = Fa
         from sdgnn.config.commands import AnalyzeConfig
 
         run(AnalyzeConfig.load(config, overrides or ()), resume=resume)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a simulation.", show_default=False)],
+    to: Annotated[Path, typer.Option("--to", help="File to write; its suffix says what.", show_default=False)],
+    time: Annotated[
+        float | None, typer.Option("--time", help="Time (hbar/t) of the state, that recorded nearest; else the last.")
+    ] = None,
+    every: Annotated[int | None, typer.Option("--every", min=1, help="Every so many of the recorded times.")] = None,
+    replica: Annotated[
+        int | None, typer.Option("--replica", min=0, help="Which replica, from 0; else the first, or all of .npz, .nc.")
+    ] = None,
+) -> None:
+    """The spins of a run as files of other programs, as a movie or as a page with a slider.
+
+    One state: .ovf (OVF 2.0, for OOMMF, mumax3, Ubermag), .vti (square, cubic) and .vtp (any lattice) for ParaView.
+    Through time: .pvd (ParaView), .npz (numpy), .nc (NetCDF, xarray), .mp4 and .gif (movies), .html (needs nothing but
+    a browser). A file that exists is not replaced.
+
+    Examples:
+
+      sdgnn export results/triangular/quench --to last.ovf
+
+      sdgnn export results/triangular/quench --to early.vtp --time 100 --replica 2
+
+      sdgnn export results/triangular/quench --to quench.mp4 --every 2
+
+      sdgnn export results/triangular/quench --to quench.html
+
+      sdgnn simulate configs/triangular/quench.yaml initial.state=file initial.file=last.ovf     a run from it
+    """
+    with _friendly_errors():
+        from sdgnn.commands.export import run
+
+        run(folder, to, time, every, replica)
 
 
 @app.command()

@@ -24,7 +24,18 @@ from sdgnn.train import judge
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
-COMMANDS = ("generate", "train", "learn", "evaluate", "simulate", "analyze", "locality", "benchmark accuracy", "demo")
+COMMANDS = (
+    "generate",
+    "train",
+    "learn",
+    "evaluate",
+    "simulate",
+    "analyze",
+    "export",
+    "locality",
+    "benchmark accuracy",
+    "demo",
+)
 
 LABELS = """
 lattice: {type: triangular, size: [3, 3]}

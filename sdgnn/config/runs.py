@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
@@ -48,8 +49,13 @@ LARGEST = 1024
 class InitialConfig(Config):
     """The spins at time 0."""
 
-    state: Literal["random", "ferro", "neel", "stripe", "order120", "tetrahedral", "skyrmion_crystal"] = "random"
-    """A texture of sdgnn.spins."""
+    state: Literal["random", "ferro", "neel", "stripe", "order120", "tetrahedral", "skyrmion_crystal", "file"] = (
+        "random"
+    )
+    """A texture of sdgnn.spins, or what a file holds."""
+    file: Path | None = None
+    """For state file: OVF 2.0 (.ovf, .omf), or .npz with spins, of which the last time is taken. Every replica starts
+    from its one state, or each from its own."""
     options: dict[str, Any] = {}
     """What the texture takes besides the lattice, for example {chirality: -1} or {period: 8}."""
     noise: NotNegative = 0.0
@@ -57,8 +63,11 @@ class InitialConfig(Config):
 
     @model_validator(mode="after")
     def _known_options(self) -> InitialConfig:
+        if (self.state == "file") != (self.file is not None):
+            raise UserError(f"state {self.state} with file {self.file}", allowed="state: file with a file, or neither")
         taken = {"lattice", "replicas", "seed", "dtype"}
-        known = [name for name in inspect.signature(TEXTURES[self.state]).parameters if name not in taken]
+        texture = inspect.signature(TEXTURES[self.state]).parameters if self.state in TEXTURES else ()
+        known = [name for name in texture if name not in taken]
         for name in self.options:
             if name not in known:
                 near = nearest(name, known)
@@ -67,9 +76,17 @@ class InitialConfig(Config):
         return self
 
     def build(self, lattice: Lattice, replicas: int, seed: int, dtype: torch.dtype) -> Tensor:
-        """Spins (replica, site, 3), drawn in float64 whatever ``dtype`` they are returned in."""
-        drawn = {"seed": seed} if self.state == "random" else {}
-        spins = TEXTURES[self.state](lattice, replicas=replicas, **drawn, **self.options)
+        """Spins (replica, site, 3), drawn in float64 whatever ``dtype`` they are returned in.
+
+        Raises UserError where the lattice does not allow the texture or is not that of the file.
+        """
+        if self.file is not None:
+            from sdgnn.interchange import first_states
+
+            spins = first_states(self.file, lattice, replicas)
+        else:
+            drawn = {"seed": seed} if self.state == "random" else {}
+            spins = TEXTURES[self.state](lattice, replicas=replicas, **drawn, **self.options)
         return (textures.noisy(spins, self.noise, seed) if self.noise else spins).to(dtype)
 
 

@@ -23,7 +23,7 @@ LATTICES: dict[str, Callable[..., Lattice]] = {
 }
 
 
-class _NpzArray(StoredArray):
+class NpzArray(StoredArray):
     """A member of an ``.npz`` whose type and shape are known before its numbers are read."""
 
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
@@ -48,7 +48,7 @@ def read_npz(path: Path) -> LabelSet:
         if missing:
             raise UserError(f"no {', '.join(missing)}", allowed="an .npz with spins, field, lattice, shape")
         wanted = ("lattice", "shape", *(name for name in DATASETS if name in names))
-        arrays = {name: _NpzArray(archive, name) for name in wanted}
+        arrays = {name: NpzArray(archive, name) for name in wanted}
         name, shape = arrays.pop("lattice"), arrays.pop("shape")
         check_sizes({"lattice": name, "shape": shape})
         if name.dtype.kind not in "US" or name.shape not in ((), (1,)):

@@ -16,7 +16,7 @@ from sdgnn.dynamics.semi_implicit_b import SemiImplicitB
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.step_size import suggest_dt
 from sdgnn.dynamics.sweeps import open_sweep
-from sdgnn.dynamics.trajectory import open_trajectory
+from sdgnn.dynamics.trajectory import lattice_of, open_trajectory
 
 __all__ = [
     "DepondtMertens",
@@ -32,6 +32,7 @@ __all__ = [
     "SemiImplicitB",
     "State",
     "forecast",
+    "lattice_of",
     "load_checkpoint",
     "observers",
     "open_sweep",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ FLUSH_BYTES = 2**23
 """Observations wait in memory until they are LARGEST_CHUNK entries, of this size or this old."""
 UNWRITTEN = -1
 """Step of an entry that is not written (completely)."""
+LATTICE = "lattice"
+"""The attribute of a trajectory that describes its lattice."""
 
 
 class Recorder:
@@ -133,6 +136,7 @@ class Recorder:
 
         replicas, sites, components = state.spins.shape
         dim, kT = self._lattice.dim, self._integrator.kT
+        self._group.attrs[LATTICE] = describe_lattice(self._lattice)
         labels = np.array(["x", "y", "z"], dtype=np.dtypes.StringDType())
         coordinates: dict[str, tuple[np.ndarray, tuple[str, ...], str]] = {
             "site": (np.arange(sites), ("site",), "1"),
@@ -214,8 +218,8 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
 
     Dimensions time (and time_N for slower schedules), replica, site, component; coordinates ``position`` (site, axis),
     ``damping`` and ``kT`` (replica; NaN where it depends on time), ``step`` (time). Of an unfinished run, the entries
-    written so far. Raises UserError where no trajectory is; reading values that the disk has changed raises one that
-    names their file.
+    written so far. The attribute ``lattice`` is read by :func:`lattice_of`. Raises UserError where no trajectory is;
+    reading values that the disk has changed raises one that names their file.
     """
     import xarray
 
@@ -251,3 +255,42 @@ def _written(data: xarray.Dataset) -> xarray.Dataset:
         if len(unwritten):
             data = data.isel({data[name].dims[0]: slice(0, int(unwritten[0]))})
     return data
+
+
+def lattice_of(trajectory: xarray.Dataset) -> Lattice:
+    """The lattice of a trajectory. Raises UserError when it does not say, as those of early versions do not."""
+    positions = trajectory["position"].values if "position" in trajectory.variables else None
+    try:
+        return lattice_described(trajectory.attrs[LATTICE], positions)
+    except (KeyError, UserError) as error:
+        raise UserError(
+            f"a trajectory that does not describe its lattice ({error})",
+            allowed=f"the attribute {LATTICE!r}, as open_trajectory gives it",
+            fix="give lattice=; sdgnn.analysis.trajectories.lattice_of_run reads it from a run's folder",
+        ) from None
+
+
+def describe_lattice(lattice: Lattice) -> str:
+    """What positions do not tell of a lattice, as JSON."""
+    described = lattice.to_dict()
+    if not lattice.is_crystal:
+        del described["positions"]
+    return json.dumps(described)
+
+
+def lattice_described(text: str, positions: np.ndarray | None) -> Lattice:
+    """The lattice of which :func:`describe_lattice` wrote ``text``; ``positions`` (site, dim) are needed if it is free.
+
+    Raises UserError when they tell no lattice, or one with another number of sites, before that is built.
+    """
+    try:
+        data = json.loads(text)
+        if data["name"] == "free":
+            data["positions"] = positions
+        elif positions is not None and math.prod(data["shape"]) * len(data["basis"]) != len(positions):
+            raise UserError(f"a lattice of {data['shape']} unit cells with {len(positions)} positions")
+        return Lattice.from_dict(data)
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"a description of a lattice that cannot be read ({error!r})") from None

@@ -15,12 +15,14 @@ from sdgnn.analysis.plots.coarsening import (
     porod_tails,
     wall_rose,
 )
+from sdgnn.analysis.plots.film import Film
 from sdgnn.analysis.plots.growth import domain_growth, time_series
 from sdgnn.analysis.plots.maps import chirality_maps, site_maps, spin_maps
 from sdgnn.analysis.plots.reciprocal import spectrum_map, structure_factor_maps
 from sdgnn.analysis.plots.trajectory import trajectory_figures
 
 __all__ = [
+    "Film",
     "agreement_panels",
     "chirality_maps",
     "cluster_sizes",

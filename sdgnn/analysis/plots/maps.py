@@ -44,13 +44,13 @@ def spin_maps(spins: Mapping[str, Float[np.ndarray | Tensor, "site 3"]], lattice
             if arrows:
                 drawn = _arrows(panel, state, lattice, 72 * figure.get_figwidth() / columns / width)
             else:
-                image = sphere_colours(state)[_nearest_sites(lattice)]
+                image = sphere_colours(state)[nearest_sites(lattice)]
                 panel.imshow(image, origin="lower", extent=(0, width, 0, height), interpolation="nearest")
             _frame(panel, lattice, title)
         if arrows:
             figure.colorbar(drawn, ax=axes, label="$S_z$", shrink=0.75, pad=0.02, ticks=[-1, 0, 1])
         else:
-            _colour_key(axes)
+            colour_key(axes[-1].inset_axes((1.05, 0.33, 0.25, 0.34)))
     return figure
 
 
@@ -64,7 +64,7 @@ def chirality_maps(
     """
     maps = {title: np.asarray(values, dtype=np.float64) for title, values in chirality.items()}
     _check(lattice, {title: values.shape for title, values in maps.items()}, (len(lattice.triangles),))
-    index, corners = _images(lattice.triangle_corners, lattice)
+    index, corners = images_in_window(lattice.triangle_corners, lattice)
     with style():
         width, height = window(lattice)
         figure, axes = panels(len(maps), height / width, extra=0.8)
@@ -99,7 +99,7 @@ def site_maps(
     _check(lattice, {title: v.shape for title, v in maps.items()}, (lattice.n_sites,))
     width, height = window(lattice)
     low, high = limits or (min(v.min() for v in maps.values()), max(v.max() for v in maps.values()))
-    nearest = _nearest_sites(lattice)
+    nearest = nearest_sites(lattice)
     with style():
         figure, axes = panels(len(maps), height / width, extra=0.8)
         for panel, (title, value) in zip(axes, maps.items(), strict=True):
@@ -161,7 +161,7 @@ def _frame(panel: Axes, lattice: Lattice, title: str) -> None:
     scale_bar(panel, round_length(width / 4), (width, height))
 
 
-def _images(
+def images_in_window(
     shapes: Float[np.ndarray, "shape corner 2"], lattice: Lattice
 ) -> tuple[Int[np.ndarray, " image"], Float[np.ndarray, "image corner 2"]]:
     """Which shapes, and where, their periodic images lie with the centre in the window."""
@@ -179,7 +179,7 @@ def _images(
     return np.concatenate(found), np.concatenate(placed)
 
 
-def _nearest_sites(lattice: Lattice) -> Int[np.ndarray, "y x"]:
+def nearest_sites(lattice: Lattice) -> Int[np.ndarray, "y x"]:
     """The site nearest to each pixel of the window."""
     width, height = window(lattice)
     rows = int(np.ceil(PIXELS * height / width))
@@ -193,7 +193,7 @@ def _nearest_sites(lattice: Lattice) -> Int[np.ndarray, "y x"]:
 
 def _arrows(panel: Axes, state: Float[np.ndarray, "site 3"], lattice: Lattice, points: float) -> Any:
     """Arrows of length |(S_x, S_y)| on dots at the sites, with ``points`` (1/72 inch) to a lattice spacing."""
-    index, at = _images(lattice.positions[:, None], lattice)
+    index, at = images_in_window(lattice.positions[:, None], lattice)
     spins = state[index]
     x, y = at[:, 0, 0], at[:, 0, 1]
     panel.scatter(x, y, (0.25 * points) ** 2, spins[:, 2], cmap="coolwarm", vmin=-1, vmax=1, linewidths=0)
@@ -204,9 +204,8 @@ def _arrows(panel: Axes, state: Float[np.ndarray, "site 3"], lattice: Lattice, p
     )  # fmt: skip
 
 
-def _colour_key(axes: list[Axes]) -> None:
-    """A disc beside the panels: the sphere of directions flattened, with the colours of :func:`sphere_colours`."""
-    key = axes[-1].inset_axes((1.05, 0.33, 0.25, 0.34))
+def colour_key(key: Axes) -> None:
+    """A disc: the sphere of directions flattened, with the colours of :func:`sphere_colours`."""
     x, y = np.meshgrid(np.linspace(-1, 1, 121), np.linspace(-1, 1, 121))
     radius = np.hypot(x, y)
     polar = np.pi * np.clip(radius, 0, 1)

@@ -1,0 +1,105 @@
+"""An interactive view of a trajectory: one HTML page with all it shows inside, for notebooks and browsers."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sdgnn.files import atomic_path
+from sdgnn.interchange.movie import pictures
+from sdgnn.interchange.states import TIME_UNITS, Frames
+from sdgnn.lattice import Lattice
+
+if TYPE_CHECKING:
+    import xarray
+
+MOST_FRAMES = 100
+"""Times that a player shows unless told otherwise: a few megabytes."""
+QUALITY = 85
+"""Of the WebP pictures, up to 100."""
+CONTROLS = 60
+"""Height of what stands below the picture, in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Player:
+    """Pictures of a trajectory with a slider; a notebook shows it, :meth:`save` writes it as a page.
+
+    It needs neither server nor network nor Python once it is made.
+    """
+
+    frames: tuple[bytes, ...]
+    """Pictures as WebP."""
+    captions: tuple[str, ...]
+    """The time of each."""
+    width: int
+    """Of the pictures, in pixels."""
+    height: int
+    """Of the pictures, in pixels."""
+
+    def html(self, title: str = "spins") -> str:
+        """The page."""
+        from jinja2 import Environment, PackageLoader
+
+        environment = Environment(
+            loader=PackageLoader("sdgnn.interchange", "templates"),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        frames = [base64.b64encode(frame).decode("ascii") for frame in self.frames]
+        return environment.get_template("player.html").render(player=self, frames=frames, title=title)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the page. Raises UserError when it cannot be written."""
+        with atomic_path(path) as temporary:
+            temporary.write_text(self.html(), encoding="utf-8")
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own, so that several in one notebook do not disturb each other."""
+        page = html.escape(self.html(), quote=True)
+        size = f'width="{self.width + 20}" height="{self.height + CONTROLS}"'
+        return f'<iframe srcdoc="{page}" {size} style="border: 0; max-width: 100%"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"Player: {len(self.frames)} times, {self.captions[0]} to {self.captions[-1]}"
+
+
+def player(
+    trajectory: xarray.Dataset,
+    every: int | None = None,
+    replica: int = 0,
+    lattice: Lattice | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Player:
+    """The spins of one replica through time, with a slider; the last line of a notebook's cell shows it.
+
+    Every ``every``-th recorded time is there, by default as many as give at most 100; pictures are those of
+    :func:`~sdgnn.interchange.movie`. ``lattice`` is read from the trajectory if not given; ``progress`` is told how
+    many are done. Raises UserError on a trajectory without spins and on a replica that is not there.
+    """
+    from PIL import Image
+
+    if every is None:
+        every = thinning(len(Frames.of(trajectory, 1, replica, lattice)))
+    shown = Frames.of(trajectory, every, replica, lattice)
+    found, size = [], (0, 0)
+    for done, picture in enumerate(pictures(shown), 1):
+        stream, size = io.BytesIO(), (picture.shape[1], picture.shape[0])
+        Image.fromarray(picture).save(stream, format="WEBP", quality=QUALITY)
+        found.append(stream.getvalue())
+        if progress is not None:
+            progress(done)
+    unit = " ħ/t" if shown.units == TIME_UNITS else " steps"
+    return Player(tuple(found), tuple(f"{time:.4g}{unit}" for time in shown.times), *size)
+
+
+def thinning(recorded: int) -> int:
+    """Every how many of the recorded times a player shows unless told otherwise."""
+    return max(1, math.ceil(recorded / MOST_FRAMES))
