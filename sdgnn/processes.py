@@ -28,6 +28,11 @@ def together() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
+def number_of_processes() -> tuple[int, int]:
+    """How many processes share one run, and which of them this is."""
+    return (dist.get_world_size(), dist.get_rank()) if together() else (1, 0)
+
+
 @contextmanager
 def group() -> Iterator[None]:
     """Connects the processes that torchrun has started: by NCCL where each has a GPU, otherwise by gloo."""

@@ -13,6 +13,7 @@ from sdgnn.config.base import Config, read_yaml
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.locking import LOCK, OWNER, lock_folder
+from sdgnn.processes import first_alone, together
 from sdgnn.provenance import provenance
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ class Results:
     """The folder, holding config.yaml and provenance.json from the start."""
     resumed: bool
     """Whether an interrupted run goes on here."""
-    lock: BaseFileLock
-    """Keeps other processes from writing here as long as this object is kept."""
+    lock: BaseFileLock | None
+    """Keeps others from writing here as long as this object is kept; held by the first of several processes."""
 
     def write_json(self, name: str, content: dict[str, Any]) -> Path:
         """Write ``content`` to ``name`` in the folder and return its path."""
@@ -89,6 +90,21 @@ def open_results(
     results = Results(path, resume, lock)
     results.write_json(starts.name, {"command": name, "starts": [*history, provenance()]})
     return results
+
+
+def shared_results(config: Config, name: str, resume: bool = False, free: Sequence[str] = ()) -> Results:
+    """:func:`open_results` of the key ``output`` for all processes that run a command together.
+
+    The first one makes the folder. Raises UserError where several have no ``output`` in common.
+    """
+    output: Path | None = config.output  # type: ignore[attr-defined]
+    if together() and output is None:
+        raise UserError(f"{name} on several processes without output", allowed="output=FOLDER, which all of them see")
+    with first_alone() as mine:
+        if mine:
+            return open_results(config, name, output, resume, free)
+    assert output is not None
+    return Results(output, resume, None)
 
 
 def _fresh(name: str) -> Path:

@@ -17,7 +17,7 @@ from sdgnn.dynamics import Guard, Integrator, Observer, Run, forecast, simulate
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.memory import GB
-from sdgnn.results import open_results
+from sdgnn.results import open_results, shared_results
 
 FREE = ("steps", "checkpoint_every", "guard")
 """Keys that may differ when a run is resumed."""
@@ -55,18 +55,13 @@ def run(config: SimulateConfig, resume: bool = False, guard: bool = False) -> Pa
 
 def _run_together(config: SimulateConfig, resume: bool) -> Path:
     """The run on the processes that torchrun has started; the first one makes the folder and speaks."""
-    if config.output is None or config.sweep or config.guard is not None:
-        raise UserError(
-            "a run on several processes " + ("without output" if config.output is None else "with sweep or guard"),
-            allowed="one run into output=FOLDER, which all processes see",
-        )
+    if config.sweep or config.guard is not None:
+        raise UserError("a sweep or guard on several processes", allowed="a single run without guard")
     start = _start(config)
-    with processes.first_alone() as mine:
-        results = open_results(config, "simulate", config.output, resume, FREE) if mine else None
-    done = run_dynamics(config, start, config.output, resume=resume)
-    say(f"{done!r}\ntrajectory: {config.output}")
-    del results
-    return config.output
+    results = shared_results(config, "simulate", resume, FREE)
+    say(repr(run_dynamics(config, start, results.path, resume=resume)))
+    say(f"trajectory: {results.path}")
+    return results.path
 
 
 def _start(config: SimulateConfig) -> Start:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdgnn.commands.console import say
-from sdgnn.commands.simulate import Start, run_dynamics
+from sdgnn.commands.simulate import FREE, Start, run_dynamics
 from sdgnn.config.commands import SimulateConfig
 from sdgnn.config.sweeps import Batch, axes, batches
 from sdgnn.dynamics import open_trajectory
@@ -28,7 +28,7 @@ def run(config: SimulateConfig, resume: bool = False) -> Path:
     plan = batches(config)
     for batch in plan:
         _start(batch)  # a mistake in any of them is found before the first runs
-    results = open_results(config, "simulate", config.output, resume, free=["steps", "checkpoint_every", "guard"])
+    results = open_results(config, "simulate", config.output, resume, free=FREE)
     for number, batch in enumerate(plan):
         say(f"batch {number + 1} of {len(plan)}: {len(batch.points)} point(s)")
         start = _start(batch)

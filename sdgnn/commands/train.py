@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from sdgnn import processes
 from sdgnn.commands.console import say, timed
 from sdgnn.config.training import TrainConfig
 from sdgnn.data import LabelSet, read_all
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 from sdgnn.nn import Model, Settings, create
-from sdgnn.results import open_results
+from sdgnn.results import shared_results
 from sdgnn.train import TrainSettings
 from sdgnn.train.loop import fit
 
 
 def run(config: TrainConfig, resume: bool = False) -> Path:
-    """Train into a results folder and return it."""
+    """Train into a results folder and return it, on all processes that torchrun has started."""
+    with processes.group():
+        return _run(config, resume)
+
+
+def _run(config: TrainConfig, resume: bool) -> Path:
     sets = [labels for path in config.data for labels in read_all(path)]
-    results = open_results(config, "train", config.output, resume)
+    results = shared_results(config, "train", resume)
     parts = [labels.split([1 - config.validation, config.validation], config.seed) for labels in sets]
     training, validation = [first for first, _ in parts], [second for _, second in parts]
     train_network(

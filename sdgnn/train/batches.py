@@ -44,11 +44,14 @@ class States(Dataset[Batch]):
 class Shuffled(Sampler[tuple[int, Tensor]]):
     """Every state once per epoch: states are shuffled within their label set, then the batches among each other.
 
-    The order is a function of seed and epoch, so a resumed run goes on with the order of an uninterrupted one.
+    The order is a function of seed and epoch, so a resumed run goes on with the order of an uninterrupted one. Where
+    several processes train together, each takes its share of batches that are so many times larger; a last one that
+    does not divide is filled up with states of its beginning.
     """
 
-    def __init__(self, sizes: Sequence[int], batch: int, seed: int) -> None:
-        self._sizes, self._batch, self._seed = tuple(sizes), batch, seed
+    def __init__(self, sizes: Sequence[int], batch: int, seed: int, processes: int = 1, rank: int = 0) -> None:
+        self._sizes, self._batch, self._seed = tuple(sizes), batch * processes, seed
+        self._processes, self._rank = processes, rank
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -64,7 +67,10 @@ class Shuffled(Sampler[tuple[int, Tensor]]):
         for which, size in enumerate(self._sizes):
             order = torch.from_numpy(draw.permutation(size))
             batches += [(which, states) for states in order.split(self._batch)]
-        yield from (batches[k] for k in draw.permutation(len(batches)))
+        for k in draw.permutation(len(batches)):
+            which, states = batches[k]
+            filled = states[torch.arange(-(-len(states) // self._processes) * self._processes) % len(states)]
+            yield which, filled[self._rank :: self._processes]
 
 
 class InOrder(Sampler[tuple[int, Tensor]]):

@@ -9,7 +9,7 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.locking import sole_writer
 from sdgnn.nn import Model
+from sdgnn.processes import first_alone, is_first, number_of_processes
 from sdgnn.provenance import provenance
 from sdgnn.train.baselines import baselines_on, compare
 from sdgnn.train.binding import bind
@@ -31,6 +32,9 @@ from sdgnn.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
+
+LAST = Path("checkpoints") / "last.safetensors"
+"""The training state that is gone on from, in the folder of a training."""
 
 
 def fit(
@@ -78,13 +82,19 @@ def fit(
         "validation": [labels.content_hash for labels in validation],
         "scales": {name: getattr(scales, name) for name in ("torque", "longitudinal", "energy")},
     }
-    with sole_writer(folder):
-        last = _open(folder, record, resume)
+    with ExitStack() as held:
+        with first_alone() as mine:
+            if mine:
+                held.enter_context(sole_writer(folder))
+                _open(folder, record, resume)
+        last = folder / LAST if (folder / LAST).exists() else None
         start = time.monotonic()
         with _quiet():
-            outcome = _run(network, training, validation, settings, scales, folder, last, progress)
+            outcome = _run(network, training, validation, settings, scales, folder, last, progress and is_first())
         outcome |= {"seconds": round(time.monotonic() - start, 1)}
-        _finish(network, training, validation, folder, record, outcome)
+        with first_alone() as mine:
+            if mine:
+                _finish(network, training, validation, folder, record, outcome)
     return network
 
 
@@ -101,7 +111,8 @@ def _run(
     from sdgnn.train.batches import InOrder, Shuffled, loader
     from sdgnn.train.module import MONITOR, Keep, MovingAverage, ProgressBar, TrainingModule
 
-    order = Shuffled([len(labels) for labels in training], settings.batch, settings.seed)
+    together, rank = number_of_processes()
+    order = Shuffled([len(labels) for labels in training], settings.batch, settings.seed, together, rank)
     objective = Objective(scales, settings.torque_weight, settings.longitudinal_weight, settings.energy_weight)
     if last is None:
         fit_constant(network, training)
@@ -117,8 +128,9 @@ def _run(
         callbacks.append(EarlyStopping(MONITOR, patience=settings.patience, mode="max", check_on_train_epoch_end=False))
     if progress:
         callbacks.append(ProgressBar())
+    spread = shared_by(together, all(labels.energy is not None for labels in training))
     trainer = pl.Trainer(
-        accelerator=settings.device, devices=1, max_epochs=settings.epochs, callbacks=callbacks,
+        accelerator=settings.device, max_epochs=settings.epochs, callbacks=callbacks, **spread,
         logger=TensorBoardLogger(folder, name="", version="tensorboard"), plugins=[checkpoint.SafetensorsIO()],
         gradient_clip_val=settings.clip, num_sanity_val_steps=0,
         log_every_n_steps=10, enable_progress_bar=False, enable_model_summary=False, inference_mode=False,
@@ -205,9 +217,22 @@ def _physics(sets: list[LabelSet]) -> dict[str, Any]:
     return known[0] if known else {}
 
 
-def _open(folder: Path, record: dict[str, Any], resume: bool) -> Path | None:
-    """Write settings.json into a fresh folder, or check that a run to be resumed is the same; its last checkpoint."""
-    last, settings = folder / "checkpoints" / "last.safetensors", folder / "settings.json"
+def shared_by(processes: int, all_have_energies: bool) -> dict[str, Any]:
+    """How Lightning spreads a training over so many processes; labels without energies leave the constant alone."""
+    if processes == 1:
+        return {"devices": 1}
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    return {
+        "devices": here,
+        "num_nodes": processes // here,
+        "strategy": "ddp" if all_have_energies else "ddp_find_unused_parameters_true",
+        "use_distributed_sampler": False,
+    }
+
+
+def _open(folder: Path, record: dict[str, Any], resume: bool) -> None:
+    """Write settings.json into a fresh folder, or check that a run to be resumed is the same."""
+    last, settings = folder / LAST, folder / "settings.json"
     if last.exists() and not resume:
         raise UserError(
             f"{folder} already holds a training", allowed="a new folder", fix="resume it, or choose another folder"
@@ -222,9 +247,8 @@ def _open(folder: Path, record: dict[str, Any], resume: bool) -> Path | None:
                     allowed="the settings (but minutes) and labels of the interrupted run",
                     fix="start a new folder for a different training",
                 )
-        return last
+        return
     write_json(settings, {**record, "provenance": provenance()})
-    return None
 
 
 def _differences(before: Any, now: Any) -> str:

@@ -16,7 +16,7 @@ class TrainSettings(BaseModel):
     epochs: int = Field(100, ge=1)
     """Passes over all training states. The learning rate's schedule spans these."""
     batch: int = Field(1, ge=1)
-    """States per step; a batch holds states of one lattice."""
+    """States per step, of each process where several train together; a batch holds states of one lattice."""
     learning_rate: float = Field(1e-2, gt=0)
     """Peak learning rate of AdamW."""
     warmup: float = Field(0.05, ge=0, lt=1)

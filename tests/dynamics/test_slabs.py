@@ -133,7 +133,7 @@ def test_the_command_on_several_processes(tmp_path: Path) -> None:
             "on several processes; allowed: networks and classical fields on crystals",
         ),
         (2, "integrator={scheme: monte-carlo, kT: 0.1}", "Monte Carlo of"),
-        (2, "output=null", "without output; allowed: one run into output=FOLDER"),
+        (2, "output=null", "without output; allowed: output=FOLDER"),
     ],
 )
 def test_what_cannot_be_shared_is_said_once(processes: int, change: str, words: str, tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""Training on several processes: the steps of one process with batches as many times larger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from dynamics.test_slabs import torchrun
+
+import sdgnn
+from sdgnn import ExactField, Lattice, SDModel
+from sdgnn.data import LabelSet, Random, generate
+from sdgnn.train.batches import Shuffled
+
+TRAIN = """
+data: [labels.h5]
+validation: 0.2
+network: {layers: 1, channels: 2}
+training: {epochs: 3, dtype: float64}
+output: shared
+"""
+
+
+def test_shares_of_a_batch_make_the_batch() -> None:
+    whole = Shuffled([7, 4], 6, seed=3)
+    shares = [Shuffled([7, 4], 2, seed=3, processes=3, rank=rank) for rank in range(3)]
+    for epoch in range(2):
+        for sampler in (whole, *shares):
+            sampler.set_epoch(epoch)
+        for (which, states), *parts in zip(whole, *shares, strict=True):
+            assert {part[0] for part in parts} == {which} and len({len(part[1]) for part in parts}) == 1
+            assert set(torch.cat([part[1] for part in parts]).tolist()) == set(states.tolist())
+    assert all(len(share) == len(whole) for share in shares)
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one_with_twice_the_batch(tmp_path: Path) -> None:
+    """To the rounding of the file, which holds single precision: 1e-7 of weights of order one."""
+    lattice = Lattice.triangular(3, 3)
+    exact = ExactField(SDModel(lattice), kT=0.1, filling=0.25)
+    labels: LabelSet = generate(exact, [Random(states=20)], tmp_path / "labels.h5", workers=0)
+    assert len(labels) == 20
+    (tmp_path / "train.yaml").write_text(TRAIN)
+    alone = torchrun(1, "-m", "sdgnn", "train", "train.yaml", "training.batch=2", "output=alone", cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    shared = torchrun(2, "-m", "sdgnn", "train", "train.yaml", cwd=tmp_path)
+    assert shared.returncode == 0, shared.stderr
+    assert shared.stderr.count("model: shared") == 1
+    one, two = (sdgnn.load(tmp_path / name).state_dict() for name in ("alone", "shared"))
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-5, atol=1e-6)
+    again = torchrun(2, "-m", "sdgnn", "train", "train.yaml", cwd=tmp_path)
+    assert again.returncode != 0 and again.stderr.count("already holds something") == 1
