@@ -1,9 +1,10 @@
-"""Time per site of the exact field and of a network's field, side by side, on growing triangular lattices.
+"""Time per site of the exact field and of a network's field, side by side, on growing lattices of its family.
 
     python benchmarks/fields.py [MODEL] [--exact 8 12 16 24] [--network 16 32 64 128] [--repeats 3]
 
-Without MODEL an untrained network of the standard size is timed: the arithmetic is the same. The exact field is timed
-up to the sizes where it is bearable; beyond, its time is continued as N^3 (so its time per site as N^2).
+Without MODEL an untrained network of the standard size is timed, on triangular lattices: the arithmetic is the same.
+The exact field is timed up to the sizes where it is bearable; beyond, its time is continued as N^3 (so its time per
+site as N^2).
 """
 
 from __future__ import annotations
@@ -41,10 +42,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
 
-    def lattice(size: int) -> sdgnn.Lattice:
-        return sdgnn.Lattice.triangular(size, size)
+    network = sdgnn.load(given.model) if given.model else Network(NetworkSettings(), sdgnn.Lattice.triangular(4, 4))
 
-    network = sdgnn.load(given.model) if given.model else Network(NetworkSettings(), lattice(4))
+    def lattice(size: int) -> sdgnn.Lattice:
+        return network.family.resized(size, size)
+
     exact = {
         size: seconds(sdgnn.ExactField(sdgnn.SDModel(lattice(size)), kT=0.1, filling=0.25), given.repeats)
         for size in given.exact

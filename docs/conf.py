@@ -39,6 +39,7 @@ autodoc_default_options = {"ignore-module-all": True}  # names of a package are 
 autodoc_member_order = "bysource"
 autodoc_inherit_docstrings = False  # those of other packages have their own markup
 python_use_unqualified_type_names = True
+suppress_warnings = ["ref.python"]  # one name in several modules, such as the key kind of many sections
 
 LITERAL = re.compile(r"(``.+?``|:[a-z]+:`.+?`)")
 

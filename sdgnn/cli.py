@@ -407,10 +407,12 @@ def _friendly_errors() -> Iterator[None]:
         _complain(error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; what was finished before is saved, go on with: {_resumed()}", err=True)
+        if is_first():
+            typer.echo(f"interrupted; what was finished before is saved, go on with: {_resumed()}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except Terminated as stop:
-        typer.echo(f"{stop}; what was finished before is saved, go on with: {_resumed()}", err=True)
+        if is_first():
+            typer.echo(f"{stop}; what was finished before is saved, go on with: {_resumed()}", err=True)
         raise typer.Exit(TERMINATED) from None
     except BrokenPipeError:
         sys.stderr.close()

@@ -22,7 +22,7 @@ from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.locking import sole_writer
 from sdgnn.nn import Model
-from sdgnn.processes import first_alone, is_first, number_of_processes
+from sdgnn.processes import first_alone, is_first, number_of_processes, together
 from sdgnn.provenance import provenance
 from sdgnn.train.baselines import baselines_on, compare
 from sdgnn.train.binding import bind
@@ -73,6 +73,8 @@ def fit(
     folder = Path(folder)
     training, validation = list(training), list(validation)
     _check(network, training, validation)
+    if settings.minutes is not None and together():
+        raise UserError("minutes of a training on several processes, whose clocks differ", allowed="epochs alone")
     scales = Scales.of(training)
     record = {
         "settings": settings.model_dump(),
@@ -111,8 +113,8 @@ def _run(
     from sdgnn.train.batches import InOrder, Shuffled, loader
     from sdgnn.train.module import MONITOR, Keep, MovingAverage, ProgressBar, TrainingModule
 
-    together, rank = number_of_processes()
-    order = Shuffled([len(labels) for labels in training], settings.batch, settings.seed, together, rank)
+    processes, rank = number_of_processes()
+    order = Shuffled([len(labels) for labels in training], settings.batch, settings.seed, processes, rank)
     objective = Objective(scales, settings.torque_weight, settings.longitudinal_weight, settings.energy_weight)
     if last is None:
         fit_constant(network, training)
@@ -128,7 +130,7 @@ def _run(
         callbacks.append(EarlyStopping(MONITOR, patience=settings.patience, mode="max", check_on_train_epoch_end=False))
     if progress:
         callbacks.append(ProgressBar())
-    spread = shared_by(together, all(labels.energy is not None for labels in training))
+    spread = shared_by(processes, all(labels.energy is not None for labels in training))
     trainer = pl.Trainer(
         accelerator=settings.device, max_epochs=settings.epochs, callbacks=callbacks, **spread,
         logger=TensorBoardLogger(folder, name="", version="tensorboard"), plugins=[checkpoint.SafetensorsIO()],
