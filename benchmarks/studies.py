@@ -48,11 +48,9 @@ def collect(given: argparse.Namespace) -> None:
     results, stored = Path(given.results), Path(given.stored)
     for name, path in COPIED.items():
         data = xarray.open_dataset(results / path, engine="scipy").load()
-        kept = data.astype({n: "float32" for n, v in data.data_vars.items() if v.ndim > 2})
-        write(name, kept, stored)
+        write(name, data.assign({n: v.astype("float32") for n, v in data.items() if v.ndim > 2}), stored)
     density = xarray.open_dataset(results / "arrested/analysis/density.nc", engine="scipy").load()
-    density["density"] = density["density"].isel(replica=slice(0, 1)).astype("float32")
-    write("arrested-density", density, stored)
+    write("arrested-density", density.assign(density=density["density"].astype("float32")), stored)
     series = open_trajectory(results / "arrested/quench")[list(SERIES)].load()
     write("arrested-series", series.drop_vars(["position", "axis", "site", "component"], errors="ignore"), stored)
 

@@ -18,14 +18,14 @@ class Keeper:
         self._saved = -1
 
     def begin(self, state: State, steps: int) -> State:
-        """Make room for the steps up to ``steps``; record and keep the very first state."""
+        """Make room for the steps up to ``steps``; keep and record the very first state."""
         self.recorder.begin(state, steps)
         self._saved = state.step
-        if state.step == 0:
-            state = self.record(state)
-            if self.folder is not None:
-                save_checkpoint(self.folder, state)
-        return state
+        if state.step:
+            return state
+        if self.folder is not None:
+            save_checkpoint(self.folder, state)
+        return self.record(state)
 
     def record(self, state: State) -> State:
         """The state, evaluated where observers were due."""

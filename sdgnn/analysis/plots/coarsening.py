@@ -136,6 +136,9 @@ def memory(curves: Mapping[str, Curve], since: float) -> Figure:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter("{x:g}")
             axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.2, 0.5)))
+        low, high = axes.get_ylim()
+        if high < 1.5 * low:  # ticks within a part of a decade, where that formatter rounds to powers of ten
+            axes.yaxis.set_minor_formatter("{x:.4g}")
         figure.legend(loc="outside upper center", ncols=2)
     return figure
 
