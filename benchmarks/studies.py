@@ -136,6 +136,10 @@ def arrested(stored: Path, images: Path) -> None:
     for part in ("lengths", "mobility", "memory"):
         figures[part].savefig(images / f"arrested-{part}.png", dpi=130)
     lattice, (when, *_) = sdgnn.Lattice.square(100, 100), density["density"].dims
+    holes = torch.from_numpy(1 - density["density"].values[-1]).double()
+    regions = analysis.cluster_areas((holes - 0.05).sign().long(), analysis.site_graph(lattice), phase=1)
+    counts = ", ".join(f"{len(areas)} for {float(h.sum()):.0f} holes" for areas, h in zip(regions, holes, strict=True))
+    console.print(f"connected regions that miss more than 0.05 electrons a site, at the end: {counts}")
     maps = {f"time {float(density[when][k]):g}": density["density"].values[k, 0] for k in (1, -1)}
     plots.site_maps(maps, lattice, "electrons per site").savefig(images / "arrested-density.png", dpi=130)
 
