@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 POSITION_TOLERANCE = 1e-4
 """Two positions closer than this (in units of the nearest-neighbour distance) are one site."""
+LARGEST_CELL = 1e3
+"""Length of a primitive vector, at most."""
 MOST_SITES = 10**8
 """Sites of a crystal, at most: positions alone would take gigabytes."""
 
@@ -142,8 +144,14 @@ class Lattice:
                 f"vectors of shape {vectors.shape} with a basis of shape {basis.shape}",
                 allowed="vectors (dim, dim) and basis (n_basis, dim) with dim 1, 2 or 3",
             )
-        if abs(np.linalg.det(vectors)) < 1e-9:
+        lengths = np.linalg.norm(vectors, axis=1)
+        if abs(np.linalg.det(vectors)) <= 1e-3 * lengths.prod():
             raise UserError(f"primitive vectors {vectors.tolist()} that span no volume", allowed="independent vectors")
+        if not (lengths.min() > 1 / LARGEST_CELL and max(lengths.max(), np.abs(basis).max()) < LARGEST_CELL):
+            raise UserError(
+                f"a unit cell of {vectors.tolist()} with basis sites up to {np.abs(basis).max():g}",
+                allowed=f"lengths between {1 / LARGEST_CELL:g} and {LARGEST_CELL:g} nearest-neighbour distances",
+            )
         if len(shape) != dim or not all(isinstance(n, int | np.integer) and n >= 1 for n in shape):
             raise UserError(f"lattice size {tuple(shape)}", allowed=f"{dim} whole numbers of unit cells, each >= 1")
         if math.prod(map(int, shape)) * len(basis) > MOST_SITES:

@@ -16,7 +16,7 @@ from sdgnn.data.arrays import DATASETS, StoredArray, as_text, check_sizes, read_
 from sdgnn.data.labels import LabelSet, Origin
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
-from sdgnn.lattice import Lattice
+from sdgnn.lattice import MOST_SITES, Lattice
 
 FORMAT = "sdgnn label set"
 SCHEMA = 1
@@ -147,6 +147,9 @@ def _read_lattice(file: h5py.File) -> Lattice:
         check_sizes({name: array})
         if array.dtype.kind not in "fiu":
             raise UserError(f"lattice/{name} of type {array.dtype}", allowed="numbers")
+        rows, *columns = array.shape or (0,)
+        if len(columns) != (name != "shape") or not 1 <= (columns or [rows])[0] <= 3 or rows > MOST_SITES:
+            raise UserError(f"lattice/{name} of shape {array.shape}", allowed="vectors of one to three components")
         entries[name] = array.read().tolist()
     return Lattice.from_dict(entries)
 
