@@ -114,7 +114,7 @@ def forged(data: Any, forgeries: list[tuple[float, Any, bool]]) -> Any:
         if out:
             del inside[key]
         else:
-            inside[key] = value
+            inside[key] = copy.deepcopy(value)
     return data
 
 
