@@ -263,46 +263,47 @@ def test_a_second_command_in_one_folder_ends_with_status_2(tmp_path: Path) -> No
         child.communicate()
 
 
+def long(folder: str | Path) -> Run:
+    """A run that takes longer than its fifty kills."""
+    spins = sdgnn.spins.random(LATTICE, 2, seed=0)
+    seen = [observers.spins(1), observers.energy(3)]
+    bath = Heun(dt=0.05, damping=0.1, kT=0.1)
+    return simulate(Heisenberg(LATTICE, [1.0]), spins, bath, 4000, seed=5, observers=seen, folder=folder, resume=True,
+                    checkpoint_every=7)  # fmt: skip
+
+
 KILLED = """
     import os, random, signal, sys, time
-    from pathlib import Path
-    from sdgnn.dynamics import trajectory
     sys.path.insert(0, sys.argv[2])
-    from test_restart import *
-    trajectory.FLUSH_SECONDS = 0.0  # write at every observation, so that kills meet writes
-    dice, kills = random.Random(0), 0
-
-    def long(resume):
-        spins = sdgnn.spins.random(LATTICE, 2, seed=0)
-        seen = [observers.spins(1), observers.energy(3)]
-        return simulate(Heisenberg(LATTICE, [1.0]), spins, Heun(dt=0.05, damping=0.1, kT=0.1), 800, seed=5,
-                        observers=seen, folder=sys.argv[1], resume=resume, checkpoint_every=7)
-
-    while True:
+    from sdgnn.dynamics import trajectory
+    from test_restart import last_checkpoint, long
+    dice = random.Random(0)
+    for _ in range(50):
         child = os.fork()
         if child == 0:
-            long(True)
+            trajectory.FLUSH_SECONDS = 0.0  # write at every observation, so that kills meet writes
+            long(sys.argv[1])
             os._exit(0)
-        time.sleep(dice.uniform(0.02, 0.7))
+        time.sleep(dice.uniform(0.02, 0.5))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        if os.WIFEXITED(status):
-            break
-        kills += 1
-        print(kills, flush=True)
+        state = last_checkpoint(sys.argv[1])
+        print(int(os.WIFSIGNALED(status)), -1 if state is None else state.step, flush=True)
+    long(sys.argv[1])
 """
 
 
 @pytest.mark.slow
 def test_fifty_kills_at_random_times(tmp_path: Path) -> None:
-    """Every child of one process that resumes the run is killed, until one ends before; then all bits are compared."""
+    """Processes that go on with one run are killed fifty times; the last one ends it, and all bits are compared."""
     child = process(KILLED, tmp_path / "run", Path(__file__).parent)
-    kills = [int(line) for line in child.communicate()[0].split()]
+    lines = [[int(word) for word in line.split()] for line in child.communicate()[0].splitlines()]
     assert child.returncode == 0
-    spins = sdgnn.spins.random(LATTICE, 2, seed=0)
-    seen = [observers.spins(1), observers.energy(3)]
-    whole = simulate(Heisenberg(LATTICE, [1.0]), spins, Heun(dt=0.05, damping=0.1, kT=0.1), 800, seed=5,
-                     observers=seen, folder=tmp_path / "whole", checkpoint_every=7)  # fmt: skip
+    killed, steps = zip(*lines, strict=True)
+    assert killed == (1,) * 50, "each was killed before its end"
+    assert steps == tuple(sorted(steps)) and len(set(steps)) > 10, (
+        "kills met the run at many places, and none lost a step"
+    )
+    whole = long(tmp_path / "whole")
     assert open_trajectory(tmp_path / "run").identical(whole.trajectory)
     assert torch.equal(last_checkpoint(tmp_path / "run").spins, whole.spins)
-    assert len(kills) >= 50, "the run ended too soon for the number of kills that is claimed"
