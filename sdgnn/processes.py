@@ -61,19 +61,19 @@ def wait_for_first() -> None:
 
 def largest(values: Tensor) -> Tensor:
     """The largest of each of the ``values`` over the processes of a run; themselves where there is one."""
-    if not together():
-        return values
-    found = values.clone()
-    dist.all_reduce(found, dist.ReduceOp.MAX)
-    return found
+    return _reduced(values, dist.ReduceOp.MAX)
 
 
 def total(values: Tensor) -> Tensor:
     """The sum of each of the ``values`` over the processes of a run; themselves where there is one."""
+    return _reduced(values, dist.ReduceOp.SUM)
+
+
+def _reduced(values: Tensor, by: dist.ReduceOp.RedOpType) -> Tensor:
     if not together():
         return values
     found = values.clone()
-    dist.all_reduce(found, dist.ReduceOp.SUM)
+    dist.all_reduce(found, by)
     return found
 
 

@@ -19,8 +19,8 @@ class Keeper:
 
     def begin(self, state: State, steps: int) -> State:
         """Make room for the steps up to ``steps``; keep and record the very first state."""
+        self._saved = state.step  # first, so that a folder that is refused keeps its checkpoints as they are
         self.recorder.begin(state, steps)
-        self._saved = state.step
         if state.step:
             return state
         if self.folder is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -127,12 +128,12 @@ class SlabField(Field):
         self._wide = field.on(slab.crystal(slab.rim))
 
     def at_time(self, time: Time) -> Field:
-        moved = self._wide.at_time(time)
-        if moved is self._wide:
+        wide = self._wide.at_time(time)
+        if wide is self._wide:
             return self
-        other = SlabField(self.whole, self.slab)
-        other._wide = moved
-        return other
+        moved = copy.copy(self)
+        moved._wide = wide
+        return moved
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         energies, field = self._wide.by_site(self.slab.with_rims(spins))
