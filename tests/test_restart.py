@@ -97,6 +97,16 @@ def test_a_kill_between_the_two_renames_loses_nothing(finished, tmp_path: Path) 
     assert same(run(copy, resume=True), whole)
 
 
+def test_a_run_without_its_trajectory_is_refused_and_keeps_its_checkpoints(finished, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(finished[0], copy)
+    shutil.rmtree(copy / "trajectory.zarr")
+    before = [(copy / name).read_bytes() for name in (NAME, PREVIOUS)]
+    with pytest.raises(UserError, match="run at step 24 without trajectory"):
+        run(copy, resume=True)
+    assert [(copy / name).read_bytes() for name in (NAME, PREVIOUS)] == before
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), name=st.sampled_from(["spins", "energy"]))
 def test_a_damaged_chunk_is_named_and_the_rest_is_read(at: float, bit: int, name: str, finished) -> None:
