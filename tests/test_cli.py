@@ -459,60 +459,6 @@ def test_locality_refuses_what_does_not_fit(folder: Path, overrides: list[str], 
     assert not (folder / "floors").exists()
 
 
-BENCHMARK = """
-data: labels/labels.h5
-split: {test: [0, 1], validation: [2]}
-heisenberg: [1]
-models:
-  B.-P.: {network: {kind: behler-parrinello, shells: 1, hidden: [4]}}
-  distances: {network: {kind: distances, layers: 1, channels: 2, shells: 1}}
-  network: {network: {layers: 1, channels: 2}}
-training: {epochs: 1}
-floor:
-  size: [4, 4]
-  solver: {kT: 0.1, filling: 0.25}
-  states: {random: {kind: random}}
-  environments: 2
-  redraws: 2
-output: benchmark
-"""
-
-
-def test_models_side_by_side(folder: Path) -> None:
-    (folder / "benchmark.yaml").write_text(BENCHMARK)
-    result = sdgnn("benchmark", "accuracy", "benchmark.yaml")
-    assert result.exit_code == 2
-    assert "no label set at labels/labels.h5" in result.stderr
-    assert sdgnn("generate", "labels.yaml").exit_code == 0
-    result = sdgnn("benchmark", "accuracy", "benchmark.yaml")
-    assert result.exit_code == 0, result.output
-    content = json.loads((folder / "benchmark/benchmark.json").read_text())
-    assert content["states"] == {"training": 3, "validation": 1, "test": 2}
-    rows = {row["field"]: row for row in content["rows"]}
-    assert list(rows) == ["Heisenberg, 1 shell", "B.-P.", "distances", "network"]
-    test = LabelSet.read(folder / "labels/labels.h5")[[0, 1]]
-    for name, place in (("B.-P.", "b--p"), ("network", "network")):
-        network = load(folder / "benchmark/models" / place)
-        assert rows[name]["torque_r2"] == pytest.approx(judge(network.on(test.lattice), test).torque_r2, rel=1e-5)
-        assert rows[name]["parameters"] == network.n_parameters
-        assert rows[name]["microseconds_per_site"] > 0
-        assert "floor_torque_rmse" in rows[name] or 2 * network.reach > 2
-    table = (folder / "benchmark/table.md").read_text()
-    assert table.count("\n") == 2 + 4
-    assert f"{rows['network']['torque_r2']:.4f}" in table
-    result = sdgnn("benchmark", "accuracy", "benchmark.yaml", "--resume")
-    assert result.exit_code == 0, result.output
-    again = json.loads((folder / "benchmark/benchmark.json").read_text())["rows"]
-    assert [row["torque_r2"] for row in again] == [row["torque_r2"] for row in content["rows"]]
-
-
-def test_a_state_may_not_test_and_choose(folder: Path) -> None:
-    (folder / "benchmark.yaml").write_text(BENCHMARK)
-    result = sdgnn("benchmark", "accuracy", "benchmark.yaml", "split.validation=[1]")
-    assert result.exit_code == 2
-    assert "states [1] in test and validation" in result.stderr
-
-
 def test_the_demo_makes_its_report(folder: Path) -> None:
     """The whole pipeline on lattices of a few sites."""
     small = [

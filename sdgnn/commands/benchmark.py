@@ -59,7 +59,7 @@ def run(config: BenchmarkConfig, resume: bool = False) -> Path:
             network = load(folder)
         else:
             settings = model.training or config.training
-            network = train_network([training], [validation], model.network, settings, config.seed, folder, resume)
+            network = train_network([training], [validation], model.origin, settings, config.seed, folder, resume)
         seconds = float(network.provenance["metrics"]["run"]["seconds"])
         entries[name] = Entry(network.on(labels.lattice), network.n_parameters, seconds)
     fields = {name: entry.field for name, entry in entries.items()}

@@ -11,7 +11,8 @@ from sdgnn.config.training import TrainConfig
 from sdgnn.data import LabelSet, read_all
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
-from sdgnn.nn import Model, Settings, create
+from sdgnn.nn import Model, Settings, create, load
+from sdgnn.nn.committee import Committee
 from sdgnn.results import shared_results
 from sdgnn.train import TrainSettings
 from sdgnn.train.loop import fit
@@ -29,7 +30,7 @@ def _run(config: TrainConfig, resume: bool) -> Path:
     parts = [labels.split([1 - config.validation, config.validation], config.seed) for labels in sets]
     training, validation = [first for first, _ in parts], [second for _, second in parts]
     train_network(
-        training, validation, config.network, config.training, config.seed, results.path, resume=results.resumed,
+        training, validation, config.origin, config.training, config.seed, results.path, resume=results.resumed,
         family=None if config.family is None else config.family.build(),
     )  # fmt: skip
     say(f"model: {results.path}")
@@ -39,18 +40,39 @@ def _run(config: TrainConfig, resume: bool) -> Path:
 def train_network(
     training: Sequence[LabelSet],
     validation: Sequence[LabelSet],
-    network: Settings,
+    network: Settings | str,
     settings: TrainSettings,
     seed: int,
     folder: Path,
     resume: bool = False,
     family: Lattice | None = None,
 ) -> Model:
-    """A network with initial weights from ``seed``, trained into ``folder``, with a progress bar.
+    """A network with initial weights from ``seed``, or a trained one by name or path, trained into ``folder``, with a
+    progress bar.
 
-    Its family is the one given, or that of the first labels on a crystal; others may be on that crystal with vacancies
-    or on other free positions. Raises UserError when the label sets are on crystals of several families, or of none.
+    The family of a new one is that given, or that of the first labels on a crystal; others may be on that crystal with
+    vacancies or on other free positions. Raises UserError when the label sets are on crystals of several families, or
+    of none, and on a committee to go on from.
     """
+    fresh = trained(network) if isinstance(network, str) else create(network, family_of(training, family), seed)
+    with timed(f"training {fresh!r} on {sum(map(len, training))} states"):
+        return fit(fresh, training, validation, settings, folder, resume=resume, progress=True)
+
+
+def trained(name_or_path: str) -> Model:
+    """A trained model to go on from. Raises UserError on committees."""
+    model = load(name_or_path)
+    if isinstance(model, Committee):
+        raise UserError(
+            f"training that starts from the committee {name_or_path}",
+            allowed="a single model",
+            fix="name one of its members",
+        )
+    return model
+
+
+def family_of(training: Sequence[LabelSet], family: Lattice | None) -> Lattice:
+    """The crystal for whose family a network is made."""
     lattices = [labels.lattice for labels in training]
     lattice, *others = sorted(lattices if family is None else [family, *lattices], key=lambda one: not one.is_crystal)
     if not lattice.is_crystal:
@@ -62,6 +84,4 @@ def train_network(
     for other in others:
         if other.is_crystal and not other.same_family(lattice):
             raise UserError(f"labels on {lattice!r} and {other!r}", allowed="lattices of one family")
-    fresh = create(network, lattice, seed)
-    with timed(f"training {fresh!r} on {sum(map(len, training))} states"):
-        return fit(fresh, training, validation, settings, folder, resume=resume, progress=True)
+    return lattice

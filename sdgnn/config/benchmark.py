@@ -56,10 +56,23 @@ class SplitConfig(Config):
 class BenchmarkModelConfig(Config):
     """One model that is trained."""
 
-    network: Settings
+    network: Settings | None = None
     """Its kind and size."""
+    start: str | None = None
+    """Or a trained model, its folder, file or shipped name, from whose weights training goes on."""
     training: TrainSettings | None = None
     """How it is trained; without this, as the benchmark says."""
+
+    @model_validator(mode="after")
+    def _one_model(self) -> BenchmarkModelConfig:
+        if (self.network is None) == (self.start is None):
+            raise UserError("a model with both or neither of network and start", allowed="one of them")
+        return self
+
+    @property
+    def origin(self) -> Settings | str:
+        """Settings of a new model, or the trained one to go on from."""
+        return self.network if self.network is not None else str(self.start)
 
 
 class BenchmarkFloorConfig(FloorConfig):

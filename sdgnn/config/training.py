@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field as Key
+from pydantic import model_validator
 
 from sdgnn.config.base import Config
 from sdgnn.config.commands import LabelsConfig, QuenchConfig, Seed
 from sdgnn.config.locality import FloorConfig
 from sdgnn.config.physics import Count, LatticeConfig
+from sdgnn.errors import UserError
 from sdgnn.nn import NetworkSettings, Settings
 from sdgnn.train import TrainSettings
 
@@ -30,12 +32,26 @@ class TrainConfig(Config):
     them are on crystals: {type: triangular, size: [4, 4]} for amorphous positions in the plane."""
     network: Settings = NetworkSettings()
     """The model: its kind, network unless said otherwise, and its size."""
+    start: str | None = None
+    """A trained model, its folder, file or shipped name, that takes the place of ``network``: training goes on from its
+    weights. Labels of other electrons than its own are welcome; a tenth of the usual learning rate forgets less."""
     training: TrainSettings = TrainSettings()
     """How it is trained."""
     seed: Seed = 0
     """Seed of the initial weights and of the split; the order of the states has its own (training.seed)."""
     output: Path | None = None
     """Folder for the model, metrics, checkpoints and TensorBoard logs; results/train-<date> by default."""
+
+    @model_validator(mode="after")
+    def _one_model(self) -> TrainConfig:
+        if self.start is not None and "network" in self.model_fields_set:
+            raise UserError("network and start", allowed="one of them", fix="leave network out: it is that of start")
+        return self
+
+    @property
+    def origin(self) -> Settings | str:
+        """Settings of a new model, or the trained one to go on from."""
+        return self.network if self.start is None else self.start
 
 
 class LargerConfig(Config):

@@ -52,7 +52,8 @@ def fit(
     network's family. ``folder`` receives
 
     ===================== ==========================================================================================
-    settings.json         settings, versions, Hamiltonian and content hashes of the labels, scales of the loss
+    settings.json         settings, versions, Hamiltonian and content hashes of the labels, scales of the loss, and the
+                          same of an earlier training of this network
     metrics.json          final metrics on every label set; for validation sets, by protocol and next to the
                           Heisenberg models fitted to the training sets
     model.safetensors     the trained network
@@ -83,6 +84,7 @@ def fit(
         "training": [labels.content_hash for labels in training],
         "validation": [labels.content_hash for labels in validation],
         "scales": {name: getattr(scales, name) for name in ("torque", "longitudinal", "energy")},
+        "before": network.provenance.get("training"),
     }
     with ExitStack() as held:
         with first_alone() as mine:
