@@ -153,8 +153,12 @@ def main() -> None:
     table = Table(title=f"{given.layers} layers of {given.channels} channels, {given.epochs} epochs; torque R²")
     for column in ("", "weights", *(name for name, _ in by_protocol(test)), "CPU s"):
         table.add_column(column, justify="right" if column else "left")
-    for number, (name, variant) in enumerate(VARIANTS.items()):
-        folder = given.folder / f"{given.layers}x{given.channels}-{given.epochs}" / f"{number:02d}"
+    for name, variant in VARIANTS.items():
+        folder = (
+            given.folder
+            / f"{given.layers}x{given.channels}-{given.epochs}"
+            / "".join(c if c.isalnum() else "-" for c in name)
+        )
         kept = folder / "row.json"
         if name not in given.only and not kept.exists():
             continue

@@ -496,3 +496,12 @@ def margins(lattice: Lattice, distance: float) -> Int[np.ndarray, " dim"]:
     inverse = np.linalg.inv(lattice.vectors)
     spread = np.ptp(lattice.basis @ inverse, axis=0)
     return np.ceil(distance * np.linalg.norm(inverse, axis=0) + spread).astype(int)
+
+
+def cells_crossed(lattice: Lattice) -> Int[np.ndarray, " dim"]:
+    """Cells along each axis of a crystal by which a bond between nearest neighbours leads away at most."""
+    assert lattice.vectors is not None and lattice.basis is not None
+    bonds = lattice.resized(*[3] * lattice.dim).bonds(1)
+    inside = lattice.basis[bonds.target % lattice.n_basis] - lattice.basis[bonds.source % lattice.n_basis]
+    cells = (bonds.vector - inside) @ np.linalg.inv(lattice.vectors)
+    return np.abs(np.round(cells)).max(0).astype(int)

@@ -118,7 +118,7 @@ class NetworkField(Field):
         if not self.lattice.is_crystal or self.memory == math.inf:
             return self, []
         largest = self.memory * GB / self.bytes_per_site
-        lattice, parts = tiles(self.lattice, self.network.reach, largest)
+        lattice, parts = tiles(self.lattice, self.network.margin(self.lattice), largest)
         if lattice.n_sites > largest:
             needed = lattice.n_sites * self.bytes_per_site / GB
             raise UserError(

@@ -8,12 +8,13 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sdgnn.errors import UserError
-from sdgnn.lattice import Lattice
+from sdgnn.lattice import Lattice, margins
 from sdgnn.memory import Counted
 from sdgnn.nn.potentials import Potentials
 
@@ -47,6 +48,11 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def reach(self) -> float:
         """Distance, in nearest-neighbour distances, that a site's energy sees; the field sees twice as far."""
+
+    def margin(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
+        """Cells of a crystal along each axis on whose spins a site's field depends: those within twice the reach, since
+        it depends on energies within the reach and these on spins within the reach of them."""
+        return margins(lattice, 2 * self.reach)
 
     @abstractmethod
     def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Any:

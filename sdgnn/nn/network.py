@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sdgnn.errors import UserError
-from sdgnn.lattice import Bonds, Lattice
+from sdgnn.lattice import Bonds, Lattice, cells_crossed
 from sdgnn.nn.bond_products import Neighbours
 from sdgnn.nn.bound import NetworkField
 from sdgnn.nn.compiled.boxes import STRIDE
@@ -68,6 +68,13 @@ class Network(Model):
         where bonds follow the hopping, up to its cutoff."""
         hopping = self.settings.hopping
         return (self.settings.layers + 1) * (1 if hopping is None else hopping.cutoff)
+
+    def margin(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
+        """As for any model, but no more cells than bonds between nearest neighbours cross where these are the bonds."""
+        cells = super().margin(lattice)
+        if self.settings.hopping is not None:
+            return cells
+        return np.minimum(cells, 2 * (self.settings.layers + 1) * cells_crossed(lattice))
 
     def on(
         self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None,

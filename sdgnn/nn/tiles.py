@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
-from sdgnn.lattice import Lattice, margins
+from sdgnn.lattice import Lattice
 
 MOST_PARTS = 64
 """Parts into which each axis is cut at most."""
@@ -25,18 +25,17 @@ class Tile:
     """(site,) whether the tile answers for a site; every site of the large crystal is in one core."""
 
 
-def tiles(lattice: Lattice, reach: float, largest: float) -> tuple[Lattice, list[Tile]]:
+def tiles(lattice: Lattice, margin: Int[np.ndarray, " dim"], largest: float) -> tuple[Lattice, list[Tile]]:
     """The small crystal that all tiles share, and the tiles; the crystal itself and none if it is small enough.
 
     Tiles have at most ``largest`` sites, or as few as possible where none is so small, and cover the crystal with the
     least work. Free positions stay whole.
 
-    A site's field depends on energies within ``reach`` and these on spins within ``reach`` of them, so the margin is
-    twice that. The small crystal closes periodically where the tile does not, which its margin absorbs.
+    ``margin`` are the cells along each axis on whose spins a site's field depends. The small crystal closes
+    periodically where the tile does not, which its margin absorbs.
     """
     if lattice.n_sites <= largest or lattice.vectors is None or lattice.basis is None or lattice.shape is None:
         return lattice, []
-    margin = margins(lattice, 2 * reach)
     parts = _parts(np.array(lattice.shape), margin, lattice.n_basis, largest)
     return cut(lattice, margin, parts)
 

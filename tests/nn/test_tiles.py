@@ -10,6 +10,7 @@ import torch
 
 from sdgnn import Lattice, spins
 from sdgnn.errors import UserError
+from sdgnn.lattice import margins
 from sdgnn.memory import GB
 from sdgnn.nn import Model, Network, NetworkField, NetworkSettings, bound, create, tiles
 from sdgnn.nn.committee import Committee
@@ -46,11 +47,11 @@ def test_tiles_are_equal_to_the_whole(lattice: Lattice) -> None:
 
 @pytest.mark.parametrize("lattice", [LATTICES[0], LATTICES[2], LATTICES[4]], ids=repr)
 def test_margins_are_needed(lattice: Lattice, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Positive control: margins for a quarter of the reach give other fields."""
+    """Positive control: margins smaller by one cell give other fields."""
     network = Network(NetworkSettings(layers=1, channels=2), lattice, seed=1)
     state = spins.random(lattice, seed=0)
     whole = network.on(lattice, torch.float64)(state)
-    monkeypatch.setattr(bound, "tiles", lambda lattice, reach, largest: tiles.tiles(lattice, reach / 4, largest))
+    monkeypatch.setattr(bound, "tiles", lambda lattice, margin, largest: tiles.tiles(lattice, margin - 1, largest))
     field = network.on(lattice, torch.float64, memory=share(network, lattice))
     assert (field(state).field - whole.field).abs().max() > 1e-9
 
@@ -90,16 +91,26 @@ def test_bonds_of_ones_own_stay_whole() -> None:
     assert torch.equal(field(state).field, before)
 
 
+@pytest.mark.parametrize(
+    ("lattice", "cells"), [(LATTICES[0], [6]), (LATTICES[2], [6, 6]), (Lattice.honeycomb(20, 20), [5, 5])], ids=repr
+)
+def test_margins_of_networks_count_bonds(lattice: Lattice, cells: list[int]) -> None:
+    """Two layers reach three bonds, fields six: six cells where each bond leads into the next one. On honeycombs, rows
+    of cells are 1.5 apart and hold sites 0.5 apart: 6 / 1.5 cells and one more."""
+    network = Network(NetworkSettings(layers=2, channels=1), lattice)
+    assert network.margin(lattice).tolist() == cells
+
+
 def test_cores_cover_every_site_once() -> None:
     lattice = Lattice.kagome(60, 50)
-    small, parts = tiles.tiles(lattice, reach=3, largest=4000)
+    small, parts = tiles.tiles(lattice, margins(lattice, 6), largest=4000)
     assert small.n_sites <= 4000
     assert sorted(site for tile in parts for site in tile.sites[tile.core]) == list(range(lattice.n_sites))
 
 
 def test_small_lattices_stay_whole() -> None:
     lattice = Lattice.square(12, 12)
-    assert tiles.tiles(lattice, reach=5, largest=lattice.n_sites) == (lattice, [])
+    assert tiles.tiles(lattice, margins(lattice, 10), largest=lattice.n_sites) == (lattice, [])
     assert isinstance(Network(NetworkSettings(), lattice).on(lattice)._tiles[0], NetworkField)
 
 
