@@ -107,6 +107,8 @@ def train(config: ConfigFile, overrides: Overrides = None, resume: Resume = Fals
 
       sdgnn train configs/triangular/train.yaml --resume     goes on from the last checkpoint
 
+      sdgnn train configs/triangular/further.yaml     goes on from a trained model
+
       tensorboard --logdir results/triangular/model     its curves
     """
     with _friendly_errors():
