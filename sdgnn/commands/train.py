@@ -72,7 +72,7 @@ def trained(name_or_path: str) -> Model:
 
 
 def family_of(training: Sequence[LabelSet], family: Lattice | None) -> Lattice:
-    """The crystal for whose family a network is made."""
+    """The crystal for whose family a network is made; raises as :func:`train_network` says."""
     lattices = [labels.lattice for labels in training]
     lattice, *others = sorted(lattices if family is None else [family, *lattices], key=lambda one: not one.is_crystal)
     if not lattice.is_crystal:
