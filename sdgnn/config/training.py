@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field as Key
 from pydantic import model_validator
@@ -30,7 +30,7 @@ class TrainConfig(Config):
     family: LatticeConfig | None = None
     """Crystal for whose bond directions the network is made; by default that of the labels, but needed where none of
     them are on crystals: {type: triangular, size: [4, 4]} for amorphous positions in the plane."""
-    network: Settings = NetworkSettings()
+    network: Settings | None = None
     """The model: its kind, network unless said otherwise, and its size."""
     start: str | None = None
     """A trained model, its folder, file or shipped name, that takes the place of ``network``: training goes on from its
@@ -42,16 +42,23 @@ class TrainConfig(Config):
     output: Path | None = None
     """Folder for the model, metrics, checkpoints and TensorBoard logs; results/train-<date> by default."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _network_by_default(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("network") is None and given.get("start") is None:
+            return {**given, "network": {}}
+        return given
+
     @model_validator(mode="after")
     def _one_model(self) -> TrainConfig:
-        if self.start is not None and "network" in self.model_fields_set:
+        if self.start is not None and self.network is not None:
             raise UserError("network and start", allowed="one of them", fix="leave network out: it is that of start")
         return self
 
     @property
     def origin(self) -> Settings | str:
         """Settings of a new model, or the trained one to go on from."""
-        return self.network if self.start is None else self.start
+        return self.network if self.network is not None else str(self.start)
 
 
 class LargerConfig(Config):

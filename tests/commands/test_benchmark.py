@@ -95,6 +95,7 @@ def test_training_goes_on_from_the_weights_of_a_model(trained: Path) -> None:
     result = further(trained, "training.epochs=1", "training.learning_rate=1e-12", "seed=5")
     assert result.exit_code == 0, result.output
     after = load("further")
+    assert sdgnn("train", "further/config.yaml", "output=repeated").exit_code == 0
     for name, weight in before.state_dict().items():
         if name != "constant":  # fitted to the training states, which the seed chooses
             torch.testing.assert_close(after.state_dict()[name], weight, rtol=0, atol=1e-9)
