@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from sdgnn.lattice import Lattice
-from sdgnn.nn.compiled.vectors import LANES
+from sdgnn.vectors import LANES
 from sdgnn.nn.directions import Directions
 
 STRIDE = 368

@@ -26,7 +26,7 @@ from sdgnn.nn.compiled.rows import (
     to_directions,
     to_harmonics,
 )
-from sdgnn.nn.compiled.vectors import LANES, get, get_rows, inner, put, put_rows, square_root
+from sdgnn.vectors import LANES, get, get_rows, inner, put, put_rows, square_root
 
 
 def scratch_rows(directions: int) -> int:

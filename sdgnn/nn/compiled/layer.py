@@ -37,7 +37,7 @@ from sdgnn.nn.compiled.rows import (
     to_directions,
     to_harmonics,
 )
-from sdgnn.nn.compiled.vectors import (
+from sdgnn.vectors import (
     LANES,
     add_multiples,
     get,

@@ -18,7 +18,7 @@ from sdgnn import compiling
 from sdgnn.nn import spin_matrices
 from sdgnn.nn.compiled import boxes, vectors
 from sdgnn.nn.compiled.boxes import STRIDE
-from sdgnn.nn.compiled.vectors import (
+from sdgnn.vectors import (
     LANES,
     add_multiples,
     get,

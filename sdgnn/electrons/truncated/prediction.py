@@ -1,0 +1,108 @@
+"""Moments beyond those that were computed: linear prediction, one site in each lane of compiled loops.
+
+The moments M_0, ..., M_p of a site are those of a density of states on the circle e = centre + scale cos(theta). Of all
+densities that share them, the one of largest entropy has moments that obey M_n = sum_j a_j M_{n-j} for n > p, with the
+a_j that solve the Yule-Walker equations
+
+    sum_k (M_|j-k| + eps M_0 delta_jk) a_k = M_j,     j = 1, ..., p
+
+(Burg; see Ganahl et al., Phys. Rev. B 90, 115144, doi:10.1103/PhysRevB.90.115144, for moments of spectral functions).
+Levinson's recursion solves them in p^2 steps. eps, a small uniform background, keeps the a_j stable and in reach of
+float32: eps -> infinity is the plain sum over the moments computed, eps = 0 resolves sharp levels.
+"""
+
+# mypy: ignore-errors
+from __future__ import annotations
+
+from typing import no_type_check
+
+import numba
+
+import sdgnn.vectors
+from sdgnn.vectors import LANES, get, put, splat
+
+BACKGROUND = 0.01
+"""eps."""
+
+SOURCES = (__file__, sdgnn.vectors.__file__)
+"""Paths of the code that functions compiled with these consist of."""
+
+_separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+_inlined = numba.njit(fastmath=True, error_model="numpy", forceinline=True)
+
+
+@no_type_check
+@_inlined
+def _convolved(x, y, k, count):
+    """sum_j x_j y_{k-j} over j < count."""
+    zero = splat(x.dtype.type(0))
+    s0, s1, s2, s3 = zero, zero, zero, zero
+    whole = count - count % 4
+    for j in range(0, whole, 4):
+        a, b = j * LANES, (k - j) * LANES
+        s0 = s0 + get(x, a) * get(y, b)
+        s1 = s1 + get(x, a + LANES) * get(y, b - LANES)
+        s2 = s2 + get(x, a + 2 * LANES) * get(y, b - 2 * LANES)
+        s3 = s3 + get(x, a + 3 * LANES) * get(y, b - 3 * LANES)
+    for j in range(whole, count):
+        s0 = s0 + get(x, j * LANES) * get(y, (k - j) * LANES)
+    return (s0 + s1) + (s2 + s3)
+
+
+@no_type_check
+@_inlined
+def _longer(a, moments, k, error):
+    """Predictor a_1, ..., a_k (kept from index 0) from that of k - 1 terms, and its mean square error."""
+    miss = get(moments, k * LANES) - _convolved(a, moments, k - 1, k - 1)
+    last = miss / error
+    for j in range(k // 2):
+        left, right = get(a, j * LANES), get(a, (k - 2 - j) * LANES)
+        put(a, j * LANES, left - last * right)
+        put(a, (k - 2 - j) * LANES, right - last * left)
+    put(a, (k - 1) * LANES, last)
+    return error - last * miss
+
+
+@no_type_check
+@_separate
+def predict(moments, a, order, count, loading):
+    """The predictor a, and moments order + 1, ..., count - 1 in place after the given ones."""
+    error = get(moments, 0) * splat(loading)
+    for k in range(1, order + 1):
+        error = _longer(a, moments, k, error)
+    for n in range(order + 1, count):
+        put(moments, n * LANES, _convolved(a, moments, n - 1, order))
+
+
+@no_type_check
+@_separate
+def weights_of_moments(moments, a, slopes, scratch, order, count, loading):
+    """The slopes of a sum over all ``count`` moments become, in place, those in the computed ones (M_0 excepted).
+
+    ``scratch`` holds 3 order vectors.
+    """
+    to_a, again, y = scratch[: order * LANES], scratch[order * LANES :], scratch[2 * order * LANES :]
+    zero = splat(a.dtype.type(0))
+    for j in range(order):
+        put(to_a, j * LANES, zero)
+    for n in range(count - 1, order, -1):
+        slope = get(slopes, n * LANES)
+        for j in range(order):
+            at = (n - 1 - j) * LANES
+            put(to_a, j * LANES, get(to_a, j * LANES) + slope * get(moments, at))
+            put(slopes, at, get(slopes, at) + slope * get(a, j * LANES))
+    # T y = slope in a, with the Toeplitz matrix T of the Yule-Walker equations: then dE = y . (dr - dT a)
+    error = get(moments, 0) * splat(loading)
+    put(y, 0, get(to_a, 0) / error)
+    for k in range(1, order):
+        error = _longer(again, moments, k, error)
+        last = (get(to_a, k * LANES) - _convolved(y, moments, k, k)) / error
+        for j in range(k):
+            put(y, j * LANES, get(y, j * LANES) - last * get(again, (k - 1 - j) * LANES))
+        put(y, k * LANES, last)
+    for lag in range(1, order + 1):
+        change = get(y, (lag - 1) * LANES)
+        for j in range(order - lag):
+            here, there = j * LANES, (j + lag) * LANES
+            change = change - get(y, here) * get(a, there) - get(y, there) * get(a, here)
+        put(slopes, lag * LANES, get(slopes, lag * LANES) + change)
