@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         simulate,
         suggest_dt,
     )
-    from sdgnn.electrons import ExactField, KPMField
+    from sdgnn.electrons import ExactField, KPMField, TruncatedField
     from sdgnn.hamiltonian import SDModel
     from sdgnn.hopping import BondDisorder, ExponentialHopping
     from sdgnn.lattice import Lattice
@@ -40,6 +40,7 @@ __all__ = [
     "Observer",
     "SDModel",
     "SemiImplicitB",
+    "TruncatedField",
     "fields",
     "load",
     "simulate",
@@ -62,6 +63,7 @@ _HOMES = {
     "Observer": "sdgnn.dynamics",
     "SDModel": "sdgnn.hamiltonian",
     "SemiImplicitB": "sdgnn.dynamics",
+    "TruncatedField": "sdgnn.electrons",
     "load": "sdgnn.nn",
     "simulate": "sdgnn.dynamics",
     "suggest_dt": "sdgnn.dynamics",

@@ -67,6 +67,11 @@ class SDModel:
         """Dimension of H: two spin orbitals per site."""
         return 2 * self.lattice.n_sites
 
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all unit cells of a crystal have the same hopping."""
+        return self.lattice.is_crystal and self.disorder is None
+
     @cached_property
     def bonds(self) -> Bonds:
         """Bonds along which electrons hop."""

@@ -1,6 +1,7 @@
-"""Electrons: labels of the s-d model, exact and by the kernel polynomial method."""
+"""Electrons of the s-d model: exact, by the kernel polynomial method, and by local moments."""
 
 from sdgnn.electrons.chebyshev import KPMField, KPMResult
 from sdgnn.electrons.exact import ExactField
+from sdgnn.electrons.truncated import TruncatedField
 
-__all__ = ["ExactField", "KPMField", "KPMResult"]
+__all__ = ["ExactField", "KPMField", "KPMResult", "TruncatedField"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
+import scipy.optimize
 import scipy.special
 from jaxtyping import Float
 from numpy.polynomial import chebyshev
@@ -22,8 +23,8 @@ COLD = 1e-4
 DECAY = 40.0
 """Functions are sampled on so many nodes that coefficients fall to exp(-DECAY) before they are confused."""
 
-HALVINGS = 60
-"""Bisections of the bracket of mu."""
+PRECISION = 1e-14
+"""Error of mu, in t and relative to mu."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,15 @@ class Expansion:
 
     g_m = 1 where kT is resolved (pi kT moments / scale > 2): the coefficients of functions of (e - mu)/kT decay as
     exp(-pi kT m / scale), for their nearest poles are at mu +- i pi kT. Elsewhere g_m is the Jackson kernel, which
-    smooths over pi scale / moments (Weisse et al., Rev. Mod. Phys. 78, 275, doi:10.1103/RevModPhys.78.275).
+    smooths over pi scale / moments (Weisse et al., Rev. Mod. Phys. 78, 275, doi:10.1103/RevModPhys.78.275), unless
+    ``plain``.
     """
 
     centre: float
     scale: float
     kT: float
     moments: int
+    plain: bool = False
 
     @property
     def resolved(self) -> bool:
@@ -48,7 +51,7 @@ class Expansion:
     @property
     def damping(self) -> Float[np.ndarray, " moment"]:
         """g_m."""
-        return np.ones(self.moments) if self.resolved else jackson(self.moments)
+        return np.ones(self.moments) if self.plain or self.resolved else jackson(self.moments)
 
     def grand_potential(self, mu: float) -> Float[np.ndarray, " moment"]:
         """Damped coefficients of -kT ln(1 + exp(-(e - mu)/kT)); for mu = -inf of 0, for mu = +inf of e."""
@@ -76,13 +79,26 @@ class Expansion:
         """mu at which the moments Tr T_m(H~) say that there are so many electrons; infinite for none and for all."""
         if electrons < WHOLE or electrons > moments[0] - WHOLE:
             return math.copysign(math.inf, electrons - moments[0] / 2)
+        if self._cold:
+            count = self.occupation
+            density = moments
+        else:
+            nodes = self._nodes()
+            padded = np.zeros(len(nodes))
+            padded[: self.moments] = self.damping * moments * np.where(np.arange(self.moments), 2, 1)
+            density = _values(padded) / len(nodes)
+
+            def count(mu: float) -> np.ndarray:
+                return self._fermi(mu, nodes)
+
         margin = self.scale + DECAY * self.kT
-        low, high = self.centre - margin, self.centre + margin
-        for _ in range(HALVINGS):
-            mu = (low + high) / 2
-            excess = self.occupation(mu) @ moments - electrons
-            low, high = (mu, high) if excess < 0 else (low, mu)
-        return (low + high) / 2
+        return scipy.optimize.brentq(
+            lambda mu: count(mu) @ density - electrons,
+            self.centre - margin,
+            self.centre + margin,
+            xtol=PRECISION,
+            rtol=PRECISION,
+        )
 
     def truncation(self, mu: float, moments: Float[np.ndarray, " moment"] | None = None) -> float:
         """Root mean square, over the density of states, of what the occupation lacks.

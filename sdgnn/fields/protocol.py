@@ -32,6 +32,8 @@ class FieldResult:
     """(replica, site, 3) effective field H_i = -dE/dS_i with S_i a free 3-vector, the part along S_i kept."""
     density: Float[Tensor, "replica site"] | None = None
     """(replica, site) electrons per site n_i in [0, 2]; None for fields without electrons."""
+    mu: Float[Tensor, " replica"] | None = None
+    """(replica,) chemical potential of the electrons, in units of t; None for fields without electrons."""
     torque_error: Float[Tensor, "replica site"] | None = None
     """(replica, site) expected root mean square error of the torque per Cartesian component, in units of t; None for
     fields that do not judge themselves. Committees of networks and kernel polynomial fields do."""

@@ -1,0 +1,5 @@
+"""Electrons by local moments: walks of spinors inside balls, without training."""
+
+from sdgnn.electrons.truncated.field import LEVELS, Level, TruncatedField
+
+__all__ = ["LEVELS", "Level", "TruncatedField"]

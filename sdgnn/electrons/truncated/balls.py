@@ -1,0 +1,199 @@
+"""Balls of sites around each site, in which spinors walk: tables of a crystal's sublattices, or of every single site."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse.linalg
+from jaxtyping import Bool, Float, Int
+
+from sdgnn.hamiltonian import SDModel
+
+MARGIN = 0.01
+"""Part of its width by which the band is widened on either side."""
+
+MOMENTA = {1: 120, 2: 24, 3: 12}
+"""Momenta along each axis, by dimension, on which the band of a crystal is looked for."""
+
+DENSE = 300
+"""Sites up to which the band of other lattices comes from diagonalisation."""
+
+
+@dataclass(frozen=True)
+class Ball:
+    """All sites within some bonds of an origin on one sublattice of a crystal, those of the edge last."""
+
+    cells: Int[np.ndarray, "site dim"]
+    """(site, dim) unit cells from the origin's to the site's."""
+    member: Int[np.ndarray, " site"]
+    """(site,) sublattice of the site."""
+    sizes: Int[np.ndarray, " bonds"]
+    """Sites within 0, 1, 2, ... bonds."""
+    edge: int
+    """Number of the first site of the edge; that of all sites where the walk never gets beyond the ball."""
+    start: Int[np.ndarray, " row"]
+    """(site + 1,) where the neighbours of each site begin in the lists below."""
+    neighbour: Int[np.ndarray, " pair"]
+    """Neighbours inside the ball."""
+    amplitude: Float[np.ndarray, " pair"]
+    """-t of the bond to each of them."""
+
+    def __len__(self) -> int:
+        return len(self.member)
+
+    def work(self, steps: int) -> int:
+        """Sites of the ball that a walk of so many steps visits, summed over its steps."""
+        return int(self.sizes[np.minimum(np.arange(steps + 1), len(self.sizes) - 1)].sum())
+
+
+def crystal_balls(model: SDModel, cutoff: int, steps: int) -> list[Ball]:
+    """The ball within ``cutoff`` bonds around a site of each sublattice, as far as ``steps`` steps lead."""
+    lattice, bonds = model.lattice, model.bonds
+    assert lattice.vectors is not None and lattice.basis is not None
+    first = np.flatnonzero(bonds.source < lattice.n_basis)
+    source, target = bonds.source[first], bonds.target[first] % lattice.n_basis
+    shift = bonds.vector[first] - lattice.basis[target] + lattice.basis[source]
+    cells = np.round(shift @ np.linalg.inv(lattice.vectors)).astype(int)
+    steps_from: list[list[tuple[tuple[int, ...], int, float]]] = [[] for _ in range(lattice.n_basis)]
+    for b, t, cell, amplitude in zip(source, target, cells.tolist(), model.amplitudes[first], strict=True):
+        steps_from[b].append((tuple(cell), int(t), -float(amplitude)))
+    return [_ball(steps_from, b, lattice.dim, min(cutoff, steps), steps >= cutoff) for b in range(lattice.n_basis)]
+
+
+def _ball(steps_from: list, origin: int, dim: int, radius: int, with_edge: bool) -> Ball:
+    """The ball around a site of sublattice ``origin``; a site is (cell, sublattice)."""
+    front = [((0,) * dim, origin)]
+    places, sizes = {front[0]: 0}, [1]
+    for _ in range(radius):
+        reached = []
+        for cell, b in front:
+            for shift, t, _ in steps_from[b]:
+                site = (tuple(c + s for c, s in zip(cell, shift, strict=True)), t)
+                if site not in places:
+                    places[site] = len(places)
+                    reached.append(site)
+        front = reached
+        sizes.append(len(places))
+    start, neighbour, amplitude = [0], [], []
+    for cell, b in places:
+        for shift, t, value in steps_from[b]:
+            place = places.get((tuple(c + s for c, s in zip(cell, shift, strict=True)), t))
+            if place is not None:
+                neighbour.append(place)
+                amplitude.append(value)
+        start.append(len(neighbour))
+    return Ball(
+        cells=np.array([cell for cell, _ in places]),
+        member=np.array([b for _, b in places]),
+        sizes=np.array(sizes),
+        edge=sizes[-2] if with_edge else sizes[-1],
+        start=np.array(start),
+        neighbour=np.array(neighbour, dtype=np.int64),
+        amplitude=np.array(amplitude, dtype=np.float64),
+    )
+
+
+@dataclass(frozen=True)
+class Balls:
+    """The balls around many origins of any lattice, one after the other, each site of each ball a node of its own."""
+
+    origin: Int[np.ndarray, " node"]
+    """Number of the ball, from 0."""
+    site: Int[np.ndarray, " node"]
+    """Site of the lattice."""
+    edge: Bool[np.ndarray, " node"]
+    """Whether the node is at the edge of its ball."""
+    first: Int[np.ndarray, " origin"]
+    """Node of each ball's centre."""
+    pair: Int[np.ndarray, "2 pair"]
+    """Neighbours inside a ball, both orders."""
+    amplitude: Float[np.ndarray, " pair"]
+    """-t of the bond between them."""
+
+
+def site_balls(model: SDModel, cutoff: int, steps: int, origins: Int[np.ndarray, " origin"]) -> Balls:
+    """The balls within ``cutoff`` bonds around ``origins``; every periodic image of a site is a site of its own."""
+    lattice, bonds = model.lattice, model.bonds
+    away = bonds.vector - lattice.positions[bonds.target] + lattice.positions[bonds.source]
+    images = np.round(away @ np.linalg.inv(lattice.cell)).astype(int)
+    radius = min(cutoff, steps)
+    bound = radius * int(np.abs(images).max(initial=0)) + 1
+    digits = (2 * bound + 1) ** np.arange(lattice.dim)
+    code = images @ digits
+    n = lattice.n_sites
+    start = np.searchsorted(bonds.source, np.arange(n + 1))
+    span = (2 * bound + 1) ** lattice.dim
+
+    def neighbours(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(row of ``keys``, key, bond) of all neighbours of the nodes ``keys``."""
+        ball_and_image, site = np.divmod(keys, n)
+        counts = start[site + 1] - start[site]
+        row = np.repeat(np.arange(len(keys)), counts)
+        bond = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(start[site], counts)
+        return row, (ball_and_image[row] + code[bond]) * n + bonds.target[bond], bond
+
+    middle = int((bound * digits).sum())
+    front = (np.arange(len(origins)) * span + middle) * n + origins
+    layers, before = [front], np.empty(0, dtype=np.int64)
+    for _ in range(radius):
+        reached = np.setdiff1d(np.unique(neighbours(front)[1]), np.concatenate([front, before]))
+        before, front = front, reached
+        layers.append(front)
+    keys = np.concatenate(layers)
+    at_edge = np.repeat(np.arange(radius + 1) == (cutoff if steps >= cutoff else -1), [len(layer) for layer in layers])
+    order = np.argsort(keys)
+    keys, at_edge = keys[order], at_edge[order]
+    row, key, bond = neighbours(keys)
+    place = np.searchsorted(keys, key).clip(max=len(keys) - 1)
+    inside = keys[place] == key
+    return Balls(
+        origin=keys // n // span,
+        site=keys % n,
+        edge=at_edge,
+        first=np.searchsorted(keys, layers[0]),
+        pair=np.stack([row[inside], place[inside]]),
+        amplitude=-model.amplitudes[bond[inside]],
+    )
+
+
+def band(model: SDModel) -> tuple[float, float]:
+    """(lowest, highest) energies between which all levels of electrons lie that hop without exchange.
+
+    Levels inside balls lie between those of the infinite crystal. Crystals without disorder are diagonalised on a mesh
+    of momenta, others on their cell with periodic and antiperiodic boundaries, and widened by a percent of the width.
+    """
+    lattice, bonds = model.lattice, model.bonds
+    strict = float(np.bincount(bonds.source, np.abs(model.amplitudes), lattice.n_sites).max(initial=0.0))
+    if strict == 0:
+        return -1e-3, 1e-3
+    if lattice.vectors is not None and model.disorder is None:
+        levels = _levels_of_crystal(model)
+    else:
+        twists = itertools.product([0.0, 0.5], repeat=lattice.dim)
+        levels = np.concatenate([_extremes(model.hopping_matrix(twist)) for twist in twists])
+    lowest, highest = float(levels.min()), float(levels.max())
+    margin = MARGIN * (highest - lowest) + 1e-3 * strict
+    return max(lowest - margin, -1.001 * strict), min(highest + margin, 1.001 * strict)
+
+
+def _levels_of_crystal(model: SDModel) -> Float[np.ndarray, " level"]:
+    lattice, bonds = model.lattice, model.bonds
+    assert lattice.vectors is not None
+    first = bonds.source < lattice.n_basis
+    mesh = np.arange(MOMENTA[lattice.dim]) / MOMENTA[lattice.dim]
+    twists = np.stack(np.meshgrid(*[mesh] * lattice.dim, indexing="ij"), axis=-1).reshape(-1, lattice.dim)
+    momenta = 2 * np.pi * twists @ np.linalg.inv(lattice.vectors).T
+    phases = np.exp(1j * momenta @ bonds.vector[first].T) * -model.amplitudes[first]
+    matrices = np.zeros((len(momenta), lattice.n_basis, lattice.n_basis), dtype=np.complex128)
+    for source, target, phase in zip(bonds.source[first], bonds.target[first] % lattice.n_basis, phases.T, strict=True):
+        matrices[:, source, target] += phase
+    return np.linalg.eigvalsh(matrices).ravel()
+
+
+def _extremes(matrix: scipy.sparse.csr_array) -> Float[np.ndarray, " level"]:
+    if matrix.shape[0] <= DENSE:
+        return np.linalg.eigvalsh(matrix.toarray())[[0, -1]]
+    start = np.random.default_rng(0).standard_normal(matrix.shape[0])
+    return scipy.sparse.linalg.eigsh(matrix, k=2, which="BE", v0=start, tol=1e-4, return_eigenvectors=False)

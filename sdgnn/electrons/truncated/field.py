@@ -1,0 +1,200 @@
+"""The electrons' field from a ball around each site: any s-d magnet, without labels, from fast to exact."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.electrons.ensemble import check_ensemble
+from sdgnn.electrons.expansion import Expansion
+from sdgnn.electrons.truncated.balls import band
+from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
+from sdgnn.electrons.truncated.tensor_walk import TensorWalk
+from sdgnn.electrons.truncated.walk import Walk, WalkSettings
+from sdgnn.errors import UserError
+from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.hamiltonian import SDModel
+from sdgnn.lattice import Lattice
+
+Level = Literal["fast", "accurate"]
+
+LEVELS: dict[Level, tuple[int, int]] = {"fast": (5, 41), "accurate": (6, 81)}
+"""Cutoff and moments of each level."""
+
+PREDICTED = 8
+"""Moments that are predicted, at most, as a multiple of those that are computed."""
+
+RESOLVED = 3.0
+"""Moments are predicted until coefficients have fallen to exp(-RESOLVED)."""
+
+LONGEST = 1.001
+"""Spins longer than this widen the bounds of the spectrum."""
+
+SAMPLE = 4096
+"""Sites that are evaluated to tell the cost of an evaluation."""
+
+
+class TruncatedField(Field):
+    """H_i = -dE/dS_i of the s-d model from local moments: spinors that walk inside a ball around each site.
+
+    A 2 x 2 matrix of spinors starts as v_0 = 1 on site i and walks along the bonds, with H~ = (H - centre) / scale:
+
+        v_1 = D H~ v_0,   v_{n+1} = D (2 H~ v_n - D v_{n-1}),
+
+    inside the ball of all sites within ``cutoff`` bonds of i. D = exp(-g) at its edge and 1 elsewhere: an absorbing edge
+    (Mandelshtam and Taylor, J. Chem. Phys. 103, 2903, doi:10.1063/1.470477). v_n = T_n(H~) v_0 where D = 1. The traces
+    of the Chebyshev moments follow, two for each step:
+
+        M_2n   = M_2n-2 + 2 (<v_n|1/D|v_n>   - <v_n-1|D|v_n-1>),
+        M_2n+1 = M_2n-1 + 2 (<v_n|1/D|v_n+1> - <v_n-1|D|v_n>).
+
+    Those beyond 2 m are predicted (:mod:`sdgnn.electrons.truncated.prediction`), and
+
+        Omega(mu) = sum_i sum_n c_n(mu) M_n(i),     N(mu) = -dOmega/dmu,
+
+    with c_n the Chebyshev coefficients of -kT ln(1 + exp(-(e - mu)/kT)) (truncated polynomial expansion: Furukawa and
+    Motome, J. Phys. Soc. Jpn. 73, 1482, doi:10.1143/JPSJ.73.1482, made conservative: the field is the slope of the
+    energy of all balls). The same adjoint gives the density n_i, the slope with the on-site energy.
+
+    ============= ====================================================================================================
+    argument      meaning
+    ============= ====================================================================================================
+    model         any :class:`~sdgnn.hamiltonian.SDModel`: crystals, several shells, bond disorder, vacancies, t(r)
+    kT            electrons' temperature, >= 0. Structure in energy finer than :attr:`resolution` is extrapolated
+    mu, filling   one of the two, as in :class:`~sdgnn.electrons.exact.ExactField`; at fixed filling each state has the
+                  mu at which N(mu) is its number of electrons, and the energy is F = Omega + mu N_e
+    cutoff        bonds from the centre of a ball to its edge
+    moments       2 m + 1 moments from a walk of m steps, an odd number
+    level         both by name: ``fast`` (5, 41; the default) or ``accurate`` (6, 81)
+    ============= ====================================================================================================
+
+    E(R S) = E(S) for rotations of all spins, E(-S) = E(S), and the lattice's symmetries hold exactly. Spins beyond a
+    lattice smaller than the ball are its periodic images: the field is that of the infinite crystal, to which twists of
+    :class:`~sdgnn.electrons.exact.ExactField` tend. The error falls to zero as both numbers grow; measure it with
+    :func:`~sdgnn.electrons.truncated.choice.suggest_cutoff`. Computes in the dtype of the spins; crystals without
+    disorder on the CPU in compiled loops on torch's threads, everything else with tensor operations on the device of
+    the spins. Threads may share a field.
+
+        field = sdgnn.TruncatedField(model, kT=0.05, filling=0.25)
+        result = field(spins)  # energy, field, density, mu
+
+    Raises UserError as ExactField does, on a cutoff below 1, on an even number of moments or fewer than 3, and on a
+    level beside numbers.
+    """
+
+    def __init__(
+        self,
+        model: SDModel,
+        kT: float,
+        mu: float | None = None,
+        filling: float | None = None,
+        cutoff: int | None = None,
+        moments: int | None = None,
+        level: Level | None = None,
+    ) -> None:
+        check_ensemble(kT, mu, filling)
+        if level is not None and (cutoff, moments) != (None, None):
+            raise UserError(
+                f"level {level!r} with cutoff {cutoff} and moments {moments}", allowed="a level, or numbers of your own"
+            )
+        if level is not None and level not in LEVELS:
+            raise UserError(f"level {level!r}", allowed=" or ".join(map(repr, get_args(Level))))
+        by_level = LEVELS[level or "fast"]
+        cutoff = by_level[0] if cutoff is None else cutoff
+        moments = by_level[1] if moments is None else moments
+        if int(cutoff) != cutoff or cutoff < 1:
+            raise UserError(f"cutoff of {cutoff} bonds", allowed="a whole number >= 1")
+        if int(moments) != moments or moments < 3 or moments % 2 == 0:
+            raise UserError(f"{moments} moments", allowed="an odd number >= 3: 2 m + 1 for m steps")
+        self.model = model
+        self.lattice: Lattice = model.lattice
+        self.kT = float(kT)
+        self.mu = None if mu is None else float(mu)
+        self.filling = None if filling is None else float(filling)
+        self.cutoff, self.moments = int(cutoff), int(moments)
+        self._band = band(model)
+        self._walks: dict[tuple[float, torch.dtype, torch.device], tuple[Walk, Expansion]] = {}
+
+    @property
+    def resolution(self) -> float:
+        """Energy that the computed moments resolve: pi scale / moments, in t. Finer structure is extrapolated."""
+        return math.pi * self._spectrum(1.0)[1] / self.moments
+
+    @property
+    def sees(self) -> float | None:  # type: ignore[override]
+        """Distance of the spins that decide a site's field at given mu: two cutoffs, on crystals."""
+        if not self.model.is_uniform:
+            return None
+        return 2 * self.cutoff * float(np.linalg.norm(self.model.bonds.vector, axis=1).max(initial=0.0))
+
+    def on(self, lattice: Lattice) -> TruncatedField:
+        """The same electrons on another lattice."""
+        model = SDModel.from_dict(lattice, self.model.to_dict())
+        return TruncatedField(model, self.kT, self.mu, self.filling, self.cutoff, self.moments)
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        states = [self._one(state) for state in spins]
+        energy, field, density, mu = (torch.stack(part) for part in zip(*states, strict=True))
+        return FieldResult(energy, field, density, mu)
+
+    def chemical_potential(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
+        """The given mu, or the one that gives the filling."""
+        mu = self(spins).mu
+        assert mu is not None
+        return mu
+
+    def _one(self, spins: Float[Tensor, "site 3"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Energy, field (site, 3), density (site,) and mu of one state."""
+        walk, expansion = self._walk(spins)
+        mu = self.mu
+        if mu is None:
+            mu = self._chemical_potential(expansion, walk.totals(spins), self.lattice.n_sites)
+        energies, slopes = walk.slopes(spins, expansion.grand_potential(mu))
+        energy = energies.sum(dtype=torch.float64)
+        if self.filling is not None and math.isfinite(mu):
+            energy = energy + mu * self.filling * self.model.n_orbitals
+        slopes = slopes.to(device=spins.device, dtype=spins.dtype)
+        return energy.to(spins), -slopes[:, :3], slopes[:, 3], spins.new_tensor(mu)
+
+    def _chemical_potential(self, expansion: Expansion, totals: Float[np.ndarray, " moment"], sites: int) -> float:
+        assert self.filling is not None
+        return expansion.chemical_potential(totals, 2 * sites * self.filling)
+
+    def _spectrum(self, longest: float) -> tuple[float, float]:
+        """Centre and half the width of the spectrum, for spins up to a length."""
+        lowest, highest = self._band
+        return (lowest + highest) / 2, (highest - lowest) / 2 + abs(self.model.exchange) * longest
+
+    def _walk(self, spins: Float[Tensor, "site 3"]) -> tuple[Walk, Expansion]:
+        """The walk for spins of this dtype, device and length, and the expansion that belongs to its moments."""
+        longest = float(spins.norm(dim=-1).max())
+        longest = 1.0 if longest <= LONGEST else longest
+        key = (longest, spins.dtype, spins.device)
+        if key not in self._walks:
+            centre, scale = self._spectrum(longest)
+            needed = RESOLVED * scale / (math.pi * self.kT) if self.kT > 0 else math.inf
+            count = int(min(max(self.moments, math.ceil(needed)), PREDICTED * self.moments))
+            settings = WalkSettings(self.cutoff, self.moments // 2, count, centre, scale)
+            compiled = self.model.is_uniform and spins.device.type == "cpu"
+            walk: Walk = (
+                CompiledWalk(self.model, settings, spins.dtype)
+                if compiled
+                else TensorWalk(self.model, settings, spins.dtype, spins.device)
+            )
+            made = walk, Expansion(centre, scale, self.kT, count, plain=True)
+            if longest != 1.0:
+                return made
+            self._walks[key] = made
+        return self._walks[key]
+
+    def __repr__(self) -> str:
+        ensemble = f"mu={self.mu:g}" if self.mu is not None else f"filling={self.filling:g}"
+        size = f"cutoff={self.cutoff}, moments={self.moments}"
+        return f"TruncatedField(kT={self.kT:g}, {ensemble}, {size}; resolves {self.resolution:.2g}) of {self.model!r}"

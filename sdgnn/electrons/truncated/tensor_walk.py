@@ -1,0 +1,211 @@
+"""The walk in plain tensor operations: any lattice and device, slopes by automatic differentiation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Complex, Float, Int
+from torch import Tensor
+
+from sdgnn.electrons.truncated.balls import Ball, crystal_balls, site_balls
+from sdgnn.electrons.truncated.walk import Walk, WalkSettings
+from sdgnn.hamiltonian import SDModel
+
+NODES = 200_000
+"""Sites of balls that walk together on the CPU; on other devices ten times as many."""
+
+
+class _Symmetric(torch.autograd.Function):
+    """matrix @ x with a constant real symmetric matrix, so that the slope is matrix @ slope."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, x: Tensor) -> Tensor:
+        ctx.matrix = matrix
+        return matrix @ x
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Any) -> Any:
+        return None, ctx.matrix @ slopes[0]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Balls that walk together; on a crystal, all of one shape."""
+
+    site: Int[Tensor, " node"]
+    """Site of the lattice that each node is."""
+    origin: Int[Tensor, " node"]
+    """Number of its ball."""
+    first: Int[Tensor, " ball"]
+    """Node of each ball's centre."""
+    damping: Float[Tensor, "node 1 1"]
+    """D: less than 1 at the edge."""
+    matrix: Tensor
+    """Hopping: (place, place) where all balls have one shape, otherwise sparse (node, node)."""
+
+    def hop(self, v: Complex[Tensor, "node 2 2"]) -> Complex[Tensor, "node 2 2"]:
+        """sum_q h_pq v_q."""
+        rows = torch.view_as_real(v)
+        if self.matrix.layout == torch.strided:
+            places, balls = len(self.matrix), len(self.first)
+            rows = rows.reshape(balls, places, 8).movedim(1, 0).reshape(places, -1)
+            rows = _Symmetric.apply(self.matrix, rows).reshape(places, balls, 8).movedim(0, 1)
+        else:
+            rows = _Symmetric.apply(self.matrix, rows.reshape(-1, 8))
+        return torch.view_as_complex(rows.reshape(*v.shape, 2).contiguous())
+
+    def product(self, weight: Tensor, x: Tensor, y: Tensor) -> Float[Tensor, " ball"]:
+        """Re tr <x|weight|y> of each ball."""
+        by_node = (weight * (x.real * y.real + x.imag * y.imag)).sum((1, 2))
+        if self.matrix.layout == torch.strided:
+            return by_node.view(len(self.first), -1).sum(1)
+        return by_node.new_zeros(len(self.first)).index_add(0, self.origin, by_node)
+
+
+class TensorWalk(Walk):
+    """Walks piece by piece; tables of crystals are shared by all balls around sites of one sublattice."""
+
+    def __init__(self, model: SDModel, settings: WalkSettings, dtype: torch.dtype, device: torch.device) -> None:
+        super().__init__(model, settings)
+        self.dtype, self.device = dtype, device
+        self._kept: list[_Piece] | None = None
+
+    def totals(
+        self, spins: Float[Tensor, "site 3"], own: Int[np.ndarray, " origin"] | None = None
+    ) -> Float[np.ndarray, " moment"]:
+        found = np.zeros(self.settings.count)
+        local = self._local(spins, torch.zeros(len(spins), dtype=self.dtype, device=self.device))
+        with torch.no_grad():
+            for piece, sites in self._pieces():
+                moments = self._predicted(self._moments(piece, local)).double().cpu().numpy()
+                found += moments[np.isin(sites, own)].sum(0) if own is not None else moments.sum(0)
+        return found
+
+    def slopes(
+        self, spins: Float[Tensor, "site 3"], coefficients: Float[np.ndarray, " moment"]
+    ) -> tuple[Float[Tensor, " site"], Float[Tensor, "site 4"]]:
+        spins = spins.detach().to(device=self.device, dtype=self.dtype).requires_grad_()
+        shift = torch.zeros(len(spins), dtype=self.dtype, device=self.device, requires_grad=True)
+        weights = torch.from_numpy(coefficients).to(device=self.device, dtype=self.dtype)
+        energies, found = spins.new_zeros(len(spins)), spins.new_zeros(len(spins), 4)
+        with torch.enable_grad():
+            for piece, sites in self._pieces():
+                by_ball = self._predicted(self._moments(piece, self._local(spins, shift))) @ weights
+                to_spins, to_shift = torch.autograd.grad(by_ball.sum(), (spins, shift))
+                energies[torch.from_numpy(sites).to(self.device)] = by_ball.detach()
+                found += torch.cat([to_spins, to_shift[:, None]], dim=1)
+        return energies.detach(), found
+
+    def _local(self, spins: Tensor, shift: Tensor) -> Complex[Tensor, "site 2 2"]:
+        """b . sigma + b_0 of each site, of 2 H."""
+        spins = spins.to(device=self.device, dtype=self.dtype)
+        factor, centre = 2 / self.settings.scale, self.settings.centre
+        x, y, z = (-factor * self.model.exchange * spins).unbind(-1)
+        b0 = factor * (shift - centre)
+        off = torch.complex(x, -y)
+        rows = [torch.stack([torch.complex(b0 + z, 0 * z), off], -1)]
+        rows.append(torch.stack([off.conj(), torch.complex(b0 - z, 0 * z)], -1))
+        return torch.stack(rows, -2)
+
+    def _moments(self, piece: _Piece, local: Complex[Tensor, "site 2 2"]) -> Float[Tensor, "ball moment"]:
+        """M_0, ..., M_2m of the traces."""
+        b = local[piece.site]
+        damping, one = piece.damping, torch.ones_like(piece.damping)
+
+        def twice_h(v: Tensor) -> Tensor:
+            return piece.hop(v) + b[:, :, :1] * v[:, :1] + b[:, :, 1:] * v[:, 1:]
+
+        before = torch.zeros(len(piece.site), 2, 2, dtype=b.dtype, device=b.device)
+        before[piece.first] = torch.eye(2, dtype=b.dtype, device=b.device)
+        last = damping * twice_h(before) / 2
+        moments = [piece.product(one, before, before), piece.product(one, before, last)]
+        for n in range(1, self.settings.steps + 1):
+            lost = piece.product(damping, before, before)
+            moments.append(moments[-2] + 2 * (piece.product(1 / damping, last, last) - lost))
+            if n < self.settings.steps:
+                new = damping * (twice_h(last) - damping * before)
+                lost = piece.product(damping, before, last)
+                moments.append(moments[-2] + 2 * (piece.product(1 / damping, last, new) - lost))
+                before, last = last, new
+        return torch.stack(moments, dim=1)
+
+    def _predicted(self, moments: Float[Tensor, "ball moment"]) -> Float[Tensor, "ball more"]:
+        """With the moments that linear prediction adds (see :mod:`sdgnn.electrons.truncated.prediction`)."""
+        order = moments.shape[1] - 1
+        if self.settings.count <= order + 1:
+            return moments
+        lag = (torch.arange(order)[:, None] - torch.arange(order)).abs().to(moments.device)
+        toeplitz = moments[:, lag] + self.settings.background * moments[:, :1, None] * torch.eye(order).to(moments)
+        predictor = torch.linalg.solve(toeplitz, moments[:, 1:]).flip(1)
+        found = list(moments.unbind(1))
+        for n in range(order + 1, self.settings.count):
+            found.append((predictor * torch.stack(found[n - order :], dim=1)).sum(1))
+        return torch.stack(found, dim=1)
+
+    def _pieces(self) -> Iterator[tuple[_Piece, Int[np.ndarray, " ball"]]]:
+        """All balls with the sites they are around, kept where they are few."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        made = []
+        for piece in self._crystal() if self.model.is_uniform else self._graph():
+            made.append(piece)
+            yield piece
+        if len(made) == 1:
+            self._kept = made
+
+    def _nodes(self) -> int:
+        return NODES if self.device.type == "cpu" else 10 * NODES
+
+    def _crystal(self) -> Iterator[tuple[_Piece, np.ndarray]]:
+        for b, ball in enumerate(crystal_balls(self.model, self.settings.cutoff, self.settings.steps)):
+            sites = self.origins(b)
+            matrix = np.zeros((len(ball), len(ball)))
+            rows = np.repeat(np.arange(len(ball)), np.diff(ball.start))
+            np.add.at(matrix, (rows, ball.neighbour), ball.amplitude)
+            for part in np.array_split(sites, max(1, -(-len(sites) * len(ball) // self._nodes()))):
+                site = self.sites_of(ball, part)
+                balls = np.arange(len(part))
+                yield (
+                    self._piece(
+                        site=site.ravel(),
+                        origin=np.repeat(balls, len(ball)),
+                        first=balls * len(ball),
+                        edge=np.tile(np.arange(len(ball)) >= ball.edge, len(part)),
+                        matrix=torch.from_numpy(2 / self.settings.scale * matrix),
+                    ),
+                    part,
+                )
+
+    def _graph(self) -> Iterator[tuple[_Piece, np.ndarray]]:
+        sites = np.arange(self.model.lattice.n_sites)
+        few = site_balls(self.model, self.settings.cutoff, self.settings.steps, sites[:1])
+        for part in np.array_split(sites, max(1, -(-len(sites) * len(few.site) // self._nodes()))):
+            balls = site_balls(self.model, self.settings.cutoff, self.settings.steps, part)
+            count = len(balls.site)
+            matrix = torch.sparse_coo_tensor(
+                torch.from_numpy(balls.pair),
+                torch.from_numpy(2 / self.settings.scale * balls.amplitude),
+                (count, count),
+                check_invariants=True,
+            )
+            yield (
+                self._piece(
+                    site=balls.site,
+                    origin=balls.origin,
+                    first=balls.first,
+                    edge=balls.edge,
+                    matrix=matrix.to_sparse_csr(),
+                ),
+                part,
+            )
+
+    def _piece(self, site: Any, origin: Any, first: Any, edge: Any, matrix: Tensor) -> _Piece:
+        site, origin, first = (torch.from_numpy(values).to(self.device) for values in (site, origin, first))
+        damping = torch.from_numpy(np.where(edge, self.settings.damping, 1.0)[:, None, None])
+        damping, matrix = (values.to(device=self.device, dtype=self.dtype) for values in (damping, matrix))
+        return _Piece(site, origin, first, damping, matrix)
