@@ -1,4 +1,4 @@
-"""Balls of sites around each site, in which spinors walk: tables of a crystal's sublattices, or of every single site."""
+"""Balls of sites around each site, in which spinors walk: tables of sublattices, or of every single site."""
 
 from __future__ import annotations
 

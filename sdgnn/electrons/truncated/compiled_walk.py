@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -58,7 +59,7 @@ class CompiledWalk(Walk):
             groups = -(-len(cells) // LANES)
             edges = np.linspace(0, groups, min(threads, groups) + 1).astype(int)
             target = energies[b :: len(self._balls)]
-            jobs += [(table, cells, int(i), int(j), weights, given, target) for i, j in zip(edges[:-1], edges[1:])]
+            jobs += [(table, cells, int(i), int(j), weights, given, target) for i, j in itertools.pairwise(edges)]
         if threads == 1 or len(jobs) == 1:
             results = [self._job(*job) for job in jobs]
         else:
@@ -70,7 +71,7 @@ class CompiledWalk(Walk):
     def _job(
         self, table: _Table, cells: Any, first: int, stop: int, weights: Any, spins: Any, target: Any
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Totals and slopes of the groups ``first`` to ``stop`` - 1 of origins in ``cells``; fills in their energies."""
+        """Totals and slopes of groups ``first`` to ``stop`` - 1 of origins in ``cells``; their energies to ``target``."""
         settings, number = self.settings, self.number
         totals, energies = np.zeros(settings.count), np.zeros(len(cells))
         slopes = np.zeros((len(spins), 4) if len(weights) else (1, 4))

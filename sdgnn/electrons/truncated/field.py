@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,7 +17,7 @@ from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.electrons.truncated.walk import Walk, WalkSettings
 from sdgnn.errors import UserError
-from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.fields import Field, FieldResult
 from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice
 
@@ -48,7 +46,7 @@ class TruncatedField(Field):
 
         v_1 = D H~ v_0,   v_{n+1} = D (2 H~ v_n - D v_{n-1}),
 
-    inside the ball of all sites within ``cutoff`` bonds of i. D = exp(-g) at its edge and 1 elsewhere: an absorbing edge
+    inside the ball of all sites within ``cutoff`` bonds of i, with an absorbing edge: D = exp(-g) there and 1 elsewhere
     (Mandelshtam and Taylor, J. Chem. Phys. 103, 2903, doi:10.1063/1.470477). v_n = T_n(H~) v_0 where D = 1. The traces
     of the Chebyshev moments follow, two for each step:
 

@@ -15,7 +15,7 @@ import numba
 
 from sdgnn.compiling import compiled
 from sdgnn.electrons.truncated.prediction import SOURCES, predict, weights_of_moments
-from sdgnn.vectors import LANES, add_multiples, get, get_rows, put, put_rows, splat, total
+from sdgnn.vectors import LANES, add_multiples, get, get_rows, put, put_rows, splat
 
 ROW = 8 * LANES
 """Numbers in a row of a ball's site."""
@@ -215,7 +215,7 @@ def _back(x, y, m1, m2, table, local, to_local, first, stop, before, d, kept, ke
 @_separate
 def _backwards(x, y, m1, m2, table, local, to_local, sizes, edge, d, steps, kept, slopes):
     """Slopes in the local parts, from those in the sums, given x = v_{steps - 1} and y = v_steps."""
-    one, zero = d / d, splat(d - d)
+    one = d / d
     rim, last = sizes[-1] - edge, len(sizes) - 1
     everywhere = sizes[-1]
     m2[: everywhere * ROW] = 0

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from sdgnn.electrons.truncated.balls import Ball, crystal_balls, site_balls
+from sdgnn.electrons.truncated.balls import crystal_balls, site_balls
 from sdgnn.electrons.truncated.walk import Walk, WalkSettings
 from sdgnn.hamiltonian import SDModel
 
@@ -72,7 +72,7 @@ class TensorWalk(Walk):
     def __init__(self, model: SDModel, settings: WalkSettings, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(model, settings)
         self.dtype, self.device = dtype, device
-        self._kept: list[_Piece] | None = None
+        self._kept: list[tuple[_Piece, np.ndarray]] | None = None
 
     def totals(
         self, spins: Float[Tensor, "site 3"], own: Int[np.ndarray, " origin"] | None = None

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from sdgnn.lattice import Lattice
-from sdgnn.vectors import LANES
 from sdgnn.nn.directions import Directions
+from sdgnn.vectors import LANES
 
 STRIDE = 368
 """Places in a row. An odd number of cache lines in either precision, lest rows compete for the same ones."""

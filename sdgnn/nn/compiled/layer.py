@@ -37,6 +37,7 @@ from sdgnn.nn.compiled.rows import (
     to_directions,
     to_harmonics,
 )
+from sdgnn.nn.spin_matrices import IRREP
 from sdgnn.vectors import (
     LANES,
     add_multiples,
@@ -50,7 +51,6 @@ from sdgnn.vectors import (
     square_root,
     total,
 )
-from sdgnn.nn.spin_matrices import IRREP
 
 FLOOR = 0.1
 """Added to the mean square of a site's features before they are divided by its root."""

@@ -14,10 +14,11 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from sdgnn import compiling
+from sdgnn import compiling, vectors
 from sdgnn.nn import spin_matrices
-from sdgnn.nn.compiled import boxes, vectors
+from sdgnn.nn.compiled import boxes
 from sdgnn.nn.compiled.boxes import STRIDE
+from sdgnn.nn.spin_matrices import product
 from sdgnn.vectors import (
     LANES,
     add_multiples,
@@ -31,7 +32,6 @@ from sdgnn.vectors import (
     splats,
     total,
 )
-from sdgnn.nn.spin_matrices import product
 
 ONE, TWO, THREE, FOUR, SIX, EIGHT, NINE = (tuple([0] * count) for count in (1, 2, 3, 4, 6, 8, 9))
 """Numbers that the compiler is to know: it knows the length of a tuple."""
