@@ -23,7 +23,7 @@ from sdgnn.electrons.probing import Kind, Probe
 from sdgnn.electrons.recursion import recursion, reverse_weights
 from sdgnn.electrons.scaled import LANES, Hopping, ScaledHamiltonian
 from sdgnn.errors import NumericalError, UserError
-from sdgnn.fields import Field, FieldResult, check_spins
+from sdgnn.fields import Field, FieldResult
 from sdgnn.hamiltonian import SDModel
 
 GIBIBYTE = 2**30
@@ -61,8 +61,6 @@ class KPMResult(FieldResult):
     every site.
     """
 
-    mu: Float[Tensor, " replica"] | None = None
-    """(replica,) chemical potential."""
     noise: Float[Tensor, " replica"] | None = None
     """(replica,) standard deviation of a component of the field over seeds, root mean square over sites, in t."""
     truncation: Float[Tensor, " replica"] | None = None
@@ -232,9 +230,9 @@ class KPMField(Field):
 
     def chemical_potential(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
         """The given mu, or the one that gives the filling, from the moments."""
-        result = self(check_spins(spins, self.lattice))
-        assert isinstance(result, KPMResult) and result.mu is not None
-        return result.mu
+        mu = self(spins).mu
+        assert mu is not None
+        return mu
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         if self.tolerance is None:

@@ -46,8 +46,8 @@ class ExactField(Field):
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         states = [self._one(spins[r].to(torch.float64)) for r in range(len(spins))]
-        energy, field, density = (torch.stack(part) for part in zip(*states, strict=True))
-        return FieldResult(energy, field, density)
+        energy, field, density, mu = (torch.stack(part) for part in zip(*states, strict=True))
+        return FieldResult(energy, field, density, mu)
 
     def chemical_potential(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
         """The given mu, or the one that gives the filling."""
@@ -68,11 +68,11 @@ class ExactField(Field):
             return mu, f, (f * levels).sum(-1)
         return mu, f, grand_potential(levels, mu, self.kT) + mu * self.filling * levels.shape[-1]
 
-    def _one(self, spins: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Energy, field (site, 3) and density (site,) of one state (site, 3), averaged over twists."""
+    def _one(self, spins: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Energy, field (site, 3), density (site,) and mu of one state (site, 3), averaged over twists."""
         n = self.lattice.n_sites
         solved = [torch.linalg.eigh(h) for h in self._matrices(spins)]
-        _, f, energy = self._occupy(torch.cat([levels for levels, _ in solved])[None])
+        mu, f, energy = self._occupy(torch.cat([levels for levels, _ in solved])[None])
         field, density = spins.new_zeros(n, 3), spins.new_zeros(n)
         for share, (_, states) in zip(f[0].chunk(len(solved)), solved, strict=True):
             up, down = states[0::2], states[1::2]
@@ -80,7 +80,7 @@ class ExactField(Field):
             n_up, n_down = (share * up.abs() ** 2).sum(-1), (share * down.abs() ** 2).sum(-1)
             field += torch.stack([2 * mixed.real, 2 * mixed.imag, n_up - n_down], dim=-1)
             density += n_up + n_down
-        return energy[0] / len(solved), self.model.exchange * field / len(solved), density / len(solved)
+        return energy[0] / len(solved), self.model.exchange * field / len(solved), density / len(solved), mu[0]
 
     def __repr__(self) -> str:
         ensemble = f"mu={self.mu:g}" if self.mu is not None else f"filling={self.filling:g}"

@@ -105,7 +105,7 @@ class SiteSum(Field):
 
 
 class Sum(Field):
-    """E = sum_k E_k of fields on one lattice; the density is that of the one part that has electrons.
+    """E = sum_k E_k of fields on one lattice; density and mu are those of the one part that has electrons.
 
     Torque errors of parts that predict one are independent of each other: their squares add.
     """
@@ -140,11 +140,13 @@ class Sum(Field):
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         results = [part.evaluate(spins) for part in self.parts]
         densities = [r.density for r in results if r.density is not None]
+        potentials = [r.mu for r in results if r.mu is not None]
         errors = [r.torque_error for r in results if r.torque_error is not None]
         return FieldResult(
             energy=torch.stack([r.energy for r in results]).sum(0),
             field=torch.stack([r.field for r in results]).sum(0),
             density=densities[0] if len(densities) == 1 else None,
+            mu=potentials[0] if len(potentials) == 1 else None,
             torque_error=torch.stack(errors).square().sum(0).sqrt() if errors else None,
         )
 

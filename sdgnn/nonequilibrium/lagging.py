@@ -46,7 +46,7 @@ class LaggingElectrons(Field):
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         states = [self._one(state) for state in spins.to(torch.float64)]
         energy, field, density = (torch.stack(part) for part in zip(*states, strict=True))
-        return FieldResult(energy, field, density)
+        return FieldResult(energy, field, density, mu=energy.new_full((len(spins),), self.mu))
 
     def _one(self, spins: Float[Tensor, "site 3"]) -> tuple[Tensor, Tensor, Tensor]:
         """Energy, field (site, 3) and density (site,) of one state."""

@@ -42,6 +42,7 @@ def test_full_trace_is_the_exact_field(lattice: Lattice, ensemble: dict[str, flo
     torch.testing.assert_close(found.field, exact.field, atol=1e-9, rtol=0)
     torch.testing.assert_close(found.energy, exact.energy, atol=1e-9, rtol=0)
     torch.testing.assert_close(found.density, exact.density, atol=1e-9, rtol=0)
+    torch.testing.assert_close(found.mu, exact.mu, atol=1e-8, rtol=0)
     assert found.noise is not None and found.truncation is not None
     assert float(found.noise.max()) == 0
     assert rms(found.field - exact.field) <= float(found.truncation.max()) < 1e-8

@@ -64,10 +64,28 @@ def test_reference_values_of_another_program(name: str, shared: Path) -> None:
     filling = data["n_electrons"] / (2 * lattice.n_sites)
     fixed = ExactField(SDModel(lattice, hopping, exchange=data["J"]), kT=data["kT"], filling=filling)
     assert float(fixed.chemical_potential(state)) == pytest.approx(data["mu"], abs=1e-8)
+    assert float(fixed(state).mu) == pytest.approx(data["mu"], abs=1e-8)
     assert float(fixed(state).energy) == pytest.approx(
         data["grand_potential"] + data["mu"] * data["n_electrons"], abs=1e-8
     )
     torch.testing.assert_close(fixed(state).field[0, place], forces, atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize("twists", [None, (2, 1)])
+def test_the_chemical_potential_gives_the_number_of_electrons(twists: tuple[int, int] | None) -> None:
+    """N = sum_n f(e_n - mu) with all levels of the larger lattice that twists stand for; a given mu comes back."""
+    model, state = SDModel(Lattice.square(3, 2), exchange=2.0), spins.random(Lattice.square(3, 2), replicas=3)
+    mu = ExactField(model, kT=0.1, filling=0.3, twists=twists)(state).mu
+    assert mu is not None
+    assert mu.shape == (3,)
+    assert float(mu.std()) > 1e-3
+    factor = 1 if twists is None else 2
+    larger = Lattice.square(3 * factor, 2)
+    whole = SDModel(larger, exchange=2.0).matrix(state[:, model.lattice.find(larger.positions)])
+    found = torch.sigmoid((mu[:, None] - torch.linalg.eigvalsh(whole)) / 0.1).sum(1)
+    torch.testing.assert_close(found, torch.full_like(found, 0.3 * 12 * factor), atol=1e-8, rtol=0)
+    given = ExactField(model, kT=0.1, mu=-1.25, twists=twists)(state).mu
+    assert torch.equal(given, torch.full((3,), -1.25, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("name", REFERENCES)

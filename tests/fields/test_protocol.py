@@ -24,6 +24,9 @@ def test_sum_of_electrons_and_classical_terms() -> None:
     torch.testing.assert_close(result.field, sum(part.field for part in parts))
     assert result.density is not None
     torch.testing.assert_close(result.density, parts[0].density)
+    assert result.mu is not None
+    torch.testing.assert_close(result.mu, EXACT.chemical_potential(state))
+    assert parts[1].mu is None and parts[2].mu is None
     assert len(total.parts) == 3
     assert repr(total).count(" + ") == 2
 
@@ -34,8 +37,9 @@ def test_sum_takes_the_highest_precision_of_its_parts() -> None:
     assert result.field.dtype == result.energy.dtype == torch.float64
 
 
-def test_two_electron_systems_have_no_common_density() -> None:
-    assert (EXACT + EXACT)(spins.random(LATTICE)).density is None
+def test_two_electron_systems_have_no_common_density_and_chemical_potential() -> None:
+    both = (EXACT + EXACT)(spins.random(LATTICE))
+    assert both.density is None and both.mu is None
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,7 @@ def test_quick_relaxation_is_equilibrium() -> None:
         result = LaggingElectrons(MODEL, kT=0.1, mu=-3.0, rate=rate)(STATES)
         torch.testing.assert_close(result.energy, exact.energy, rtol=1e-12, atol=1e-10)
         torch.testing.assert_close(result.density, exact.density, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(result.mu, exact.mu, rtol=0, atol=0)
         lags.append(float((result.field - exact.field).norm()))
     assert lags[0] / lags[1] == pytest.approx(10, rel=1e-2)  # the next order is levels' distances over the rate: 1e-2
     assert lags[0] > 1e-6
