@@ -91,10 +91,10 @@ class Slab:
             transfer.wait()
         return torch.cat([left, spins, right], dim=1)
 
-    def gathered(self, values: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica all 3"]:
-        """Vectors of all slabs, on the first process; on others those of this slab."""
+    def gathered(self, values: Float[Tensor, "replica site *numbers"]) -> Float[Tensor, "replica all *numbers"]:
+        """Vectors or numbers on the sites of all slabs, on the first process; on others those of this slab."""
         longest = max(self.planes) * self.plane
-        padded = values.new_zeros(len(values), longest, 3)
+        padded = values.new_zeros(len(values), longest, *values.shape[2:])
         padded[:, : values.shape[1]] = values
         parts = [torch.empty_like(padded) for _ in self.planes] if is_first() else None
         dist.gather(padded, parts, dst=0)
@@ -111,7 +111,8 @@ class Slab:
         known = None
         if state.known is not None:
             result = state.result(field)
-            known = (field, FieldResult(result.energy, self.gathered(result.field)))
+            density = None if result.density is None else self.gathered(result.density)
+            known = (field, FieldResult(result.energy, self.gathered(result.field), density, result.mu))
         return replace(state, spins=self.gathered(state.spins), first_site=0, known=known)
 
     def __repr__(self) -> str:
@@ -125,7 +126,9 @@ class SlabField(Field):
         self.whole, self.slab = field, slab
         self.lattice = slab.crystal(0)
         self.linear = field.linear
-        self._wide = field.on(slab.crystal(slab.rim))
+        rim, own = slab.rim * slab.plane, slab.planes[slab.rank] * slab.plane
+        self._own = slice(rim, rim + own)
+        self._wide = field.part(slab.crystal(slab.rim), self._own, total)
 
     def at_time(self, time: Time) -> Field:
         wide = self._wide.at_time(time)
@@ -136,11 +139,9 @@ class SlabField(Field):
         return moved
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        energies, field = self._wide.by_site(self.slab.with_rims(spins))
-        rim = self.slab.rim * self.slab.plane
-        own = slice(rim, rim + spins.shape[1])
-        energy = total(energies[:, own].sum(1, dtype=torch.float64))
-        return FieldResult(energy.to(energies.dtype), field[:, own].contiguous())
+        wide = self._wide.evaluate(self.slab.with_rims(spins))
+        density = None if wide.density is None else wide.density[:, self._own].contiguous()
+        return FieldResult(wide.energy, wide.field[:, self._own].contiguous(), density, wide.mu)
 
     def __repr__(self) -> str:
         return repr(self.whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,9 @@ from sdgnn.fields.cost import Cost
 from sdgnn.lattice import Lattice
 from sdgnn.memory import Counted
 from sdgnn.schedules import Time
+
+Total = Callable[[Tensor], Tensor]
+"""Completes a sum by those of all other parts."""
 
 LONG = 10.0
 """Seconds of an evaluation from which on it is not timed again."""
@@ -80,6 +84,15 @@ class Field(ABC):
         """Energies whose sum over sites is E, and the field, of fields that see a finite distance (``sees``)."""
         raise NotImplementedError(f"energies of {self!r} site by site")
 
+    def part(self, lattice: Lattice, own: slice, total: Total) -> Field:
+        """The field on ``lattice``, a part of its crystal, of whose sites ``own`` alone enter the energy.
+
+        ``total`` completes sums over them by those of the other parts, so that the energy is that of the crystal. The
+        other sites stand around them as far as the field sees; what is said of these means nothing. Only for fields
+        that see a finite distance (``sees``).
+        """
+        return Part(self.on(lattice), own, total)
+
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
         """Time and memory of one evaluation of ``spins``, measured on it: torch's tensors are counted."""
         start = time.perf_counter()
@@ -102,6 +115,25 @@ class SiteSum(Field):
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         energies, field = self.by_site(spins)
         return FieldResult(energies.sum(1), field)
+
+
+class Part(Field):
+    """A sum over sites on a part of its crystal (see :meth:`Field.part`)."""
+
+    def __init__(self, field: Field, own: slice, total: Total) -> None:
+        self.field, self.own, self.total = field, own, total
+        self.lattice, self.linear, self.sees = field.lattice, field.linear, field.sees
+
+    def at_time(self, time: Time) -> Field:
+        field = self.field.at_time(time)
+        return self if field is self.field else Part(field, self.own, self.total)
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        energies, field = self.field.by_site(spins)
+        return FieldResult(self.total(energies[:, self.own].sum(1, dtype=torch.float64)).to(energies.dtype), field)
+
+    def __repr__(self) -> str:
+        return f"part of {self.field!r}"
 
 
 class Sum(Field):
@@ -152,6 +184,9 @@ class Sum(Field):
 
     def on(self, lattice: Lattice) -> Field:
         return Sum(*(part.on(lattice) for part in self.parts))
+
+    def part(self, lattice: Lattice, own: slice, total: Total) -> Field:
+        return Sum(*(part.part(lattice, own, total) for part in self.parts))
 
     def by_site(
         self, spins: Float[Tensor, "replica site 3"]

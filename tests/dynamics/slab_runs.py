@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 import sdgnn
-from sdgnn import DormandPrince, Heun, ImplicitMidpoint, Lattice, simulate
+from sdgnn import DormandPrince, Heun, ImplicitMidpoint, Lattice, SDModel, TruncatedField, simulate
 from sdgnn.dynamics import observers
 from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
 from sdgnn.nn import Network, NetworkSettings
@@ -40,6 +40,10 @@ def runs(folder: Path, steps: int) -> None:
         "implicit": (network(lattice), ImplicitMidpoint(dt=0.05, damping=0.2, kT=0.1)),
         "classical": (classical, Heun(dt=0.05, damping=0.2, kT=0.1)),
         "adaptive": (classical, DormandPrince(dt=0.2, damping=0.2)),
+        "electrons": (
+            TruncatedField(SDModel(lattice), kT=0.1, filling=0.3, cutoff=2, moments=9),
+            Heun(dt=0.05, damping=0.2, kT=0.1),
+        ),
     }
     for name, (field, integrator) in cases.items():
         spins = sdgnn.spins.random(field.lattice, 2, seed=0)

@@ -13,7 +13,7 @@ import torch
 from dynamics.slab_runs import network, runs
 
 import sdgnn
-from sdgnn import Lattice
+from sdgnn import Lattice, SDModel, TruncatedField
 from sdgnn.dynamics import open_trajectory
 from sdgnn.dynamics.checkpoint import last_checkpoint
 from sdgnn.dynamics.slabs import Slab
@@ -21,7 +21,7 @@ from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
 from sdgnn.lattice import margins
 
 TESTS = Path(__file__).parents[1]
-CASES = ("network", "implicit", "classical", "adaptive")
+CASES = ("network", "implicit", "classical", "adaptive", "electrons")
 STEPS = 13
 
 
@@ -86,11 +86,17 @@ def test_energies_by_site_add_up(name: str) -> None:
     torch.testing.assert_close(vectors, field(spins).field, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", FIELDS)
+def electrons(lattice: Lattice) -> TruncatedField:
+    """At given mu, so that a part of the crystal knows all that decides its field."""
+    return TruncatedField(SDModel(lattice), kT=0.1, mu=-2.0, cutoff=2, moments=9)
+
+
+@pytest.mark.parametrize("name", [*FIELDS, "electrons"])
 def test_rims_are_as_wide_as_they_must_be(name: str) -> None:
     """With what ``sees`` says, the field in a slab is that of the crystal; with half of it, it is not (the control)."""
     lattice = Lattice.triangular(18, 5)
-    field, spins = FIELDS[name](lattice), sdgnn.spins.random(lattice, 2, seed=0)
+    field = {**FIELDS, "electrons": electrons}[name](lattice)
+    spins = sdgnn.spins.random(lattice, 2, seed=0)
     assert field.sees is not None
     rim = int(margins(lattice, field.sees)[0])
     missed = {}
@@ -98,9 +104,10 @@ def test_rims_are_as_wide_as_they_must_be(name: str) -> None:
         slab = Slab(lattice, (9, 9), 1, width)
         planes = torch.arange(9 - width, 18 + width).remainder(18)
         sites = (planes[:, None] * slab.plane + torch.arange(slab.plane)).flatten()
-        _, vectors = field.on(slab.crystal(width)).by_site(spins[:, sites])
-        own = vectors[:, width * slab.plane : (width + 9) * slab.plane]
-        missed[width] = float((own - field(spins).field[:, slab.sites]).abs().max())
+        own = slice(width * slab.plane, (width + 9) * slab.plane)
+        part = field.part(slab.crystal(width), own, lambda energy: energy)
+        vectors = part(spins[:, sites]).field[:, own]
+        missed[width] = float((vectors - field(spins).field[:, slab.sites]).abs().max())
     assert missed[rim] < 1e-12 and missed[rim // 2] > 1e-3
 
 
@@ -129,7 +136,7 @@ def test_the_command_on_several_processes(tmp_path: Path) -> None:
         (4, "lattice.size=[3,9]", "4 processes for 3 planes of unit cells along the first axis; allowed: at most"),
         (
             2,
-            "field={exact: {solver: {kT: 0.1, filling: 0.25}}}",
+            "field={electrons: {kT: 0.1, filling: 0.25}}",
             "on several processes; allowed: networks and classical fields on crystals",
         ),
         (2, "integrator={scheme: monte-carlo, kT: 0.1}", "Monte Carlo of"),

@@ -29,7 +29,7 @@ class CompiledWalk(Walk):
         assert model.lattice.shape is not None
         self.number: Any = np.float32 if dtype == torch.float32 else np.float64
         self._cells = np.stack(np.unravel_index(np.arange(np.prod(model.lattice.shape)), model.lattice.shape), axis=-1)
-        self._balls = [_Table.of(ball, self) for ball in crystal_balls(model, settings.cutoff, settings.steps)]
+        self._tables = [_Table.of(ball, self) for ball in crystal_balls(model, settings.cutoff, settings.steps)]
 
     def totals(
         self, spins: Float[Tensor, "site 3"], own: Int[np.ndarray, " origin"] | None = None
@@ -37,9 +37,12 @@ class CompiledWalk(Walk):
         return self._evaluate(spins, np.empty(0), own)[0]
 
     def slopes(
-        self, spins: Float[Tensor, "site 3"], coefficients: Float[np.ndarray, " moment"]
+        self,
+        spins: Float[Tensor, "site 3"],
+        coefficients: Float[np.ndarray, " moment"],
+        origins: Int[np.ndarray, " origin"] | None = None,
     ) -> tuple[Float[Tensor, " site"], Float[Tensor, "site 4"]]:
-        _, energies, slopes = self._evaluate(spins, coefficients, None)
+        _, energies, slopes = self._evaluate(spins, coefficients, origins)
         b = 2 / self.settings.scale
         x, y, up, down = b * slopes.T
         exchange = -self.model.exchange
@@ -47,19 +50,20 @@ class CompiledWalk(Walk):
         return torch.from_numpy(energies), torch.from_numpy(found)
 
     def _evaluate(
-        self, spins: Tensor, coefficients: np.ndarray, own: np.ndarray | None
+        self, spins: Tensor, coefficients: np.ndarray, origins: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Totals, energies and slopes in the local parts of H."""
         given = np.ascontiguousarray(spins.detach().numpy(), self.number)
         energies = np.zeros(len(given))
         weights = coefficients.astype(self.number)
         jobs = []
         threads = torch.get_num_threads()
-        for b, table in enumerate(self._balls):
-            cells = self._cells if own is None else self._cells[own[own % len(self._balls) == b] // len(self._balls)]
-            groups = -(-len(cells) // LANES)
+        for b, table in enumerate(self._tables):
+            sites = self.on_sublattice(b, origins)
+            groups = -(-len(sites) // LANES)
             edges = np.linspace(0, groups, min(threads, groups) + 1).astype(int)
-            target = energies[b :: len(self._balls)]
-            jobs += [(table, cells, int(i), int(j), weights, given, target) for i, j in itertools.pairwise(edges)]
+            for first, stop in itertools.pairwise(edges):
+                jobs.append((table, sites[first * LANES : stop * LANES], weights, given, energies))
         if threads == 1 or len(jobs) == 1:
             results = [self._job(*job) for job in jobs]
         else:
@@ -69,25 +73,22 @@ class CompiledWalk(Walk):
         return sum(totals), energies, sum(slopes)  # type: ignore[return-value]
 
     def _job(
-        self, table: _Table, cells: Any, first: int, stop: int, weights: Any, spins: Any, target: Any
+        self, table: _Table, sites: np.ndarray, weights: np.ndarray, spins: np.ndarray, energies: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Totals and slopes of groups ``first`` to ``stop`` - 1 of origins in ``cells``; their energies to ``target``."""
-        settings, number = self.settings, self.number
-        totals, energies = np.zeros(settings.count), np.zeros(len(cells))
+        """Totals and slopes of the balls around ``sites``; fills in their ``energies``."""
+        settings, number, ball = self.settings, self.number, table.ball
+        totals, found = np.zeros(settings.count), np.zeros(len(sites))
         slopes = np.zeros((len(spins), 4) if len(weights) else (1, 4))
-        sites, rim = len(table.ball), len(table.ball) - table.ball.edge
-        work = _aligned(kernel.working_memory(sites, rim, settings.steps, settings.count), number)
+        work = _aligned(kernel.working_memory(len(ball), len(ball) - ball.edge, settings.steps, settings.count), number)
         scale, exchange = settings.scale, self.model.exchange
         kernel.evaluate(
-            spins, cells, first, stop, table.offset, table.cells, table.ball.sizes, table.ball.edge,
-            table.ball.start, table.neighbour, table.amplitude, number(-2 * exchange / scale),
+            spins, self._cells[sites // self.model.lattice.n_basis], table.offset, table.cells, ball.sizes, ball.edge,
+            ball.start, table.neighbour, table.amplitude, number(-2 * exchange / scale),
             number(-2 * settings.centre / scale), number(settings.damping), settings.steps, settings.count,
-            number(1 + settings.background), weights, totals, energies, slopes, work,
-            np.empty(sites * LANES, dtype=np.int64),
+            number(1 + settings.background), weights, totals, found, slopes, work,
+            np.empty(len(ball) * LANES, dtype=np.int64),
         )  # fmt: skip
-        if len(weights):
-            rows = slice(first * LANES, min(stop * LANES, len(cells)))
-            target[rows] = energies[rows]
+        energies[sites] = found
         return totals, slopes
 
 

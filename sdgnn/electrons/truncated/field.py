@@ -18,8 +18,9 @@ from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.electrons.truncated.walk import Walk, WalkSettings
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult
+from sdgnn.fields.protocol import Total
 from sdgnn.hamiltonian import SDModel
-from sdgnn.lattice import Lattice
+from sdgnn.lattice import Lattice, margins
 
 Level = Literal["fast", "accurate"]
 
@@ -35,8 +36,10 @@ RESOLVED = 3.0
 LONGEST = 1.001
 """Spins longer than this widen the bounds of the spectrum."""
 
-SAMPLE = 4096
-"""Sites that are evaluated to tell the cost of an evaluation."""
+
+def _itself(values: Tensor) -> Tensor:
+    """The sum over all parts of a lattice that is in one part."""
+    return values
 
 
 class TruncatedField(Field):
@@ -118,6 +121,10 @@ class TruncatedField(Field):
         self.filling = None if filling is None else float(filling)
         self.cutoff, self.moments = int(cutoff), int(moments)
         self._band = band(model)
+        self._electrons = None if filling is None else filling * model.n_orbitals
+        self._own: np.ndarray | None = None
+        self._near: np.ndarray | None = None
+        self._total: Total = _itself
         self._walks: dict[tuple[float, torch.dtype, torch.device], tuple[Walk, Expansion]] = {}
 
     @property
@@ -137,6 +144,17 @@ class TruncatedField(Field):
         model = SDModel.from_dict(lattice, self.model.to_dict())
         return TruncatedField(model, self.kT, self.mu, self.filling, self.cutoff, self.moments)
 
+    def part(self, lattice: Lattice, own: slice, total: Total) -> TruncatedField:
+        """At fixed filling, mu is that of the whole crystal: the moments are summed over all parts."""
+        field = self.on(lattice)
+        assert field.sees is not None and lattice.shape is not None
+        plane = lattice.n_sites // lattice.shape[0]
+        beyond = int(margins(lattice, field.sees / 2)[0]) * plane
+        near = slice(max(0, own.start - beyond), min(lattice.n_sites, own.stop + beyond))
+        field._own, field._near = np.arange(lattice.n_sites)[own], np.arange(lattice.n_sites)[near]
+        field._electrons, field._total = self._electrons, total
+        return field
+
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         states = [self._one(state) for state in spins]
         energy, field, density, mu = (torch.stack(part) for part in zip(*states, strict=True))
@@ -153,17 +171,17 @@ class TruncatedField(Field):
         walk, expansion = self._walk(spins)
         mu = self.mu
         if mu is None:
-            mu = self._chemical_potential(expansion, walk.totals(spins), self.lattice.n_sites)
-        energies, slopes = walk.slopes(spins, expansion.grand_potential(mu))
-        energy = energies.sum(dtype=torch.float64)
-        if self.filling is not None and math.isfinite(mu):
-            energy = energy + mu * self.filling * self.model.n_orbitals
+            assert self._electrons is not None
+            totals = self._total(torch.from_numpy(walk.totals(spins, self._own)))
+            mu = expansion.chemical_potential(totals.numpy(), self._electrons)
+        energies, slopes = walk.slopes(spins, expansion.grand_potential(mu), self._near)
+        if self._own is not None:
+            energies = energies[self._own]
+        energy = self._total(energies.sum(dtype=torch.float64))
+        if self._electrons is not None and math.isfinite(mu):
+            energy = energy + mu * self._electrons
         slopes = slopes.to(device=spins.device, dtype=spins.dtype)
         return energy.to(spins), -slopes[:, :3], slopes[:, 3], spins.new_tensor(mu)
-
-    def _chemical_potential(self, expansion: Expansion, totals: Float[np.ndarray, " moment"], sites: int) -> float:
-        assert self.filling is not None
-        return expansion.chemical_potential(totals, 2 * sites * self.filling)
 
     def _spectrum(self, longest: float) -> tuple[float, float]:
         """Centre and half the width of the spectrum, for spins up to a length."""

@@ -267,9 +267,9 @@ def working_memory(sites: int, rim: int, steps: int, count: int) -> int:
 
 @no_type_check
 @compiled(__file__, *SOURCES)
-def evaluate(spins, origins, first, stop, offset, ball, sizes, edge, start, neighbour, amplitude, b, b0, d, steps,
+def evaluate(spins, origins, offset, ball, sizes, edge, start, neighbour, amplitude, b, b0, d, steps,
              count, loading, coefficients, totals, energies, to_sites, work, places):  # fmt: skip
-    """Moments and, with coefficients, the slopes of sum_n c_n M_n, of groups ``first`` to ``stop`` - 1 of the origins.
+    """Moments of the balls around origins and, with coefficients, the slopes of sum_n c_n M_n.
 
     ``totals`` (moment,) gets the sums of the predicted moments, ``energies`` (origin,) those of single origins and
     ``to_sites`` (site, 4) the slopes in b_x, b_y, b_0 + b_z, b_0 - b_z.
@@ -293,7 +293,7 @@ def evaluate(spins, origins, first, stop, offset, ball, sizes, edge, start, neig
         last, before = y, x
     else:
         last, before = x, y
-    for group in range(first, stop):
+    for group in range((len(origins) + LANES - 1) // LANES):
         valid = min(LANES, len(origins) - group * LANES)
         _gather(spins, origins, group, offset, places, ball, b, b0, local)
         _forwards(x, y, table, local, sizes, edge, d, steps, kept, with_field, sums)

@@ -51,6 +51,24 @@ def _convolved(x, y, k, count):
 
 @no_type_check
 @_inlined
+def _correlated(x, first, y, other, count):
+    """sum_j x_{first + j} y_{other + j} over j < count."""
+    zero = splat(x.dtype.type(0))
+    s0, s1, s2, s3 = zero, zero, zero, zero
+    whole = count - count % 4
+    for j in range(0, whole, 4):
+        a, b = (first + j) * LANES, (other + j) * LANES
+        s0 = s0 + get(x, a) * get(y, b)
+        s1 = s1 + get(x, a + LANES) * get(y, b + LANES)
+        s2 = s2 + get(x, a + 2 * LANES) * get(y, b + 2 * LANES)
+        s3 = s3 + get(x, a + 3 * LANES) * get(y, b + 3 * LANES)
+    for j in range(max(whole, 0), count):
+        s0 = s0 + get(x, (first + j) * LANES) * get(y, (other + j) * LANES)
+    return (s0 + s1) + (s2 + s3)
+
+
+@no_type_check
+@_inlined
 def _longer(a, moments, k, error):
     """Predictor a_1, ..., a_k (kept from index 0) from that of k - 1 terms, and its mean square error."""
     miss = get(moments, k * LANES) - _convolved(a, moments, k - 1, k - 1)
@@ -82,15 +100,12 @@ def weights_of_moments(moments, a, slopes, scratch, order, count, loading):
     ``scratch`` holds 3 order vectors.
     """
     to_a, again, y = scratch[: order * LANES], scratch[order * LANES :], scratch[2 * order * LANES :]
-    zero = splat(a.dtype.type(0))
+    for n in range(count - 2, -1, -1):
+        least = max(0, order - n)
+        more = _correlated(a, least, slopes, n + 1 + least, min(order, count - 1 - n) - least)
+        put(slopes, n * LANES, get(slopes, n * LANES) + more)
     for j in range(order):
-        put(to_a, j * LANES, zero)
-    for n in range(count - 1, order, -1):
-        slope = get(slopes, n * LANES)
-        for j in range(order):
-            at = (n - 1 - j) * LANES
-            put(to_a, j * LANES, get(to_a, j * LANES) + slope * get(moments, at))
-            put(slopes, at, get(slopes, at) + slope * get(a, j * LANES))
+        put(to_a, j * LANES, _correlated(slopes, order + 1, moments, order - j, count - order - 1))
     # T y = slope in a, with the Toeplitz matrix T of the Yule-Walker equations: then dE = y . (dr - dT a)
     error = get(moments, 0) * splat(loading)
     put(y, 0, get(to_a, 0) / error)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
@@ -30,6 +32,14 @@ class _Symmetric(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *slopes: Any) -> Any:
         return None, ctx.matrix @ slopes[0]
+
+
+def _sparse(matrix: scipy.sparse.csr_array) -> Tensor:
+    """The same matrix in torch, which warns that the kind is young."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
+        parts = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
+        return torch.sparse_csr_tensor(*parts, size=matrix.shape, check_invariants=True)
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ class TensorWalk(Walk):
     def __init__(self, model: SDModel, settings: WalkSettings, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(model, settings)
         self.dtype, self.device = dtype, device
-        self._kept: list[tuple[_Piece, np.ndarray]] | None = None
+        self._kept: tuple[_Piece, np.ndarray] | None = None
 
     def totals(
         self, spins: Float[Tensor, "site 3"], own: Int[np.ndarray, " origin"] | None = None
@@ -80,20 +90,22 @@ class TensorWalk(Walk):
         found = np.zeros(self.settings.count)
         local = self._local(spins, torch.zeros(len(spins), dtype=self.dtype, device=self.device))
         with torch.no_grad():
-            for piece, sites in self._pieces():
-                moments = self._predicted(self._moments(piece, local)).double().cpu().numpy()
-                found += moments[np.isin(sites, own)].sum(0) if own is not None else moments.sum(0)
+            for piece, _ in self._pieces(own):
+                found += self._predicted(self._moments(piece, local)).sum(0, dtype=torch.float64).cpu().numpy()
         return found
 
     def slopes(
-        self, spins: Float[Tensor, "site 3"], coefficients: Float[np.ndarray, " moment"]
+        self,
+        spins: Float[Tensor, "site 3"],
+        coefficients: Float[np.ndarray, " moment"],
+        origins: Int[np.ndarray, " origin"] | None = None,
     ) -> tuple[Float[Tensor, " site"], Float[Tensor, "site 4"]]:
         spins = spins.detach().to(device=self.device, dtype=self.dtype).requires_grad_()
         shift = torch.zeros(len(spins), dtype=self.dtype, device=self.device, requires_grad=True)
         weights = torch.from_numpy(coefficients).to(device=self.device, dtype=self.dtype)
         energies, found = spins.new_zeros(len(spins)), spins.new_zeros(len(spins), 4)
         with torch.enable_grad():
-            for piece, sites in self._pieces():
+            for piece, sites in self._pieces(origins):
                 by_ball = self._predicted(self._moments(piece, self._local(spins, shift))) @ weights
                 to_spins, to_shift = torch.autograd.grad(by_ball.sum(), (spins, shift))
                 energies[torch.from_numpy(sites).to(self.device)] = by_ball.detach()
@@ -146,24 +158,24 @@ class TensorWalk(Walk):
             found.append((predictor * torch.stack(found[n - order :], dim=1)).sum(1))
         return torch.stack(found, dim=1)
 
-    def _pieces(self) -> Iterator[tuple[_Piece, Int[np.ndarray, " ball"]]]:
-        """All balls with the sites they are around, kept where they are few."""
-        if self._kept is not None:
-            yield from self._kept
+    def _pieces(self, origins: np.ndarray | None) -> Iterator[tuple[_Piece, Int[np.ndarray, " ball"]]]:
+        """Balls with the sites they are around; those around all sites are kept where one piece holds them."""
+        if self._kept is not None and origins is None:
+            yield self._kept
             return
-        made = []
-        for piece in self._crystal() if self.model.is_uniform else self._graph():
-            made.append(piece)
-            yield piece
-        if len(made) == 1:
+        count = 0
+        for made in self._crystal(origins) if self.model.is_uniform else self._graph(origins):
+            count += 1
+            yield made
+        if origins is None and count == 1:
             self._kept = made
 
     def _nodes(self) -> int:
         return NODES if self.device.type == "cpu" else 10 * NODES
 
-    def _crystal(self) -> Iterator[tuple[_Piece, np.ndarray]]:
+    def _crystal(self, origins: np.ndarray | None) -> Iterator[tuple[_Piece, np.ndarray]]:
         for b, ball in enumerate(crystal_balls(self.model, self.settings.cutoff, self.settings.steps)):
-            sites = self.origins(b)
+            sites = self.on_sublattice(b, origins)
             matrix = np.zeros((len(ball), len(ball)))
             rows = np.repeat(np.arange(len(ball)), np.diff(ball.start))
             np.add.at(matrix, (rows, ball.neighbour), ball.amplitude)
@@ -181,25 +193,22 @@ class TensorWalk(Walk):
                     part,
                 )
 
-    def _graph(self) -> Iterator[tuple[_Piece, np.ndarray]]:
-        sites = np.arange(self.model.lattice.n_sites)
+    def _graph(self, origins: np.ndarray | None) -> Iterator[tuple[_Piece, np.ndarray]]:
+        sites = np.arange(self.model.lattice.n_sites) if origins is None else origins
         few = site_balls(self.model, self.settings.cutoff, self.settings.steps, sites[:1])
         for part in np.array_split(sites, max(1, -(-len(sites) * len(few.site) // self._nodes()))):
             balls = site_balls(self.model, self.settings.cutoff, self.settings.steps, part)
             count = len(balls.site)
-            matrix = torch.sparse_coo_tensor(
-                torch.from_numpy(balls.pair),
-                torch.from_numpy(2 / self.settings.scale * balls.amplitude),
-                (count, count),
-                check_invariants=True,
-            )
+            matrix = scipy.sparse.coo_array(
+                (2 / self.settings.scale * balls.amplitude, balls.pair), shape=(count, count)
+            ).tocsr()
             yield (
                 self._piece(
                     site=balls.site,
                     origin=balls.origin,
                     first=balls.first,
                     edge=balls.edge,
-                    matrix=matrix.to_sparse_csr(),
+                    matrix=_sparse(matrix),
                 ),
                 part,
             )

@@ -50,18 +50,26 @@ class Walk(ABC):
     def totals(
         self, spins: Float[Tensor, "site 3"], own: Int[np.ndarray, " origin"] | None = None
     ) -> Float[np.ndarray, " moment"]:
-        """tr M_n summed over all sites, or over those whose numbers are given."""
+        """tr M_n summed over all sites, or over ``own``."""
 
     @abstractmethod
     def slopes(
-        self, spins: Float[Tensor, "site 3"], coefficients: Float[np.ndarray, " moment"]
+        self,
+        spins: Float[Tensor, "site 3"],
+        coefficients: Float[np.ndarray, " moment"],
+        origins: Int[np.ndarray, " origin"] | None = None,
     ) -> tuple[Float[Tensor, " site"], Float[Tensor, "site 4"]]:
-        """sum_n c_n tr M_n of each site, and the slopes of their sum in S_x, S_y, S_z and the on-site energy."""
+        """sum_n c_n tr M_n of each site, and the slopes of their sum in S_x, S_y, S_z and the on-site energy.
 
-    def origins(self, sublattice: int) -> Int[np.ndarray, " origin"]:
-        """Sites of a crystal on one sublattice."""
+        With ``origins``, the sum over these sites alone.
+        """
+
+    def on_sublattice(self, sublattice: int, origins: Int[np.ndarray, " origin"] | None) -> Int[np.ndarray, " origin"]:
+        """Those of the ``origins``, or of all sites of a crystal, that are on one sublattice."""
         lattice = self.model.lattice
-        return np.arange(sublattice, lattice.n_sites, lattice.n_basis)
+        if origins is None:
+            return np.arange(sublattice, lattice.n_sites, lattice.n_basis)
+        return origins[origins % lattice.n_basis == sublattice]
 
     def sites_of(self, ball: Ball, origins: Int[np.ndarray, " origin"]) -> Int[np.ndarray, "origin site"]:
         """Sites of a crystal in the balls around ``origins``, periodic images included."""
