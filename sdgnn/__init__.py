@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         simulate,
         suggest_dt,
     )
-    from sdgnn.electrons import ExactField, KPMField, TruncatedField
+    from sdgnn.electrons import ExactField, KPMField, TruncatedField, suggest_cutoff
     from sdgnn.hamiltonian import SDModel
     from sdgnn.hopping import BondDisorder, ExponentialHopping
     from sdgnn.lattice import Lattice
@@ -45,6 +45,7 @@ __all__ = [
     "load",
     "simulate",
     "spins",
+    "suggest_cutoff",
     "suggest_dt",
 ]
 
@@ -66,6 +67,7 @@ _HOMES = {
     "TruncatedField": "sdgnn.electrons",
     "load": "sdgnn.nn",
     "simulate": "sdgnn.dynamics",
+    "suggest_cutoff": "sdgnn.electrons",
     "suggest_dt": "sdgnn.dynamics",
 }
 """Modules of the public names, imported when a name is first used, so that the command line starts at once."""

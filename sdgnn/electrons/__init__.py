@@ -2,6 +2,6 @@
 
 from sdgnn.electrons.chebyshev import KPMField, KPMResult
 from sdgnn.electrons.exact import ExactField
-from sdgnn.electrons.truncated import TruncatedField
+from sdgnn.electrons.truncated import TruncatedField, suggest_cutoff
 
-__all__ = ["ExactField", "KPMField", "KPMResult", "TruncatedField"]
+__all__ = ["ExactField", "KPMField", "KPMResult", "TruncatedField", "suggest_cutoff"]

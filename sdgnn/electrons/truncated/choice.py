@@ -1,0 +1,262 @@
+"""The cheapest cutoff and moments for an asked torque error, measured on a small exact lattice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn import spins as textures
+from sdgnn.electrons.ensemble import check_ensemble
+from sdgnn.electrons.exact import ExactField
+from sdgnn.electrons.truncated.balls import crystal_balls, site_balls
+from sdgnn.electrons.truncated.field import TruncatedField
+from sdgnn.errors import UserError
+from sdgnn.fields import check_spins
+from sdgnn.hamiltonian import SDModel
+from sdgnn.lattice import Lattice
+
+SITES = 200
+"""Sites, about, of the crystal that is diagonalised."""
+
+LARGEST = 600
+"""Sites, at most, of a lattice that is diagonalised as it is."""
+
+CUTOFFS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 48, 64)
+"""Cutoffs that are tried."""
+
+MOMENTS = (9, 13, 21, 31, 41, 61, 81, 121, 161, 241, 321, 481)
+"""Numbers of moments that are tried."""
+
+WORK = {True: 60_000, False: 12_000}
+"""Steps times sites of a ball up to which numbers are tried, in compiled loops and in tensor operations."""
+
+TWISTS = (2, 3, 5)
+"""Boundary phases along each axis, increased until the exact torques stay the same."""
+
+DIAGONALISATIONS = 30
+"""Phases in all, at most."""
+
+SETTLED = 0.2
+"""Part of the asked error by which the exact torques may still change with the number of twists."""
+
+NOISE = (0.1, 0.3)
+"""Noise on ordered states."""
+
+FLAT = 0.97
+"""More steps, or more bonds, that leave this part of the error or more have ceased to help."""
+
+SAMPLE = 8
+"""Sites of a lattice without order around which balls are counted."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Numbers that were tried, and what they gave."""
+
+    cutoff: int
+    """Bonds from the centre of a ball to its edge."""
+    moments: int
+    """Moments computed."""
+    work: float
+    """Steps times sites of a ball that each site of the lattice costs (:meth:`~.balls.Ball.work`)."""
+    torque_error: float
+    """Root mean square error of the torque per Cartesian component, in t, in the worst of the states."""
+    torque_r2: float
+    """Torque R² of all states together."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The cheapest numbers for :class:`~sdgnn.electrons.truncated.field.TruncatedField` that reach an asked error."""
+
+    cutoff: int
+    """Bonds from the centre of a ball to its edge."""
+    moments: int
+    """Moments computed."""
+    asked: float
+    """Torque error that was asked for, in t."""
+    torque_error: float
+    """Torque error measured, in t: the root mean square of a Cartesian component in the worst of the states."""
+    torque_r2: float
+    """Torque R² of all states together."""
+    torque: float
+    """Root mean square of a component of the exact torque, in t."""
+    reference_error: float
+    """How much the exact torques still changed with the last increase of twists, in t."""
+    lattice: Lattice
+    """On which they were measured."""
+    states: int
+    """Number of states."""
+    tried: tuple[Trial, ...]
+    """In the order of their work."""
+
+    def __repr__(self) -> str:
+        lines = [
+            f"cutoff={self.cutoff}, moments={self.moments}: torque error {self.torque_error:.2g} t (asked "
+            f"{self.asked:.2g}, torque {self.torque:.2g}), R² {self.torque_r2:.4f}",
+            f"{self.states} states of {self.lattice!r}; exact to {self.reference_error:.1g} t",
+            "cutoff  moments  site-steps  torque error      R²",
+        ]
+        lines += [
+            f"{t.cutoff:6d}  {t.moments:7d}  {t.work:10.0f}  {t.torque_error:12.2g}  {t.torque_r2:6.4f}"
+            for t in self.tried
+        ]
+        return "\n".join(lines)
+
+
+def suggest_cutoff(
+    model: SDModel,
+    kT: float,
+    mu: float | None = None,
+    filling: float | None = None,
+    *,
+    torque_error: float,
+    states: Float[Tensor, "replica site 3"] | None = None,
+) -> Choice:
+    """The cheapest (cutoff, moments) whose torque error stays below ``torque_error`` in every one of some states.
+
+    Candidates are tried in the order of their work against :class:`~sdgnn.electrons.exact.ExactField`, in float64. On a
+    crystal, on one of the same family of some 200 sites, whose spins are repeated (twists, as many as are needed) so
+    that it stands for the infinite crystal; with bond disorder, on another realisation. On a free lattice, on itself.
+
+    ============ =====================================================================================================
+    argument     meaning
+    ============ =====================================================================================================
+    torque_error largest root mean square error of a Cartesian component of the torque, in t
+    states       states on the model's own lattice to measure on; by default random ones, ferromagnets with noise of 0.1
+                 and 0.3, and the same of a Neel, tetrahedral or 120-degree order where it fits
+    ============ =====================================================================================================
+
+        choice = sdgnn.suggest_cutoff(model, kT=0.05, filling=0.25, torque_error=0.002)
+        field = sdgnn.TruncatedField(model, 0.05, filling=0.25, cutoff=choice.cutoff, moments=choice.moments)
+
+    What holds for these states may fail for others: give those of your dynamics where they matter. Raises UserError on
+    lattices too large to be diagonalised (free ones, and those of given states), on an error that is not positive, and
+    when nothing that is tried reaches it, with the best that was.
+    """
+    check_ensemble(kT, mu, filling)
+    if not (torque_error > 0 and math.isfinite(torque_error)):
+        raise UserError(f"torque error {torque_error}", allowed="a number > 0, in t")
+    own = states is not None or not model.lattice.is_crystal
+    if own and model.lattice.n_sites > LARGEST:
+        raise UserError(
+            f"exact fields of {model.lattice.n_sites} sites",
+            allowed=f"up to {LARGEST} sites on free lattices and for states of your own",
+            fix="give the same Hamiltonian on a smaller lattice, with states on it",
+        )
+    small = model if own else SDModel.from_dict(_smaller(model.lattice), model.to_dict())
+    spins = _states(small) if states is None else check_spins(states, small.lattice).detach().cpu().to(torch.float64)
+    exact, reference_error = _exact(small, kT, mu, filling, spins, SETTLED * torque_error)
+    tried: list[Trial] = []
+    for cutoff, moments, work in _candidates(small):
+        same_cutoff = [trial.torque_error for trial in tried if trial.cutoff == cutoff]
+        same_moments = [trial.torque_error for trial in tried if trial.moments == moments]
+        if _ceased(same_cutoff) or _ceased(same_moments):
+            continue
+        field = TruncatedField(small, kT, mu, filling, cutoff=cutoff, moments=moments)
+        miss = (_torque(field(spins).field, spins) - exact).square()
+        worst = float(miss.mean((1, 2)).max().sqrt())
+        r2 = 1 - float(miss.sum() / exact.square().sum()) if bool(exact.any()) else math.nan
+        tried.append(Trial(cutoff, moments, work, worst, r2))
+        if worst <= torque_error:
+            torque = float(exact.square().mean().sqrt())
+            return Choice(
+                cutoff, moments, torque_error, worst, r2, torque, reference_error, small.lattice, len(spins),
+                tuple(tried),
+            )  # fmt: skip
+    best = min(tried, key=lambda trial: trial.torque_error)
+    raise UserError(
+        f"torque error {torque_error:g} at kT = {kT:g}",
+        allowed=f"{best.torque_error:.2g} t and more: the best of {len(tried)} tried, by cutoff {best.cutoff} and "
+        f"{best.moments} moments; the exact field of {small.lattice!r} is known to {reference_error:.1g} t",
+        fix="ask for less, or for a higher kT; KPMField and ExactField have no cutoff",
+    )
+
+
+def _smaller(lattice: Lattice) -> Lattice:
+    """A crystal of the family with about SITES sites, even numbers of cells and about as long along each axis."""
+    assert lattice.vectors is not None
+    lengths = np.linalg.norm(lattice.vectors, axis=1)
+    side = (SITES / lattice.n_basis * lengths.prod()) ** (1 / lattice.dim)
+    return lattice.resized(*[max(2, 2 * round(float(side / length) / 2)) for length in lengths])
+
+
+def _states(model: SDModel) -> Float[Tensor, "replica site 3"]:
+    """Random and ordered ones with noise."""
+    lattice = model.lattice
+    made = [textures.random(lattice, replicas=2 if model.is_uniform else 1)]
+    orders = [textures.ferro(lattice)]
+    for order in (textures.tetrahedral, textures.neel, textures.order120) if model.is_uniform else ():
+        try:
+            orders.append(order(lattice))
+        except UserError:
+            continue
+    made += [textures.noisy(order, noise, seed=k) for k, order in enumerate(orders) for noise in NOISE]
+    return torch.cat(made)
+
+
+def _exact(
+    model: SDModel, kT: float, mu: float | None, filling: float | None, spins: Tensor, settled: float
+) -> tuple[Float[Tensor, "replica site 3"], float]:
+    """Torques of the infinite lattice of repeated spins, and how much they changed with the last increase of twists."""
+    dim = model.lattice.dim
+
+    def torque(number: int, which: Tensor) -> Tensor:
+        exact = ExactField(model, kT, mu, filling, twists=(number,) * dim)
+        return _torque(exact(spins[which]).field, spins[which])
+
+    open_ones = torch.arange(len(spins))
+    torques, changes = torque(1, open_ones), torch.full((len(spins),), math.inf, dtype=torch.float64)
+    for number in TWISTS:
+        if number**dim > DIAGONALISATIONS or not len(open_ones):
+            break
+        new = torque(number, open_ones)
+        changes[open_ones] = (new - torques[open_ones]).square().mean((1, 2)).sqrt()
+        torques[open_ones] = new
+        open_ones = torch.nonzero(changes >= settled)[:, 0]
+    return torques, float(changes.max())
+
+
+def _torque(field: Tensor, spins: Tensor) -> Float[Tensor, "replica site 3"]:
+    """The part of a field transverse to the spins."""
+    return field - (field * spins).sum(-1, keepdim=True) / spins.square().sum(-1, keepdim=True) * spins
+
+
+def _candidates(model: SDModel) -> list[tuple[int, int, float]]:
+    """(cutoff, moments, work) in the order of work."""
+    most, found = WORK[model.is_uniform], []
+    for cutoff, sizes in _balls(model):
+        works = [
+            (m, float(sizes[np.minimum(np.arange(m // 2 + 1), cutoff)].sum())) for m in MOMENTS if m // 2 >= cutoff
+        ]
+        kept = [(cutoff, m, work) for m, work in works if work <= most]
+        if not kept:
+            break
+        found += kept
+    return sorted(found, key=lambda candidate: candidate[2])
+
+
+def _balls(model: SDModel) -> Iterator[tuple[int, Float[np.ndarray, " bonds"]]]:
+    """Cutoffs, and the mean number of sites within 0, 1, ..., cutoff bonds."""
+    n = model.lattice.n_sites
+    origins = np.linspace(0, n - 1, min(n, SAMPLE)).astype(int)
+    counted = [1.0]
+    for cutoff in CUTOFFS:
+        if model.lattice.is_crystal:
+            sizes = np.mean([ball.sizes for ball in crystal_balls(model, cutoff, cutoff)], axis=0)
+        else:
+            for radius in range(len(counted), cutoff + 1):
+                counted.append(len(site_balls(model, radius, radius, origins).site) / len(origins))
+            sizes = np.array(counted)
+        yield cutoff, sizes
+
+
+def _ceased(errors: list[float]) -> bool:
+    """Whether errors have ceased to fall."""
+    return len(errors) > 2 and errors[-1] > FLAT * errors[-3]
