@@ -32,7 +32,7 @@ class Ball:
     sizes: Int[np.ndarray, " bonds"]
     """Sites within 0, 1, 2, ... bonds."""
     edge: int
-    """Number of the first site of the edge; that of all sites where the walk never gets beyond the ball."""
+    """Number of the first site of the edge; the number of all sites where the walk ends there."""
     start: Int[np.ndarray, " row"]
     """(site + 1,) where the neighbours of each site begin in the lists below."""
     neighbour: Int[np.ndarray, " pair"]
@@ -59,7 +59,7 @@ def crystal_balls(model: SDModel, cutoff: int, steps: int) -> list[Ball]:
     steps_from: list[list[tuple[tuple[int, ...], int, float]]] = [[] for _ in range(lattice.n_basis)]
     for b, t, cell, amplitude in zip(source, target, cells.tolist(), model.amplitudes[first], strict=True):
         steps_from[b].append((tuple(cell), int(t), -float(amplitude)))
-    return [_ball(steps_from, b, lattice.dim, min(cutoff, steps), steps >= cutoff) for b in range(lattice.n_basis)]
+    return [_ball(steps_from, b, lattice.dim, min(cutoff, steps), steps > cutoff) for b in range(lattice.n_basis)]
 
 
 def _ball(steps_from: list, origin: int, dim: int, radius: int, with_edge: bool) -> Ball:
@@ -142,7 +142,7 @@ def site_balls(model: SDModel, cutoff: int, steps: int, origins: Int[np.ndarray,
         before, front = front, reached
         layers.append(front)
     keys = np.concatenate(layers)
-    at_edge = np.repeat(np.arange(radius + 1) == (cutoff if steps >= cutoff else -1), [len(layer) for layer in layers])
+    at_edge = np.repeat(np.arange(radius + 1) == (cutoff if steps > cutoff else -1), [len(layer) for layer in layers])
     order = np.argsort(keys)
     keys, at_edge = keys[order], at_edge[order]
     row, key, bond = neighbours(keys)

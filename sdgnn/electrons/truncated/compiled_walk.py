@@ -49,6 +49,10 @@ class CompiledWalk(Walk):
         found = np.stack([exchange * x, exchange * y, exchange * (up - down), up + down], axis=1)
         return torch.from_numpy(energies), torch.from_numpy(found)
 
+    def memory(self) -> float:
+        numbers = 4 * (torch.get_num_threads() + 2) + 3  # slopes of each thread, their sum and that in spins; energies
+        return 8.0 * numbers * self.model.lattice.n_sites
+
     def _evaluate(
         self, spins: Tensor, coefficients: np.ndarray, origins: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+import time
+from typing import Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.electrons.truncated.walk import Walk, WalkSettings
 from sdgnn.errors import UserError
-from sdgnn.fields import Field, FieldResult
+from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import Total
 from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice, margins
@@ -33,8 +34,12 @@ PREDICTED = 8
 RESOLVED = 3.0
 """Moments are predicted until coefficients have fallen to exp(-RESOLVED)."""
 
-LONGEST = 1.001
-"""Spins longer than this widen the bounds of the spectrum."""
+LONGEST, LONGER, MOST = 1.02, 0.25, 40
+"""The bounds of the spectrum hold for spins up to this length, as predictors of integrators make them; beyond, they
+widen in steps of the second number, of which there are so many."""
+
+SAMPLE = 1024
+"""Balls that are walked in to tell the cost of an evaluation."""
 
 
 def _itself(values: Tensor) -> Tensor:
@@ -98,7 +103,7 @@ class TruncatedField(Field):
         filling: float | None = None,
         cutoff: int | None = None,
         moments: int | None = None,
-        level: Level | None = None,
+        level: str | None = None,
     ) -> None:
         check_ensemble(kT, mu, filling)
         if level is not None and (cutoff, moments) != (None, None):
@@ -107,7 +112,7 @@ class TruncatedField(Field):
             )
         if level is not None and level not in LEVELS:
             raise UserError(f"level {level!r}", allowed=" or ".join(map(repr, get_args(Level))))
-        by_level = LEVELS[level or "fast"]
+        by_level = LEVELS[cast(Level, level or "fast")]
         cutoff = by_level[0] if cutoff is None else cutoff
         moments = by_level[1] if moments is None else moments
         if int(cutoff) != cutoff or cutoff < 1:
@@ -130,7 +135,7 @@ class TruncatedField(Field):
     @property
     def resolution(self) -> float:
         """Energy that the computed moments resolve: pi scale / moments, in t. Finer structure is extrapolated."""
-        return math.pi * self._spectrum(1.0)[1] / self.moments
+        return math.pi * self._spectrum(LONGEST)[1] / self.moments
 
     @property
     def sees(self) -> float | None:  # type: ignore[override]
@@ -160,6 +165,19 @@ class TruncatedField(Field):
         energy, field, density, mu = (torch.stack(part) for part in zip(*states, strict=True))
         return FieldResult(energy, field, density, mu)
 
+    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
+        """Time of some balls, times the number of all; memory counted from arrays."""
+        (walk, expansion), count = self._walk(spins[0]), self.lattice.n_sites
+        some = np.arange(min(count, SAMPLE))
+        walk.slopes(spins[0], expansion.grand_potential(expansion.centre), some[:1])  # compiles
+        start = time.perf_counter()
+        walk.slopes(spins[0], expansion.grand_potential(expansion.centre), some)
+        if self.filling is not None:
+            walk.totals(spins[0], some)
+        seconds = (time.perf_counter() - start) * count / len(some)
+        result = 5 * spins.shape[0] * count * spins.element_size()
+        return Cost(seconds * len(spins), walk.memory() + result)
+
     def chemical_potential(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
         """The given mu, or the one that gives the filling."""
         mu = self(spins).mu
@@ -188,15 +206,21 @@ class TruncatedField(Field):
         lowest, highest = self._band
         return (lowest + highest) / 2, (highest - lowest) / 2 + abs(self.model.exchange) * longest
 
+    def _widening(self, spins: Float[Tensor, "site 3"]) -> int:
+        """Steps by which the bounds are widened for the longest spin of all parts."""
+        beyond = (float(spins.norm(dim=-1).max()) - LONGEST) / LONGER
+        wanted = torch.zeros(MOST)
+        wanted[min(max(0, math.ceil(beyond)), MOST - 1)] = 1
+        return int(self._total(wanted).nonzero().max())
+
     def _walk(self, spins: Float[Tensor, "site 3"]) -> tuple[Walk, Expansion]:
         """The walk for spins of this dtype, device and length, and the expansion that belongs to its moments."""
-        longest = float(spins.norm(dim=-1).max())
-        longest = 1.0 if longest <= LONGEST else longest
+        longest = LONGEST + LONGER * self._widening(spins)
         key = (longest, spins.dtype, spins.device)
         if key not in self._walks:
             centre, scale = self._spectrum(longest)
             needed = RESOLVED * scale / (math.pi * self.kT) if self.kT > 0 else math.inf
-            count = int(min(max(self.moments, math.ceil(needed)), PREDICTED * self.moments))
+            count = int(min(max(self.moments, needed), PREDICTED * self.moments))
             settings = WalkSettings(self.cutoff, self.moments // 2, count, centre, scale)
             compiled = self.model.is_uniform and spins.device.type == "cpu"
             walk: Walk = (
@@ -204,10 +228,7 @@ class TruncatedField(Field):
                 if compiled
                 else TensorWalk(self.model, settings, spins.dtype, spins.device)
             )
-            made = walk, Expansion(centre, scale, self.kT, count, plain=True)
-            if longest != 1.0:
-                return made
-            self._walks[key] = made
+            self._walks[key] = walk, Expansion(centre, scale, self.kT, count, plain=True)
         return self._walks[key]
 
     def __repr__(self) -> str:

@@ -20,6 +20,9 @@ from sdgnn.hamiltonian import SDModel
 NODES = 200_000
 """Sites of balls that walk together on the CPU; on other devices ten times as many."""
 
+ARRAYS = 6
+"""Arrays as large as the spinors that automatic differentiation keeps of each step."""
+
 
 class _Symmetric(torch.autograd.Function):
     """matrix @ x with a constant real symmetric matrix, so that the slope is matrix @ slope."""
@@ -111,6 +114,10 @@ class TensorWalk(Walk):
                 energies[torch.from_numpy(sites).to(self.device)] = by_ball.detach()
                 found += torch.cat([to_spins, to_shift[:, None]], dim=1)
         return energies.detach(), found
+
+    def memory(self) -> float:
+        numbers = 8 * ARRAYS * (self.settings.steps + 1)
+        return float(numbers * self._nodes() * self.dtype.itemsize)
 
     def _local(self, spins: Tensor, shift: Tensor) -> Complex[Tensor, "site 2 2"]:
         """b . sigma + b_0 of each site, of 2 H."""

@@ -64,7 +64,11 @@ class Walk(ABC):
         With ``origins``, the sum over these sites alone.
         """
 
-    def on_sublattice(self, sublattice: int, origins: Int[np.ndarray, " origin"] | None) -> Int[np.ndarray, " origin"]:
+    @abstractmethod
+    def memory(self) -> float:
+        """Bytes that an evaluation takes besides spins and result."""
+
+    def on_sublattice(self, sublattice: int, origins: Int[np.ndarray, " origin"] | None) -> Int[np.ndarray, " some"]:
         """Those of the ``origins``, or of all sites of a crystal, that are on one sublattice."""
         lattice = self.model.lattice
         if origins is None:

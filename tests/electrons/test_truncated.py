@@ -1,0 +1,326 @@
+"""Local moments: two routes, closed forms, exact moments and fields, symmetries, conservation, threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import sdgnn
+from sdgnn import BondDisorder, ExactField, ExponentialHopping, ImplicitMidpoint, Lattice, SDModel, TruncatedField
+from sdgnn.electrons.truncated.balls import band, crystal_balls, site_balls
+from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
+from sdgnn.electrons.truncated.tensor_walk import TensorWalk
+from sdgnn.electrons.truncated.walk import WalkSettings
+from sdgnn.errors import UserError
+from sdgnn.testing import check_field
+
+BCC = Lattice.crystal([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]], [[0, 0, 0]], (3, 3, 3))
+DIAMOND = Lattice.crystal([[0, 1, 1], [1, 0, 1], [1, 1, 0]], [[0, 0, 0], [0.5, 0.5, 0.5]], (2, 2, 3))
+LATTICES = {
+    "chain": Lattice.chain(12),
+    "square": Lattice.square(4, 5),
+    "triangular": Lattice.triangular(4, 4),
+    "honeycomb": Lattice.honeycomb(3, 3),
+    "kagome": Lattice.kagome(3, 3),
+    "cubic": Lattice.cubic(3, 3, 2),
+    "bcc": BCC,
+    "diamond": DIAMOND,
+}
+SHELLS = {"one shell": (1.0,), "two shells": (1.0, 0.3)}
+CPU = torch.device("cpu")
+
+
+def walks(model: SDModel, dtype: torch.dtype, cutoff: int, steps: int, count: int) -> tuple[CompiledWalk, TensorWalk]:
+    lowest, highest = band(model)
+    half = (highest - lowest) / 2 + abs(model.exchange)
+    chosen = WalkSettings(cutoff, steps, count, centre=(lowest + highest) / 2, scale=half)
+    return CompiledWalk(model, chosen, dtype), TensorWalk(model, chosen, dtype, CPU)
+
+
+@pytest.mark.parametrize("shells", SHELLS)
+@pytest.mark.parametrize("name", LATTICES)
+def test_the_protocol_and_all_symmetries(name: str, shells: str) -> None:
+    """Rounding of the prediction (Yule-Walker equations of condition 1 / eps) leaves 1e-10 of 1e-16."""
+    model = SDModel(LATTICES[name], hopping=SHELLS[shells], exchange=2.0)
+    check_field(TruncatedField(model, kT=0.1, filling=0.3, cutoff=2, moments=13), tolerance=1e-9)
+
+
+@pytest.mark.parametrize(("cutoff", "steps"), [(2, 5), (2, 6), (3, 3), (3, 2), (1, 4)])
+@pytest.mark.parametrize("name", LATTICES)
+def test_compiled_loops_and_tensor_operations_agree(name: str, cutoff: int, steps: int) -> None:
+    """Edge never reached, just reached and long since reached; odd and even numbers of steps; to rounding."""
+    model = SDModel(LATTICES[name], exchange=2.0)
+    state = sdgnn.spins.random(model.lattice, seed=1)[0]
+    weights = np.cos(np.arange(30) * 0.7) * np.exp(-0.1 * np.arange(30))
+    for dtype, tolerance in ((torch.float64, 1e-11), (torch.float32, 2e-4)):
+        compiled, plain = walks(model, dtype, cutoff, steps, count=30)
+        np.testing.assert_allclose(compiled.totals(state), plain.totals(state), rtol=tolerance, atol=100 * tolerance)
+        for one, other in zip(compiled.slopes(state, weights), plain.slopes(state, weights), strict=True):
+            torch.testing.assert_close(one.double(), other.double(), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", LATTICES)
+def test_moments_inside_the_ball_are_exact(name: str) -> None:
+    """<i|T_n(H~)|i> of the dense matrix, on a crystal that repeats the state so that no path closes around it."""
+    small = LATTICES[name]
+    large = small.resized(*(9 for _ in range(small.dim))) if small.dim < 3 else small.resized(5, 5, 5)
+    model = SDModel(large, exchange=1.5)
+    state = sdgnn.spins.random(large, seed=2)
+    cutoff = 2 if small.dim < 3 else 1
+    compiled, _ = walks(model, torch.float64, cutoff, cutoff, count=2 * cutoff + 1)
+    found = compiled.totals(state[0], np.array([0]))
+    matrix = model.matrix(state)[0].numpy()
+    scaled = (matrix - compiled.settings.centre * np.eye(len(matrix))) / compiled.settings.scale
+    before, last = np.eye(len(matrix)), scaled
+    expected = [2.0, np.trace(scaled[:2, :2]).real]
+    for _ in range(2, 2 * cutoff + 1):
+        before, last = last, 2 * scaled @ last - before
+        expected.append(np.trace(last[:2, :2]).real)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_balls_around_single_sites_are_those_of_the_crystal() -> None:
+    for name in ("triangular", "kagome", "diamond"):
+        model = SDModel(LATTICES[name])
+        sites = np.arange(model.lattice.n_sites)
+        balls = site_balls(model, 3, 9, sites)
+        of_crystal = crystal_balls(model, 3, 9)
+        counts = np.bincount(balls.origin)
+        assert set(counts) == {len(ball) for ball in of_crystal}
+        assert balls.edge.sum() == sum(len(b) - b.edge for b in of_crystal) * len(sites) / len(of_crystal)
+        assert (balls.site[balls.first] == sites).all()
+        assert balls.pair.shape[1] == sum(b.start[-1] for b in of_crystal) * len(sites) / len(of_crystal)
+
+
+def transverse(field: Tensor, state: Tensor) -> Tensor:
+    return field - (field * state).sum(-1, keepdim=True) * state
+
+
+DISORDERED = {
+    "vacancies": lambda: SDModel(Lattice.square(5, 5).without([3, 17]), exchange=2.0),
+    "t(r)": lambda: SDModel(Lattice.amorphous(20, 2, 0, 0.8), hopping=ExponentialHopping(), exchange=2.0),
+    "bond disorder": lambda: SDModel(Lattice.triangular(4, 4), exchange=2.0, disorder=BondDisorder(width=0.3)),
+}
+CONVERGING = {
+    "chain": lambda: SDModel(Lattice.chain(9), exchange=2.0),
+    "square": lambda: SDModel(Lattice.square(3, 4), exchange=2.0),
+    "triangular": lambda: SDModel(Lattice.triangular(3, 3), exchange=2.0),
+    "honeycomb": lambda: SDModel(Lattice.honeycomb(3, 2), exchange=2.0),
+    "kagome": lambda: SDModel(Lattice.kagome(2, 2), exchange=2.0),
+    "cubic": lambda: SDModel(Lattice.cubic(2, 3, 2), exchange=3.0),
+}
+NUMBERS = {"chain": (40, 401), "cubic": (14, 301)}
+TWISTS = {"chain": (24,), "cubic": (8, 6, 8)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*CONVERGING, *DISORDERED])
+def test_converges_to_exact_electrons(name: str) -> None:
+    """Energy, field, density and mu of the infinite crystal of the cell, kT = 0.1: to 1e-5, where 5 and 41 are not."""
+    model = {**CONVERGING, **DISORDERED}[name]()
+    state = sdgnn.spins.random(model.lattice, seed=3)
+    exact = ExactField(model, kT=0.1, filling=0.3, twists=TWISTS.get(name, (12, 12)))(state)
+    errors = {}
+    for cutoff, moments in ((5, 41), NUMBERS.get(name, (22, 401))):
+        found = TruncatedField(model, kT=0.1, filling=0.3, cutoff=cutoff, moments=moments)(state)
+        assert found.mu is not None and exact.mu is not None and found.density is not None and exact.density is not None
+        per_site = (found.energy - exact.energy).abs() / model.lattice.n_sites
+        errors[cutoff] = max(
+            float(values.abs().max())
+            for values in (per_site, found.field - exact.field, found.density - exact.density, found.mu - exact.mu)
+        )
+    assert errors.pop(5) > 1e-4
+    assert all(error < 1e-5 for error in errors.values())
+
+
+@pytest.mark.parametrize("name", DISORDERED)
+def test_disorder_at_the_fast_level(name: str) -> None:
+    model = DISORDERED[name]()
+    state = sdgnn.spins.random(model.lattice, seed=3)
+    exact = transverse(ExactField(model, kT=0.1, filling=0.3, twists=(4, 4))(state).field, state)
+    found = TruncatedField(model, kT=0.1, filling=0.3)(state)
+    missed = (transverse(found.field, state) - exact).square().sum() / exact.square().sum()
+    assert missed < 0.1
+    along = torch.from_numpy(np.random.default_rng(0).standard_normal(state.shape))
+    field = TruncatedField(model, kT=0.1, filling=0.3)
+    slope = (field(state + 1e-4 * along).energy - field(state - 1e-4 * along).energy) / 2e-4
+    torch.testing.assert_close(slope, -(found.field * along).sum((1, 2)), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["square", "kagome", "cubic"])
+def test_a_lattice_smaller_than_the_ball_repeats_its_spins(name: str) -> None:
+    small = LATTICES[name].resized(*[2] * LATTICES[name].dim)
+    large = small.resized(*[6] * small.dim)
+    state = sdgnn.spins.random(small, seed=4)
+    cells = np.stack(np.unravel_index(np.arange(large.n_sites) // large.n_basis, large.shape))
+    first = np.ravel_multi_index(tuple(cells % 2), small.shape) * small.n_basis
+    sites = torch.from_numpy(first + np.arange(large.n_sites) % large.n_basis)
+    results = [
+        TruncatedField(SDModel(lattice, exchange=2.0), kT=0.1, filling=0.4, cutoff=3, moments=17)(spins)
+        for lattice, spins in ((small, state), (large, state[:, sites]))
+    ]
+    torch.testing.assert_close(results[1].field, results[0].field[:, sites], rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(results[1].mu, results[0].mu, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(results[1].energy / large.n_sites, results[0].energy / small.n_sites)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), cutoff=st.integers(1, 3), steps=st.integers(1, 12))
+def test_moments_are_those_of_a_positive_density_of_states(seed: int, cutoff: int, steps: int) -> None:
+    """The Toeplitz matrix of moments has no negative eigenvalue, with the edge absorbing as it may."""
+    model = SDModel(Lattice.square(4, 4), exchange=3.0)
+    state = sdgnn.spins.random(model.lattice, seed=seed)[0]
+    compiled, _ = walks(model, torch.float64, cutoff, steps, count=2 * steps + 1)
+    moments = compiled.totals(state, np.array([0]))
+    lags = np.abs(np.subtract.outer(np.arange(2 * steps + 1), np.arange(2 * steps + 1)))
+    assert np.linalg.eigvalsh(moments[lags]).min() > -1e-9
+
+
+@pytest.mark.parametrize("background", [1e-6, 1e-2])
+def test_prediction_continues_the_moments_of_sharp_levels(background: float) -> None:
+    """A single site has two levels: M_n = T_n(x_1) + T_n(x_2) for all n, which prediction finds as eps -> 0."""
+    model = SDModel(Lattice.chain(4), hopping=(1e-9,), exchange=1.0)
+    chosen = WalkSettings(cutoff=1, steps=3, count=20, centre=0.0, scale=2.0, background=background)
+    state = sdgnn.spins.random(model.lattice, seed=0)[0]
+    expected = 2 * np.cos(np.arange(20) * np.arccos(0.5)) + 2 * np.cos(np.arange(20) * np.arccos(-0.5))
+    for walk in (CompiledWalk(model, chosen, torch.float64), TensorWalk(model, chosen, torch.float64, CPU)):
+        found = walk.totals(state, np.array([0]))
+        np.testing.assert_allclose(found[:7], expected[:7] / 2, atol=1e-8)
+        assert (np.abs(found - expected / 2).max() < 1e-3) == (background < 1e-3)
+
+
+def test_fixed_filling_is_fixed_mu() -> None:
+    """At the mu that it found, N(mu) = -dOmega/dmu is the number of electrons, and F = Omega + mu N."""
+    model = SDModel(LATTICES["triangular"], exchange=3.0)
+    state = sdgnn.spins.random(model.lattice, replicas=3, seed=5)
+    electrons = 0.3 * model.n_orbitals
+    found = TruncatedField(model, kT=0.1, filling=0.3)(state)
+    assert found.mu is not None
+    assert len(set(found.mu.tolist())) == 3
+    for replica, mu in enumerate(found.mu.tolist()):
+        one = state[replica : replica + 1]
+        same = TruncatedField(model, kT=0.1, mu=mu)(one)
+        torch.testing.assert_close(same.field[0], found.field[replica], rtol=0, atol=1e-12)
+        torch.testing.assert_close(same.energy[0] + mu * electrons, found.energy[replica], rtol=1e-12, atol=1e-10)
+        above, below = (float(TruncatedField(model, kT=0.1, mu=mu + h)(one).energy) for h in (1e-4, -1e-4))
+        assert (below - above) / 2e-4 == pytest.approx(electrons, abs=1e-6 * model.lattice.n_sites)
+
+
+def test_free_energy_is_conserved_at_fixed_filling() -> None:
+    """Undamped, F = Omega + mu N stays while Omega moves with mu (the control)."""
+    model = SDModel(Lattice.square(6, 4), exchange=4.0)
+    field = TruncatedField(model, kT=0.1, filling=0.4, cutoff=3, moments=21)
+    state = sdgnn.spins.noisy(sdgnn.spins.neel(model.lattice), 0.4, seed=1)
+    run = sdgnn.simulate(field, state, ImplicitMidpoint(dt=0.02, damping=0.0), steps=60)
+    before, after = field(state), field(run.spins)
+    assert before.mu is not None and after.mu is not None
+    drift = float((after.energy - before.energy).abs())
+    moved = abs(0.4 * model.n_orbitals * float(after.mu - before.mu))
+    assert float((run.spins - state).norm()) > 0.1
+    assert drift < 1e-5 and moved > 100 * drift
+
+
+@pytest.mark.parametrize("kT", [0.0, 1e-4])
+def test_cold_electrons_have_a_field(kT: float) -> None:
+    """kT far below the resolution: the slope of the energy all the same; what is resolved is said."""
+    model = SDModel(LATTICES["square"], exchange=4.0)
+    field = TruncatedField(model, kT=kT, filling=0.5)
+    state = sdgnn.spins.random(model.lattice, seed=6)
+    check_field(field, tolerance=1e-7)
+    exact = transverse(ExactField(model, kT=kT, filling=0.5, twists=(4, 4))(state).field, state)
+    missed = transverse(field(state).field, state) - exact
+    assert missed.square().sum() < 0.02 * exact.square().sum()
+    assert field.resolution == pytest.approx(np.pi * field._spectrum(1.02)[1] / 41)
+    assert f"resolves {field.resolution:.2g}" in repr(field)
+
+
+@pytest.mark.parametrize("filling", [0.0, 1.0])
+def test_no_electrons_and_full_bands(filling: float) -> None:
+    model = SDModel(LATTICES["square"], exchange=2.0)
+    found = TruncatedField(model, kT=0.1, filling=filling)(sdgnn.spins.random(model.lattice, seed=0))
+    assert found.density is not None
+    torch.testing.assert_close(found.density, torch.full_like(found.density, 2 * filling), atol=1e-10, rtol=0)
+    torch.testing.assert_close(found.field, torch.zeros_like(found.field), atol=1e-10, rtol=0)
+
+
+def test_threads_share_a_field_and_give_its_numbers() -> None:
+    model = SDModel(Lattice.triangular(8, 8), exchange=3.0)
+    field = TruncatedField(model, kT=0.1, filling=0.25)
+    states = [sdgnn.spins.random(model.lattice, seed=seed) for seed in range(6)]
+    alone = [field(state).field for state in states]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda state: field(state).field, states))
+    for one, other in zip(alone, together, strict=True):
+        assert torch.equal(one, other)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        torch.testing.assert_close(field(states[0]).field, alone[0], rtol=0, atol=1e-12)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_precision_is_that_of_the_spins() -> None:
+    model = SDModel(Lattice.triangular(6, 6), exchange=3.0)
+    field = TruncatedField(model, kT=0.05, filling=0.25)
+    state = sdgnn.spins.random(model.lattice, replicas=2, seed=0)
+    double, single = field(state), field(state.float())
+    for name in ("energy", "field", "density", "mu"):
+        one, other = getattr(single, name), getattr(double, name)
+        assert one.dtype == torch.float32 and other.dtype == torch.float64
+        # 40 steps of rounding 6e-8, magnified by the prediction
+        torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=2e-5)
+
+
+def test_long_spins_keep_the_field_a_slope() -> None:
+    model = SDModel(LATTICES["square"], exchange=2.0)
+    field = TruncatedField(model, kT=0.2, filling=0.3, cutoff=2, moments=9)
+    state = 1.6 * sdgnn.spins.random(model.lattice, seed=0)
+    along = torch.from_numpy(np.random.default_rng(1).standard_normal(state.shape))
+    slope = (field(state + 1e-5 * along).energy - field(state - 1e-5 * along).energy) / 2e-5
+    torch.testing.assert_close(slope, -(field(state).field * along).sum((1, 2)), rtol=1e-6, atol=1e-6)
+
+
+def test_levels_are_numbers() -> None:
+    model = SDModel(LATTICES["square"])
+    fast, accurate = (TruncatedField(model, kT=0.1, mu=0.0, level=level) for level in ("fast", "accurate"))
+    assert (fast.cutoff, fast.moments) == (5, 41)
+    assert accurate.cutoff > fast.cutoff and accurate.moments > fast.moments
+    assert "cutoff=5, moments=41" in repr(TruncatedField(model, kT=0.1, mu=0.0))
+    other = accurate.on(Lattice.square(7, 3))
+    assert (other.cutoff, other.moments, other.lattice.n_sites) == (accurate.cutoff, accurate.moments, 21)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"cutoff": 0}, "whole number >= 1"),
+        ({"moments": 40}, "odd number >= 3"),
+        ({"moments": 1}, "odd number >= 3"),
+        ({"level": "exact"}, "'fast' or 'accurate'"),
+        ({"level": "fast", "cutoff": 4}, "a level, or numbers of your own"),
+        ({"mu": 0.0}, "exactly one"),
+        ({"kT": -1.0}, "kT >= 0"),
+    ],
+)
+def test_what_is_refused(wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        TruncatedField(SDModel(LATTICES["square"]), **{"kT": 0.1, "filling": 0.3, **wrong})
+
+
+@pytest.mark.parametrize("name", [*LATTICES, *DISORDERED])
+def test_the_band_holds_all_levels_without_exchange(name: str) -> None:
+    """Levels of the cell at many boundary phases; the band is no wider than they are by more than a tenth."""
+    model = DISORDERED[name]() if name in DISORDERED else SDModel(LATTICES[name], hopping=(1.0, -0.4))
+    random = np.random.default_rng(0)
+    twists = [*np.eye(model.lattice.dim) / 2, *random.random((40, model.lattice.dim))]
+    levels = np.concatenate([np.linalg.eigvalsh(model.hopping_matrix(twist).toarray()) for twist in map(list, twists)])
+    lowest, highest = band(model)
+    assert lowest < levels.min() and levels.max() < highest
+    assert highest - lowest < 1.1 * np.ptp(levels) + 0.1
