@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,9 @@ COLD = 1e-4
 
 DECAY = 40.0
 """Functions are sampled on so many nodes that coefficients fall to exp(-DECAY) before they are confused."""
+
+PLAIN_DECAY = 16.0
+"""The same where no kernel makes up for what moments do not resolve."""
 
 PRECISION = 1e-14
 """Error of mu, in t and relative to mu."""
@@ -79,26 +83,28 @@ class Expansion:
         """mu at which the moments Tr T_m(H~) say that there are so many electrons; infinite for none and for all."""
         if electrons < WHOLE or electrons > moments[0] - WHOLE:
             return math.copysign(math.inf, electrons - moments[0] / 2)
-        if self._cold:
-            count = self.occupation
-            density = moments
-        else:
-            nodes = self._nodes()
-            padded = np.zeros(len(nodes))
-            padded[: self.moments] = self.damping * moments * np.where(np.arange(self.moments), 2, 1)
-            density = _values(padded) / len(nodes)
-
-            def count(mu: float) -> np.ndarray:
-                return self._fermi(mu, nodes)
-
+        count = self._cold_count(moments) if self._cold else self._warm_count(moments)
         margin = self.scale + DECAY * self.kT
-        return scipy.optimize.brentq(
-            lambda mu: count(mu) @ density - electrons,
-            self.centre - margin,
-            self.centre + margin,
-            xtol=PRECISION,
-            rtol=PRECISION,
-        )
+        low, high = self.centre - margin, self.centre + margin
+        return scipy.optimize.brentq(lambda mu: count(mu) - electrons, low, high, xtol=PRECISION, rtol=PRECISION)
+
+    def _cold_count(self, moments: Float[np.ndarray, " moment"]) -> Callable[[float], float]:
+        """N(mu) of a step."""
+        return lambda mu: float(self.occupation(mu) @ moments)
+
+    def _warm_count(self, moments: Float[np.ndarray, " moment"]) -> Callable[[float], float]:
+        """N(mu) as a sum over the nodes, which are all full or empty but for those near mu."""
+        nodes = self._nodes()
+        padded = np.zeros(len(nodes))
+        padded[: self.moments] = self.damping * moments * np.where(np.arange(self.moments), 2, 1)
+        density = _values(padded) / len(nodes)
+        from_here_on = np.append(np.cumsum(density[::-1])[::-1], 0.0)
+
+        def count(mu: float) -> float:
+            first, last = np.searchsorted(-nodes, [-mu - DECAY * self.kT, -mu + DECAY * self.kT])
+            return float(self._fermi(mu, nodes[first:last]) @ density[first:last] + from_here_on[last])
+
+        return count
 
     def truncation(self, mu: float, moments: Float[np.ndarray, " moment"] | None = None) -> float:
         """Root mean square, over the density of states, of what the occupation lacks.
@@ -127,7 +133,8 @@ class Expansion:
     def _nodes(self) -> Float[np.ndarray, " node"]:
         """Energies cos(pi (j + 1/2) / n) at which functions are sampled."""
         kT = max(self.kT, COLD * self.scale)
-        count = scipy.fft.next_fast_len(self.moments + math.ceil(DECAY * self.scale / (math.pi * kT)), real=True)
+        decay = PLAIN_DECAY if self.plain else DECAY
+        count = scipy.fft.next_fast_len(self.moments + math.ceil(decay * self.scale / (math.pi * kT)), real=True)
         return self.centre + self.scale * np.cos(math.pi * (np.arange(count) + 0.5) / count)
 
     def _fermi(self, mu: float, energies: np.ndarray) -> np.ndarray:

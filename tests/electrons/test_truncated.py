@@ -113,10 +113,10 @@ CONVERGING = {
     "triangular": lambda: SDModel(Lattice.triangular(3, 3), exchange=2.0),
     "honeycomb": lambda: SDModel(Lattice.honeycomb(3, 2), exchange=2.0),
     "kagome": lambda: SDModel(Lattice.kagome(2, 2), exchange=2.0),
-    "cubic": lambda: SDModel(Lattice.cubic(2, 3, 2), exchange=3.0),
+    "cubic": lambda: SDModel(Lattice.cubic(2, 3, 2), exchange=6.0),
 }
-NUMBERS = {"chain": (40, 401), "cubic": (14, 301)}
-TWISTS = {"chain": (24,), "cubic": (8, 6, 8)}
+NUMBERS = {"chain": (40, 401), "triangular": (28, 401), "cubic": (24, 401)}
+TWISTS = {"chain": (24,), "triangular": (40, 40), "cubic": (16, 12, 16)}
 
 
 @pytest.mark.slow
