@@ -72,9 +72,8 @@ def main() -> None:
     bonds, near = run["parallel_bonds"] * BONDS, run["nearest_neighbour_correlation"]
     times = run[bonds.dims[0]].values
     print(f"{field!r}, {given.replicas} noises, dt {given.dt:g}, {torch.get_num_threads()} thread(s)")
-    print(
-        f"{'time':>6} {'parallel bonds, mean +- error (range)':>40} {'published':>10} {'correlation':>18} {'published':>10}"
-    )
+    columns = ("time", "parallel bonds, mean +- error (range)", "published", "correlation", "published")
+    print("{:>6} {:>40} {:>10} {:>18} {:>10}".format(*columns))
     for time in (t for t in TIMES if t <= times[-1] + given.dt / 2):
         at = int(np.argmin(np.abs(times - time)))
         b, c = bonds.values[at], near.values[at]
