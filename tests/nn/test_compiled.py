@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from sdgnn import Lattice, spins
+from sdgnn.errors import UserError
 from sdgnn.nn import Network, NetworkSettings
 from sdgnn.nn.compiled.boxes import STRIDE, Boxes
-from sdgnn.nn.compiled.function import Boxed
+from sdgnn.nn.compiled.function import MOST_DIRECTIONS, Boxed
 from sdgnn.nn.layers import Tables
 
 CPU = torch.device("cpu")
@@ -122,3 +124,53 @@ def test_a_box_too_small_for_a_cell_leaves_it_to_tensor_operations() -> None:
     network = Network(NetworkSettings(layers=1, channels=2), chain)
     assert isinstance(network.tables(chain, 1, CPU, torch.float32), Tables)
     assert torch.isfinite(network.on(chain)(spins.random(chain, seed=0)).field).all()
+
+
+R = 0.5**0.5
+MANY = {  # more than six bond directions
+    "bcc": Lattice.crystal([[-1, 1, 1], [1, -1, 1], [1, 1, -1]], [[0, 0, 0]], (3, 3, 3)),
+    "fcc": Lattice.crystal([[0, 1, 1], [1, 0, 1], [1, 1, 0]], [[0, 0, 0]], (3, 3, 3)),
+    "diamond": Lattice.crystal([[0, 2, 2], [2, 0, 2], [2, 2, 0]], [[0, 0, 0], [1, 1, 1]], (3, 3, 3)),
+    "pyrochlore": Lattice.crystal(
+        [[0, 2, 2], [2, 0, 2], [2, 2, 0]], [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]], (2, 2, 3)
+    ),
+    "squares and octagons": Lattice.crystal(
+        [[1 + 2 * R, 0], [0, 1 + 2 * R]], [[R, 0], [0, R], [-R, 0], [0, -R]], (3, 3)
+    ),
+}
+
+
+@pytest.mark.parametrize("lattice", MANY.values(), ids=MANY)
+def test_more_directions_than_the_loops_know_are_refused(lattice: Lattice) -> None:
+    """What is refused is what goes wrong: the loops themselves miss the energies of tensor operations altogether."""
+    network = perturbed(lattice, layers=1, channels=2)
+    assert len(network.directions) > MOST_DIRECTIONS
+    field = network.on(lattice)
+    with pytest.raises(UserError, match=r"bond directions on the CPU.*at most 6 directions.*cubic"):
+        field(spins.random(lattice).float())
+    boxes = Boxes.of(lattice, network.directions, 1)
+    assert boxes is not None
+    state = spins.random(lattice, seed=0)[0]
+    expected = network(state, network.neighbours(lattice, 1, CPU, torch.float64))
+    found = network(state, Boxed(boxes, np.dtype(np.float64)))
+    assert float((found - expected).detach().norm()) > 0.1 * float(expected.detach().norm())
+
+
+@pytest.mark.parametrize("lattice", LATTICES, ids=repr)
+def test_no_other_crystal_is_refused(lattice: Lattice) -> None:
+    network = Network(NetworkSettings(layers=1, channels=1), lattice)
+    assert len(network.directions) <= MOST_DIRECTIONS
+    assert isinstance(network.tables(lattice, 1, CPU, torch.float64), Boxed)
+
+
+def test_crystals_of_many_directions_that_are_not_cut_into_boxes_take_tensor_operations() -> None:
+    """A body-centred lattice in a skewed cell, whose bonds reach beyond the next cell, is the same lattice."""
+    lattice = Lattice.crystal([[-1, 1, 1], [1, -1, 1], [1, 1, -1]], [[0, 0, 0]], (4, 4, 4))
+    skewed = Lattice.crystal([[-1, 1, 1], [1, -1, 1], [-1, 3, 1]], [[0, 0, 0]], (4, 4, 4))
+    network = perturbed(lattice, layers=1, channels=2)
+    tables = network.tables(skewed, 1, CPU, torch.float64)
+    assert isinstance(tables, Tables)
+    state = spins.random(lattice, seed=0)[0]
+    same = network(state, network.neighbours(lattice, 1, CPU, torch.float64))
+    energies = network(state[lattice.find(skewed.positions)], tables)
+    torch.testing.assert_close(energies, same[lattice.find(skewed.positions)], rtol=0, atol=1e-12)

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 from sdgnn.nn.compiled.boxes import GROUP, STRIDE, Boxes
 from sdgnn.nn.directions import Directions
@@ -20,6 +21,10 @@ from sdgnn.nn.layers import Interaction
 
 LAYER_WEIGHTS = 7
 """Arrays of weights that the loops take for each layer."""
+
+MOST_DIRECTIONS = 6
+"""Bond directions, at most: the loops turn harmonics into directions by matrices of 1, 2 or 3 pairs of them
+(:func:`sdgnn.nn.compiled.rows.to_directions`)."""
 
 CACHE_LINE = 64
 """Bytes; vectors that cross cache lines take twice the time."""
@@ -36,9 +41,21 @@ class Boxed:
     def of(
         cls, lattice: Lattice, directions: Directions, replicas: int, device: torch.device, dtype: torch.dtype
     ) -> Boxed | None:
-        """None on devices other than the CPU and on crystals that :class:`Boxes` does not cut."""
+        """None on devices other than the CPU and on crystals that :class:`Boxes` does not cut.
+
+        Raises UserError on crystals with more bond directions than the loops know.
+        """
         boxes = Boxes.of(lattice, directions, replicas) if device.type == "cpu" else None
-        return None if boxes is None else cls(boxes, np.dtype(str(dtype).removeprefix("torch.")))
+        if boxes is None:
+            return None
+        if len(directions) > MOST_DIRECTIONS:
+            raise UserError(
+                f"a network with {len(directions)} bond directions on the CPU, on {lattice!r}",
+                allowed=f"crystals whose nearest-neighbour bonds have at most {MOST_DIRECTIONS} directions, both ways "
+                "counted (chain, square, triangular, honeycomb, kagome, cubic); not bcc, fcc, diamond and pyrochlore",
+                fix="evaluate the network on a GPU, or solve the electrons: sdgnn.TruncatedField takes any crystal",
+            )
+        return cls(boxes, np.dtype(str(dtype).removeprefix("torch.")))
 
     @cached_property
     def memory(self) -> list[np.ndarray]:
