@@ -45,7 +45,7 @@ Or in rounds, on the states that the dynamics itself reaches:
 
   sdgnn learn    configs/triangular/learn.yaml      labels, committee, dynamics, labels where it disagrees, ...
 
-All of it in minutes: [bold]sdgnn demo[/bold]. Any key of a file can be set on the line: [bold]solver.kT=0.1[/bold].
+All of it in minutes: [bold]sdgnn demo[/bold]. Any key of a file can be set on the line: [bold]electrons.kT=0.1[/bold].
 Every run makes one folder (results/... or the key output), with its config.yaml and the versions it ran with.""",
 )
 
@@ -82,7 +82,7 @@ def generate(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
 
       sdgnn generate configs/triangular/labels.yaml
 
-      sdgnn generate configs/triangular/labels.yaml lattice.size=[8,8] solver.kT=0.1 output=results/warm
+      sdgnn generate configs/triangular/labels.yaml lattice.size=[8,8] electrons.kT=0.1 output=results/warm
 
       sdgnn generate configs/triangular/labels.yaml --resume     after a kill: only what is missing
 
@@ -285,7 +285,7 @@ def locality(config: ConfigFile, overrides: Overrides = None, keys: Keys = False
 
       sdgnn locality configs/triangular/locality.yaml
 
-      sdgnn locality configs/triangular/locality.yaml solver.kT=0.1 environments=32 output=results/warm
+      sdgnn locality configs/triangular/locality.yaml electrons.kT=0.1 environments=32 output=results/warm
     """
     with _friendly_errors():
         from sdgnn.commands.locality import run
@@ -322,16 +322,19 @@ def accuracy(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
 
 @benchmark.command()
 def electrons(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
-    """Diagonalisation, the kernel polynomial method and a network: seconds and errors on growing lattices.
+    """Diagonalisation, kernel polynomials, local moments and a network: seconds and errors on growing lattices.
 
     Random states of each lattice; errors are against diagonalisation, or against the last entry of kpm on lattices
-    with more than exact_sites sites. The folder receives benchmark.json and table.md.
+    with more than exact_sites sites. The folder receives benchmark.json, table.md and a figure of the torque error
+    against its cost as cost.png and cost.pdf.
 
     Examples:
 
       sdgnn benchmark electrons configs/benchmarks/electrons.yaml
 
       sdgnn benchmark electrons configs/benchmarks/electrons.yaml sizes=[[96,96]] kT=0.1 output=results/large
+
+      sdgnn benchmark electrons configs/benchmarks/electrons.yaml "truncated=[{cutoff: 7, moments: 101}]"
     """
     with _friendly_errors():
         from sdgnn.commands.electrons import run

@@ -39,7 +39,7 @@ COMMANDS = (
 
 LABELS = """
 lattice: {type: triangular, size: [3, 3]}
-solver: {kT: 0.1, filling: 0.25}
+electrons: {kT: 0.1, filling: 0.25}
 protocols:
   - {protocol: random, states: 6}
 workers: 0
@@ -111,8 +111,8 @@ def test_a_missing_file_is_named_with_the_nearest(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["generate", "labels.yaml", "solver.kt=1"], ["unknown key solver.kt", "solver.kT"]),
-        (["generate", "labels.yaml", "solver.filling=1.5"], ["solver.filling = 1.5"]),
+        (["generate", "labels.yaml", "electrons.kt=1"], ["unknown key electrons.kt", "electrons.kT"]),
+        (["generate", "labels.yaml", "electrons.filling=1.5"], ["electrons.filling = 1.5"]),
         (["generate", "labels.yaml", "protocols.0.protocol=randm"], ["did you mean 'random'"]),
         (["generate", "labels.yaml", "protocols.0.sates=3"], ["'sates' in protocol random"]),
         (["generate", "labels.yaml", "lattice.size=[3]"], ["size [3] of a triangular lattice"]),
@@ -142,7 +142,7 @@ def test_simulate_says_what_it_will_take_and_refuses_what_cannot_fit(folder: Pat
 
 
 def test_generate_writes_the_labels_it_was_asked_for(folder: Path) -> None:
-    result = sdgnn("generate", "labels.yaml", "solver.kT=0.2", "protocols.0.states=4")
+    result = sdgnn("generate", "labels.yaml", "electrons.kT=0.2", "protocols.0.states=4")
     assert result.exit_code == 0, result.output
     labels = LabelSet.read(folder / "labels/labels.h5")
     exact = ExactField(SDModel(Lattice.triangular(3, 3)), kT=0.2, filling=0.25)(labels.spins)
@@ -205,7 +205,7 @@ def test_simulate_and_analyze(folder: Path) -> None:
     with xarray.open_dataset(folder / "e/spectrum.nc", engine="scipy") as spectrum:
         assert spectrum["S"].shape == (2, 4, 8, 3) and spectrum.attrs["segments"] == 2
     assert "Dynamics" in (folder / "e/report.html").read_text()
-    electrons = "electrons={solver: {kT: 0.2, filling: 0.25}, hamiltonian: {exchange: 3.0}, every: 2}"
+    electrons = "electrons={kT: 0.2, filling: 0.25, hamiltonian: {exchange: 3.0}, every: 2}"
     assert sdgnn("simulate", "quench.yaml", "seed=9", "output=other").exit_code == 0
     result = sdgnn("analyze", "analyze.yaml", electrons, "against=other", "output=f")
     assert result.exit_code == 0, result.output
@@ -404,7 +404,7 @@ def test_evaluate_refuses_what_does_not_fit(folder: Path) -> None:
 
 LOCALITY = """
 lattice: {type: triangular, size: [4, 4]}
-solver: {kT: 0.2, filling: 0.25}
+electrons: {kT: 0.2, filling: 0.25}
 states:
   - {kind: random}
   - {kind: noisy_order, order: tetrahedral, strength: 0.3}
@@ -462,7 +462,7 @@ def test_locality_refuses_what_does_not_fit(folder: Path, overrides: list[str], 
 def test_the_demo_makes_its_report(folder: Path) -> None:
     """The whole pipeline on lattices of a few sites."""
     small = [
-        "labels.lattice.size=[4,4]", "labels.solver.twists=null", "labels.protocols.0.states=12", "labels.workers=0",
+        "labels.lattice.size=[4,4]", "labels.electrons.twists=null", "labels.protocols.0.states=12", "labels.workers=0",
         "labels.protocols.1.states=2", "labels.protocols.2.paths=2", "larger.size=[6,6]", "larger.states=2",
         "network.channels=2", "network.layers=1", "training.epochs=1", "quench.lattice.size=[8,8]", "quench.steps=4",
         "quench.observe.spins=2", "quench.observe.structure_factor=2", "locality.environments=1", "output=demo",

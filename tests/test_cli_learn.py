@@ -17,7 +17,7 @@ from sdgnn.nn.committee import Committee
 
 LEARN = """
 lattice: {type: triangular, size: [4, 4]}
-solver: {kT: 0.3, filling: 0.25}
+electrons: {kT: 0.3, filling: 0.25}
 protocols:
   - {protocol: random, states: 6}
 network: {layers: 1, channels: 2, bond_functions: 3}

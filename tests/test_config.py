@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from sdgnn import ExactField, KPMField, Lattice, SDModel
+from sdgnn import ExactField, KPMField, Lattice, SDModel, TruncatedField
 from sdgnn.config.base import Config, apply_override
-from sdgnn.config.physics import ExactConfig, FieldConfig, HamiltonianConfig, LatticeConfig, SolverConfig
-from sdgnn.config.reference import describe, markdown
+from sdgnn.config.commands import AnalyzeConfig, GenerateConfig
+from sdgnn.config.electrons import Electrons
+from sdgnn.config.fields import FieldConfig
+from sdgnn.config.physics import HamiltonianConfig, LatticeConfig
+from sdgnn.config.reference import describe, keys, markdown
 from sdgnn.errors import UserError
 from sdgnn.fields import Sum
 
@@ -217,31 +221,128 @@ def test_mistakes_in_hamiltonians_are_explained(data: dict, words: list[str]) ->
         assert word in str(caught.value)
 
 
+ELECTRONS: TypeAdapter[Any] = TypeAdapter(Electrons)
+LABELS = {
+    "lattice": {"type": "square", "size": [3, 3]},
+    "protocols": [{"protocol": "random", "states": 1}],
+}
+
+
+@pytest.mark.parametrize("solver", ["exact", "kpm", "truncated"])
 @pytest.mark.parametrize("data", [{}, {"filling": 0.2, "mu": 1.0}, {"filling": 1.2}, {"filling": 0.2, "kT": -1}])
-def test_ensembles_are_checked(data: dict) -> None:
+def test_ensembles_are_checked(data: dict, solver: str) -> None:
     with pytest.raises(UserError, match=r"filling|kT"):
-        SolverConfig.parse(data)
+        GenerateConfig.parse({**LABELS, "electrons": {"solver": solver, **data}})
 
 
-def test_the_kernel_polynomial_method_in_place_of_diagonalisation() -> None:
+def test_electrons_by_every_solver() -> None:
+    """Exact by default; every key of a section reaches the field that it builds, and its YAML is read back."""
     model = SDModel(Lattice.square(3, 3))
-    plain = SolverConfig.parse({"mu": 1.0, "kpm": {}}).build(model)
-    assert isinstance(plain, KPMField)
-    assert (plain.moments, plain.vectors, plain.tolerance) == (500, 128, None)
-    data = {"filling": 0.3, "twists": [1, 2], "kpm": {"vectors": 64, "precision": "float32"}}
-    config = SolverConfig.parse(data, ["kpm.vectors=null", "kpm.seed=4"])
-    assert SolverConfig.parse(config.model_dump(mode="json")) == config
-    full = config.build(model)
-    assert isinstance(full, KPMField)
-    assert (full.vectors, full.seed, full.twists, str(full.dtype)) == (None, 4, (1, 2), "torch.float32")
-    with pytest.raises(UserError, match=r"kpm.moments = 7"):
-        SolverConfig.parse({"mu": 1.0, "kpm": {"moments": 7}})
+    built: list[Any] = []
+    for data in (
+        {"mu": 1.0},
+        {"solver": "exact", "filling": 0.3, "kT": 0.2, "twists": [1, 2]},
+        {"solver": "kpm", "mu": 1.0},
+        {"solver": "kpm", "filling": 0.3, "twists": [1, 2], "moments": 60, "vectors": None, "seed": 4,
+         "probing": "plain", "precision": "float32"},
+        {"solver": "kpm", "mu": 1.0, "tolerance": 0.01},
+        {"solver": "truncated", "mu": 1.0, "kT": 0.2},
+        {"solver": "truncated", "filling": 0.3, "cutoff": 2, "moments": 21},
+        {"solver": "truncated", "mu": 1.0, "level": "accurate"},
+    ):  # fmt: skip
+        config = ELECTRONS.validate_python(data)
+        assert ELECTRONS.validate_python(config.model_dump(mode="json")) == config
+        assert set(data) <= set(type(config).model_fields)
+        built.append(config.build(model))
+    plain, exact, kpm, settings, adaptive, fast, own, accurate = built
+    assert isinstance(plain, ExactField) and isinstance(exact, ExactField)
+    assert (plain.mu, plain.filling, plain.kT, plain.twists) == (1.0, None, 0.05, (1, 1))
+    assert (exact.mu, exact.filling, exact.kT, exact.twists) == (None, 0.3, 0.2, (1, 2))
+    assert isinstance(kpm, KPMField) and isinstance(settings, KPMField)
+    assert (kpm.moments, kpm.vectors, kpm.tolerance, str(kpm.dtype)) == (500, 128, None, "torch.float64")
+    assert (settings.moments, settings.vectors, settings.seed, settings.twists) == (60, None, 4, (1, 2))
+    assert (settings.filling, settings.probing, str(settings.dtype)) == (0.3, "plain", "torch.float32")
+    assert adaptive.tolerance == 0.01
+    assert isinstance(fast, TruncatedField) and isinstance(accurate, TruncatedField)
+    default = TruncatedField(model, kT=0.2, mu=1.0)
+    assert (fast.cutoff, fast.moments, fast.kT, fast.mu) == (default.cutoff, default.moments, 0.2, 1.0)
+    assert (own.cutoff, own.moments, own.filling) == (2, 21, 0.3)
+    best = TruncatedField(model, kT=0.2, mu=1.0, level="accurate")
+    assert (accurate.cutoff, accurate.moments) == (best.cutoff, best.moments) != (fast.cutoff, fast.moments)
+
+
+@pytest.mark.parametrize(
+    ("electrons", "words"),
+    [
+        ({"cutoff": 3}, ["unknown key electrons.cutoff of solver exact", "solver truncated takes it"]),
+        ({"solver": "kpm", "level": "fast"}, ["electrons.level of solver kpm", "solver truncated takes it"]),
+        ({"solver": "truncated", "twists": [2, 2]}, ["electrons.twists", "solver exact and kpm take it"]),
+        ({"solver": "truncated", "vectors": 3}, ["solver kpm takes it", "allowed: solver, kT, filling, mu, cutoff"]),
+        ({"moments": 40}, ["electrons.moments of solver exact", "solver kpm and truncated take it"]),
+        ({"kt": 0.1}, ["unknown key electrons.kt; did you mean electrons.kT?"]),
+        ({"solver": "truncated", "cutof": 3}, ["did you mean electrons.cutoff?"]),
+        ({"solver": "kpm", "cutof": 3}, ["did you mean electrons.cutoff of solver truncated?"]),
+        ({"twist": [2, 2], "solver": "truncated"}, ["did you mean electrons.twists of solver exact?"]),
+        ({"kpm": {}}, ["unknown key electrons.kpm", "allowed: solver, kT"]),
+        ({"solver": "kmp"}, ["electrons.solver = 'kmp'", "'exact', 'kpm', 'truncated'"]),
+        ({"solver": {"kT": 0.1}}, ["electrons.solver", "'exact', 'kpm', 'truncated'"]),
+        ({"solver": "kpm", "moments": 7}, ["electrons.moments = 7", "Terms of the Chebyshev expansion"]),
+        ({"solver": "truncated", "moments": 40}, ["moments = 40", "an odd number"]),
+        ({"solver": "truncated", "moments": 41, "level": "fast"}, ["level = fast", "or numbers of your own"]),
+        ({"solver": "truncated", "level": "best"}, ["electrons.level = 'best'", "'fast' or 'accurate'"]),
+    ],
+)
+def test_mistakes_in_electrons_are_explained(electrons: dict, words: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        GenerateConfig.parse({**LABELS, "electrons": {"mu": 1.0, **electrons}})
+    assert len(str(caught.value).splitlines()) == 2, "one mistake, one line"
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_electrons_take_the_place_of_solver_and_exact() -> None:
+    with pytest.raises(UserError, match=r"unknown key solver; did you mean electrons.solver\?"):
+        GenerateConfig.parse({**LABELS, "solver": {"kT": 0.1, "filling": 0.25}})
+    with pytest.raises(UserError, match=r"unknown key exact.*electrons"):
+        FieldConfig.parse({"exact": {"solver": {"kT": 0.1, "filling": 0.25}}})
+    with pytest.raises(UserError, match=r"electrons\.hamiltonian of solver exact|unknown key electrons.hamiltonian"):
+        GenerateConfig.parse({**LABELS, "electrons": {"mu": 1.0, "hamiltonian": {}}})
+
+
+def test_electrons_of_a_field_and_of_an_analysis_have_their_hamiltonian() -> None:
+    lattice = Lattice.square(3, 3)
+    for solver, kind in (("exact", ExactField), ("kpm", KPMField), ("truncated", TruncatedField)):
+        data = {"solver": solver, "mu": -1.0, "hamiltonian": {"hopping": [1.0, 0.2], "exchange": 2.5}}
+        driving = FieldConfig.parse({"electrons": data}).build(lattice)
+        analysis = AnalyzeConfig.parse({"trajectory": "run", "electrons": {**data, "every": 3}}).electrons
+        assert analysis is not None and analysis.every == 3
+        for field in (driving, analysis.on(lattice)):
+            assert isinstance(field, kind)
+            assert field.model.to_dict() == SDModel(lattice, [1.0, 0.2], 2.5).to_dict()
+            assert field.mu == -1.0
+    with pytest.raises(UserError, match=r"electrons.hamiltonian.exchage; did you mean electrons.hamiltonian.exchange"):
+        FieldConfig.parse({"electrons": {"mu": 1.0, "hamiltonian": {"exchage": 1}}})
+    with pytest.raises(UserError, match=r"electrons.evry; did you mean electrons.every"):
+        AnalyzeConfig.parse({"trajectory": "run", "electrons": {"solver": "kpm", "mu": 1.0, "evry": 2}})
+
+
+def test_the_keys_of_each_solver_are_listed_once() -> None:
+    rows = [(path, text) for path, _, _, text in keys(GenerateConfig) if path.startswith("electrons.")]
+    assert [path for path, _ in rows].count("electrons.kT") == 1
+    assert dict(rows)["electrons.twists"].endswith("(solver exact or kpm)")
+    assert dict(rows)["electrons.cutoff"].endswith("(solver truncated)")
+    assert "solver" not in dict(rows)["electrons.filling"]
+    assert [text.rpartition("(")[2] for path, text in rows if path == "electrons.moments"] == [
+        "solver kpm)", "solver truncated)",
+    ]  # fmt: skip
+    text = describe(GenerateConfig)
+    for name in ("exact", "kpm", "truncated"):
+        assert text.count(f"electrons.solver: {name}\n") == 1
 
 
 def test_fields_add_up() -> None:
     lattice = Lattice.triangular(3, 3)
-    exact = ExactConfig.parse({"solver": {"kT": 0.1, "filling": 0.25}})
-    assert isinstance(FieldConfig(exact=exact).build(lattice), ExactField)
+    assert isinstance(FieldConfig.parse({"electrons": {"kT": 0.1, "filling": 0.25}}).build(lattice), ExactField)
     both = FieldConfig.parse({"heisenberg": [1.0], "zeeman": [0, 0, 1], "anisotropy": {"strength": 1}}).build(lattice)
     assert isinstance(both, Sum)
     assert len(both.parts) == 3

@@ -201,7 +201,7 @@ output: quench
 """
 LABELS = """
 lattice: {type: triangular, size: [6, 6]}
-solver: {kT: 0.1, filling: 0.25}
+electrons: {kT: 0.1, filling: 0.25}
 protocols: [{protocol: random, states: 140}]
 workers: 0
 output: labels

@@ -99,7 +99,7 @@ def test_seeds_of_a_realisation() -> None:
         {
             "lattice": {"type": "square", "size": [4, 4], "vacancies": 0.2, "seed": 5},
             "hamiltonian": {"disorder": {"width": 0.3, "seed": 7}},
-            "solver": {"kT": 0.1, "mu": 0.0},
+            "electrons": {"kT": 0.1, "mu": 0.0},
             "protocols": [{"protocol": "random", "states": 1}],
             "realisations": 4,
             "seed": 3,
@@ -127,7 +127,11 @@ def test_labels_of_disordered_bonds_come_back_from_their_file(tmp_path: Path) ->
 
 
 def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
-    clean = {"lattice": {"type": "square", "size": [3, 3]}, "solver": {"mu": 0}, "protocols": [{"protocol": "random"}]}
+    clean = {
+        "lattice": {"type": "square", "size": [3, 3]},
+        "electrons": {"mu": 0},
+        "protocols": [{"protocol": "random"}],
+    }
     with pytest.raises(UserError, match=r"states"):
         GenerateConfig.parse(clean)
     clean["protocols"] = [{"protocol": "random", "states": 1}]

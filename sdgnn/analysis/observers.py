@@ -74,6 +74,8 @@ BASIC: dict[str, Callable[[int], Observer]] = {
     "energy": observers.energy,
     "magnetization": observers.magnetization,
     "torque_error": observers.torque_error,
+    "density": observers.density,
+    "chemical_potential": observers.chemical_potential,
 }
 """Observers that need no lattice, by name."""
 
@@ -135,6 +137,8 @@ def observer(name: str, lattice: Lattice, every: int = 10, run: tuple[Field, Int
     ============================== =============== ==============================================================
     spins, energy, magnetization                   see :mod:`sdgnn.dynamics.observers`
     torque_error                   site            predicted by a committee, see there too
+    density                        site            electrons n_i, NaN in fields without electrons, see there too
+    chemical_potential                             mu of the electrons in t, NaN likewise, see there too
     spin_temperature                               needs ``run``, see there too
     bath_temperature                               the same; kT where it depends on time
     external_field                 component       the same

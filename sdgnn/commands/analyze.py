@@ -62,7 +62,7 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
         results.write_netcdf("domains.nc", domains.assign_attrs(source))
         sections.append(growth_section(domains))
     if config.electrons is not None:
-        field = config.electrons.solver.build(config.electrons.hamiltonian.build(lattice))
+        field = config.electrons.on(lattice)
         chosen = every(trajectory, "spins", config.electrons.every)
         with bar("electrons", chosen["spins"].shape[0], "times") as progress:
             electrons = densities(chosen, field, lattice, progress)

@@ -125,7 +125,7 @@ def add_floors(
     errors: Comparison, fields: dict[str, Field], test: LabelSet, config: BenchmarkFloorConfig, seed: int
 ) -> Comparison:
     """The errors with the floors that the configuration describes."""
-    exact = config.solver.build(config.hamiltonian.build(test.lattice.resized(*config.size)))
+    exact = config.electrons.build(config.hamiltonian.build(test.lattice.resized(*config.size)))
     return with_floors(
         errors, fields, test, exact, {name: states.build() for name, states in config.states.items()}, config, seed
     )

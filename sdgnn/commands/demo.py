@@ -118,7 +118,7 @@ def larger_labels(config: DemoConfig) -> LabelsConfig:
 
 def measure_floor(config: DemoConfig, network: Model, lattice: Lattice) -> LocalityFloor:
     """The locality floor of the exact field at radii up to the reach of the network's field."""
-    exact = config.labels.solver.build(config.labels.hamiltonian.build(lattice))
+    exact = config.labels.electrons.build(config.labels.hamiltonian.build(lattice))
     widest = min(int(2 * network.reach), int(min(config.labels.lattice.size) / 2))
     radii = list(range(1, widest + 1))
     total = len(radii) * config.locality.environments * config.locality.redraws

@@ -1,8 +1,9 @@
-"""Diagonalisation, the kernel polynomial method and a network side by side: seconds and errors on growing lattices."""
+"""Diagonalisation, kernel polynomials, local moments and a network: seconds and errors on growing lattices."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import torch
 from torch import Tensor
 
 from sdgnn import spins
+from sdgnn.analysis.plots.cost import error_by_cost
 from sdgnn.commands.console import say, timed
 from sdgnn.commands.tables import Table
 from sdgnn.config.benchmark import ElectronsBenchmarkConfig
-from sdgnn.config.physics import SolverConfig
+from sdgnn.config.electrons import ExactConfig, KPMConfig, TruncatedConfig
 from sdgnn.electrons import KPMResult
 from sdgnn.fields import Field, FieldResult
+from sdgnn.files import atomic_path
 from sdgnn.lattice import Lattice
 from sdgnn.nn import load
 from sdgnn.results import open_results
@@ -27,42 +30,65 @@ reference, in t; R² of the torque; the error of the field as the kernel polynom
 it."""
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A field that is compared."""
+
+    method: str
+    """What it has in common with others of other settings."""
+    field: Field
+    dtype: torch.dtype = torch.float64
+    """Precision of the spins that it is given."""
+
+    def __call__(self, states: Tensor) -> FieldResult:
+        return self.field(states.to(self.dtype))
+
+
 def run(config: ElectronsBenchmarkConfig, resume: bool = False) -> Path:
     """Time and compare all fields on all lattices into a results folder and return it."""
     results = open_results(config, "benchmark-electrons", config.output, resume)
     family = config.lattice.build()
     smallest = min((family.resized(*size) for size in config.sizes), key=lambda lattice: lattice.n_sites)
-    for field in fields_on(config, smallest).values():
-        field(spins.random(smallest, 1, config.seed))  # compilation is not timed
+    for entry in fields_on(config, smallest).values():
+        entry(spins.random(smallest, 1, config.seed))  # compilation is not timed
     rows: list[dict[str, Any]] = []
     for size in config.sizes:
         lattice = family.resized(*size)
         with timed(f"{lattice!r}"):
             rows += compare_on(config, lattice)
     results.write_json("benchmark.json", {"threads": torch.get_num_threads(), "rows": rows})
+    if any(row.get("torque_rmse", 0) > 0 for row in rows):
+        figure = error_by_cost(rows)
+        for suffix in ("png", "pdf"):
+            with atomic_path(results.path / f"cost.{suffix}") as temporary:
+                figure.savefig(temporary, format=suffix)
     title = f"random states; {torch.get_num_threads()} thread(s)"
     Table(title, HEAD, [*map(cells, rows)], left=("lattice", "field"), whole="field").write(results)
     say(f"benchmark: {results.path}")
     return results.path
 
 
-def fields_on(config: ElectronsBenchmarkConfig, lattice: Lattice) -> dict[str, Field]:
+def fields_on(config: ElectronsBenchmarkConfig, lattice: Lattice) -> dict[str, Entry]:
     """The fields by name; the first is the reference."""
     model = config.hamiltonian.build(lattice)
-    solver = SolverConfig(kT=config.kT, filling=config.filling)
-    kernel = {}
+    ensemble: dict[str, Any] = {"kT": config.kT, "filling": config.filling}
+    kernel: dict[str, Entry] = {}
     for settings in config.kpm:
         size = f"{settings.moments} moments x {settings.vectors or 'all'}"
         if settings.tolerance is not None:
             size = f"tolerance {settings.tolerance:g}"
         name = f"KPM, {size}{', plain' if settings.probing == 'plain' else ''}, {settings.precision}"
-        kernel[name] = solver.model_copy(update={"kpm": settings}).build(model)
-    fields: dict[str, Field] = {}
+        kernel[name] = Entry("KPM", KPMConfig(**ensemble, **settings.model_dump()).build(model))
+    fields: dict[str, Entry] = {}
     if lattice.n_sites <= config.exact_sites:
-        fields["exact, float64"] = solver.build(model)
+        fields["exact, float64"] = Entry("exact", ExactConfig(**ensemble).build(model))
     fields |= dict(reversed(kernel.items()))
+    for entry in config.truncated:
+        local = TruncatedConfig(**ensemble, **entry.model_dump(exclude={"precision"})).build(model)
+        name = f"truncated, cutoff {local.cutoff}, {local.moments} moments, {entry.precision}"
+        fields[name] = Entry("truncated", local, getattr(torch, entry.precision))
     if config.model is not None:
-        fields["network, float32"] = load(config.model).on(lattice)
+        fields["network, float32"] = Entry("network", load(config.model).on(lattice))
     return fields
 
 
@@ -71,12 +97,13 @@ def compare_on(config: ElectronsBenchmarkConfig, lattice: Lattice) -> list[dict[
     states = spins.random(lattice, config.replicas, config.seed)
     reference: Tensor | None = None
     rows = []
-    for name, field in fields_on(config, lattice).items():
-        seconds, processor, result = best_time(field, states, config.repeats)
+    for name, entry in fields_on(config, lattice).items():
+        seconds, processor, result = best_time(entry, states, config.repeats)
         row: dict[str, Any] = {
             "lattice": list(lattice.shape or ()),
             "sites": lattice.n_sites,
             "field": name,
+            "method": entry.method,
             "seconds": seconds / config.replicas,
             "cpu_seconds": processor / config.replicas,
         }
@@ -94,12 +121,12 @@ def compare_on(config: ElectronsBenchmarkConfig, lattice: Lattice) -> list[dict[
     return rows
 
 
-def best_time(field: Field, states: Tensor, repeats: int) -> tuple[float, float, FieldResult]:
+def best_time(entry: Entry, states: Tensor, repeats: int) -> tuple[float, float, FieldResult]:
     """Shortest wall and processor time of energy and field of all states, and the result."""
     times = []
     for _ in range(repeats):
         wall, processor = time.perf_counter(), time.process_time()
-        result = field(states)
+        result = entry(states)
         times.append((time.perf_counter() - wall, time.process_time() - processor))
     walls, processors = zip(*times, strict=True)
     return min(walls), min(processors), result

@@ -31,7 +31,7 @@ def realisations(config: GenerateConfig, count: int) -> dict[str, LabelsConfig]:
 
 def make_labels(config: LabelsConfig, path: Path, resume: bool = False) -> LabelSet:
     """The labels that ``config`` describes, generated into ``path``, with a progress bar."""
-    field = config.solver.build(config.hamiltonian.build(config.lattice.build()))
+    field = config.electrons.build(config.hamiltonian.build(config.lattice.build()))
     with timed(f"labels by {field!r}"):
         return generate(
             field,

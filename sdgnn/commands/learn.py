@@ -17,7 +17,7 @@ def run(config: LearnConfig, resume: bool = False) -> Path:
     """Learn into a results folder and return it; the path is the last line on standard output."""
     from sdgnn.report.learning import write_report
 
-    exact = config.solver.build(config.hamiltonian.build(config.lattice.build()))
+    exact = config.electrons.build(config.hamiltonian.build(config.lattice.build()))
     exploration, protocols = config.exploration.build(exact), config.build_protocols()
     for protocol in protocols:
         protocol.check(exact.lattice)

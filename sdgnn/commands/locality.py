@@ -24,7 +24,7 @@ WIDEST = 5.0
 def run(config: LocalityConfig) -> Path:
     """Measure the floors into a results folder and return it."""
     lattice = config.lattice.build()
-    exact = config.solver.build(config.hamiltonian.build(lattice))
+    exact = config.electrons.build(config.hamiltonian.build(lattice))
     families = {states.name: states.build() for states in config.states}
     for family in families.values():
         family.check(lattice)

@@ -179,10 +179,10 @@ def _explain(cls: type[Config], error: ValidationError) -> list[str]:
     refused: dict[str, tuple[list[str], str]] = {}
     for item in error.errors(include_url=False):
         is_unknown = item["type"] in ("extra_forbidden", "unexpected_keyword_argument")
-        keys, section = _follow(cls, item["loc"], is_unknown)
+        keys, section, inside = _follow(cls, item["loc"], is_unknown)
         path = ".".join(keys) or "(whole file)"
         if is_unknown:
-            unknown.append(f"  unknown key {path}{_suggest(cls, section, keys)}")
+            unknown.append(f"  unknown key {path}{_suggest(cls, section, keys, inside)}")
             continue
         if item["type"].startswith("missing"):
             given, reason = " is missing", ""
@@ -190,7 +190,7 @@ def _explain(cls: type[Config], error: ValidationError) -> list[str]:
             given = ":" if isinstance(item["input"], dict) else f" = {item['input']!r}:"
             reason = item["msg"].removeprefix("Value error, ")
             if item["type"] == "union_tag_invalid":
-                path, given = f"{path}.kind", f" = {item['ctx']['tag']!r}:"
+                path, given = f"{path}.{tag(inside[0])}", f" = {item['ctx']['tag']!r}:"
                 reason = f"allowed: {item['ctx']['expected_tags']}"
             elif item["type"] == "union_tag_not_found":
                 reason = "Input should be a valid dictionary"
@@ -206,28 +206,47 @@ _WORDS = {"a valid tuple": "a list", "a valid list": "a list", "a valid dictiona
 """What the library calls by Python's names, in those of YAML."""
 
 
-def _follow(cls: type, loc: Sequence[int | str], last_is_unknown: bool) -> tuple[list[str], type | None]:
-    """Keys of an error's place, and the section class that holds the last key.
+TAGS = ("kind", "solver")
+"""Keys that tell the alternatives of a section apart."""
 
+
+def tag(section: type) -> str | None:
+    """The key by which a section is told from its alternatives; None where it has none."""
+    return next((key for key in TAGS if key in fields_of(section)), None)
+
+
+def alternative(section: type) -> str | None:
+    """What a section has under that key."""
+    key = tag(section)
+    values = typing.get_args(fields_of(section)[key]) if key is not None else ()
+    return str(values[0]) if len(values) == 1 else None
+
+
+def _follow(cls: type, loc: Sequence[int | str], last_is_unknown: bool) -> tuple[list[str], type | None, list[type]]:
+    """Keys of an error's place, the section class that holds the last key, and the alternatives.
+
+    Alternatives are those to the section where the last key is unknown, else the sections that the last key may hold.
     Of the library's place, parts that name an alternative of a type are left out: they are no key of any section there.
     """
     keys: list[str] = []
     section: type | None = cls
     inside: list[Any] = [cls]
+    rivals: list[Any] = []
     for depth, part in enumerate(loc):
         candidates = [c for annotation in inside for c in sections_in(annotation)]
+        last = depth == len(loc) - 1
         holders = [c for c in candidates if part in fields_of(c)]
-        if holders:
-            section, inside = holders[0], [fields_of(c)[str(part)] for c in holders]
-        elif tagged := [c for c in candidates if fields_of(c).get("kind") == typing.Literal[part]]:
-            inside = list(tagged)
+        if holders and not (last and last_is_unknown):
+            section, inside, rivals = holders[0], [fields_of(c)[str(part)] for c in holders], []
+        elif not last and (tagged := [c for c in candidates if alternative(c) == part]):
+            inside, rivals = list(tagged), candidates
             continue
-        elif last_is_unknown and depth == len(loc) - 1:
-            section = candidates[0] if candidates else None
+        elif last and last_is_unknown:
+            section, inside = (candidates[0] if candidates else None), rivals
         elif isinstance(part, str) and not any(_holds_mapping(annotation) for annotation in inside):
             continue
         keys.append(str(part))
-    return keys, section
+    return keys, section, [c for annotation in inside for c in sections_in(annotation)]
 
 
 def _holds_mapping(annotation: Any) -> bool:
@@ -252,11 +271,22 @@ def sections_in(annotation: Any) -> list[type]:
     return [section for part in typing.get_args(annotation) for section in sections_in(part)]
 
 
-def _suggest(cls: type, section: type | None, keys: list[str]) -> str:
+def _suggest(cls: type, section: type | None, keys: list[str], alternatives: Sequence[type]) -> str:
     known = list(fields_of(section)) if section else []
+    others = {alternative(c): fields_of(c) for c in alternatives if c is not section and alternative(c) is not None}
+    takers = [str(name) for name, fields in others.items() if keys[-1] in fields]
+    if section is not None and takers:
+        key = tag(section)
+        return (
+            f" of {key} {alternative(section)}; {key} {' and '.join(takers)} {'take' if takers[1:] else 'takes'} it"
+            f"; allowed: {', '.join(known)}"
+        )
     near = nearest(keys[-1], known)
     if near is not None:
         return f"; did you mean {'.'.join([*keys[:-1], near])}?"
+    for name, fields in others.items():
+        if section is not None and (near := nearest(keys[-1], fields)) is not None:
+            return f"; did you mean {'.'.join([*keys[:-1], near])} of {tag(section)} {name}?"
     elsewhere = [path for path in _paths(cls) if path.rpartition(".")[2] == keys[-1] and path.split(".") != keys]
     hint = f"; did you mean {elsewhere[0]}?" if elsewhere else ""
     return f"{hint}; allowed: {', '.join(known)}" if known else hint

@@ -11,16 +11,15 @@ from pydantic import model_validator
 
 from sdgnn.config.base import Config
 from sdgnn.config.commands import Precision, Seed
+from sdgnn.config.electrons import Electrons, KPMSettings, TruncatedSettings
+from sdgnn.config.fields import FieldConfig
 from sdgnn.config.locality import FloorConfig, States
 from sdgnn.config.physics import (
     Count,
-    FieldConfig,
     HamiltonianConfig,
-    KPMConfig,
     LatticeConfig,
     NotNegative,
     Positive,
-    SolverConfig,
 )
 from sdgnn.config.runs import InitialConfig, IntegratorConfig
 from sdgnn.config.training import Share
@@ -82,8 +81,8 @@ class BenchmarkFloorConfig(FloorConfig):
     """Unit cells along each primitive vector."""
     hamiltonian: HamiltonianConfig = HamiltonianConfig()
     """The s-d Hamiltonian of the labels."""
-    solver: SolverConfig
-    """The electrons' ensemble and temperature."""
+    electrons: Electrons
+    """The electrons' temperature, filling or chemical potential, and how they are solved."""
     states: dict[str, States] = {}
     """Family of states, as in sdgnn locality, for each protocol of the test states (unknown where labels tell none)."""
     environments: Count = 3
@@ -113,8 +112,15 @@ class BenchmarkConfig(Config):
     """Folder for benchmark.json, table.md and the models; results/benchmark-<date> by default."""
 
 
+class TruncatedEntry(TruncatedSettings):
+    """A field of local moments that is compared."""
+
+    precision: Precision = "float64"
+    """Precision of the spins that it is given, and of its arithmetic."""
+
+
 class ElectronsBenchmarkConfig(Config):
-    """Diagonalisation, the kernel polynomial method and a network on the same random states: time and error."""
+    """Electrons solved in several ways, and a network, on the same random states: time and error."""
 
     lattice: LatticeConfig
     """A crystal of the family that is compared on."""
@@ -126,8 +132,10 @@ class ElectronsBenchmarkConfig(Config):
     """Electron temperature."""
     filling: Annotated[float, Key(ge=0, le=1)] = 0.25
     """N_e / (2 N_sites)."""
-    kpm: Annotated[tuple[KPMConfig, ...], Key(min_length=1)] = (KPMConfig(),)
+    kpm: Annotated[tuple[KPMSettings, ...], Key(min_length=1)] = (KPMSettings(),)
     """Settings of the kernel polynomial method that are compared."""
+    truncated: tuple[TruncatedEntry, ...] = (TruncatedEntry(),)
+    """Settings of fields of local moments that are compared: {cutoff: 5, moments: 41}, or {level: fast}."""
     model: str | None = None
     """A trained network: its folder, file or shipped name."""
     exact_sites: Count = 576
@@ -139,7 +147,8 @@ class ElectronsBenchmarkConfig(Config):
     seed: Seed = 0
     """Seed of the states."""
     output: Path | None = None
-    """Folder for benchmark.json and table.md; results/benchmark-electrons-<date> by default."""
+    """Folder for benchmark.json, table.md and the figure as cost.png and cost.pdf; results/benchmark-electrons-<date>
+    by default."""
 
 
 class DynamicsBenchmarkConfig(Config):

@@ -6,21 +6,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Discriminator, Tag, field_validator, model_validator
 from pydantic import Field as Key
-from pydantic import field_validator, model_validator
 
 from sdgnn.analysis.observers import NAMES, RUN
 from sdgnn.config.base import Config, nearest
-from sdgnn.config.locality import LabelFloorConfig
-from sdgnn.config.physics import (
-    Count,
-    ExactConfig,
-    FieldConfig,
-    HamiltonianConfig,
-    LatticeConfig,
-    Positive,
-    SolverConfig,
+from sdgnn.config.electrons import (
+    Electrons,
+    ExactModelConfig,
+    KPMModelConfig,
+    OfHamiltonian,
+    TruncatedModelConfig,
+    solver_of,
 )
+from sdgnn.config.fields import FieldConfig
+from sdgnn.config.locality import LabelFloorConfig
+from sdgnn.config.physics import Count, HamiltonianConfig, LatticeConfig, Positive
 from sdgnn.config.runs import GuardConfig, InitialConfig, IntegratorConfig
 from sdgnn.config.sweeps import flattened, points
 from sdgnn.data import Protocol, protocol_from_dict
@@ -35,11 +36,11 @@ class LabelsConfig(Config):
     """Exact labels of spin states on one lattice."""
 
     lattice: LatticeConfig
-    """The lattice that is diagonalised."""
+    """The lattice whose states are labelled."""
     hamiltonian: HamiltonianConfig = HamiltonianConfig()
     """The s-d Hamiltonian."""
-    solver: SolverConfig
-    """The electrons' ensemble and temperature."""
+    electrons: Electrons
+    """The electrons' temperature, filling or chemical potential, and how they are solved."""
     protocols: Annotated[tuple[dict[str, Any], ...], Key(min_length=1)]
     """Which states: random {states}, noisy_order {order, strengths, states}, interpolation {order, fractions, paths},
     snapshots {runs, steps, dt, damping, kT, start, noise, model}; each entry names its protocol."""
@@ -212,11 +213,32 @@ class SpectrumConfig(Config):
     """Recorded times in each stretch that is transformed; stretches overlap by half and are averaged."""
 
 
-class ElectronsConfig(ExactConfig):
+class Recorded(OfHamiltonian):
     """Electrons in recorded spins."""
 
     every: Count = 1
     """Solve every so many of the recorded times."""
+
+
+class RecordedExact(ExactModelConfig, Recorded):
+    """The same by diagonalisation."""
+
+
+class RecordedKPM(KPMModelConfig, Recorded):
+    """The same by the kernel polynomial method."""
+
+
+class RecordedTruncated(TruncatedModelConfig, Recorded):
+    """The same by local moments."""
+
+
+RecordedElectrons = Annotated[
+    Annotated[RecordedExact, Tag("exact")]
+    | Annotated[RecordedKPM, Tag("kpm")]
+    | Annotated[RecordedTruncated, Tag("truncated")],
+    Discriminator(solver_of),
+]
+"""Electrons in recorded spins by any solver."""
 
 
 class AnalyzeConfig(Config):
@@ -237,9 +259,9 @@ class AnalyzeConfig(Config):
     domains: DomainsConfig | None = None
     """Measure how domains grow: lengths by four routes, exponents with errors, collapse, walls and memory; domains={}
     takes the defaults. Adds growth to analysis.json, a section to the report, and domains.nc with every curve."""
-    electrons: ElectronsConfig | None = None
-    """Solve the electrons in the recorded spins, on large lattices by the kernel polynomial method (solver.kpm={}):
-    adds density_spread and density_follows to analysis.json, a section to the report, and density.nc with the maps."""
+    electrons: RecordedElectrons | None = None
+    """Solve the electrons in the recorded spins, on large lattices by solver kpm or truncated: adds density_spread
+    and density_follows to analysis.json, a section to the report, and density.nc with the maps."""
     spectrum: SpectrumConfig | None = None
     """Measure S(q, omega) along a path from spins recorded at equal steps; adds spectrum.nc and a figure."""
     output: Path | None = None

@@ -9,10 +9,10 @@ from pydantic import model_validator
 
 from sdgnn.config.base import Config
 from sdgnn.config.commands import LabelsConfig, Seed
+from sdgnn.config.electrons import ElectronsField
 from sdgnn.config.physics import Count, LatticeConfig
 from sdgnn.config.runs import InitialConfig, IntegratorConfig
 from sdgnn.config.training import Share
-from sdgnn.electrons import ExactField, KPMField
 from sdgnn.errors import UserError
 from sdgnn.nn import NetworkSettings, Settings
 from sdgnn.schedules import Schedule
@@ -48,7 +48,7 @@ class ExploreConfig(Config):
             raise UserError("damping or kT for each replica", allowed="one number for all runs")
         return self
 
-    def build(self, exact: ExactField | KPMField) -> Exploration:
+    def build(self, exact: ElectronsField) -> Exploration:
         """The exploration; a time step that is not given is the one suggested for the exact field's random states."""
         lattice = exact.lattice if self.lattice is None else self.lattice.build()
 

@@ -10,7 +10,8 @@ from pydantic import field_validator
 
 from sdgnn.analysis.families import Family, Given, NoisyOrder, Random
 from sdgnn.config.base import Config
-from sdgnn.config.physics import Count, HamiltonianConfig, LatticeConfig, NotNegative, Positive, SolverConfig
+from sdgnn.config.electrons import Electrons
+from sdgnn.config.physics import Count, HamiltonianConfig, LatticeConfig, NotNegative, Positive
 from sdgnn.data.sampling import ORDERS, known_order
 
 
@@ -107,8 +108,8 @@ class LocalityConfig(FloorConfig):
     """The lattice that is diagonalised; radii go up to half its shortest period."""
     hamiltonian: HamiltonianConfig = HamiltonianConfig()
     """The s-d Hamiltonian."""
-    solver: SolverConfig
-    """The electrons' ensemble and temperature."""
+    electrons: Electrons
+    """The electrons' temperature, filling or chemical potential, and how they are solved."""
     states: Annotated[tuple[States, ...], Key(min_length=1)]
     """Families of states: {kind: random}, {kind: noisy_order, order: tetrahedral, strength: 0.3},
     {kind: given, path: FOLDER of a run, or a label set}."""

@@ -1,23 +1,18 @@
-"""Sections that describe physics: lattice, Hamiltonian, exact solver, fields, first states, integrators."""
+"""Sections that describe physics: lattice and Hamiltonian."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Discriminator, Tag, model_validator
 from pydantic import Field as Key
 
 from sdgnn.config.base import Config
-from sdgnn.electrons import ExactField, KPMField
 from sdgnn.errors import UserError
-from sdgnn.fields import Field, Sum
 from sdgnn.hamiltonian import SDModel
 from sdgnn.hopping import BondDisorder, ExponentialHopping
 from sdgnn.lattice import Lattice
-from sdgnn.schedules import ScheduleSection
 
-Vector3 = tuple[float, float, float]
 Positive = Annotated[float, Key(gt=0)]
 NotNegative = Annotated[float, Key(ge=0)]
 Count = Annotated[int, Key(ge=1)]
@@ -106,127 +101,3 @@ class HamiltonianConfig(Config):
     def build(self, lattice: Lattice) -> SDModel:
         """The model on ``lattice``."""
         return SDModel(lattice, hopping=self.hopping, exchange=self.exchange, disorder=self.disorder)
-
-
-class KPMConfig(Config):
-    """The kernel polynomial method: cost linear in the sites, with an error that moments and vectors make smaller."""
-
-    moments: Annotated[int, Key(ge=4, multiple_of=2)] = 500
-    """Terms of the Chebyshev expansion, an even number."""
-    vectors: Count | None = 128
-    """Probing vectors for each state; none for the full trace."""
-    seed: Annotated[int, Key(ge=0)] = 0
-    """Seed of their phases."""
-    tolerance: Positive | None = None
-    """Root mean square error of a component of the field; moments and vectors are then chosen for each state."""
-    probing: Literal["coloured", "plain"] = "coloured"
-    """Vectors on sites that are far apart, or on all sites."""
-    precision: Literal["float64", "float32"] = "float64"
-    """Precision of the recursion."""
-
-
-class SolverConfig(Config):
-    """How electrons are solved: their temperature, number or chemical potential; exactly, or with the section kpm."""
-
-    kT: NotNegative = 0.05
-    """Electron temperature."""
-    filling: Annotated[float, Key(ge=0, le=1)] | None = None
-    """N_e / (2 N_sites); give this or mu."""
-    mu: float | None = None
-    """Chemical potential; give this or filling."""
-    twists: tuple[Count, ...] | None = None
-    """Boundary phases averaged along each axis, for example [2, 2]; none for periodic."""
-    kpm: KPMConfig | None = None
-    """Instead of diagonalisation, the kernel polynomial method, {} with its defaults."""
-
-    @model_validator(mode="after")
-    def _one_ensemble(self) -> SolverConfig:
-        if (self.filling is None) == (self.mu is None):
-            raise UserError(f"filling = {self.filling} with mu = {self.mu}", allowed="exactly one of the two")
-        return self
-
-    def build(self, model: SDModel) -> ExactField | KPMField:
-        """The field of ``model``."""
-        if self.kpm is None:
-            return ExactField(model, kT=self.kT, filling=self.filling, mu=self.mu, twists=self.twists)
-        settings = self.kpm.model_dump(exclude={"precision"})
-        dtype = torch.float32 if self.kpm.precision == "float32" else torch.float64
-        return KPMField(model, self.kT, self.mu, self.filling, twists=self.twists, dtype=dtype, **settings)
-
-
-class ExactConfig(Config):
-    """The field of an s-d model."""
-
-    hamiltonian: HamiltonianConfig = HamiltonianConfig()
-    """The s-d Hamiltonian."""
-    solver: SolverConfig
-    """How it is solved."""
-
-
-class AnisotropyConfig(Config):
-    """E = -K sum_i (S_i . n)^2."""
-
-    strength: float
-    """K; positive makes n an easy axis."""
-    axis: Vector3 = (0.0, 0.0, 1.0)
-    """n, normalised by the field."""
-
-
-class DMIConfig(Config):
-    """E = - sum_<ij> D_ij . (S_i x S_j) over nearest neighbours."""
-
-    strength: float
-    """|D_ij|."""
-    kind: Literal["bloch", "neel"] = "bloch"
-    """D_ij along the bond (bloch) or perpendicular to it in the plane (neel)."""
-
-
-class FieldConfig(Config):
-    """What drives the spins: the sum of everything given here."""
-
-    model: str | None = None
-    """A trained network: its folder, file or shipped name."""
-    exact: ExactConfig | None = None
-    """The field of an s-d model, by diagonalisation or by the kernel polynomial method."""
-    heisenberg: tuple[float, ...] | None = None
-    """Couplings J_n by neighbour shell, E = - sum_n J_n sum_<ij>_n S_i . S_j."""
-    zeeman: Vector3 | None = None
-    """External field h, E = - h . sum_i S_i."""
-    zeeman_schedule: ScheduleSection | None = None
-    """Factor s(t) of that field in time, for example {kind: sweep, high: 1, low: -1, period: 2000}."""
-    anisotropy: AnisotropyConfig | None = None
-    """Single-ion anisotropy."""
-    dmi: DMIConfig | None = None
-    """Dzyaloshinskii-Moriya interaction."""
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> FieldConfig:
-        if not self.model_fields_set or all(getattr(self, name) is None for name in type(self).model_fields):
-            raise UserError("no field", allowed=f"at least one of {', '.join(type(self).model_fields)}")
-        if self.zeeman_schedule is not None and self.zeeman is None:
-            raise UserError("zeeman_schedule without zeeman", allowed="a schedule of the external field zeeman")
-        return self
-
-    def build(self, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None) -> Field:
-        """The field on ``lattice``. ``dtype`` is that of a network; the others follow the spins.
-
-        ``memory`` is what a network may take, in GB; see :class:`~sdgnn.nn.NetworkField`.
-        """
-        from sdgnn import fields
-
-        parts: list[Field] = []
-        if self.model is not None:
-            from sdgnn.nn import load
-
-            parts.append(load(self.model).on(lattice, dtype=dtype, memory=memory))
-        if self.exact is not None:
-            parts.append(self.exact.solver.build(self.exact.hamiltonian.build(lattice)))
-        if self.heisenberg is not None:
-            parts.append(fields.Heisenberg(lattice, couplings=self.heisenberg))
-        if self.zeeman is not None:
-            parts.append(fields.Zeeman(lattice, field=self.zeeman, schedule=self.zeeman_schedule))
-        if self.anisotropy is not None:
-            parts.append(fields.Anisotropy(lattice, strength=self.anisotropy.strength, axis=self.anisotropy.axis))
-        if self.dmi is not None:
-            parts.append(fields.DMI(lattice, strength=self.dmi.strength, kind=self.dmi.kind))
-        return parts[0] if len(parts) == 1 else Sum(*parts)

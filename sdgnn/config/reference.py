@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from sdgnn.config.base import sections_in
+from sdgnn.config.base import alternative, sections_in, tag
 
 
 def describe(cls: type[BaseModel]) -> str:
@@ -30,11 +30,26 @@ def keys(cls: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str
         required = ", required" if info.is_required() else ""
         default = f", default {_plain(info.default)}" if plain and info.default is not None else required
         yield path, _section(info.annotation) if inner else _name(info.annotation), default, text
-        for section in inner:
-            if issubclass(section, BaseModel):
-                only = f" (kind {section.model_fields['kind'].default})" if len(inner) > 1 else ""
-                for key, kind, given, meaning in keys(section, f"{path}."):
-                    yield key, kind, given, f"{meaning}{only}"
+        yield from _together([section for section in inner if issubclass(section, BaseModel)], f"{path}.")
+
+
+def _together(sections: Sequence[type[BaseModel]], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    """Keys of alternative sections: what all have once, what some have with those that have it."""
+    if len(sections) < 2:
+        for section in sections:
+            yield from keys(section, prefix)
+        return
+    holders: dict[tuple[str, str, str, str], list[str]] = {}
+    for section in sections:
+        for row in keys(section, prefix):
+            path, kind, _, text = row
+            if path == f"{prefix}{tag(section)}":
+                row = (path, kind, "", text)
+            holders.setdefault(row, []).append(str(alternative(section)))
+    key = tag(sections[0])
+    for (path, kind, default, text), names in holders.items():
+        some = len(names) < len(sections) and path != f"{prefix}{key}"
+        yield path, kind, default, f"{text} ({key} {' or '.join(names)})" if some else text
 
 
 def _section(annotation: Any) -> str:

@@ -43,7 +43,7 @@ SCHEMES = {
 }
 
 LARGEST = 1024
-"""Sites that a guard labels at once: half a minute of diagonalisation."""
+"""Sites that a guard labels at once, half a minute of diagonalisation; local moments take lattices of any size."""
 
 
 class InitialConfig(Config):
@@ -144,8 +144,8 @@ class GuardConfig(Config):
     """What happens when a run leaves the states that the committee which drives it knows."""
 
     then: Literal["stop", "label"] = "stop"
-    """stop ends the run with status 3 and its state saved; label writes exact labels of such states to unknown.h5 in
-    the run's folder and goes on."""
+    """stop ends the run with status 3 and its state saved; label writes labels of such states, by the solver that
+    labelled what the committee learned from, to unknown.h5 in the run's folder and goes on."""
     limit: Positive | None = None
     """Predicted torque error (t, rms per component) beyond which a site is unknown; by default what 99 % of the sites
     of the committee's held-out states stay below."""
@@ -175,11 +175,12 @@ class GuardConfig(Config):
         made = committee_in(field).network.provenance
         if "physics" not in made:
             raise UserError("a guard that labels, with a committee of unknown Hamiltonian", fix="use guard.then=stop")
+        origin = Origin(**made["physics"])
         lattice = field.lattice if self.size is None else field.lattice.resized(*self.size)
-        if lattice.n_sites > LARGEST:
+        if lattice.n_sites > LARGEST and origin.solver.get("name") != "truncated":
             raise UserError(
                 f"exact labels of {lattice.n_sites} sites",
                 allowed=f"up to {LARGEST}",
                 fix="give guard.size, the unit cells of a piece that is labelled instead, for example [12, 12]",
             )
-        return build(Origin(**made["physics"]), lattice)
+        return build(origin, lattice)

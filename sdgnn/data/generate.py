@@ -44,7 +44,7 @@ def generate(
     resume: bool = False,
     progress: bool = False,
 ) -> LabelSet:
-    """Label the states of ``protocols`` with ``field`` (an ExactField or KPMField) and store them in ``path`` (.h5).
+    """Label the states of ``protocols`` with ``field``, of electrons by any solver, and store them in ``path`` (.h5).
 
     ========== ==================================================================================================
     argument   meaning

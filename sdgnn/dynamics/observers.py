@@ -101,6 +101,24 @@ def torque_error(every: int = 10) -> Observer:
     return Observer("torque_error", measure, ("site",), every, units="t")
 
 
+def density(every: int = 10) -> Observer:
+    """Electrons n_i in [0, 2] (replica, site); NaN in fields without electrons."""
+
+    def measure(state: State, result: FieldResult) -> Tensor:
+        return state.spins.new_full(state.spins.shape[:2], math.nan) if result.density is None else result.density
+
+    return Observer("density", measure, ("site",), every)
+
+
+def chemical_potential(every: int = 10) -> Observer:
+    """Chemical potential mu of the electrons (replica,), in units of t; NaN in fields without electrons."""
+
+    def measure(state: State, result: FieldResult) -> Tensor:
+        return state.spins.new_full((len(state.spins),), math.nan) if result.mu is None else result.mu
+
+    return Observer("chemical_potential", measure, (), every, units="t")
+
+
 def spin_temperature(field: Field, every: int = 10) -> Observer:
     """k_B T (replica,) of the spins in a run of ``field``, in t: sum |S x H|^2 / (2 sum S . H) where E is linear in
     every spin, with the curvature of E otherwise (:func:`sdgnn.dynamics.spin_temperature.spin_temperature`)."""

@@ -37,7 +37,7 @@ def page(config: DemoConfig, outcome: Outcome) -> Page:
         title="From a Hamiltonian to a quench",
         summary=[
             f"Exact fields of the s-d model (J = {config.labels.hamiltonian.exchange:g}, electrons at "
-            f"kT = {config.labels.solver.kT:g}) on {outcome.training.lattice!r} taught a network the effective "
+            f"kT = {config.labels.electrons.kT:g}) on {outcome.training.lattice!r} taught a network the effective "
             f"field of a spin. On held-out states its torque R² is {held.torque_r2:.3f}; on a lattice of "
             f"{outcome.larger.lattice.n_sites} sites, a size that it never saw, {larger.torque_r2:.3f}. "
             f"The best Heisenberg model fitted to the same labels ({best[1]}) has {best[0]:.3f}.",

@@ -89,10 +89,10 @@ def learn(
 ) -> Learned:
     """Train a committee on labels of ``protocols``, then round by round on states from its own dynamics.
 
-    ``exact`` (an ExactField) labels. Each round trains the members (from the round before on), calibrates the committee
-    on validation states, runs the dynamics of ``exploration``, judges the committee on fresh states of separate runs,
-    and unless the target is met or a budget ends, labels the states with the largest predicted torque error and adds
-    them. Stages in ``folder``:
+    ``exact`` labels, a field of electrons by any solver. Each round trains the members (from the round before on),
+    calibrates the committee on validation states, runs the dynamics of ``exploration``, judges the committee on fresh
+    states of separate runs, and unless the target is met or a budget ends, labels the states with the largest predicted
+    torque error and adds them. Stages in ``folder``:
 
     ========================= ======================================================================================
     learn.json                settings of the whole

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 import sdgnn
-from sdgnn import Lattice
+from sdgnn import ExactField, Lattice, SDModel, TruncatedField
 from sdgnn.analysis import observers
 from sdgnn.dynamics import Heun, simulate
 from sdgnn.errors import UserError
-from sdgnn.fields import Heisenberg
+from sdgnn.fields import Heisenberg, Zeeman
 
 
 def test_a_run_measures_what_the_functions_give():
@@ -30,6 +30,38 @@ def test_a_run_measures_what_the_functions_give():
         expected = torch.stack([function(state, lattice) for state in stored])
         assert np.allclose(trajectory[name].values, expected.numpy(), atol=1e-12)
     assert np.abs(np.diff(trajectory["chirality"].values, axis=0)).min() > 0
+
+
+@pytest.mark.parametrize("solver", [ExactField, TruncatedField])
+def test_a_run_records_density_and_chemical_potential(solver):
+    """Each is that of the field at the recorded spins, also beside other fields.
+
+    At fixed filling the density adds up: exactly, or as well as the moments resolve a shift of all levels.
+    """
+    lattice = Lattice.square(4, 4)
+    electrons = solver(SDModel(lattice, exchange=2.0), kT=0.2, filling=0.3)
+    spins = sdgnn.spins.random(lattice, replicas=2, seed=0)
+    chosen = [observers.observer(name, lattice, every=2) for name in ("spins", "density", "chemical_potential")]
+    driving = electrons + Zeeman(lattice, (0, 0, 0.1))
+    run = simulate(driving, spins, Heun(dt=0.3, damping=0.2), 4, observers=chosen).trajectory
+    assert run["density"].dims == ("time", "replica", "site") and run["chemical_potential"].dims == ("time", "replica")
+    assert run["chemical_potential"].attrs["units"] == "t"
+    for k, state in enumerate(torch.from_numpy(run["spins"].values)):
+        result = electrons(state)
+        assert np.allclose(run["density"].values[k], result.density.numpy(), rtol=0, atol=1e-12)
+        assert np.allclose(run["chemical_potential"].values[k], result.mu.numpy(), rtol=0, atol=1e-12)
+    rounding = 1e-9 if solver is ExactField else 1e-3
+    assert np.allclose(run["density"].mean("site"), 0.3 * 2, rtol=0, atol=rounding)
+    assert run["chemical_potential"].std() > 1e-3
+
+
+def test_fields_without_electrons_have_no_density_and_chemical_potential():
+    lattice = Lattice.square(3, 3)
+    chosen = [observers.observer(name, lattice, every=1) for name in ("density", "chemical_potential")]
+    spins = sdgnn.spins.random(lattice, replicas=2)
+    run = simulate(Heisenberg(lattice, [1.0]), spins, Heun(dt=0.1, damping=0.2), 2, observers=chosen).trajectory
+    assert run["density"].shape == (3, 2, 9) and run["chemical_potential"].shape == (3, 2)
+    assert np.isnan(run["density"]).all() and np.isnan(run["chemical_potential"]).all()
 
 
 def test_closed_values_of_tetrahedral_order(tetrahedral):

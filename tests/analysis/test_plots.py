@@ -16,6 +16,7 @@ from matplotlib.quiver import Quiver
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import analyze, mean_and_error, observers, plots, scalar_chirality, structure_factor
+from sdgnn.analysis.plots.cost import error_by_cost
 from sdgnn.analysis.plots.growth import spread
 from sdgnn.analysis.plots.maps import sphere_colours, window
 from sdgnn.analysis.plots.trajectory import snapshots
@@ -250,3 +251,25 @@ def test_markers_are_spread_on_a_logarithmic_axis():
     assert chosen[-1] == 999 and len(chosen) < 41
     assert (np.diff(np.log(t[chosen])) > np.log(1000) / 41).all()
     assert spread(np.array([1.0, 10.0, 100.0])) == [0, 1, 2] and spread(np.array([3.0])) == [0]
+
+
+def test_error_by_cost_has_a_marker_for_each_method_and_a_line_for_the_reference():
+    rows = [
+        {"lattice": [n, n], "sites": n * n, "method": method, "cpu_seconds": cost, "torque_rmse": error}
+        for n in (4, 6)
+        for method, cost, error in (("a", 2.0, 0.1), ("a", 1.0, 0.3), ("b", 0.5, 0.2))
+    ]
+    rows += [
+        {"lattice": [n, n], "sites": n * n, "method": "exact", "cpu_seconds": 3.0, "reference": True} for n in (4, 6)
+    ]
+    figure = rendered(error_by_cost(rows))
+    assert [panel.get_title() for panel in figure.axes] == ["4 x 4", "6 x 6"]
+    for panel in figure.axes:
+        assert (panel.get_xscale(), panel.get_yscale()) == ("log", "log")
+        first, second = artist(panel, "a"), artist(panel, "b")
+        assert (list(first.get_xdata()), list(first.get_ydata())) == ([1.0, 2.0], [0.3, 0.1]), "in order of cost"
+        assert first.get_marker() != second.get_marker() and first.get_color() != second.get_color()
+        assert set(artist(panel, "reference").get_xdata()) == {3.0}
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b", "exact"]
+    with pytest.raises(UserError, match="no errors"):
+        error_by_cost(rows[-2:])

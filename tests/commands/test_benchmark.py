@@ -16,7 +16,7 @@ from sdgnn.train import judge
 
 LABELS = """
 lattice: {type: triangular, size: [3, 3]}
-solver: {kT: 0.1, filling: 0.25}
+electrons: {kT: 0.1, filling: 0.25}
 protocols:
   - {protocol: random, states: 6}
 workers: 0
@@ -43,7 +43,7 @@ models:
 training: {epochs: 1}
 floor:
   size: [4, 4]
-  solver: {kT: 0.1, filling: 0.25}
+  electrons: {kT: 0.1, filling: 0.25}
   states: {random: {kind: random}}
   environments: 2
   redraws: 2

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdgnn import ExactField, KPMField, Lattice, SDModel, fields, spins
+from sdgnn import ExactField, KPMField, Lattice, SDModel, TruncatedField, fields, spins
 from sdgnn.data import Given, Interpolation, LabelSet, NoisyOrder, Protocol, Random, Snapshots, generate, read
 from sdgnn.data.solvers import build
 from sdgnn.errors import UserError
@@ -56,6 +56,23 @@ def test_the_file_says_how_it_was_made(tmp_path: Path) -> None:
     torch.testing.assert_close(again.field, labels.field, rtol=0, atol=1e-12)
 
 
+def test_labels_of_local_moments_say_so_and_are_made_again_on_any_size(tmp_path: Path) -> None:
+    field = TruncatedField(SDModel(LATTICE, exchange=3.0), kT=0.2, filling=0.25, cutoff=2, moments=13)
+    generate(field, [Random(states=2)], tmp_path / "labels.h5", workers=0)
+    labels = read(tmp_path / "labels.h5")
+    assert labels.origin.solver == {"name": "truncated", "cutoff": 2, "moments": 13}
+    again = build(labels.origin, LATTICE.resized(6, 6))
+    assert isinstance(again, TruncatedField)
+    assert (again.cutoff, again.moments, again.kT, again.filling) == (2, 13, 0.2, 0.25)
+    assert again.lattice.n_sites == 36
+    other = generate(
+        TruncatedField(field.model, kT=0.2, filling=0.25, cutoff=2, moments=15),
+        [Random(states=2)], tmp_path / "other.h5", workers=0,
+    )  # fmt: skip
+    with pytest.raises(UserError, match="moments 13 and 15"):
+        LabelSet.concatenate([labels, other])
+
+
 def test_the_solver_in_the_workers_is_the_one_given(tmp_path: Path) -> None:
     model = SDModel(LATTICE, hopping=[1.0, 0.3], exchange=2.0)
     for number, exact in enumerate(
@@ -64,6 +81,8 @@ def test_the_solver_in_the_workers_is_the_one_given(tmp_path: Path) -> None:
             ExactField(model, kT=0.0, filling=0.5),
             KPMField(model, kT=0.3, filling=0.5, moments=40, vectors=8, seed=3, probing="plain", twists=(2, 1)),
             KPMField(model, kT=0.3, mu=-1.0, tolerance=0.05, seed=3, dtype=torch.float32),
+            TruncatedField(model, kT=0.3, filling=0.5, cutoff=2, moments=11),
+            TruncatedField(model, kT=0.3, mu=-1.0, cutoff=1, moments=7),
         ]
     ):
         labels = generate(exact, [Random(states=1)], tmp_path / f"{number}.h5", workers=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 import torch
 
 import sdgnn
-from sdgnn import ExactField, Guard, Heun, Lattice, SDModel, simulate
+from sdgnn import ExactField, Guard, Heun, Lattice, SDModel, TruncatedField, simulate
+from sdgnn.config.runs import GuardConfig
 from sdgnn.data import LabelSet
+from sdgnn.data.solvers import describe
 from sdgnn.dynamics import State, load_checkpoint, observers, open_trajectory
 from sdgnn.errors import UnknownStates, UserError
 from sdgnn.fields import FieldResult, Heisenberg, Zeeman
@@ -180,6 +183,47 @@ def test_other_labels_are_not_mixed_in(tmp_path: Path) -> None:
     other = ExactField(SDModel(SMALL, exchange=3.0), kT=0.2, filling=0.25)
     with pytest.raises(UserError, match=r"kT 0\.3 and 0\.2"):
         run(Guard(limit=1e-9, exact=other, path=tmp_path / "one/unknown.h5"), tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    "labelled_by",
+    [exact(), TruncatedField(SDModel(SMALL, exchange=3.0), kT=0.3, filling=0.25, cutoff=2, moments=13)],
+    ids=["exact", "truncated"],
+)
+def test_a_configured_guard_labels_as_its_committee_was_labelled(
+    tmp_path: Path, labelled_by: ExactField | TruncatedField
+) -> None:
+    committee = Committee(list(COMMITTEE.models), COMMITTEE.calibration)
+    committee.provenance = {"physics": json.loads(json.dumps(describe(labelled_by).physics))}
+    field = committee.on(LATTICE)
+    guard = GuardConfig(then="label", limit=1e-9, every=4, window=100).build(field)
+    integrator = Heun(dt=0.2, damping=0.3, kT=0.02)
+    simulate(field, start(), integrator, 4, seed=3, guard=guard, folder=tmp_path / "run")
+    labels = LabelSet.read(tmp_path / "run" / "unknown.h5")
+    assert labels.origin.solver == describe(labelled_by).solver
+    found = type(labelled_by)(SDModel(LATTICE, exchange=3.0), **settings_of(labelled_by))(labels.spins)
+    torch.testing.assert_close(labels.field, found.field.double(), rtol=0, atol=1e-9)
+
+
+def settings_of(field: ExactField | TruncatedField) -> dict[str, Any]:
+    """What it was made with besides its model."""
+    names = ("kT", "filling", "cutoff", "moments")
+    return {name: getattr(field, name) for name in names if hasattr(field, name)}
+
+
+def test_a_configured_guard_diagonalises_small_lattices_alone() -> None:
+    large = Lattice.triangular(36, 36)
+    committee = Committee(list(COMMITTEE.models), COMMITTEE.calibration)
+    for field, fits in (
+        (exact(), False),
+        (TruncatedField(SDModel(SMALL, exchange=3.0), kT=0.3, filling=0.25, cutoff=2, moments=13), True),
+    ):
+        committee.provenance = {"physics": json.loads(json.dumps(describe(field).physics))}
+        if fits:
+            assert isinstance(GuardConfig(then="label").build(committee.on(large)).exact, TruncatedField)
+        else:
+            with pytest.raises(UserError, match=r"guard\.size"):
+                GuardConfig(then="label").build(committee.on(large))
 
 
 def test_a_committee_among_other_fields_is_found() -> None:

@@ -1,0 +1,49 @@
+"""Error of the electrons' field against what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sdgnn.analysis.plots.style import COLOURS, MARKERS, panels, style
+from sdgnn.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def error_by_cost(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Torque error against processor time of one state, a panel for each lattice, a marker for each method.
+
+    ``rows`` hold lattice, sites, method, cpu_seconds and torque_rmse, as in benchmark.json of ``sdgnn benchmark
+    electrons``; the one with ``reference`` is a line at its cost. Points of a method are joined in order of cost.
+    Raises UserError where no row has an error.
+    """
+    drawn = [row for row in rows if row.get("torque_rmse", 0) > 0]
+    if not drawn:
+        raise UserError("no errors to draw", allowed="rows with torque_rmse > 0")
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    lattices = list(dict.fromkeys(tuple(row["lattice"]) for row in rows))
+    with style():
+        figure, axes = panels(len(lattices), 0.9)
+        for panel, size in zip(axes, lattices, strict=True):
+            here = [row for row in rows if tuple(row["lattice"]) == size]
+            for k, method in enumerate(methods):
+                own = sorted((r for r in drawn if r in here and r["method"] == method), key=lambda r: r["cpu_seconds"])
+                panel.plot(
+                    [row["cpu_seconds"] for row in own], [row["torque_rmse"] for row in own],
+                    color=COLOURS[k % len(COLOURS)], marker=MARKERS[k % len(MARKERS)], lw=0.8, label=method, gid=method,
+                )  # fmt: skip
+            for row in here:
+                if row.get("reference"):
+                    colour = COLOURS[methods.index(row["method"]) % len(COLOURS)]
+                    panel.axvline(row["cpu_seconds"], color=colour, lw=0.9, ls=":", gid="reference")
+            panel.set(xscale="log", yscale="log", title=" x ".join(map(str, size)), xlabel="CPU s per state")
+        low, high = (limit(row["torque_rmse"] for row in drawn) for limit in (min, max))
+        for panel in axes:
+            panel.set_ylim(low / 2, 2 * high)
+            panel.margins(x=0.15)
+        axes[0].set_ylabel("torque RMSE per component ($t$)")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return figure

@@ -1,0 +1,86 @@
+"""What drives the spins: a network, electrons, classical terms, and their sum."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import model_validator
+
+from sdgnn.config.base import Config
+from sdgnn.config.electrons import ModelElectrons
+from sdgnn.errors import UserError
+from sdgnn.fields import Field, Sum
+from sdgnn.lattice import Lattice
+from sdgnn.schedules import ScheduleSection
+
+Vector3 = tuple[float, float, float]
+
+
+class AnisotropyConfig(Config):
+    """E = -K sum_i (S_i . n)^2."""
+
+    strength: float
+    """K; positive makes n an easy axis."""
+    axis: Vector3 = (0.0, 0.0, 1.0)
+    """n, normalised by the field."""
+
+
+class DMIConfig(Config):
+    """E = - sum_<ij> D_ij . (S_i x S_j) over nearest neighbours."""
+
+    strength: float
+    """|D_ij|."""
+    kind: Literal["bloch", "neel"] = "bloch"
+    """D_ij along the bond (bloch) or perpendicular to it in the plane (neel)."""
+
+
+class FieldConfig(Config):
+    """What drives the spins: the sum of everything given here."""
+
+    model: str | None = None
+    """A trained network: its folder, file or shipped name."""
+    electrons: ModelElectrons | None = None
+    """The field of an s-d model's electrons, by any solver."""
+    heisenberg: tuple[float, ...] | None = None
+    """Couplings J_n by neighbour shell, E = - sum_n J_n sum_<ij>_n S_i . S_j."""
+    zeeman: Vector3 | None = None
+    """External field h, E = - h . sum_i S_i."""
+    zeeman_schedule: ScheduleSection | None = None
+    """Factor s(t) of that field in time, for example {kind: sweep, high: 1, low: -1, period: 2000}."""
+    anisotropy: AnisotropyConfig | None = None
+    """Single-ion anisotropy."""
+    dmi: DMIConfig | None = None
+    """Dzyaloshinskii-Moriya interaction."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> FieldConfig:
+        if not self.model_fields_set or all(getattr(self, name) is None for name in type(self).model_fields):
+            raise UserError("no field", allowed=f"at least one of {', '.join(type(self).model_fields)}")
+        if self.zeeman_schedule is not None and self.zeeman is None:
+            raise UserError("zeeman_schedule without zeeman", allowed="a schedule of the external field zeeman")
+        return self
+
+    def build(self, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None) -> Field:
+        """The field on ``lattice``. ``dtype`` is that of a network; the others follow the spins.
+
+        ``memory`` is what a network may take, in GB; see :class:`~sdgnn.nn.NetworkField`.
+        """
+        from sdgnn import fields
+
+        parts: list[Field] = []
+        if self.model is not None:
+            from sdgnn.nn import load
+
+            parts.append(load(self.model).on(lattice, dtype=dtype, memory=memory))
+        if self.electrons is not None:
+            parts.append(self.electrons.on(lattice))
+        if self.heisenberg is not None:
+            parts.append(fields.Heisenberg(lattice, couplings=self.heisenberg))
+        if self.zeeman is not None:
+            parts.append(fields.Zeeman(lattice, field=self.zeeman, schedule=self.zeeman_schedule))
+        if self.anisotropy is not None:
+            parts.append(fields.Anisotropy(lattice, strength=self.anisotropy.strength, axis=self.anisotropy.axis))
+        if self.dmi is not None:
+            parts.append(fields.DMI(lattice, strength=self.dmi.strength, kind=self.dmi.kind))
+        return parts[0] if len(parts) == 1 else Sum(*parts)
