@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import event
+
+from sdgnn.processes import is_first
 
 _config: Any = numba.config
+_ours: list[Any] = []
+
+
+class _Said(event.Listener):
+    """Says once that something is being compiled, so that nobody takes the wait for a fault."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def on_start(self, event: Any) -> None:
+        if not self.said and is_first() and any(event.data["dispatcher"] is ours for ours in _ours):
+            print("sdgnn: compiling for this processor, some seconds, once", file=sys.stderr, flush=True)
+            self.said = True
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+event.register("numba:compile", _Said())
 
 
 def compiled(*sources: str) -> Callable[[Callable[..., Any]], Any]:
@@ -25,8 +48,10 @@ def compiled(*sources: str) -> Callable[[Callable[..., Any]], Any]:
         folder = Path(given) if given else Path(function.__code__.co_filename).parent / "__pycache__"
         _config.CACHE_DIR = str(folder / f"compiled-{digest}")
         try:
-            return numba.njit(fastmath=True, error_model="numpy", nogil=True, cache=True)(function)
+            dispatcher = numba.njit(fastmath=True, error_model="numpy", nogil=True, cache=True)(function)
         finally:
             _config.CACHE_DIR = given
+        _ours.append(dispatcher)
+        return dispatcher
 
     return decorate
