@@ -270,6 +270,6 @@ def test_error_by_cost_has_a_marker_for_each_method_and_a_line_for_the_reference
         assert (list(first.get_xdata()), list(first.get_ydata())) == ([1.0, 2.0], [0.3, 0.1]), "in order of cost"
         assert first.get_marker() != second.get_marker() and first.get_color() != second.get_color()
         assert set(artist(panel, "reference").get_xdata()) == {3.0}
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b", "exact"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b", "exact (reference)"]
     with pytest.raises(UserError, match="no errors"):
         error_by_cost(rows[-2:])

@@ -26,24 +26,29 @@ def error_by_cost(rows: Sequence[dict[str, Any]]) -> Figure:
     lattices = list(dict.fromkeys(tuple(row["lattice"]) for row in rows))
     with style():
         figure, axes = panels(len(lattices), 0.9)
+        shown: dict[str, Any] = {}
         for panel, size in zip(axes, lattices, strict=True):
             here = [row for row in rows if tuple(row["lattice"]) == size]
             for k, method in enumerate(methods):
-                own = sorted((r for r in drawn if r in here and r["method"] == method), key=lambda r: r["cpu_seconds"])
-                panel.plot(
-                    [row["cpu_seconds"] for row in own], [row["torque_rmse"] for row in own],
-                    color=COLOURS[k % len(COLOURS)], marker=MARKERS[k % len(MARKERS)], lw=0.8, label=method, gid=method,
-                )  # fmt: skip
-            for row in here:
-                if row.get("reference"):
-                    colour = COLOURS[methods.index(row["method"]) % len(COLOURS)]
-                    panel.axvline(row["cpu_seconds"], color=colour, lw=0.9, ls=":", gid="reference")
+                colour = COLOURS[k % len(COLOURS)]
+                own = sorted(
+                    (row for row in here if row["method"] == method and row.get("torque_rmse", 0) > 0),
+                    key=lambda row: row["cpu_seconds"],
+                )
+                for row in here:
+                    if row.get("reference") and row["method"] == method:
+                        line = panel.axvline(row["cpu_seconds"], color=colour, lw=0.9, ls=":", gid="reference")
+                        shown.setdefault(f"{method} (reference)", line)
+                if own:
+                    (shown[method],) = panel.plot(
+                        [row["cpu_seconds"] for row in own], [row["torque_rmse"] for row in own],
+                        color=colour, marker=MARKERS[k % len(MARKERS)], lw=0.8, gid=method,
+                    )  # fmt: skip
             panel.set(xscale="log", yscale="log", title=" x ".join(map(str, size)), xlabel="CPU s per state")
         low, high = (limit(row["torque_rmse"] for row in drawn) for limit in (min, max))
         for panel in axes:
             panel.set_ylim(low / 2, 2 * high)
             panel.margins(x=0.15)
         axes[0].set_ylabel("torque RMSE per component ($t$)")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+        figure.legend(list(shown.values()), list(shown), loc="outside upper center", ncols=len(shown))
     return figure
