@@ -2,5 +2,6 @@
 
 from sdgnn.electrons.truncated.choice import Choice, Trial, suggest_cutoff
 from sdgnn.electrons.truncated.field import LEVELS, Level, TruncatedField
+from sdgnn.electrons.truncated.pair_tail import PairTail, with_pair_tail
 
-__all__ = ["LEVELS", "Choice", "Level", "Trial", "TruncatedField", "suggest_cutoff"]
+__all__ = ["LEVELS", "Choice", "Level", "PairTail", "Trial", "TruncatedField", "suggest_cutoff", "with_pair_tail"]
