@@ -9,6 +9,7 @@ none        those inside balls alone
 free        of free electrons, second order in J, less the balls' own at second order (one short spin, no others)
 medium      in the coherent medium of random spins, less the balls' own among random spins; no vertex corrections
 pair_tail   the same with vertex corrections: sdgnn.electrons.truncated.pair_tail
+on or off   pair_tail where sdgnn.electrons.truncated.with_pair_tail adds it: where its share is large enough
 fitted      by least squares to what balls leave on three exact states of 20 x 20, all kinds of pairs within two cutoffs
 =========== ==========================================================================================================
 
@@ -36,11 +37,11 @@ from sdgnn.electrons.ensemble import phases
 from sdgnn.electrons.filling import occupations
 from sdgnn.electrons.truncated import medium
 from sdgnn.electrons.truncated.medium import Medium
-from sdgnn.electrons.truncated.pair_tail import Pairs, PairTail
+from sdgnn.electrons.truncated.pair_tail import LEAST, Pairs, PairTail
 from sdgnn.train.metrics import torque_part
 
 LATTICES = {"square": sdgnn.Lattice.square, "triangular": sdgnn.Lattice.triangular}
-TAILS = ("none", "free", "medium", "pair_tail", "fitted")
+TAILS = ("none", "free", "medium", "pair_tail", "on or off", "fitted")
 WEAK = 1e-3
 RIDGE = 1e-6
 Cases = list[tuple[float, float]]
@@ -120,9 +121,11 @@ def tails(field: sdgnn.TruncatedField, spins: list[Tensor], exact: list[Tensor])
     """Every design for one field."""
     with mock.patch.object(medium, "LADDER", 0.0):
         plain = PairTail.of(field)
+    chosen = PairTail.of(field)
+    assert chosen.share is not None
     return {
-        "none": None, "free": free_tail(field), "medium": plain, "pair_tail": PairTail.of(field),
-        "fitted": fitted_tail(field, spins, exact),
+        "none": None, "free": free_tail(field), "medium": plain, "pair_tail": chosen,
+        "on or off": chosen if chosen.share >= LEAST else None, "fitted": fitted_tail(field, spins, exact),
     }  # fmt: skip
 
 
@@ -158,7 +161,9 @@ def main() -> None:
             for k, (filling, kT) in enumerate(cases):
                 field = sdgnn.TruncatedField(near, kT=kT, filling=filling, level=given.level)
                 every = tails(field, fit_spins, [exact[k] for exact in fit_exact])
-                shares.append(every["pair_tail"].share)
+                chosen = every["pair_tail"]
+                assert chosen is not None
+                shares.append(chosen.share)
                 for state, (spins, exact) in tests.items():
                     length = math.isqrt(spins.shape[1])
                     alone = field.on(make(length, length))(spins).field
