@@ -24,6 +24,7 @@ SMALL = {
         "size, larger, states, epochs, layers, radii, environments, redraws = 4, 6, 10, 1, 1, [2], 1, 2"
     ),
     "08_kernel_polynomials": "size, small, moments, vectors, sizes, seeds = 6, 3, [40, 80], [8, 24], [4, 6], 1",
+    "09_any_hamiltonian_without_training": "small, larger, dial, asked, steps = 4, 6, [(2, 13), (3, 21)], 0.02, 10",
 }
 
 
