@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="print every filling and kT as well")
     given = parser.parse_args()
     cases = list(itertools.product(given.fillings, given.kT))
-    console = Console(width=130)
+    console = Console(width=150)
     for exchange in given.exchange:
         found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         shares = []
