@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse.linalg
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from sdgnn.hamiltonian import SDModel
 
@@ -17,18 +17,21 @@ MARGIN = 0.01
 MOMENTA = {1: 120, 2: 24, 3: 12}
 """Momenta along each axis, by dimension, on which the band of a crystal is looked for."""
 
+TOGETHER = 256
+"""Balls around single sites that are made together."""
+
 DENSE = 300
 """Sites up to which the band of other lattices comes from diagonalisation."""
 
 
 @dataclass(frozen=True)
 class Ball:
-    """All sites within some bonds of an origin on one sublattice of a crystal, those of the edge last."""
+    """All sites within some bonds of an origin: a site of a crystal's sublattice, or a single site; the edge last."""
 
     cells: Int[np.ndarray, "site dim"]
     """(site, dim) unit cells from the origin's to the site's."""
     member: Int[np.ndarray, " site"]
-    """(site,) sublattice of the site."""
+    """(site,) sublattice of the site; of balls around single sites, the site itself."""
     sizes: Int[np.ndarray, " bonds"]
     """Sites within 0, 1, 2, ... bonds."""
     edge: int
@@ -95,42 +98,32 @@ def _ball(steps_from: list, origin: int, dim: int, radius: int, with_edge: bool)
     )
 
 
-@dataclass(frozen=True)
-class Balls:
-    """The balls around many origins of any lattice, one after the other, each site of each ball a node of its own."""
+def site_balls(model: SDModel, cutoff: int, steps: int, origins: Int[np.ndarray, " origin"]) -> list[Ball]:
+    """The balls around single sites of any lattice; every periodic image of a site is a site of its own.
 
-    origin: Int[np.ndarray, " node"]
-    """Number of the ball, from 0."""
-    site: Int[np.ndarray, " node"]
-    """Site of the lattice."""
-    edge: Bool[np.ndarray, " node"]
-    """Whether the node is at the edge of its ball."""
-    first: Int[np.ndarray, " origin"]
-    """Node of each ball's centre."""
-    pair: Int[np.ndarray, "2 pair"]
-    """Neighbours inside a ball, both orders."""
-    amplitude: Float[np.ndarray, " pair"]
-    """-t of the bond between them."""
+    ``member`` are the sites of the lattice, and there are no cells.
+    """
+    found = []
+    for some in np.array_split(origins, max(1, -(-len(origins) // TOGETHER))):
+        found += _site_balls(model, min(cutoff, steps), steps > cutoff, some)
+    return found
 
 
-def site_balls(model: SDModel, cutoff: int, steps: int, origins: Int[np.ndarray, " origin"]) -> Balls:
-    """The balls within ``cutoff`` bonds around ``origins``; every periodic image of a site is a site of its own."""
+def _site_balls(model: SDModel, radius: int, with_edge: bool, origins: Int[np.ndarray, " origin"]) -> list[Ball]:
+    """All at once: a node is a number made of ball, image and site."""
     lattice, bonds = model.lattice, model.bonds
     away = bonds.vector - lattice.positions[bonds.target] + lattice.positions[bonds.source]
     images = np.round(away @ np.linalg.inv(lattice.cell)).astype(int)
-    radius = min(cutoff, steps)
     bound = radius * int(np.abs(images).max(initial=0)) + 1
     digits = (2 * bound + 1) ** np.arange(lattice.dim)
-    code = images @ digits
-    n = lattice.n_sites
+    code, span, n = images @ digits, (2 * bound + 1) ** lattice.dim, lattice.n_sites
     start = np.searchsorted(bonds.source, np.arange(n + 1))
-    span = (2 * bound + 1) ** lattice.dim
 
-    def neighbours(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(row of ``keys``, key, bond) of all neighbours of the nodes ``keys``."""
-        ball_and_image, site = np.divmod(keys, n)
+    def neighbours(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(row of ``nodes``, node, bond) of all their neighbours."""
+        ball_and_image, site = np.divmod(nodes, n)
         counts = start[site + 1] - start[site]
-        row = np.repeat(np.arange(len(keys)), counts)
+        row = np.repeat(np.arange(len(nodes)), counts)
         bond = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(start[site], counts)
         return row, (ball_and_image[row] + code[bond]) * n + bonds.target[bond], bond
 
@@ -141,21 +134,35 @@ def site_balls(model: SDModel, cutoff: int, steps: int, origins: Int[np.ndarray,
         reached = np.setdiff1d(np.unique(neighbours(front)[1]), np.concatenate([front, before]))
         before, front = front, reached
         layers.append(front)
-    keys = np.concatenate(layers)
-    at_edge = np.repeat(np.arange(radius + 1) == (cutoff if steps > cutoff else -1), [len(layer) for layer in layers])
-    order = np.argsort(keys)
-    keys, at_edge = keys[order], at_edge[order]
-    row, key, bond = neighbours(keys)
-    place = np.searchsorted(keys, key).clip(max=len(keys) - 1)
-    inside = keys[place] == key
-    return Balls(
-        origin=keys // n // span,
-        site=keys % n,
-        edge=at_edge,
-        first=np.searchsorted(keys, layers[0]),
-        pair=np.stack([row[inside], place[inside]]),
-        amplitude=-model.amplitudes[bond[inside]],
-    )
+    nodes = np.concatenate(layers)
+    layer = np.repeat(np.arange(radius + 1), [len(part) for part in layers])
+    ball = nodes // n // span
+    order = np.lexsort((nodes, layer, ball))
+    nodes, layer, ball = nodes[order], layer[order], ball[order]
+    sorted_nodes, place_of = np.sort(nodes), np.argsort(nodes)
+    row, node, bond = neighbours(nodes)
+    at = np.searchsorted(sorted_nodes, node).clip(max=len(nodes) - 1)
+    inside = sorted_nodes[at] == node
+    row, other, bond = row[inside], place_of[at[inside]], bond[inside]
+    first_site = np.searchsorted(ball, np.arange(len(origins) + 1))
+    first_pair = np.searchsorted(row, first_site)
+    begin = np.searchsorted(row, np.arange(len(nodes) + 1))
+    balls = []
+    for k in range(len(origins)):
+        sites, pairs = slice(first_site[k], first_site[k + 1]), slice(first_pair[k], first_pair[k + 1])
+        sizes = np.searchsorted(layer[sites], np.arange(radius + 1), side="right")
+        balls.append(
+            Ball(
+                cells=np.zeros((sizes[-1], 0), dtype=np.int64),
+                member=nodes[sites] % n,
+                sizes=sizes,
+                edge=int(sizes[-2] if with_edge else sizes[-1]),
+                start=begin[first_site[k] : first_site[k + 1] + 1] - first_pair[k],
+                neighbour=other[pairs] - first_site[k],
+                amplitude=-model.amplitudes[bond[pairs]],
+            )
+        )
+    return balls
 
 
 def band(model: SDModel) -> tuple[float, float]:
@@ -196,4 +203,5 @@ def _extremes(matrix: scipy.sparse.csr_array) -> Float[np.ndarray, " level"]:
     if matrix.shape[0] <= DENSE:
         return np.linalg.eigvalsh(matrix.toarray())[[0, -1]]
     start = np.random.default_rng(0).standard_normal(matrix.shape[0])
-    return scipy.sparse.linalg.eigsh(matrix, k=2, which="BE", v0=start, tol=1e-4, return_eigenvectors=False)
+    settings = {"k": 1, "v0": start, "tol": MARGIN / 10, "return_eigenvectors": False}
+    return np.concatenate([scipy.sparse.linalg.eigsh(matrix, which=which, **settings) for which in ("SA", "LA")])

@@ -246,14 +246,12 @@ def _balls(model: SDModel) -> Iterator[tuple[int, Float[np.ndarray, " bonds"]]]:
     """Cutoffs, and the mean number of sites within 0, 1, ..., cutoff bonds."""
     n = model.lattice.n_sites
     origins = np.linspace(0, n - 1, min(n, SAMPLE)).astype(int)
-    counted = [1.0]
     for cutoff in CUTOFFS:
-        if model.lattice.is_crystal:
-            sizes = np.mean([ball.sizes for ball in crystal_balls(model, cutoff, cutoff)], axis=0)
+        if model.is_uniform:
+            balls = crystal_balls(model, cutoff, cutoff)
         else:
-            for radius in range(len(counted), cutoff + 1):
-                counted.append(len(site_balls(model, radius, radius, origins).site) / len(origins))
-            sizes = np.array(counted)
+            balls = site_balls(model, cutoff, cutoff, origins)
+        sizes = np.mean([ball.sizes for ball in balls], axis=0)
         yield cutoff, sizes
 
 

@@ -1,9 +1,10 @@
-"""The walk on crystals on the CPU, in compiled loops on torch's threads."""
+"""The walk on the CPU, in compiled loops on torch's threads."""
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.electrons.truncated import kernel
-from sdgnn.electrons.truncated.balls import Ball, crystal_balls
+from sdgnn.electrons.truncated.balls import Ball
 from sdgnn.electrons.truncated.walk import Walk, WalkSettings
 from sdgnn.hamiltonian import SDModel
 from sdgnn.vectors import LANES
@@ -21,32 +22,41 @@ CACHE_LINE = 64
 """Bytes at whose multiples working memory begins."""
 
 
+@dataclass(frozen=True)
+class _Table:
+    """A ball in the form that the compiled loops want."""
+
+    ball: Ball
+    offset: Int[np.ndarray, "axis place"]
+    """Numbers that add up to a site: of the state, and of the cell along each axis."""
+    places: Int[np.ndarray, "site column"]
+    """Of each site of the ball: state, cell and sublattice, counted from where ``offset`` begins."""
+    neighbour: Int[np.ndarray, " pair"]
+    amplitude: Float[np.ndarray, " pair"]
+
+
 class CompiledWalk(Walk):
-    """Groups of origins on one sublattice, one in each lane; threads take parts of the groups."""
+    """LANES origins side by side, sites of one sublattice or states of a single site; threads share the origins."""
 
     def __init__(self, model: SDModel, settings: WalkSettings, dtype: torch.dtype) -> None:
         super().__init__(model, settings)
-        assert model.lattice.shape is not None
         self.number: Any = np.float32 if dtype == torch.float32 else np.float64
-        self._cells = np.stack(np.unravel_index(np.arange(np.prod(model.lattice.shape)), model.lattice.shape), axis=-1)
-        self._tables = [_Table.of(ball, self) for ball in crystal_balls(model, settings.cutoff, settings.steps)]
 
     def totals(
-        self, spins: Float[Tensor, "site 3"], own: Int[np.ndarray, " origin"] | None = None
-    ) -> Float[np.ndarray, " moment"]:
-        return self._evaluate(spins, np.empty(0), own)[0]
+        self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
+    ) -> Float[np.ndarray, "state moment"]:
+        return self._evaluate(spins, np.empty((0, 0)), origins)[0]
 
     def slopes(
         self,
-        spins: Float[Tensor, "site 3"],
-        coefficients: Float[np.ndarray, " moment"],
+        spins: Float[Tensor, "state site 3"],
+        coefficients: Float[np.ndarray, "state moment"],
         origins: Int[np.ndarray, " origin"] | None = None,
-    ) -> tuple[Float[Tensor, " site"], Float[Tensor, "site 4"]]:
+    ) -> tuple[Float[Tensor, "state site"], Float[Tensor, "state site 4"]]:
         _, energies, slopes = self._evaluate(spins, coefficients, origins)
-        b = 2 / self.settings.scale
-        x, y, up, down = b * slopes.T
+        x, y, up, down = 2 / self.settings.scale * np.moveaxis(slopes, -1, 0)
         exchange = -self.model.exchange
-        found = np.stack([exchange * x, exchange * y, exchange * (up - down), up + down], axis=1)
+        found = np.stack([exchange * x, exchange * y, exchange * (up - down), up + down], axis=-1)
         return torch.from_numpy(energies), torch.from_numpy(found)
 
     def memory(self) -> float:
@@ -57,64 +67,72 @@ class CompiledWalk(Walk):
         self, spins: Tensor, coefficients: np.ndarray, origins: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Totals, energies and slopes in the local parts of H."""
-        given = np.ascontiguousarray(spins.detach().numpy(), self.number)
-        energies = np.zeros(len(given))
-        weights = coefficients.astype(self.number)
-        jobs = []
+        given = np.ascontiguousarray(spins.detach().numpy(), self.number).reshape(-1, 3)
+        weights, energies = coefficients.astype(self.number), np.zeros(spins.shape[:2])
+        states = np.arange(len(spins))
         threads = torch.get_num_threads()
-        for b, table in enumerate(self._tables):
-            sites = self.on_sublattice(b, origins)
-            groups = -(-len(sites) // LANES)
-            edges = np.linspace(0, groups, min(threads, groups) + 1).astype(int)
-            for first, stop in itertools.pairwise(edges):
-                jobs.append((table, sites[first * LANES : stop * LANES], weights, given, energies))
-        if threads == 1 or len(jobs) == 1:
-            results = [self._job(*job) for job in jobs]
+        shares: list[list[tuple[_Table, np.ndarray]]] = [[] for _ in range(threads)]
+        for number, (ball, sites) in enumerate(self.balls(origins)):
+            table = self._table(ball, len(spins))
+            pairs = np.stack([np.repeat(states, len(sites)), np.tile(sites, len(spins))], axis=1)
+            if self.model.is_uniform:
+                groups = -(-len(pairs) // LANES)
+                edges = LANES * (groups * np.arange(1, threads) // threads)
+                for share, part in zip(shares, np.split(pairs, edges), strict=True):
+                    share.append((table, part))
+            else:
+                shares[number % threads].append((table, pairs))
+
+        def run(share: Sequence[tuple[_Table, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+            return self._walked(share, weights, given, energies)
+
+        if threads == 1:
+            totals, slopes = run(shares[0])
         else:
             with ThreadPoolExecutor(threads) as pool:
-                results = list(pool.map(lambda job: self._job(*job), jobs))
-        totals, slopes = zip(*results, strict=True)
-        return sum(totals), energies, sum(slopes)  # type: ignore[return-value]
+                all_totals, all_slopes = zip(*pool.map(run, shares), strict=True)
+            totals, slopes = np.sum(all_totals, axis=0), np.sum(all_slopes, axis=0)
+        return totals, energies, slopes.reshape(*spins.shape[:2], -1) if len(weights) else slopes
 
-    def _job(
-        self, table: _Table, sites: np.ndarray, weights: np.ndarray, spins: np.ndarray, energies: np.ndarray
+    def _walked(
+        self, share: Sequence[tuple[_Table, np.ndarray]], weights: np.ndarray, spins: np.ndarray, energies: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Totals and slopes of the balls around ``sites``; fills in their ``energies``."""
-        settings, number, ball = self.settings, self.number, table.ball
-        totals, found = np.zeros(settings.count), np.zeros(len(sites))
-        slopes = np.zeros((len(spins), 4) if len(weights) else (1, 4))
-        work = _aligned(kernel.working_memory(len(ball), len(ball) - ball.edge, settings.steps, settings.count), number)
+        """Totals and slopes of balls around pairs (state, site); fills in their ``energies``."""
+        settings, number = self.settings, self.number
         scale, exchange = settings.scale, self.model.exchange
-        kernel.evaluate(
-            spins, self._cells[sites // self.model.lattice.n_basis], table.offset, table.cells, ball.sizes, ball.edge,
-            ball.start, table.neighbour, table.amplitude, number(-2 * exchange / scale),
-            number(-2 * settings.centre / scale), number(settings.damping), settings.steps, settings.count,
-            number(1 + settings.background), weights, totals, found, slopes, work,
-            np.empty(len(ball) * LANES, dtype=np.int64),
-        )  # fmt: skip
-        energies[sites] = found
+        totals = np.zeros((len(energies), settings.count))
+        slopes = np.zeros((len(spins) if len(weights) else 1, 4))
+        sizes = [(len(table.ball), len(table.ball) - table.ball.edge) for table, _ in share]
+        needed = max((kernel.working_memory(*size, settings.steps, settings.count) for size in sizes), default=0)
+        work = _aligned(needed, number)
+        sites = np.empty(LANES * max((size[0] for size in sizes), default=0), dtype=np.int64)
+        for table, pairs in share:
+            ball, found = table.ball, np.zeros(len(pairs))
+            kernel.evaluate(
+                spins, np.column_stack([pairs[:, 0], self.cells(pairs[:, 1])]), table.offset, table.places, ball.sizes,
+                ball.edge, ball.start, table.neighbour, table.amplitude, number(-2 * exchange / scale),
+                number(-2 * settings.centre / scale), number(settings.damping), settings.steps, settings.count,
+                number(1 + settings.background), weights, totals, found, slopes, work, sites,
+            )  # fmt: skip
+            energies[pairs[:, 0], pairs[:, 1]] = found
         return totals, slopes
 
-
-class _Table:
-    """A ball in the form that the compiled loops want."""
-
-    def __init__(self, ball: Ball, offset: np.ndarray, cells: np.ndarray, amplitude: np.ndarray) -> None:
-        self.ball, self.offset, self.cells, self.amplitude = ball, offset, cells, amplitude
-        self.neighbour = ball.neighbour * kernel.ROW
-
-    @classmethod
-    def of(cls, ball: Ball, walk: CompiledWalk) -> _Table:
-        """Offsets of sites along each axis, counted from ``reach`` cells before the first one."""
-        lattice = walk.model.lattice
-        assert lattice.shape is not None
-        reach = int(np.abs(ball.cells).max())
-        strides = lattice.n_basis * np.cumprod([1, *lattice.shape[:0:-1]])[::-1]
-        offset = np.zeros((lattice.dim, max(lattice.shape) + 2 * reach), dtype=np.int64)
-        for axis, (length, stride) in enumerate(zip(lattice.shape, strides, strict=True)):
-            offset[axis] = (np.arange(offset.shape[1]) - reach) % length * stride
-        cells = np.concatenate([ball.cells + reach, ball.member[:, None]], axis=1)
-        return cls(ball, offset, cells, (2 / walk.settings.scale * ball.amplitude).astype(walk.number))
+    def _table(self, ball: Ball, states: int) -> _Table:
+        """Offsets of sites along each axis are counted from ``reach`` cells before the first one."""
+        lattice, dim = self.model.lattice, ball.cells.shape[1]
+        reach = int(np.abs(ball.cells).max(initial=0))
+        longest = max(lattice.shape or (0,)) + 2 * reach if dim else 0
+        offset = np.zeros((1 + dim, max(states, longest)), dtype=np.int64)
+        offset[0] = np.arange(offset.shape[1]) * lattice.n_sites
+        if dim:
+            assert lattice.shape is not None
+            strides = lattice.n_basis * np.cumprod([1, *lattice.shape[:0:-1]])[::-1]
+            for axis, (length, stride) in enumerate(zip(lattice.shape, strides, strict=True)):
+                offset[1 + axis] = (np.arange(offset.shape[1]) - reach) % length * stride
+        zero = np.zeros((len(ball), 1), dtype=np.int64)
+        places = np.concatenate([zero, ball.cells + reach, ball.member[:, None]], axis=1)
+        amplitude = (2 / self.settings.scale * ball.amplitude).astype(self.number)
+        return _Table(ball, offset, places, ball.neighbour * kernel.ROW, amplitude)
 
 
 def _aligned(count: int, number: Any) -> np.ndarray:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.electrons.ensemble import check_ensemble
@@ -84,9 +84,9 @@ class TruncatedField(Field):
     E(R S) = E(S) for rotations of all spins, E(-S) = E(S), and the lattice's symmetries hold exactly. Spins beyond a
     lattice smaller than the ball are its periodic images: the field is that of the infinite crystal, to which twists of
     :class:`~sdgnn.electrons.exact.ExactField` tend. The error falls to zero as both numbers grow; measure it with
-    :func:`~sdgnn.electrons.truncated.choice.suggest_cutoff`. Computes in the dtype of the spins; crystals without
-    disorder on the CPU in compiled loops on torch's threads, everything else with tensor operations on the device of
-    the spins. Threads may share a field.
+    :func:`~sdgnn.electrons.truncated.choice.suggest_cutoff`. Computes in the dtype of the spins, on the CPU in
+    compiled loops on torch's threads (16 sites of a crystal side by side; where hopping differs from cell to cell, 16
+    replicas), on other devices with tensor operations. Threads may share a field.
 
         field = sdgnn.TruncatedField(model, kT=0.05, filling=0.25)
         result = field(spins)  # energy, field, density, mu
@@ -112,7 +112,7 @@ class TruncatedField(Field):
             )
         if level is not None and level not in LEVELS:
             raise UserError(f"level {level!r}", allowed=" or ".join(map(repr, get_args(Level))))
-        by_level = LEVELS[cast(Level, level or "fast")]
+        by_level = LEVELS[level or "fast"]
         cutoff = by_level[0] if cutoff is None else cutoff
         moments = by_level[1] if moments is None else moments
         if int(cutoff) != cutoff or cutoff < 1:
@@ -161,22 +161,43 @@ class TruncatedField(Field):
         return field
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        states = [self._one(state) for state in spins]
-        energy, field, density, mu = (torch.stack(part) for part in zip(*states, strict=True))
-        return FieldResult(energy, field, density, mu)
+        widened = self._widened(spins)
+        if len(widened.unique()) == 1:
+            return self._evaluate(spins, int(widened[0]))
+        results = [self._evaluate(one[None], int(by)) for one, by in zip(spins, widened, strict=True)]
+        parts = zip(*((r.energy, r.field, r.density, r.mu) for r in results), strict=True)
+        return FieldResult(*(torch.cat(part) for part in parts))
+
+    def _evaluate(self, spins: Float[Tensor, "replica site 3"], widened: int) -> FieldResult:
+        """The answer for states whose spectrum has the same bounds."""
+        walk, expansion = self._walk(spins, widened)
+        if self.mu is not None:
+            mu = np.full(len(spins), self.mu)
+        else:
+            assert self._electrons is not None
+            totals = self._total(torch.from_numpy(walk.totals(spins, self._own)))
+            mu = np.array([expansion.chemical_potential(one, self._electrons) for one in totals.numpy()])
+        coefficients = np.stack([expansion.grand_potential(one) for one in mu])
+        by_site, slopes = walk.slopes(spins, coefficients, self._near)
+        energy = self._total((by_site if self._own is None else by_site[:, self._own]).sum(1, dtype=torch.float64))
+        if self._electrons is not None:
+            energy = energy + torch.from_numpy(np.where(np.isfinite(mu), mu, 0.0)).to(energy) * self._electrons
+        slopes = slopes.to(device=spins.device, dtype=spins.dtype)
+        return FieldResult(energy.to(spins), -slopes[..., :3], slopes[..., 3], torch.from_numpy(mu).to(spins))
 
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
         """Time of some balls, times the number of all; memory counted from arrays."""
-        (walk, expansion), count = self._walk(spins[0]), self.lattice.n_sites
-        some = np.arange(min(count, SAMPLE))
-        walk.slopes(spins[0], expansion.grand_potential(expansion.centre), some[:1])  # compiles
+        (walk, expansion), count = self._walk(spins, 0), self.lattice.n_sites
+        coefficients = expansion.grand_potential(expansion.centre)[None].repeat(len(spins), 0)
+        some = np.arange(max(1, min(count, SAMPLE // len(spins))))
+        walk.slopes(spins, coefficients, some[:1])  # compiles
         start = time.perf_counter()
-        walk.slopes(spins[0], expansion.grand_potential(expansion.centre), some)
+        walk.slopes(spins, coefficients, some)
         if self.filling is not None:
-            walk.totals(spins[0], some)
+            walk.totals(spins, some)
         seconds = (time.perf_counter() - start) * count / len(some)
         result = 5 * spins.shape[0] * count * spins.element_size()
-        return Cost(seconds * len(spins), walk.memory() + result)
+        return Cost(seconds, len(spins) * walk.memory() + result)
 
     def chemical_potential(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
         """The given mu, or the one that gives the filling."""
@@ -184,48 +205,29 @@ class TruncatedField(Field):
         assert mu is not None
         return mu
 
-    def _one(self, spins: Float[Tensor, "site 3"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Energy, field (site, 3), density (site,) and mu of one state."""
-        walk, expansion = self._walk(spins)
-        mu = self.mu
-        if mu is None:
-            assert self._electrons is not None
-            totals = self._total(torch.from_numpy(walk.totals(spins, self._own)))
-            mu = expansion.chemical_potential(totals.numpy(), self._electrons)
-        energies, slopes = walk.slopes(spins, expansion.grand_potential(mu), self._near)
-        if self._own is not None:
-            energies = energies[self._own]
-        energy = self._total(energies.sum(dtype=torch.float64))
-        if self._electrons is not None and math.isfinite(mu):
-            energy = energy + mu * self._electrons
-        slopes = slopes.to(device=spins.device, dtype=spins.dtype)
-        return energy.to(spins), -slopes[:, :3], slopes[:, 3], spins.new_tensor(mu)
-
     def _spectrum(self, longest: float) -> tuple[float, float]:
         """Centre and half the width of the spectrum, for spins up to a length."""
         lowest, highest = self._band
         return (lowest + highest) / 2, (highest - lowest) / 2 + abs(self.model.exchange) * longest
 
-    def _widening(self, spins: Float[Tensor, "site 3"]) -> int:
-        """Steps by which the bounds are widened for the longest spin of all parts."""
-        beyond = (float(spins.norm(dim=-1).max()) - LONGEST) / LONGER
-        wanted = torch.zeros(MOST)
-        wanted[min(max(0, math.ceil(beyond)), MOST - 1)] = 1
-        return int(self._total(wanted).nonzero().max())
+    def _widened(self, spins: Float[Tensor, "replica site 3"]) -> Int[Tensor, " replica"]:
+        """Steps by which the bounds are widened for the longest spin of each state in all parts."""
+        beyond = ((spins.norm(dim=-1).amax(1) - LONGEST) / LONGER).ceil().clamp(0, MOST - 1).long().cpu()
+        wanted = torch.nn.functional.one_hot(beyond, MOST)
+        return (self._total(wanted) > 0).long().mul(torch.arange(MOST)).amax(1)
 
-    def _walk(self, spins: Float[Tensor, "site 3"]) -> tuple[Walk, Expansion]:
-        """The walk for spins of this dtype, device and length, and the expansion that belongs to its moments."""
-        longest = LONGEST + LONGER * self._widening(spins)
+    def _walk(self, spins: Float[Tensor, "replica site 3"], widened: int) -> tuple[Walk, Expansion]:
+        """The walk for spins of this dtype and device, and the expansion that belongs to its moments."""
+        longest = LONGEST + LONGER * widened
         key = (longest, spins.dtype, spins.device)
         if key not in self._walks:
             centre, scale = self._spectrum(longest)
             needed = RESOLVED * scale / (math.pi * self.kT) if self.kT > 0 else math.inf
             count = int(min(max(self.moments, needed), PREDICTED * self.moments))
             settings = WalkSettings(self.cutoff, self.moments // 2, count, centre, scale)
-            compiled = self.model.is_uniform and spins.device.type == "cpu"
             walk: Walk = (
                 CompiledWalk(self.model, settings, spins.dtype)
-                if compiled
+                if spins.device.type == "cpu"
                 else TensorWalk(self.model, settings, spins.dtype, spins.device)
             )
             self._walks[key] = walk, Expansion(centre, scale, self.kT, count, plain=True)

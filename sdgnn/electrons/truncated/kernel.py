@@ -241,10 +241,10 @@ def _backwards(x, y, m1, m2, table, local, to_local, sizes, edge, d, steps, kept
 
 @no_type_check
 @_separate
-def _gather(spins, origins, group, offset, places, ball, b, b0, local):
-    """Local parts of the balls around the origins of a group; ``places``, the sites in their balls."""
+def _gather(spins, origins, first, offset, places, ball, b, b0, local):
+    """Local parts of the balls around LANES origins; ``places``, the sites in them."""
     for lane in range(LANES):
-        origin = origins[min(group * LANES + lane, len(origins) - 1)]
+        origin = origins[min(first + lane, len(origins) - 1)]
         for p in range(len(ball)):
             at = 0
             for axis in range(offset.shape[0]):
@@ -271,8 +271,9 @@ def evaluate(spins, origins, offset, ball, sizes, edge, start, neighbour, amplit
              count, loading, coefficients, totals, energies, to_sites, work, places):  # fmt: skip
     """Moments of the balls around origins and, with coefficients, the slopes of sum_n c_n M_n.
 
-    ``totals`` (moment,) gets the sums of the predicted moments, ``energies`` (origin,) those of single origins and
-    ``to_sites`` (site, 4) the slopes in b_x, b_y, b_0 + b_z, b_0 - b_z.
+    An origin is a state and a unit cell. ``totals`` (state, moment) gets the sums of the predicted moments,
+    ``energies`` (origin,) those of single origins with the ``coefficients`` (state, moment) and ``to_sites`` (site, 4)
+    the slopes in b_x, b_y, b_0 + b_z, b_0 - b_z.
     """
     table = (start, neighbour, amplitude)
     sites, rim, order = sizes[-1], sizes[-1] - edge, 2 * steps
@@ -288,29 +289,31 @@ def evaluate(spins, origins, offset, ball, sizes, edge, start, neighbour, amplit
     moments, weights = work[at : at + count * LANES], work[at + count * LANES : at + 2 * count * LANES]
     at += 2 * count * LANES
     predictor, scratch = work[at : at + order * LANES], work[at + order * LANES :]
-    with_field = len(coefficients) > 0
+    with_field = coefficients.shape[0] > 0
     if steps % 2:
         last, before = y, x
     else:
         last, before = x, y
-    for group in range((len(origins) + LANES - 1) // LANES):
-        valid = min(LANES, len(origins) - group * LANES)
-        _gather(spins, origins, group, offset, places, ball, b, b0, local)
+    for first in range(0, len(origins), LANES):
+        valid = min(LANES, len(origins) - first)
+        _gather(spins, origins, first, offset, places, ball, b, b0, local)
         _forwards(x, y, table, local, sizes, edge, d, steps, kept, with_field, sums)
         _moments(sums, moments, d, steps)
         predict(moments, predictor, order, count, loading)
-        for n in range(count):
-            for lane in range(valid):
-                totals[n] += moments[n * LANES + lane]
+        for lane in range(valid):
+            state = origins[first + lane, 0]
+            for n in range(count):
+                totals[state, n] += moments[n * LANES + lane]
         if not with_field:
             continue
-        for lane in range(valid):
+        for lane in range(LANES):
+            origin = min(first + lane, len(origins) - 1)
             energy = 0.0
             for n in range(count):
-                energy += coefficients[n] * moments[n * LANES + lane]
-            energies[group * LANES + lane] = energy
-        for n in range(count):
-            put(weights, n * LANES, splat(coefficients[n]))
+                coefficient = coefficients[origins[origin, 0], n]
+                energy += coefficient * moments[n * LANES + lane]
+                weights[n * LANES + lane] = coefficient
+            energies[origin] = energy
         weights_of_moments(moments, predictor, weights, scratch, order, count, loading)
         _slopes_of_sums(weights, slopes, d, steps)
         _backwards(before, last, m1, m2, table, local, to_local, sizes, edge, d, steps, kept, slopes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from sdgnn.electrons.truncated.balls import crystal_balls, site_balls
+from sdgnn.electrons.truncated.balls import Ball
 from sdgnn.electrons.truncated.walk import Walk, WalkSettings
 from sdgnn.hamiltonian import SDModel
 
@@ -39,10 +39,11 @@ class _Symmetric(torch.autograd.Function):
 
 def _sparse(matrix: scipy.sparse.csr_array) -> Tensor:
     """The same matrix in torch, which warns that the kind is young."""
+    matrix.sort_indices()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
-        parts = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
-        return torch.sparse_csr_tensor(*parts, size=matrix.shape, check_invariants=True)
+        rows, columns, values = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
+        return torch.sparse_csr_tensor(rows, columns, values, size=matrix.shape, check_invariants=True)
 
 
 @dataclass(frozen=True)
@@ -88,32 +89,37 @@ class TensorWalk(Walk):
         self._kept: tuple[_Piece, np.ndarray] | None = None
 
     def totals(
-        self, spins: Float[Tensor, "site 3"], own: Int[np.ndarray, " origin"] | None = None
-    ) -> Float[np.ndarray, " moment"]:
-        found = np.zeros(self.settings.count)
-        local = self._local(spins, torch.zeros(len(spins), dtype=self.dtype, device=self.device))
+        self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
+    ) -> Float[np.ndarray, "state moment"]:
+        found = np.zeros((len(spins), self.settings.count))
+        shift = torch.zeros(spins.shape[1], dtype=self.dtype, device=self.device)
         with torch.no_grad():
-            for piece, _ in self._pieces(own):
-                found += self._predicted(self._moments(piece, local)).sum(0, dtype=torch.float64).cpu().numpy()
+            for piece, _ in self._pieces(origins):
+                for state, one in zip(found, spins, strict=True):
+                    moments = self._predicted(self._moments(piece, self._local(one, shift)))
+                    state += moments.sum(0, dtype=torch.float64).cpu().numpy()
         return found
 
     def slopes(
         self,
-        spins: Float[Tensor, "site 3"],
-        coefficients: Float[np.ndarray, " moment"],
+        spins: Float[Tensor, "state site 3"],
+        coefficients: Float[np.ndarray, "state moment"],
         origins: Int[np.ndarray, " origin"] | None = None,
-    ) -> tuple[Float[Tensor, " site"], Float[Tensor, "site 4"]]:
-        spins = spins.detach().to(device=self.device, dtype=self.dtype).requires_grad_()
-        shift = torch.zeros(len(spins), dtype=self.dtype, device=self.device, requires_grad=True)
+    ) -> tuple[Float[Tensor, "state site"], Float[Tensor, "state site 4"]]:
+        given = spins.detach().to(device=self.device, dtype=self.dtype)
         weights = torch.from_numpy(coefficients).to(device=self.device, dtype=self.dtype)
-        energies, found = spins.new_zeros(len(spins)), spins.new_zeros(len(spins), 4)
-        with torch.enable_grad():
-            for piece, sites in self._pieces(origins):
-                by_ball = self._predicted(self._moments(piece, self._local(spins, shift))) @ weights
-                to_spins, to_shift = torch.autograd.grad(by_ball.sum(), (spins, shift))
-                energies[torch.from_numpy(sites).to(self.device)] = by_ball.detach()
-                found += torch.cat([to_spins, to_shift[:, None]], dim=1)
-        return energies.detach(), found
+        energies, found = given.new_zeros(given.shape[:2]), given.new_zeros(*given.shape[:2], 4)
+        for piece, sites in self._pieces(origins):
+            where = torch.from_numpy(sites).to(self.device)
+            for state in range(len(given)):
+                one = given[state].clone().requires_grad_()
+                shift = torch.zeros(len(one), dtype=self.dtype, device=self.device, requires_grad=True)
+                with torch.enable_grad():
+                    by_ball = self._predicted(self._moments(piece, self._local(one, shift))) @ weights[state]
+                    to_spins, to_shift = torch.autograd.grad(by_ball.sum(), (one, shift))
+                energies[state, where] = by_ball.detach()
+                found[state] += torch.cat([to_spins, to_shift[:, None]], dim=1)
+        return energies, found
 
     def memory(self) -> float:
         numbers = 8 * ARRAYS * (self.settings.steps + 1)
@@ -170,58 +176,53 @@ class TensorWalk(Walk):
         if self._kept is not None and origins is None:
             yield self._kept
             return
-        count = 0
-        for made in self._crystal(origins) if self.model.is_uniform else self._graph(origins):
-            count += 1
+        made = None
+        for count, made in enumerate(self._crystal(origins) if self.model.is_uniform else self._graph(origins)):  # noqa: B007
             yield made
-        if origins is None and count == 1:
+        if origins is None and made is not None and count == 0:
             self._kept = made
 
     def _nodes(self) -> int:
         return NODES if self.device.type == "cpu" else 10 * NODES
 
     def _crystal(self, origins: np.ndarray | None) -> Iterator[tuple[_Piece, np.ndarray]]:
-        for b, ball in enumerate(crystal_balls(self.model, self.settings.cutoff, self.settings.steps)):
-            sites = self.on_sublattice(b, origins)
-            matrix = np.zeros((len(ball), len(ball)))
-            rows = np.repeat(np.arange(len(ball)), np.diff(ball.start))
-            np.add.at(matrix, (rows, ball.neighbour), ball.amplitude)
+        for ball, sites in self.balls(origins):
+            matrix = self._matrix([ball]).toarray()
             for part in np.array_split(sites, max(1, -(-len(sites) * len(ball) // self._nodes()))):
-                site = self.sites_of(ball, part)
-                balls = np.arange(len(part))
-                yield (
-                    self._piece(
-                        site=site.ravel(),
-                        origin=np.repeat(balls, len(ball)),
-                        first=balls * len(ball),
-                        edge=np.tile(np.arange(len(ball)) >= ball.edge, len(part)),
-                        matrix=torch.from_numpy(2 / self.settings.scale * matrix),
-                    ),
-                    part,
-                )
+                yield self._piece([ball] * len(part), self.sites_of(ball, part).ravel(), torch.from_numpy(matrix)), part
 
     def _graph(self, origins: np.ndarray | None) -> Iterator[tuple[_Piece, np.ndarray]]:
-        sites = np.arange(self.model.lattice.n_sites) if origins is None else origins
-        few = site_balls(self.model, self.settings.cutoff, self.settings.steps, sites[:1])
-        for part in np.array_split(sites, max(1, -(-len(sites) * len(few.site) // self._nodes()))):
-            balls = site_balls(self.model, self.settings.cutoff, self.settings.steps, part)
-            count = len(balls.site)
-            matrix = scipy.sparse.coo_array(
-                (2 / self.settings.scale * balls.amplitude, balls.pair), shape=(count, count)
-            ).tocsr()
-            yield (
-                self._piece(
-                    site=balls.site,
-                    origin=balls.origin,
-                    first=balls.first,
-                    edge=balls.edge,
-                    matrix=_sparse(matrix),
-                ),
-                part,
-            )
+        every = self.balls(origins)
+        while True:
+            balls, sites, nodes = [], [], 0
+            for ball, site in every:
+                balls.append(ball)
+                sites.append(site)
+                nodes += len(ball)
+                if nodes > self._nodes():
+                    break
+            if not balls:
+                return
+            of_balls = np.concatenate([ball.member for ball in balls])
+            yield self._piece(balls, of_balls, _sparse(self._matrix(balls))), np.concatenate(sites)
 
-    def _piece(self, site: Any, origin: Any, first: Any, edge: Any, matrix: Tensor) -> _Piece:
-        site, origin, first = (torch.from_numpy(values).to(self.device) for values in (site, origin, first))
+    def _matrix(self, balls: Sequence[Ball]) -> scipy.sparse.csr_array:
+        """2 / scale times the hopping inside balls, one after the other."""
+        before = np.cumsum([0, *(len(ball) for ball in balls)])
+        pairs = np.cumsum([0, *(len(ball.neighbour) for ball in balls)])
+        parts = zip(before, pairs, balls)
+        columns, starts = zip(*((ball.neighbour + b, ball.start[:-1] + p) for b, p, ball in parts), strict=True)
+        amplitude = 2 / self.settings.scale * np.concatenate([ball.amplitude for ball in balls])
+        return scipy.sparse.csr_array(
+            (amplitude, np.concatenate(columns), np.append(np.concatenate(starts), pairs[-1])), shape=(before[-1],) * 2
+        )
+
+    def _piece(self, balls: Sequence[Ball], sites: np.ndarray, matrix: Tensor) -> _Piece:
+        sizes = np.array([len(ball) for ball in balls])
+        first = np.cumsum(sizes) - sizes
+        edge = np.arange(sizes.sum()) - np.repeat(first, sizes) >= np.repeat([ball.edge for ball in balls], sizes)
         damping = torch.from_numpy(np.where(edge, self.settings.damping, 1.0)[:, None, None])
         damping, matrix = (values.to(device=self.device, dtype=self.dtype) for values in (damping, matrix))
-        return _Piece(site, origin, first, damping, matrix)
+        numbers = (np.ascontiguousarray(sites), np.repeat(np.arange(len(balls)), sizes), first)
+        site, origin, first_node = (torch.from_numpy(values).to(self.device) for values in numbers)
+        return _Piece(site, origin, first_node, damping, matrix)

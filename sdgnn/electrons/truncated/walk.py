@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sdgnn.electrons.truncated.balls import Ball
+from sdgnn.electrons.truncated.balls import TOGETHER, Ball, crystal_balls, site_balls
 from sdgnn.hamiltonian import SDModel
+
+KEPT = 10**8
+"""Pairs of neighbours, at most, in balls around single sites that are kept between evaluations."""
 
 EDGE = 0.1
 """Exponent g of the damping D = exp(-g) at the edge of balls."""
@@ -41,24 +46,24 @@ class WalkSettings:
 
 
 class Walk(ABC):
-    """Moments of all sites of a lattice and their slopes, one state at a time."""
+    """Moments of all sites of a lattice and their slopes, of many states at once."""
 
     def __init__(self, model: SDModel, settings: WalkSettings) -> None:
         self.model, self.settings = model, settings
 
     @abstractmethod
     def totals(
-        self, spins: Float[Tensor, "site 3"], own: Int[np.ndarray, " origin"] | None = None
-    ) -> Float[np.ndarray, " moment"]:
-        """tr M_n summed over all sites, or over ``own``."""
+        self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
+    ) -> Float[np.ndarray, "state moment"]:
+        """tr M_n summed over all sites, or over ``origins``."""
 
     @abstractmethod
     def slopes(
         self,
-        spins: Float[Tensor, "site 3"],
-        coefficients: Float[np.ndarray, " moment"],
+        spins: Float[Tensor, "state site 3"],
+        coefficients: Float[np.ndarray, "state moment"],
         origins: Int[np.ndarray, " origin"] | None = None,
-    ) -> tuple[Float[Tensor, " site"], Float[Tensor, "site 4"]]:
+    ) -> tuple[Float[Tensor, "state site"], Float[Tensor, "state site 4"]]:
         """sum_n c_n tr M_n of each site, and the slopes of their sum in S_x, S_y, S_z and the on-site energy.
 
         With ``origins``, the sum over these sites alone.
@@ -66,20 +71,49 @@ class Walk(ABC):
 
     @abstractmethod
     def memory(self) -> float:
-        """Bytes that an evaluation takes besides spins and result."""
+        """Bytes that an evaluation of one state takes besides spins and result."""
 
-    def on_sublattice(self, sublattice: int, origins: Int[np.ndarray, " origin"] | None) -> Int[np.ndarray, " some"]:
-        """Those of the ``origins``, or of all sites of a crystal, that are on one sublattice."""
-        lattice = self.model.lattice
-        if origins is None:
-            return np.arange(sublattice, lattice.n_sites, lattice.n_basis)
-        return origins[origins % lattice.n_basis == sublattice]
+    def balls(self, origins: Int[np.ndarray, " origin"] | None) -> Iterator[tuple[Ball, Int[np.ndarray, " some"]]]:
+        """Balls with the sites that they are around: those of a sublattice of a uniform crystal, or single ones."""
+        lattice, settings = self.model.lattice, self.settings
+        if self.model.is_uniform:
+            for b, ball in enumerate(self._of_crystal):
+                every = np.arange(b, lattice.n_sites, lattice.n_basis)
+                yield ball, every if origins is None else origins[origins % lattice.n_basis == b]
+            return
+        sites = np.arange(lattice.n_sites) if origins is None else origins
+        if origins is None and self._of_sites is not None:
+            yield from zip(self._of_sites, sites[:, None], strict=True)
+            return
+        kept: list[Ball] = []
+        for some in np.array_split(sites, max(1, -(-len(sites) // TOGETHER))):
+            made = site_balls(self.model, settings.cutoff, settings.steps, some)
+            if len(sites) * made[0].start[-1] < KEPT:
+                kept += made
+            yield from zip(made, some[:, None], strict=True)
+        if origins is None and len(kept) == len(sites):
+            self._of_sites = kept
 
-    def sites_of(self, ball: Ball, origins: Int[np.ndarray, " origin"]) -> Int[np.ndarray, "origin site"]:
-        """Sites of a crystal in the balls around ``origins``, periodic images included."""
+    @cached_property
+    def _of_crystal(self) -> list[Ball]:
+        return crystal_balls(self.model, self.settings.cutoff, self.settings.steps)
+
+    _of_sites: list[Ball] | None = None
+
+    def cells(self, sites: Int[np.ndarray, " some"]) -> Int[np.ndarray, "some dim"]:
+        """Unit cells of sites; of balls around single sites, nothing."""
         lattice = self.model.lattice
+        if not self.model.is_uniform:
+            return np.zeros((len(sites), 0), dtype=np.int64)
         assert lattice.shape is not None
-        cells = np.stack(np.unravel_index(origins // lattice.n_basis, lattice.shape), axis=-1)
-        moved = (cells[:, None] + ball.cells) % np.array(lattice.shape)
+        return np.stack(np.unravel_index(sites // lattice.n_basis, lattice.shape), axis=-1)
+
+    def sites_of(self, ball: Ball, origins: Int[np.ndarray, " some"]) -> Int[np.ndarray, "some site"]:
+        """Sites in the balls around ``origins``, periodic images included."""
+        lattice = self.model.lattice
+        if not self.model.is_uniform:
+            return np.broadcast_to(ball.member, (len(origins), len(ball)))
+        assert lattice.shape is not None
+        moved = (self.cells(origins)[:, None] + ball.cells) % np.array(lattice.shape)
         index = np.ravel_multi_index(tuple(np.moveaxis(moved, -1, 0)), lattice.shape)
         return index * lattice.n_basis + ball.member
