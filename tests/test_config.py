@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from sdgnn import ExactField, KPMField, Lattice, SDModel, TruncatedField
 from sdgnn.config.base import Config, apply_override
-from sdgnn.config.commands import AnalyzeConfig, GenerateConfig
+from sdgnn.config.commands import AnalyzeConfig, GenerateConfig, SimulateConfig
 from sdgnn.config.electrons import Electrons
 from sdgnn.config.fields import FieldConfig
 from sdgnn.config.physics import HamiltonianConfig, LatticeConfig
@@ -353,3 +353,11 @@ def test_fields_add_up() -> None:
 def test_the_reference_page_is_current() -> None:
     page = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
     assert page.read_text() == markdown(), "run `make docs`"
+
+
+def test_devices_that_are_not_there_are_refused_with_those_that_are() -> None:
+    quench: dict[str, Any] = {"lattice": {"type": "square", "size": [4, 4]}, "field": {"heisenberg": [1.0]}, "steps": 1}
+    assert SimulateConfig(**quench).device == "cpu"
+    for name in ("cuda:77", "abacus"):
+        with pytest.raises(ValueError, match=f"device {name}; allowed: cpu"):
+            SimulateConfig(**quench, device=name)

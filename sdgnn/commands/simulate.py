@@ -19,7 +19,7 @@ from sdgnn.fields import Field
 from sdgnn.memory import GB
 from sdgnn.results import open_results, shared_results
 
-FREE = ("steps", "checkpoint_every", "guard")
+FREE = ("steps", "checkpoint_every", "guard", "device")
 """Keys that may differ when a run is resumed."""
 PROGRAM = 0.5
 """GB that the program takes before a run."""
@@ -66,7 +66,9 @@ def _run_together(config: SimulateConfig, resume: bool) -> Path:
 
 def _start(config: SimulateConfig) -> Start:
     lattice = config.lattice.build()
-    return Start.of(config, config.field.build(lattice, config.dtype, field_memory(config, lattice.n_sites)))
+    return Start.of(
+        config, config.field.build(lattice, config.dtype, field_memory(config, lattice.n_sites), config.device)
+    )
 
 
 def field_memory(config: SimulateConfig, sites: int) -> float | None:
@@ -104,6 +106,7 @@ class Start:
         """
         count = config.replicas if streams is None else streams.stop
         spins = config.initial.build(field.lattice, count, config.seed, config.dtype)[count - config.replicas :]
+        spins = spins.to(config.device)
         integrator = config.integrator.build(field, spins)
         run = (field, integrator)
         observers = tuple(observer(name, field.lattice, every, run) for name, every in config.observe.items())

@@ -48,7 +48,9 @@ def run(config: SimulateConfig, resume: bool = False) -> Path:
 def _start(batch: Batch) -> Start:
     """What a batch runs."""
     config = batch.config
-    return Start.of(config, config.field.build(config.lattice.build(), config.dtype), batch.streams)
+    return Start.of(
+        config, config.field.build(config.lattice.build(), config.dtype, device=config.device), batch.streams
+    )
 
 
 def _points(

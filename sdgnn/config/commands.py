@@ -136,8 +136,20 @@ class QuenchConfig(Config):
     """Steps between checkpoints, from which --resume goes on."""
     precision: Precision = "float32"
     """Precision of spins and field."""
+    device: str = "cpu"
+    """Where spins and fields are computed: cpu, cuda, or one of several GPUs, for example cuda:1."""
     seed: Seed = 0
     """Seed of the first states and the noise."""
+
+    @field_validator("device")
+    @classmethod
+    def _present(cls, name: str) -> str:
+        try:
+            torch.empty(0, device=name)
+        except (RuntimeError, AssertionError) as error:
+            gpus = [f"cuda:{k}" for k in range(torch.cuda.device_count())]
+            raise UserError(f"device {name}", allowed=", ".join(["cpu", *gpus])) from error
+        return name
 
     @field_validator("observe")
     @classmethod

@@ -61,8 +61,14 @@ class FieldConfig(Config):
             raise UserError("zeeman_schedule without zeeman", allowed="a schedule of the external field zeeman")
         return self
 
-    def build(self, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None) -> Field:
-        """The field on ``lattice``. ``dtype`` is that of a network; the others follow the spins.
+    def build(
+        self,
+        lattice: Lattice,
+        dtype: torch.dtype = torch.float32,
+        memory: float | None = None,
+        device: str = "cpu",
+    ) -> Field:
+        """The field on ``lattice``. ``dtype`` and ``device`` are those of a network; the others follow the spins.
 
         ``memory`` is what a network may take, in GB; see :class:`~sdgnn.nn.NetworkField`.
         """
@@ -72,7 +78,7 @@ class FieldConfig(Config):
         if self.model is not None:
             from sdgnn.nn import load
 
-            parts.append(load(self.model).on(lattice, dtype=dtype, memory=memory))
+            parts.append(load(self.model).to(device).on(lattice, dtype=dtype, memory=memory))
         if self.electrons is not None:
             parts.append(self.electrons.on(lattice))
         if self.heisenberg is not None:
