@@ -22,8 +22,8 @@ class Predicted(TruncatedField):
         super().__init__(*args, **given)
         self.background = background
 
-    def _walk(self, spins: Tensor, *given: Any) -> tuple[Any, Any]:
-        walk, expansion = super()._walk(spins, *given)
+    def _walk(self, spins: Tensor, widened: int) -> tuple[Any, Any]:
+        walk, expansion = super()._walk(spins, widened)
         if self.background is None:
             settings = dataclasses.replace(walk.settings, count=self.moments)
             expansion = Expansion(expansion.centre, expansion.scale, self.kT, self.moments, plain=True)
@@ -36,21 +36,20 @@ class _Doubled(TensorWalk):
     """M_2n = 2 <v_n|v_n> - M_0, M_2n+1 = 2 <v_n|v_n+1> - M_1: products of polynomials as if there were no edge."""
 
     def _moments(self, piece: Any, local: Tensor) -> Tensor:
-        b, damping = local[piece.site], piece.damping
-        one = torch.ones_like(damping)
+        b, damping = piece.damping * local[piece.site], piece.damping
 
         def twice_h(v: Tensor) -> Tensor:
             return piece.hop(v) + b[:, :, :1] * v[:, :1] + b[:, :, 1:] * v[:, 1:]
 
         before = torch.zeros(len(piece.site), 2, 2, dtype=b.dtype)
         before[piece.first] = torch.eye(2, dtype=b.dtype)
-        last = damping * twice_h(before) / 2
-        moments = [piece.product(one, before, before), piece.product(one, before, last)]
+        last = twice_h(before) / 2
+        moments = [piece.product(damping, before, before), piece.product(damping, before, last)]
         for n in range(1, self.settings.steps + 1):
-            moments.append(2 * piece.product(one, last, last) - moments[0])
+            moments.append(2 * piece.product(damping, last, last) - moments[0])
             if n < self.settings.steps:
-                new = damping * (twice_h(last) - damping * before)
-                moments.append(2 * piece.product(one, last, new) - moments[1])
+                new = twice_h(last) - damping**2 * before
+                moments.append(2 * piece.product(damping, last, new) - moments[1])
                 before, last = last, new
         return torch.stack(moments, dim=1)
 
@@ -58,8 +57,8 @@ class _Doubled(TensorWalk):
 class Doubled(TruncatedField):
     """Plain sums of moments by doubling, which are those of no density of states where the edge absorbs."""
 
-    def _walk(self, spins: Tensor, *given: Any) -> tuple[Any, Any]:
-        walk, expansion = super()._walk(spins, *given)
+    def _walk(self, spins: Tensor, widened: int) -> tuple[Any, Any]:
+        walk, expansion = super()._walk(spins, widened)
         settings = dataclasses.replace(walk.settings, count=self.moments)
         expansion = Expansion(expansion.centre, expansion.scale, self.kT, self.moments, plain=True)
         return _Doubled(self.model, settings, spins.dtype, spins.device), expansion
@@ -123,8 +122,8 @@ class Recursion(TruncatedField):
         super().__init__(*args, **given)
         self.rule = walk
 
-    def _walk(self, spins: Tensor, *given: Any) -> tuple[Any, Any]:
-        walk, expansion = super()._walk(spins, *given)
+    def _walk(self, spins: Tensor, widened: int) -> tuple[Any, Any]:
+        walk, expansion = super()._walk(spins, widened)
         count = math.ceil(8 * expansion.scale / (math.pi * self.kT))
         settings = dataclasses.replace(walk.settings, count=count)
         expansion = Expansion(expansion.centre, expansion.scale, self.kT, count, plain=True)

@@ -46,6 +46,14 @@ class Ball:
     def __len__(self) -> int:
         return len(self.member)
 
+    def damping(self, at_edge: float) -> Float[np.ndarray, " site"]:
+        """D of each site: 1, and a number of its own at the edge."""
+        return np.where(np.arange(len(self)) < self.edge, 1.0, at_edge)
+
+    def damped(self, damping: Float[np.ndarray, " site"]) -> Float[np.ndarray, " pair"]:
+        """sqrt(D_p D_q) times the amplitudes."""
+        return self.amplitude * np.sqrt(damping.repeat(np.diff(self.start)) * damping[self.neighbour])
+
     def work(self, steps: int) -> int:
         """Sites of the ball that a walk of so many steps visits, summed over its steps."""
         return int(self.sizes[np.minimum(np.arange(steps + 1), len(self.sizes) - 1)].sum())

@@ -31,6 +31,8 @@ class _Table:
     """Numbers that add up to a site: of the state, and of the cell along each axis."""
     places: Int[np.ndarray, "site column"]
     """Of each site of the ball: state, cell and sublattice, counted from where ``offset`` begins."""
+    share: Float[np.ndarray, " site"]
+    """D."""
     neighbour: Int[np.ndarray, " pair"]
     amplitude: Float[np.ndarray, " pair"]
 
@@ -109,10 +111,10 @@ class CompiledWalk(Walk):
         for table, pairs in share:
             ball, found = table.ball, np.zeros(len(pairs))
             kernel.evaluate(
-                spins, np.column_stack([pairs[:, 0], self.cells(pairs[:, 1])]), table.offset, table.places, ball.sizes,
-                ball.edge, ball.start, table.neighbour, table.amplitude, number(-2 * exchange / scale),
-                number(-2 * settings.centre / scale), number(settings.damping), settings.steps, settings.count,
-                number(1 + settings.background), weights, totals, found, slopes, work, sites,
+                spins, np.column_stack([pairs[:, 0], self.cells(pairs[:, 1])]), table.offset, table.places, table.share,
+                ball.sizes, ball.edge, ball.start, table.neighbour, table.amplitude, number(-2 * exchange / scale),
+                number(-2 * settings.centre / scale), number(settings.damping**2), settings.steps, settings.count,
+                number(1 + settings.eps), weights, totals, found, slopes, work, sites,
             )  # fmt: skip
             energies[pairs[:, 0], pairs[:, 1]] = found
         return totals, slopes
@@ -131,8 +133,9 @@ class CompiledWalk(Walk):
                 offset[1 + axis] = (np.arange(offset.shape[1]) - reach) % length * stride
         zero = np.zeros((len(ball), 1), dtype=np.int64)
         places = np.concatenate([zero, ball.cells + reach, ball.member[:, None]], axis=1)
-        amplitude = (2 / self.settings.scale * ball.amplitude).astype(self.number)
-        return _Table(ball, offset, places, ball.neighbour * kernel.ROW, amplitude)
+        share = ball.damping(self.settings.damping)
+        amplitude = (2 / self.settings.scale * ball.damped(share)).astype(self.number)
+        return _Table(ball, offset, places, share.astype(self.number), ball.neighbour * kernel.ROW, amplitude)
 
 
 def _aligned(count: int, number: Any) -> np.ndarray:

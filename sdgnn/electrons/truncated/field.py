@@ -25,7 +25,7 @@ from sdgnn.lattice import Lattice, margins
 
 Level = Literal["fast", "accurate"]
 
-LEVELS: dict[Level, tuple[int, int]] = {"fast": (5, 41), "accurate": (6, 81)}
+LEVELS: dict[Level, tuple[int, int]] = {"fast": (5, 41), "accurate": (6, 91)}
 """Cutoff and moments of each level."""
 
 PREDICTED = 8
@@ -50,17 +50,19 @@ def _itself(values: Tensor) -> Tensor:
 class TruncatedField(Field):
     """H_i = -dE/dS_i of the s-d model from local moments: spinors that walk inside a ball around each site.
 
-    A 2 x 2 matrix of spinors starts as v_0 = 1 on site i and walks along the bonds, with H~ = (H - centre) / scale:
+    A 2 x 2 matrix of spinors starts as v_0 = 1 on site i and walks along the bonds, inside the ball of all sites within
+    ``cutoff`` bonds of i, with H~_pq = sqrt(D_p D_q) (H - centre)_pq / scale:
 
-        v_1 = D H~ v_0,   v_{n+1} = D (2 H~ v_n - D v_{n-1}),
+        v_1 = H~ v_0,   v_{n+1} = 2 H~ v_n - D^2 v_{n-1}.
 
-    inside the ball of all sites within ``cutoff`` bonds of i, with an absorbing edge: D = exp(-g) there and 1 elsewhere
-    (Mandelshtam and Taylor, J. Chem. Phys. 103, 2903, doi:10.1063/1.470477). v_n = T_n(H~) v_0 where D = 1. The traces
-    of the Chebyshev moments follow, two for each step:
+    D = exp(-g) at the edge of the ball, which absorbs what would leave it, and 1 elsewhere (Mandelshtam and Taylor,
+    J. Chem. Phys. 103, 2903, doi:10.1063/1.470477; there D^(1/2) v_n). v_n = T_n(H~) v_0 where D = 1. The traces of
+    Chebyshev moments follow, two for each step,
 
-        M_2n   = M_2n-2 + 2 (<v_n|1/D|v_n>   - <v_n-1|D|v_n-1>),
-        M_2n+1 = M_2n-1 + 2 (<v_n|1/D|v_n+1> - <v_n-1|D|v_n>).
+        M_2n   = M_2n-2 + 2 (<v_n|v_n>   - <v_n-1|D^2|v_n-1>),
+        M_2n+1 = M_2n-1 + 2 (<v_n|v_n+1> - <v_n-1|D^2|v_n>),
 
+    and they are those of a positive density of states, D or not.
     Those beyond 2 m are predicted (:mod:`sdgnn.electrons.truncated.prediction`), and
 
         Omega(mu) = sum_i sum_n c_n(mu) M_n(i),     N(mu) = -dOmega/dmu,
@@ -78,7 +80,7 @@ class TruncatedField(Field):
                   mu at which N(mu) is its number of electrons, and the energy is F = Omega + mu N_e
     cutoff        bonds from the centre of a ball to its edge
     moments       2 m + 1 moments from a walk of m steps, an odd number
-    level         both by name: ``fast`` (5, 41; the default) or ``accurate`` (6, 81)
+    level         both by name: ``fast`` (5, 41; the default) or ``accurate`` (6, 91)
     ============= ====================================================================================================
 
     E(R S) = E(S) for rotations of all spins, E(-S) = E(S), and the lattice's symmetries hold exactly. Spins beyond a

@@ -1,9 +1,9 @@
 """The walk of spinors inside balls and its adjoint, compiled: one origin in each lane of a vector, no stored history.
 
-Equations and symbols are those of :mod:`sdgnn.electrons.truncated.field`. A row of a site of a ball holds Re up, Im up,
-Re down, Im down of both columns of the 2 x 2 matrix v_n, for :data:`~sdgnn.vectors.LANES` origins. The walk overwrites
-v_{n-1} with v_{n+1}; backwards, it overwrites v_{n+1} with v_{n-1} = 2 H v_n - v_{n+1}. At the edge, which damps the
-spinors, this would magnify rounding errors: its rows are kept.
+Equations and symbols are those of :class:`~sdgnn.electrons.truncated.field.TruncatedField`. A row of a site of a ball
+holds Re up, Im up, Re down, Im down of both columns of the 2 x 2 matrix v_n, for :data:`~sdgnn.vectors.LANES` origins.
+The walk overwrites v_{n-1} with v_{n+1}; backwards, it overwrites v_{n+1} with v_{n-1} = 2 H v_n - v_{n+1}. At the
+edge, which absorbs, this would magnify rounding errors: its rows are kept.
 """
 
 # mypy: ignore-errors
@@ -90,20 +90,19 @@ def _add_slopes(to_local, p, x, y):
 
 @no_type_check
 @_separate
-def _onwards(last, before, table, local, first, stop, d, half, kept, keep):
-    """before <- d half (2 H last - d before) at sites first to stop - 1 of a ball; <last|last> and <last|new> of them.
+def _onwards(last, before, table, local, first, stop, factor, kept, keep):
+    """before <- 2 H last - factor before at sites first to stop - 1 of a ball; <last|last> and <last|new> of them.
 
     Rows of the new spinors are kept from row ``keep`` on, unless that is negative.
     """
     start, neighbour, amplitude = table
-    even, odd = splat(d - d), splat(d - d)
-    damping, factor = splat(d), splat(d * half)
+    even, odd, left = splat(factor - factor), splat(factor - factor), splat(factor)
     for p in range(first, stop):
         x = get_rows(last, p * ROW, LANES, EIGHT)
         h = _turned(x, get_rows(local, p * LOCAL, LANES, FOUR))
         for k in range(start[p], start[p + 1]):
             h = add_multiples(h, get_rows(last, neighbour[k], LANES, EIGHT), splat(amplitude[k]))
-        y = _scaled(factor, _minus(h, damping, get_rows(before, p * ROW, LANES, EIGHT)))
+        y = _minus(h, left, get_rows(before, p * ROW, LANES, EIGHT))
         put_rows(before, p * ROW, LANES, y)
         if keep >= 0:
             put_rows(kept, (keep + p - first) * ROW, LANES, y)
@@ -113,28 +112,31 @@ def _onwards(last, before, table, local, first, stop, d, half, kept, keep):
 
 @no_type_check
 @_separate
-def _forwards(last, before, table, local, sizes, edge, d, steps, kept, keep, sums):
+def _forwards(last, before, table, local, sizes, edge, left, steps, kept, keep, sums):
     """All spinors up to v_m = v_steps, which ends in ``last`` if steps is even, in ``before`` otherwise.
 
     Row n of ``sums`` becomes <v_n|v_n>, <v_n|v_{n+1}> inside, and both at the edge, which begins at site ``edge``.
     """
-    one = d / d
-    rim = sizes[-1] - edge
+    one, zero = left / left, splat(left - left)
+    half, rim, centre = one / (one + one), sizes[-1] - edge, last
     last[: sizes[-1] * ROW] = 0
     before[: sizes[-1] * ROW] = 0
-    put(last, 0, splat(one))
-    put(last, 6 * LANES, splat(one))
+    put(centre, 0, splat(half))
+    put(centre, 6 * LANES, splat(half))
     for n in range(steps):
         stop = sizes[min(n + 1, len(sizes) - 1)]
-        half = one / (one + one) if n == 0 else one
-        inside = _onwards(last, before, table, local, 0, min(stop, edge), one, half, kept, -1)
+        inside = _onwards(last, before, table, local, 0, min(stop, edge), one, kept, -1)
         row = (n + 2 - len(sizes)) * rim if keep else -1
-        at_edge = _onwards(last, before, table, local, edge, max(stop, edge), d, half, kept, row)
+        at_edge = _onwards(last, before, table, local, edge, max(stop, edge), left, kept, row)
+        if n == 0:  # H v_0 was 2 H (v_0 / 2)
+            two = splat(one + one)
+            inside = two * two * inside[0], two * inside[1]
+            put(centre, 0, splat(one))
+            put(centre, 6 * LANES, splat(one))
         put_rows(sums, 4 * n * LANES, LANES, (inside[0], inside[1], at_edge[0], at_edge[1]))
         last, before = before, last
-    stop, zero = sizes[min(steps, len(sizes) - 1)], splat(d - d)
     even, at_edge = zero, zero
-    for p in range(stop):
+    for p in range(sizes[min(steps, len(sizes) - 1)]):
         x = get_rows(last, p * ROW, LANES, EIGHT)
         if p < edge:
             even = _add_product(even, x, x)
@@ -145,47 +147,45 @@ def _forwards(last, before, table, local, sizes, edge, d, steps, kept, keep, sum
 
 @no_type_check
 @_separate
-def _moments(sums, moments, d, steps):
-    """M_0, ..., M_2m of all lanes: M_2n = M_2n-2 + 2 (<v_n|1/D|v_n> - <v_n-1|D|v_n-1>), odd ones with <v_n|v_n+1>."""
-    two, damp, undamp = splat(d / d + d / d), splat(d), splat(d / d / d)
+def _moments(sums, moments, left, steps):
+    """M_0, ..., M_2m of all lanes: M_2n = M_2n-2 + 2 (<v_n|v_n> - <v_n-1|D^2|v_n-1>), odd ones with <v_n|v_n+1>."""
+    one = left / left
+    two, factor = splat(one + one), splat(left)
     for odd in range(2):
         put(moments, odd * LANES, get(sums, odd * LANES))
         for n in range(1, steps + 1 - odd):
             at, then = (4 * n + odd) * LANES, (4 * n - 4 + odd) * LANES
             inside = get(sums, at) - get(sums, then)
-            at_edge = undamp * get(sums, at + 2 * LANES) - damp * get(sums, then + 2 * LANES)
+            at_edge = get(sums, at + 2 * LANES) - factor * get(sums, then + 2 * LANES)
             to = (2 * n + odd) * LANES
             put(moments, to, get(moments, to - 2 * LANES) + two * (inside + at_edge))
 
 
 @no_type_check
 @_separate
-def _slopes_of_sums(weights, slopes, d, steps):
+def _slopes_of_sums(weights, slopes, left, steps):
     """Slopes of sum_n W_n M_n in the rows of ``sums``, the adjoint of :func:`_moments`."""
-    zero = splat(d - d)
-    damp, undamp = splat(d), splat(d / d / d)
+    zero, lost = splat(left - left), splat(left / left - left)
     for odd in range(2):
         later = zero
         for n in range(steps, -1, -1):
             at = (4 * n + odd) * LANES
             here = get(weights, (2 * n + odd) * LANES) if 2 * n + odd <= 2 * steps else zero
-            twice = here + here if n > 0 else here - later
-            put(slopes, at, twice)
-            put(slopes, at + 2 * LANES, undamp * (here + here) + (undamp - damp) * (later + later))
+            put(slopes, at, here + here if n > 0 else here - later)
+            put(slopes, at + 2 * LANES, (here + here) + lost * (later + later))
             later = later + here
 
 
 @no_type_check
 @_separate
-def _back(x, y, m1, m2, table, local, to_local, first, stop, before, d, kept, keep, a, b, c):
-    """y <- v_{n-1} from x = v_n and y = v_{n+1}; m2 <- mu_n = d (2 H m1 + 2 a v_n + b v_{n+1} + c v_{n-1} - d m2).
+def _back(x, y, m1, m2, table, local, to_local, first, stop, before, left, kept, keep, a, b, c):
+    """y <- v_{n-1} from x = v_n and y = v_{n+1}; m2 <- mu_n = 2 H m1 + 2 a v_n + b v_{n+1} + c v_{n-1} - left m2.
 
     Sites from ``before`` on have v_{n-1} = 0; rows kept from ``keep`` on are used unless that is negative.
     """
     start, neighbour, amplitude = table
-    one, damping = splat(d / d), splat(d)
-    zero = one - one
-    twice = a + a
+    one, factor = splat(left / left), splat(left)
+    zero, twice = one - one, a + a
     for p in range(first, stop):
         local_part = get_rows(local, p * LOCAL, LANES, FOUR)
         own, adjoint = get_rows(x, p * ROW, LANES, EIGHT), get_rows(m1, p * ROW, LANES, EIGHT)
@@ -207,32 +207,29 @@ def _back(x, y, m1, m2, table, local, to_local, first, stop, before, d, kept, ke
         own, after = get_rows(x, p * ROW, LANES, EIGHT), get_rows(y, p * ROW, LANES, EIGHT)
         put_rows(y, p * ROW, LANES, then)
         h = add_multiples(add_multiples(add_multiples(h, own, twice), after, b), then, c)
-        h = _minus(h, damping, get_rows(m2, p * ROW, LANES, EIGHT))
-        put_rows(m2, p * ROW, LANES, _scaled(damping, h))
+        put_rows(m2, p * ROW, LANES, _minus(h, factor, get_rows(m2, p * ROW, LANES, EIGHT)))
 
 
 @no_type_check
 @_separate
-def _backwards(x, y, m1, m2, table, local, to_local, sizes, edge, d, steps, kept, slopes):
+def _backwards(x, y, m1, m2, table, local, to_local, sizes, edge, left, steps, kept, slopes):
     """Slopes in the local parts, from those in the sums, given x = v_{steps - 1} and y = v_steps."""
-    one = d / d
+    one = left / left
     rim, last = sizes[-1] - edge, len(sizes) - 1
-    everywhere = sizes[-1]
-    m2[: everywhere * ROW] = 0
-    to_local[: everywhere * LOCAL] = 0
-    for p in range(everywhere):
+    m2[: sizes[-1] * ROW] = 0
+    to_local[: sizes[-1] * LOCAL] = 0
+    for p in range(sizes[-1]):
         at = (4 * steps + (0 if p < edge else 2)) * LANES
         a, c = get(slopes, at), get(slopes, at - 3 * LANES)
         row = _scaled(a + a, get_rows(y, p * ROW, LANES, EIGHT))
-        row = add_multiples(row, get_rows(x, p * ROW, LANES, EIGHT), c)
-        put_rows(m1, p * ROW, LANES, _scaled(splat(one if p < edge else d), row))
+        put_rows(m1, p * ROW, LANES, add_multiples(row, get_rows(x, p * ROW, LANES, EIGHT), c))
     for n in range(steps - 1, 0, -1):
         stop, before = sizes[min(n, last)], sizes[min(n - 1, last)]
         a, b, a_edge, b_edge = get_rows(slopes, 4 * n * LANES, LANES, FOUR)
         c, c_edge = get(slopes, (4 * n - 3) * LANES), get(slopes, (4 * n - 1) * LANES)
         _back(x, y, m1, m2, table, local, to_local, 0, min(stop, edge), before, one, kept, -1, a, b, c)
         row = (n - 1 - last) * rim
-        _back(x, y, m1, m2, table, local, to_local, edge, max(stop, edge), before, d, kept, max(row, 0),
+        _back(x, y, m1, m2, table, local, to_local, edge, max(stop, edge), before, left, kept, max(row, 0),
               a_edge, b_edge, c_edge)  # fmt: skip
         x, y, m1, m2 = y, x, m2, m1
     half = splat(one / (one + one))
@@ -241,7 +238,7 @@ def _backwards(x, y, m1, m2, table, local, to_local, sizes, edge, d, steps, kept
 
 @no_type_check
 @_separate
-def _gather(spins, origins, first, offset, places, ball, b, b0, local):
+def _gather(spins, origins, first, offset, places, ball, share, b, b0, local):
     """Local parts of the balls around LANES origins; ``places``, the sites in them."""
     for lane in range(LANES):
         origin = origins[min(first + lane, len(origins) - 1)]
@@ -252,11 +249,11 @@ def _gather(spins, origins, first, offset, places, ball, b, b0, local):
             at += ball[p, -1]
             places[p * LANES + lane] = at
             x, y, z = spins[at, 0], spins[at, 1], spins[at, 2]
-            to = p * LOCAL + lane
-            local[to] = b * x
-            local[to + LANES] = b * y
-            local[to + 2 * LANES] = b0 + b * z
-            local[to + 3 * LANES] = b0 - b * z
+            to, b_here, b0_here = p * LOCAL + lane, b * share[p], b0 * share[p]
+            local[to] = b_here * x
+            local[to + LANES] = b_here * y
+            local[to + 2 * LANES] = b0_here + b_here * z
+            local[to + 3 * LANES] = b0_here - b_here * z
 
 
 def working_memory(sites: int, rim: int, steps: int, count: int) -> int:
@@ -267,13 +264,13 @@ def working_memory(sites: int, rim: int, steps: int, count: int) -> int:
 
 @no_type_check
 @compiled(__file__, *SOURCES)
-def evaluate(spins, origins, offset, ball, sizes, edge, start, neighbour, amplitude, b, b0, d, steps,
+def evaluate(spins, origins, offset, ball, share, sizes, edge, start, neighbour, amplitude, b, b0, left, steps,
              count, loading, coefficients, totals, energies, to_sites, work, places):  # fmt: skip
     """Moments of the balls around origins and, with coefficients, the slopes of sum_n c_n M_n.
 
-    An origin is a state and a unit cell. ``totals`` (state, moment) gets the sums of the predicted moments,
-    ``energies`` (origin,) those of single origins with the ``coefficients`` (state, moment) and ``to_sites`` (site, 4)
-    the slopes in b_x, b_y, b_0 + b_z, b_0 - b_z.
+    An origin is a state and a unit cell; ``share`` is D of each site of the ball, ``left`` is D^2 at its edge.
+    ``totals`` (state, moment) gets the sums of the predicted moments, ``energies`` (origin,) those of single origins
+    with the ``coefficients`` (state, moment), and ``to_sites`` (site, 4) the slopes in b_x, b_y, b_0 + b_z, b_0 - b_z.
     """
     table = (start, neighbour, amplitude)
     sites, rim, order = sizes[-1], sizes[-1] - edge, 2 * steps
@@ -296,9 +293,9 @@ def evaluate(spins, origins, offset, ball, sizes, edge, start, neighbour, amplit
         last, before = x, y
     for first in range(0, len(origins), LANES):
         valid = min(LANES, len(origins) - first)
-        _gather(spins, origins, first, offset, places, ball, b, b0, local)
-        _forwards(x, y, table, local, sizes, edge, d, steps, kept, with_field, sums)
-        _moments(sums, moments, d, steps)
+        _gather(spins, origins, first, offset, places, ball, share, b, b0, local)
+        _forwards(x, y, table, local, sizes, edge, left, steps, kept, with_field, sums)
+        _moments(sums, moments, left, steps)
         predict(moments, predictor, order, count, loading)
         for lane in range(valid):
             state = origins[first + lane, 0]
@@ -315,10 +312,10 @@ def evaluate(spins, origins, offset, ball, sizes, edge, start, neighbour, amplit
                 weights[n * LANES + lane] = coefficient
             energies[origin] = energy
         weights_of_moments(moments, predictor, weights, scratch, order, count, loading)
-        _slopes_of_sums(weights, slopes, d, steps)
-        _backwards(before, last, m1, m2, table, local, to_local, sizes, edge, d, steps, kept, slopes)
+        _slopes_of_sums(weights, slopes, left, steps)
+        _backwards(before, last, m1, m2, table, local, to_local, sizes, edge, left, steps, kept, slopes)
         for p in range(sites):
             for lane in range(valid):
                 at_site = places[p * LANES + lane]
                 for part in range(4):
-                    to_sites[at_site, part] += to_local[p * LOCAL + part * LANES + lane]
+                    to_sites[at_site, part] += share[p] * to_local[p * LOCAL + part * LANES + lane]

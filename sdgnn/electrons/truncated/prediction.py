@@ -21,9 +21,6 @@ import numba
 import sdgnn.vectors
 from sdgnn.vectors import LANES, get, put, splat
 
-BACKGROUND = 0.01
-"""eps."""
-
 SOURCES = (__file__, sdgnn.vectors.__file__)
 """Paths of the code that functions compiled with these consist of."""
 

@@ -138,23 +138,23 @@ class TensorWalk(Walk):
 
     def _moments(self, piece: _Piece, local: Complex[Tensor, "site 2 2"]) -> Float[Tensor, "ball moment"]:
         """M_0, ..., M_2m of the traces."""
-        b = local[piece.site]
-        damping, one = piece.damping, torch.ones_like(piece.damping)
+        b = piece.damping * local[piece.site]
+        left, one = piece.damping**2, torch.ones_like(piece.damping)
 
         def twice_h(v: Tensor) -> Tensor:
             return piece.hop(v) + b[:, :, :1] * v[:, :1] + b[:, :, 1:] * v[:, 1:]
 
         before = torch.zeros(len(piece.site), 2, 2, dtype=b.dtype, device=b.device)
         before[piece.first] = torch.eye(2, dtype=b.dtype, device=b.device)
-        last = damping * twice_h(before) / 2
+        last = twice_h(before) / 2
         moments = [piece.product(one, before, before), piece.product(one, before, last)]
         for n in range(1, self.settings.steps + 1):
-            lost = piece.product(damping, before, before)
-            moments.append(moments[-2] + 2 * (piece.product(1 / damping, last, last) - lost))
+            lost = piece.product(left, before, before)
+            moments.append(moments[-2] + 2 * (piece.product(one, last, last) - lost))
             if n < self.settings.steps:
-                new = damping * (twice_h(last) - damping * before)
-                lost = piece.product(damping, before, last)
-                moments.append(moments[-2] + 2 * (piece.product(1 / damping, last, new) - lost))
+                new = twice_h(last) - left * before
+                lost = piece.product(left, before, last)
+                moments.append(moments[-2] + 2 * (piece.product(one, last, new) - lost))
                 before, last = last, new
         return torch.stack(moments, dim=1)
 
@@ -164,7 +164,7 @@ class TensorWalk(Walk):
         if self.settings.count <= order + 1:
             return moments
         lag = (torch.arange(order)[:, None] - torch.arange(order)).abs().to(moments.device)
-        toeplitz = moments[:, lag] + self.settings.background * moments[:, :1, None] * torch.eye(order).to(moments)
+        toeplitz = moments[:, lag] + self.settings.eps * moments[:, :1, None] * torch.eye(order).to(moments)
         predictor = torch.linalg.solve(toeplitz, moments[:, 1:]).flip(1)
         found = list(moments.unbind(1))
         for n in range(order + 1, self.settings.count):
@@ -212,7 +212,8 @@ class TensorWalk(Walk):
         pairs = np.cumsum([0, *(len(ball.neighbour) for ball in balls)])
         parts = zip(before, pairs, balls)
         columns, starts = zip(*((ball.neighbour + b, ball.start[:-1] + p) for b, p, ball in parts), strict=True)
-        amplitude = 2 / self.settings.scale * np.concatenate([ball.amplitude for ball in balls])
+        damped = [ball.damped(ball.damping(self.settings.damping)) for ball in balls]
+        amplitude = 2 / self.settings.scale * np.concatenate(damped)
         return scipy.sparse.csr_array(
             (amplitude, np.concatenate(columns), np.append(np.concatenate(starts), pairs[-1])), shape=(before[-1],) * 2
         )
@@ -220,8 +221,8 @@ class TensorWalk(Walk):
     def _piece(self, balls: Sequence[Ball], sites: np.ndarray, matrix: Tensor) -> _Piece:
         sizes = np.array([len(ball) for ball in balls])
         first = np.cumsum(sizes) - sizes
-        edge = np.arange(sizes.sum()) - np.repeat(first, sizes) >= np.repeat([ball.edge for ball in balls], sizes)
-        damping = torch.from_numpy(np.where(edge, self.settings.damping, 1.0)[:, None, None])
+        shares = np.concatenate([ball.damping(self.settings.damping) for ball in balls])
+        damping = torch.from_numpy(shares[:, None, None])
         damping, matrix = (values.to(device=self.device, dtype=self.dtype) for values in (damping, matrix))
         numbers = (np.ascontiguousarray(sites), np.repeat(np.arange(len(balls)), sizes), first)
         site, origin, first_node = (torch.from_numpy(values).to(self.device) for values in numbers)

@@ -21,8 +21,8 @@ KEPT = 10**8
 EDGE = 0.1
 """Exponent g of the damping D = exp(-g) at the edge of balls."""
 
-BACKGROUND = 0.01
-"""eps of :mod:`sdgnn.electrons.truncated.prediction`."""
+BACKGROUND, LEAST = 5.0, 3e-4
+"""eps of :mod:`sdgnn.electrons.truncated.prediction`: the first over the square of the moments, at least the second."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,13 @@ class WalkSettings:
     """Half the width of the spectrum."""
     damping: float = math.exp(-EDGE)
     """D at the edge."""
-    background: float = BACKGROUND
-    """eps of the prediction."""
+    background: float | None = None
+    """eps of the prediction; by default, it falls with the moments."""
+
+    @property
+    def eps(self) -> float:
+        """``background`` or its default."""
+        return self.background if self.background is not None else max(BACKGROUND / (2 * self.steps + 1) ** 2, LEAST)
 
 
 class Walk(ABC):
