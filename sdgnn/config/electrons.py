@@ -11,8 +11,9 @@ from pydantic import Field as Key
 from sdgnn.config.base import Config
 from sdgnn.config.physics import Count, HamiltonianConfig, NotNegative, Positive
 from sdgnn.electrons import ExactField, KPMField, TruncatedField
-from sdgnn.electrons.truncated.field import Level
+from sdgnn.electrons.truncated import Level, with_pair_tail
 from sdgnn.errors import UserError
+from sdgnn.fields import Field
 from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice
 
@@ -130,7 +131,7 @@ class OfHamiltonian(EnsembleConfig):
     hamiltonian: HamiltonianConfig = HamiltonianConfig()
     """The s-d Hamiltonian."""
 
-    def on(self, lattice: Lattice) -> ElectronsField:
+    def on(self, lattice: Lattice) -> Field:
         """The field on ``lattice``."""
         return self.build(self.hamiltonian.build(lattice))
 
@@ -145,6 +146,15 @@ class KPMModelConfig(KPMConfig, OfHamiltonian):
 
 class TruncatedModelConfig(TruncatedConfig, OfHamiltonian):
     """The same of a Hamiltonian by local moments."""
+
+    pair_tail: bool = False
+    """Add the couplings of pairs of spins beyond the balls (weak exchange, disordered spins), unless they make up less
+    than a hundredth of the squared torque of random spins."""
+
+    def on(self, lattice: Lattice) -> Field:
+        """The field on ``lattice``."""
+        field = self.build(self.hamiltonian.build(lattice))
+        return with_pair_tail(field) if self.pair_tail else field
 
 
 def solver_of(given: Any) -> Any:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sdgnn import ExactField, Lattice, SDModel, TruncatedField, spins
+from sdgnn.config.fields import FieldConfig
 from sdgnn.electrons.truncated import PairTail, medium, with_pair_tail
 from sdgnn.electrons.truncated.medium import Medium
 from sdgnn.electrons.truncated.pair_tail import Pairs
@@ -167,3 +168,15 @@ def test_refusals(weak: tuple[TruncatedField, PairTail]) -> None:
     lieb = Lattice.crystal([[2, 0], [0, 2]], [[0, 0], [1, 0], [0, 1]], (3, 3))
     with pytest.raises(UserError, match="equivalent"):
         Medium(SDModel(lieb), 0.1)
+
+
+@pytest.mark.parametrize(("exchange", "kind"), [(0.5, Sum), (3.0, TruncatedField)])
+def test_configurations_add_it_where_it_counts(exchange: float, kind: type) -> None:
+    electrons = {
+        "solver": "truncated", "kT": 0.1, "filling": 0.3, "cutoff": 2, "moments": 9, "pair_tail": True,
+        "hamiltonian": {"exchange": exchange},
+    }  # fmt: skip
+    if kind is TruncatedField:
+        electrons |= {"cutoff": 4, "moments": 31}
+    field = FieldConfig.model_validate({"electrons": electrons}).build(Lattice.square(8, 8))
+    assert type(field) is kind
