@@ -49,7 +49,7 @@ WIDTH = 118
 SAMPLES = "(24 x 24 sites, Neel exact at twice the length; ferro and spiral 16 x 16, exact at five times the length)"
 """What ``cases`` are judged on."""
 
-DIAL = [(4, 25), (5, 41), (5, 61), (6, 81), (8, 61), (8, 101), (10, 81), (10, 161)]
+DIAL = [(4, 25), (5, 41), (5, 61), (6, 91), (8, 61), (8, 101), (10, 81), (10, 161)]
 """Cutoffs and moments."""
 Target = float | None
 
@@ -275,7 +275,7 @@ def rules(given: argparse.Namespace) -> None:
         ("square neel .3", square(16, 2), "neel", 0.3),
         ("square spiral .3", square(16, 5), "spiral", 0.3),
     ]
-    walks = [(5, 25), (5, 41), (6, 81)]
+    walks = [(5, 25), (5, 41), (6, 91)]
     made = table(title, "states", "cutoff, moments", *RULES)
     for name, electrons, order, noise in rows:
         labels = labelled(electrons, state(electrons.lattice, order, noise, given.seeds), given.labels)
@@ -369,7 +369,7 @@ def figure(given: argparse.Namespace) -> None:
             ("ferromagnet, noise 0.3", square(16, 5), "ferro", 0.3),
         ],
     }
-    dial = [(2, 13), (3, 21), (4, 31), (5, 41), (6, 81), (8, 101), (10, 161)]
+    dial = [(2, 13), (3, 21), (4, 31), (5, 41), (6, 91), (8, 101), (10, 161)]
     with style():
         drawing, axes = plt.subplots(1, 2, figsize=(7, 3), sharey=True, layout="constrained")
         for panel, (title, cases) in zip(axes, rows.items(), strict=True):

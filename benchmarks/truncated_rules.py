@@ -33,7 +33,7 @@ class Predicted(TruncatedField):
 
 
 class _Doubled(TensorWalk):
-    """M_2n = 2 <v_n|v_n> - M_0, M_2n+1 = 2 <v_n|v_n+1> - M_1: products of polynomials as if there were no edge."""
+    """M_2n = 2 <v_n|D|v_n> - M_0, M_2n+1 = 2 <v_n|D|v_n+1> - M_1: products of polynomials as if there were no edge."""
 
     def _moments(self, piece: Any, local: Tensor) -> Tensor:
         b, damping = piece.damping * local[piece.site], piece.damping
@@ -136,7 +136,8 @@ RULES: dict[str, tuple[type[TruncatedField], dict[str, Any]]] = {
     "predicted\n0.1": (Predicted, {"background": 0.1}),
     "predicted\n0.01": (Predicted, {"background": 0.01}),
     "predicted\n0.001": (Predicted, {"background": 0.001}),
+    "predicted\n5 / moments²": (TruncatedField, {}),
     "Gauss": (Recursion, {"walk": _Gauss}),
     "averaged\nGauss": (Recursion, {"walk": _AveragedGauss}),
 }
-"""Rules by name; the package's is prediction over a background of 0.01."""
+"""Rules by name; the package's is prediction over a background of max(5 / moments², 3e-4)."""
