@@ -47,7 +47,8 @@ def runs(folder: Path, steps: int) -> None:
     }
     for name, (field, integrator) in cases.items():
         spins = sdgnn.spins.random(field.lattice, 2, seed=0)
-        seen = [*observers.standard(2), observers.spin_temperature(field, 4)]
+        electrons = [observers.density(2), observers.chemical_potential(2)]
+        seen = [*observers.standard(2), observers.spin_temperature(field, 4), *electrons]
         simulate(field, spins, integrator, steps, seed=3, observers=seen, folder=folder / name, resume=True,
                  checkpoint_every=5)  # fmt: skip
 
