@@ -14,7 +14,7 @@ from typing import no_type_check
 import numba
 
 from sdgnn.compiling import compiled
-from sdgnn.electrons.truncated.prediction import SOURCES, predict, weights_of_moments
+from sdgnn.electrons.truncated.prediction import MORE, SOURCES, predict, weights_of_moments
 from sdgnn.vectors import LANES, add_multiples, get, get_rows, put, put_rows, splat
 
 ROW = 8 * LANES
@@ -67,10 +67,12 @@ def _scaled(factor, x):
 
 @no_type_check
 @_inlined
-def _add_product(sum, x, y):
-    """sum + Re tr x^+ y."""
-    first = sum + x[0] * y[0] + x[1] * y[1] + x[2] * y[2] + x[3] * y[3]
-    return first + (x[4] * y[4] + x[5] * y[5] + x[6] * y[6] + x[7] * y[7])
+def _add_products(sums, x, y):
+    """Re tr x^+ y added to a pair of sums, which do not wait for each other."""
+    return (
+        sums[0] + x[0] * y[0] + x[1] * y[1] + x[2] * y[2] + x[3] * y[3],
+        sums[1] + x[4] * y[4] + x[5] * y[5] + x[6] * y[6] + x[7] * y[7],
+    )
 
 
 @no_type_check
@@ -96,7 +98,8 @@ def _onwards(last, before, table, local, first, stop, factor, kept, keep):
     Rows of the new spinors are kept from row ``keep`` on, unless that is negative.
     """
     start, neighbour, amplitude = table
-    even, odd, left = splat(factor - factor), splat(factor - factor), splat(factor)
+    zero, left = splat(factor - factor), splat(factor)
+    even, odd = (zero, zero), (zero, zero)
     for p in range(first, stop):
         x = get_rows(last, p * ROW, LANES, EIGHT)
         h = _turned(x, get_rows(local, p * LOCAL, LANES, FOUR))
@@ -106,8 +109,8 @@ def _onwards(last, before, table, local, first, stop, factor, kept, keep):
         put_rows(before, p * ROW, LANES, y)
         if keep >= 0:
             put_rows(kept, (keep + p - first) * ROW, LANES, y)
-        even, odd = _add_product(even, x, x), _add_product(odd, x, y)
-    return even, odd
+        even, odd = _add_products(even, x, x), _add_products(odd, x, y)
+    return even[0] + even[1], odd[0] + odd[1]
 
 
 @no_type_check
@@ -135,14 +138,14 @@ def _forwards(last, before, table, local, sizes, edge, left, steps, kept, keep, 
             put(centre, 6 * LANES, splat(one))
         put_rows(sums, 4 * n * LANES, LANES, (inside[0], inside[1], at_edge[0], at_edge[1]))
         last, before = before, last
-    even, at_edge = zero, zero
+    even, at_edge = (zero, zero), (zero, zero)
     for p in range(sizes[min(steps, len(sizes) - 1)]):
         x = get_rows(last, p * ROW, LANES, EIGHT)
         if p < edge:
-            even = _add_product(even, x, x)
+            even = _add_products(even, x, x)
         else:
-            at_edge = _add_product(at_edge, x, x)
-    put_rows(sums, 4 * steps * LANES, LANES, (even, zero, at_edge, zero))
+            at_edge = _add_products(at_edge, x, x)
+    put_rows(sums, 4 * steps * LANES, LANES, (even[0] + even[1], zero, at_edge[0] + at_edge[1], zero))
 
 
 @no_type_check
@@ -259,7 +262,8 @@ def _gather(spins, origins, first, offset, places, ball, share, b, b0, local):
 def working_memory(sites: int, rim: int, steps: int, count: int) -> int:
     """Numbers that :func:`evaluate` works in, for balls of ``sites`` sites, ``rim`` of them at the edge."""
     rows = 4 * 8 + 2 * 4  # spinors and their adjoints; local parts and the slopes in them
-    return LANES * (rows * sites + 8 * (steps + 1) * rim + 8 * (steps + 1) + 2 * count + 4 * (2 * steps))
+    moments = 2 * (count + MORE) + 4 * (2 * steps) + MORE
+    return LANES * (rows * sites + 8 * (steps + 1) * rim + 8 * (steps + 1) + moments)
 
 
 @no_type_check
@@ -283,9 +287,10 @@ def evaluate(spins, origins, offset, ball, share, sizes, edge, start, neighbour,
     at += (steps + 1) * rim * ROW
     sums, slopes = work[at : at + 4 * (steps + 1) * LANES], work[at + 4 * (steps + 1) * LANES :]
     at += 8 * (steps + 1) * LANES
-    moments, weights = work[at : at + count * LANES], work[at + count * LANES : at + 2 * count * LANES]
-    at += 2 * count * LANES
-    predictor, scratch = work[at : at + order * LANES], work[at + order * LANES :]
+    row = (count + MORE) * LANES
+    moments, weights = work[at : at + row], work[at + row : at + 2 * row]
+    at += 2 * row
+    predictor, scratch = work[at : at + (order + MORE) * LANES], work[at + (order + MORE) * LANES :]
     with_field = coefficients.shape[0] > 0
     if steps % 2:
         last, before = y, x

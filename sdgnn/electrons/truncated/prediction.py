@@ -19,7 +19,10 @@ from typing import no_type_check
 import numba
 
 import sdgnn.vectors
-from sdgnn.vectors import LANES, get, put, splat
+from sdgnn.vectors import LANES, add_multiples, get, get_rows, put, put_rows, splat
+
+MORE = 8
+"""Moments that are predicted together."""
 
 SOURCES = (__file__, sdgnn.vectors.__file__)
 """Paths of the code that functions compiled with these consist of."""
@@ -66,6 +69,17 @@ def _correlated(x, first, y, other, count):
 
 @no_type_check
 @_inlined
+def _eight(x, at, step, y, start, count):
+    """sum_j x_{at + step j} y_{start + j + i} over j < count, for i = 0, ..., 7."""
+    zero = splat(x.dtype.type(0))
+    sums = (zero, zero, zero, zero, zero, zero, zero, zero)
+    for j in range(count):
+        sums = add_multiples(sums, get_rows(y, (start + j) * LANES, LANES, sums), get(x, (at + step * j) * LANES))
+    return sums
+
+
+@no_type_check
+@_inlined
 def _longer(a, moments, k, error):
     """Predictor a_1, ..., a_k (kept from index 0) from that of k - 1 terms, and its mean square error."""
     miss = get(moments, k * LANES) - _convolved(a, moments, k - 1, k - 1)
@@ -81,12 +95,19 @@ def _longer(a, moments, k, error):
 @no_type_check
 @_separate
 def predict(moments, a, order, count, loading):
-    """The predictor a, and moments order + 1, ..., count - 1 in place after the given ones."""
+    """The predictor a, and moments order + 1, ..., count - 1 in place after the given ones.
+
+    Both arrays end with MORE vectors to work in.
+    """
     error = get(moments, 0) * splat(loading)
     for k in range(1, order + 1):
         error = _longer(a, moments, k, error)
-    for n in range(order + 1, count):
-        put(moments, n * LANES, _convolved(a, moments, n - 1, order))
+    a[order * LANES : (order + MORE) * LANES] = 0
+    for n in range(order + 1, count, MORE):
+        put_rows(moments, n * LANES, LANES, _eight(moments, n - 1, -1, a, 0, order))
+        for i in range(1, MORE):
+            at = (n + i) * LANES
+            put(moments, at, get(moments, at) + _convolved(a, moments, n + i - 1, i))
 
 
 @no_type_check
@@ -97,11 +118,24 @@ def weights_of_moments(moments, a, slopes, scratch, order, count, loading):
     ``scratch`` holds 3 order vectors.
     """
     to_a, again, y = scratch[: order * LANES], scratch[order * LANES :], scratch[2 * order * LANES :]
-    for n in range(count - 2, -1, -1):
+    n = count - 1
+    while n - MORE >= order:
+        more = _eight(slopes, n + 1, 1, a, 0, min(order, count - 1 - n))
+        for i in range(MORE):
+            at = (n - i) * LANES
+            put(slopes, at, get(slopes, at) + more[i] + _correlated(a, 0, slopes, n - i + 1, i))
+        n -= MORE
+    while n >= 0:
         least = max(0, order - n)
         more = _correlated(a, least, slopes, n + 1 + least, min(order, count - 1 - n) - least)
         put(slopes, n * LANES, get(slopes, n * LANES) + more)
-    for j in range(order):
+        n -= 1
+    whole = order - order % MORE
+    for j in range(0, whole, MORE):
+        sums = _eight(slopes, order + 1, 1, moments, order - j - MORE + 1, count - order - 1)
+        for i in range(MORE):
+            put(to_a, (j + MORE - 1 - i) * LANES, sums[i])
+    for j in range(whole, order):
         put(to_a, j * LANES, _correlated(slopes, order + 1, moments, order - j, count - order - 1))
     # T y = slope in a, with the Toeplitz matrix T of the Yule-Walker equations: then dE = y . (dr - dT a)
     error = get(moments, 0) * splat(loading)
