@@ -114,7 +114,7 @@ class CompiledWalk(Walk):
                 spins, np.column_stack([pairs[:, 0], self.cells(pairs[:, 1])]), table.offset, table.places, table.share,
                 ball.sizes, ball.edge, ball.start, table.neighbour, table.amplitude, number(-2 * exchange / scale),
                 number(-2 * settings.centre / scale), number(settings.damping**2), settings.steps, settings.count,
-                number(1 + settings.eps), weights, totals, found, slopes, work, sites,
+                number(1 + settings.background), weights, totals, found, slopes, work, sites,
             )  # fmt: skip
             energies[pairs[:, 0], pairs[:, 1]] = found
         return totals, slopes

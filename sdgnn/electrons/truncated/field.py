@@ -16,8 +16,8 @@ from sdgnn.electrons.expansion import Expansion
 from sdgnn.electrons.truncated.balls import band
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
-from sdgnn.electrons.truncated.walk import Walk, WalkSettings
-from sdgnn.errors import UserError
+from sdgnn.electrons.truncated.walk import Walk, WalkSettings, background
+from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import Total
 from sdgnn.hamiltonian import SDModel
@@ -178,6 +178,10 @@ class TruncatedField(Field):
         else:
             assert self._electrons is not None
             totals = self._total(torch.from_numpy(walk.totals(spins, self._own)))
+            if not bool(totals.isfinite().all()):
+                raise NumericalError(
+                    f"moments that are not finite in {spins.dtype}; use float64 spins or fewer moments"
+                )
             mu = np.array([expansion.chemical_potential(one, self._electrons) for one in totals.numpy()])
         coefficients = np.stack([expansion.grand_potential(one) for one in mu])
         by_site, slopes = walk.slopes(spins, coefficients, self._near)
@@ -226,7 +230,8 @@ class TruncatedField(Field):
             centre, scale = self._spectrum(longest)
             needed = RESOLVED * scale / (math.pi * self.kT) if self.kT > 0 else math.inf
             count = int(min(max(self.moments, needed), PREDICTED * self.moments))
-            settings = WalkSettings(self.cutoff, self.moments // 2, count, centre, scale)
+            eps = background(self.moments, spins.dtype)
+            settings = WalkSettings(self.cutoff, self.moments // 2, count, centre, scale, background=eps)
             walk: Walk = (
                 CompiledWalk(self.model, settings, spins.dtype)
                 if spins.device.type == "cpu"

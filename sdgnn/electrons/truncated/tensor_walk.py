@@ -164,7 +164,7 @@ class TensorWalk(Walk):
         if self.settings.count <= order + 1:
             return moments
         lag = (torch.arange(order)[:, None] - torch.arange(order)).abs().to(moments.device)
-        toeplitz = moments[:, lag] + self.settings.eps * moments[:, :1, None] * torch.eye(order).to(moments)
+        toeplitz = moments[:, lag] + self.settings.background * moments[:, :1, None] * torch.eye(order).to(moments)
         predictor = torch.linalg.solve(toeplitz, moments[:, 1:]).flip(1)
         found = list(moments.unbind(1))
         for n in range(order + 1, self.settings.count):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -21,8 +22,14 @@ KEPT = 10**8
 EDGE = 0.1
 """Exponent g of the damping D = exp(-g) at the edge of balls."""
 
-BACKGROUND, LEAST = 5.0, 3e-4
-"""eps of :mod:`sdgnn.electrons.truncated.prediction`: the first over the square of the moments, at least the second."""
+RESOLUTION, LEAST, ROUNDING = 5.0, 3e-4, 4e-6
+"""eps of :mod:`sdgnn.electrons.truncated.prediction` is the first over the square of the moments, but not below the
+second nor, in float32, below the third times the moments: rounding must not make the density of states negative."""
+
+
+def background(moments: int, dtype: torch.dtype) -> float:
+    """eps for so many moments."""
+    return max(RESOLUTION / moments**2, LEAST, ROUNDING * moments if dtype == torch.float32 else 0.0)
 
 
 @dataclass(frozen=True)
@@ -41,13 +48,8 @@ class WalkSettings:
     """Half the width of the spectrum."""
     damping: float = math.exp(-EDGE)
     """D at the edge."""
-    background: float | None = None
-    """eps of the prediction; by default, it falls with the moments."""
-
-    @property
-    def eps(self) -> float:
-        """``background`` or its default."""
-        return self.background if self.background is not None else max(BACKGROUND / (2 * self.steps + 1) ** 2, LEAST)
+    background: float = LEAST
+    """eps of the prediction."""
 
 
 class Walk(ABC):
