@@ -28,11 +28,10 @@ SOURCES = (__file__, sdgnn.vectors.__file__)
 """Paths of the code that functions compiled with these consist of."""
 
 _separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
-_inlined = numba.njit(fastmath=True, error_model="numpy", forceinline=True)
 
 
 @no_type_check
-@_inlined
+@_separate
 def _convolved(x, y, k, count):
     """sum_j x_j y_{k-j} over j < count."""
     zero = splat(x.dtype.type(0))
@@ -50,7 +49,7 @@ def _convolved(x, y, k, count):
 
 
 @no_type_check
-@_inlined
+@_separate
 def _correlated(x, first, y, other, count):
     """sum_j x_{first + j} y_{other + j} over j < count."""
     zero = splat(x.dtype.type(0))
@@ -68,7 +67,7 @@ def _correlated(x, first, y, other, count):
 
 
 @no_type_check
-@_inlined
+@_separate
 def _eight(x, at, step, y, start, count):
     """sum_j x_{at + step j} y_{start + j + i} over j < count, for i = 0, ..., 7."""
     zero = splat(x.dtype.type(0))
@@ -79,7 +78,7 @@ def _eight(x, at, step, y, start, count):
 
 
 @no_type_check
-@_inlined
+@_separate
 def _longer(a, moments, k, error):
     """Predictor a_1, ..., a_k (kept from index 0) from that of k - 1 terms, and its mean square error."""
     miss = get(moments, k * LANES) - _convolved(a, moments, k - 1, k - 1)
