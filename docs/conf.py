@@ -61,6 +61,7 @@ def notebooks(app: Sphinx) -> None:
         text = [c.source if c.cell_type == "markdown" else f"```python\n{c.source}\n```" for c in cells]
         link = f"[The notebook itself](../../notebooks/{path.name})."
         page = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", "\n\n".join([*text, link]))
+        page = page.replace("](../docs/", "](../")
         (TUTORIALS / f"{path.stem}.md").write_text(page + "\n")
 
 
