@@ -20,6 +20,9 @@ from sdgnn.hamiltonian import SDModel
 NODES = 200_000
 """Sites of balls that walk together on the CPU; on other devices ten times as many."""
 
+KEPT_NODES = 20_000_000
+"""Sites of balls, at most, whose tables (24 bytes each) are kept between evaluations."""
+
 ARRAYS = 6
 """Arrays as large as the spinors that automatic differentiation keeps of each step."""
 
@@ -86,7 +89,7 @@ class TensorWalk(Walk):
     def __init__(self, model: SDModel, settings: WalkSettings, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(model, settings)
         self.dtype, self.device = dtype, device
-        self._kept: tuple[_Piece, np.ndarray] | None = None
+        self._kept: list[tuple[_Piece, np.ndarray]] | None = None
 
     def totals(
         self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
@@ -172,15 +175,18 @@ class TensorWalk(Walk):
         return torch.stack(found, dim=1)
 
     def _pieces(self, origins: np.ndarray | None) -> Iterator[tuple[_Piece, Int[np.ndarray, " ball"]]]:
-        """Balls with the sites they are around; those around all sites are kept where one piece holds them."""
+        """Balls with the sites they are around; those around all sites are kept unless they are too many."""
         if self._kept is not None and origins is None:
-            yield self._kept
+            yield from self._kept
             return
-        made = None
-        for count, made in enumerate(self._crystal(origins) if self.model.is_uniform else self._graph(origins)):  # noqa: B007
+        kept: list[tuple[_Piece, np.ndarray]] = []
+        nodes = 0
+        for made in self._crystal(origins) if self.model.is_uniform else self._graph(origins):
+            nodes += len(made[0].site)
+            kept = [*kept, made] if nodes <= KEPT_NODES else []
             yield made
-        if origins is None and made is not None and count == 0:
-            self._kept = made
+        if origins is None and nodes <= KEPT_NODES:
+            self._kept = kept
 
     def _nodes(self) -> int:
         return NODES if self.device.type == "cpu" else 10 * NODES
