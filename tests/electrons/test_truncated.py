@@ -299,6 +299,13 @@ def test_long_spins_keep_the_field_a_slope() -> None:
     torch.testing.assert_close(slope, -(field(state).field * along).sum((1, 2)), rtol=1e-6, atol=1e-6)
 
 
+def test_spins_beyond_all_bounds_are_refused() -> None:
+    """Levels outside the bounds of the spectrum would make Chebyshev polynomials grow without a word."""
+    field = TruncatedField(SDModel(LATTICES["square"]), kT=0.1, mu=0.0)
+    with pytest.raises(UserError, match=r"spins of length 20; allowed: up to 10\.8"):
+        field(20 * sdgnn.spins.random(field.lattice, seed=0))
+
+
 def test_levels_are_numbers() -> None:
     model = SDModel(LATTICES["square"])
     fast, accurate = (TruncatedField(model, kT=0.1, mu=0.0, level=level) for level in ("fast", "accurate"))

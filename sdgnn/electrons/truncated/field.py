@@ -218,7 +218,12 @@ class TruncatedField(Field):
 
     def _widened(self, spins: Float[Tensor, "replica site 3"]) -> Int[Tensor, " replica"]:
         """Steps by which the bounds are widened for the longest spin of each state in all parts."""
-        beyond = ((spins.norm(dim=-1).amax(1) - LONGEST) / LONGER).ceil().clamp(0, MOST - 1).long().cpu()
+        beyond = ((spins.norm(dim=-1).amax(1) - LONGEST) / LONGER).ceil().clamp(min=0).long().cpu()
+        if int(beyond.max()) >= MOST:
+            raise UserError(
+                f"spins of length {float(spins.norm(dim=-1).max()):.3g}",
+                allowed=f"up to {LONGEST + LONGER * (MOST - 1):.3g}; spins of length 1 are meant",
+            )
         wanted = torch.nn.functional.one_hot(beyond, MOST)
         return (self._total(wanted) > 0).long().mul(torch.arange(MOST)).amax(1)
 
