@@ -4,6 +4,7 @@ from sdgnn.fields.classical import DMI, Anisotropy, Heisenberg, Zeeman
 from sdgnn.fields.cost import Cost
 from sdgnn.fields.distance import DistanceHeisenberg
 from sdgnn.fields.protocol import Field, FieldResult, SiteSum, Sum, check_spins
+from sdgnn.fields.torque import torque_part
 
 __all__ = [
     "DMI",
@@ -17,4 +18,5 @@ __all__ = [
     "Sum",
     "Zeeman",
     "check_spins",
+    "torque_part",
 ]

@@ -14,18 +14,10 @@ from torch import Tensor
 
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
-from sdgnn.fields import Field
+from sdgnn.fields import Field, torque_part
 
 NO_TORQUE = 1e-12
 """Sites with a smaller true torque part (in units of t) have no direction and are left out of the angle errors."""
-
-
-def torque_part(
-    field: Float[Tensor, "replica site 3"], spins: Float[Tensor, "replica site 3"]
-) -> Float[Tensor, "replica site 3"]:
-    """The part of a field transverse to the spins, T_i = H_i - (H_i . S_i) S_i / |S_i|^2; only this moves a spin."""
-    along = (field * spins).sum(-1, keepdim=True) / (spins * spins).sum(-1, keepdim=True)
-    return field - along * spins
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from sdgnn.electrons.exact import ExactField
 from sdgnn.electrons.truncated.balls import crystal_balls, site_balls
 from sdgnn.electrons.truncated.field import TruncatedField
 from sdgnn.errors import UserError
-from sdgnn.fields import check_spins
+from sdgnn.fields import check_spins, torque_part
 from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice
 
@@ -162,7 +162,7 @@ def suggest_cutoff(
         if _ceased(same_cutoff) or _ceased(same_moments):
             continue
         field = TruncatedField(small, kT, mu, filling, cutoff=cutoff, moments=moments)
-        miss = (_torque(field(spins).field, spins) - exact).square()
+        miss = (torque_part(field(spins).field, spins) - exact).square()
         worst = float(miss.mean((1, 2)).max().sqrt())
         r2 = 1 - float(miss.sum() / exact.square().sum()) if bool(exact.any()) else math.nan
         tried.append(Trial(cutoff, moments, work, worst, r2))
@@ -211,7 +211,7 @@ def _exact(
 
     def torque(number: int, which: Tensor) -> Tensor:
         exact = ExactField(model, kT, mu, filling, twists=(number,) * dim)
-        return _torque(exact(spins[which]).field, spins[which])
+        return torque_part(exact(spins[which]).field, spins[which])
 
     open_ones = torch.arange(len(spins))
     torques, changes = torque(1, open_ones), torch.full((len(spins),), math.inf, dtype=torch.float64)
@@ -223,11 +223,6 @@ def _exact(
         torques[open_ones] = new
         open_ones = torch.nonzero(changes >= settled)[:, 0]
     return torques, float(changes.max())
-
-
-def _torque(field: Tensor, spins: Tensor) -> Float[Tensor, "replica site 3"]:
-    """The part of a field transverse to the spins."""
-    return field - (field * spins).sum(-1, keepdim=True) / spins.square().sum(-1, keepdim=True) * spins
 
 
 def _candidates(model: SDModel) -> list[tuple[int, int, float]]:

@@ -17,7 +17,7 @@ from sdgnn.electrons.truncated.balls import crystal_balls
 from sdgnn.electrons.truncated.field import TruncatedField
 from sdgnn.electrons.truncated.medium import Medium
 from sdgnn.errors import UserError
-from sdgnn.fields import Field, FieldResult
+from sdgnn.fields import Field, FieldResult, torque_part
 from sdgnn.lattice import Lattice
 from sdgnn.neighbours import LENGTH_TOLERANCE
 
@@ -90,14 +90,14 @@ class PairTail(Field):
 
         pairs = Pairs.of(field)
         spins = textures.random(pairs.lattice, math.ceil(SITES / pairs.lattice.n_sites), seed)
-        torque = _transverse(field.on(pairs.lattice)(spins).field, spins)
-        columns = torch.stack([_transverse(unit(spins).field, spins).flatten() for unit in pairs.unit_fields])
+        torque = torque_part(field.on(pairs.lattice)(spins).field, spins)
+        columns = torch.stack([torque_part(unit(spins).field, spins).flatten() for unit in pairs.unit_fields])
         inside_balls = torch.linalg.solve(columns @ columns.T, columns @ torque.flatten())
         for place, value in zip(pairs.places, inside_balls.tolist(), strict=True):
             held = place[(np.abs(place[:, :-2]) <= middle).all(axis=1)]
             couplings[(*(held[:, :-2] + middle).T, *held[:, -2:].T)] -= value
 
-        added = _transverse(cls(pairs.lattice, couplings)(spins).field, spins)
+        added = torque_part(cls(pairs.lattice, couplings)(spins).field, spins)
         whole = float((torque + added).square().sum())
         return cls(field.lattice, couplings, float(added.square().sum()) / whole if whole > 0 else 0.0)
 
@@ -152,8 +152,8 @@ def with_pair_tail(
     if states is not None:
         twists = [TWISTS] * field.lattice.dim
         exact = ExactField(field.model, field.kT, field.mu, field.filling, twists=twists)
-        error = _transverse(field(states).field - exact(states).field, states)
-        with_tail = error + _transverse(tail(states).field, states)
+        error = torque_part(field(states).field - exact(states).field, states)
+        with_tail = error + torque_part(tail(states).field, states)
         if with_tail.square().sum() >= error.square().sum():
             return field
     return field + tail
@@ -169,10 +169,6 @@ def _within_circle(lattice: Lattice, couplings: np.ndarray) -> np.ndarray:
     heights = extent / np.linalg.norm(np.linalg.inv(lattice.vectors), axis=0)
     held = float(heights.min()) / 2 - float(np.linalg.norm(inside, axis=-1).max()) - LENGTH_TOLERANCE
     return np.where(distance <= held + LENGTH_TOLERANCE / 2, couplings, 0.0)
-
-
-def _transverse(field: Tensor, spins: Tensor) -> Tensor:
-    return field - (field * spins).sum(-1, keepdim=True) * spins
 
 
 @dataclass(frozen=True)
