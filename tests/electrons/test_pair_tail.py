@@ -132,7 +132,7 @@ def test_random_spins_at_weak_coupling(weak: tuple[TruncatedField, PairTail]) ->
     field, tail = weak[0].on(lattice), weak[1].on(lattice)
     states = spins.random(lattice, seed=4)
     true = ExactField(field.model, kT=0.1, filling=0.3, twists=(2, 2))(states).field
-    assert r_squared(field(states).field, true, states) < 0.95
+    assert r_squared(field(states).field, true, states) < 0.97
     assert r_squared((field + tail)(states).field, true, states) > 0.99
 
 

@@ -17,7 +17,7 @@ from sdgnn import BondDisorder, ExactField, ExponentialHopping, ImplicitMidpoint
 from sdgnn.electrons.truncated.balls import band, crystal_balls, site_balls
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
-from sdgnn.electrons.truncated.walk import WalkSettings
+from sdgnn.electrons.truncated.walk import Channel, WalkSettings
 from sdgnn.errors import UserError
 from sdgnn.testing import check_field
 
@@ -45,7 +45,8 @@ CPU = torch.device("cpu")
 def walks(model: SDModel, dtype: torch.dtype, cutoff: int, steps: int, count: int) -> tuple[CompiledWalk, TensorWalk]:
     lowest, highest = band(model)
     half = (highest - lowest) / 2 + abs(model.exchange)
-    chosen = WalkSettings(cutoff, steps, count, centre=(lowest + highest) / 2, scale=half)
+    channels = (Channel(-1, steps), Channel(1, max(1, steps // 2), background=1e-3))
+    chosen = WalkSettings(cutoff, channels, count, centre=(lowest + highest) / 2, scale=half)
     return CompiledWalk(model, chosen, dtype), TensorWalk(model, chosen, dtype, CPU)
 
 
@@ -67,28 +68,37 @@ def test_compiled_loops_and_tensor_operations_agree(name: str, cutoff: int, step
     for dtype, tolerance in ((torch.float64, 1e-11), (torch.float32, 2e-4)):
         compiled, plain = walks(model, dtype, cutoff, steps, count=30)
         np.testing.assert_allclose(compiled.totals(state), plain.totals(state), rtol=tolerance, atol=100 * tolerance)
-        for one, other in zip(compiled.slopes(state, weights), plain.slopes(state, weights), strict=True):
-            torch.testing.assert_close(one.double(), other.double(), rtol=tolerance, atol=tolerance)
+        one, other = compiled.moments(state)[0], plain.moments(state)[0]
+        torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
+        for more in (None, 1 / (1 + one.square())):
+            pairs = zip(
+                compiled.slopes(state, weights, None, more), plain.slopes(state, weights, None, more), strict=True
+            )
+            for one, other in pairs:
+                torch.testing.assert_close(one.double(), other.double(), rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", LATTICES)
 def test_moments_inside_the_ball_are_exact(name: str) -> None:
-    """<i|T_n(H~)|i> of the dense matrix, on a crystal that repeats the state so that no path closes around it."""
+    """<i|T_n(H~)|i> of the dense matrix along and against the spin, on a crystal larger than the walk."""
     small = LATTICES[name]
     large = small.resized(*(9 for _ in range(small.dim))) if small.dim < 3 else small.resized(5, 5, 5)
     model = SDModel(large, exchange=1.5)
     state = sdgnn.spins.random(large, seed=2)
     cutoff = 2 if small.dim < 3 else 1
     compiled, _ = walks(model, torch.float64, cutoff, cutoff, count=2 * cutoff + 1)
-    (found,) = compiled.totals(state, np.array([0]))
+    found = compiled.moments(state)[0][0, 0]
     matrix = model.matrix(state)[0].numpy()
     scaled = (matrix - compiled.settings.centre * np.eye(len(matrix))) / compiled.settings.scale
+    along = state[0, 0].numpy()
+    half = np.array([[1 + along[2], along[0] - 1j * along[1]], [along[0] + 1j * along[1], 1 - along[2]]]) / 2
     before, last = np.eye(len(matrix)), scaled
-    expected = [2.0, np.trace(scaled[:2, :2]).real]
-    for _ in range(2, 2 * cutoff + 1):
+    for n in range(2 * cutoff + 1):
+        for channel, projector in enumerate((np.eye(2) - half, half)):
+            if n <= 2 * compiled.settings.channels[channel].steps:
+                expected = np.trace(projector @ before[:2, :2]).real
+                assert float(found[channel, n]) == pytest.approx(expected, abs=1e-12)
         before, last = last, 2 * scaled @ last - before
-        expected.append(np.trace(last[:2, :2]).real)
-    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["triangular", "kagome", "diamond"])
@@ -176,22 +186,23 @@ def test_moments_are_those_of_a_positive_density_of_states(seed: int, cutoff: in
     model = SDModel(Lattice.square(4, 4), exchange=3.0)
     state = sdgnn.spins.random(model.lattice, seed=seed)
     compiled, _ = walks(model, torch.float64, cutoff, steps, count=2 * steps + 1)
-    (moments,) = compiled.totals(state, np.array([0]))
-    lags = np.abs(np.subtract.outer(np.arange(2 * steps + 1), np.arange(2 * steps + 1)))
-    assert np.linalg.eigvalsh(moments[lags]).min() > -1e-9
+    for channel, moments in zip(compiled.settings.channels, compiled.moments(state)[0][0, 0].numpy(), strict=True):
+        lags = np.abs(np.subtract.outer(*[np.arange(2 * channel.steps + 1)] * 2))
+        assert np.linalg.eigvalsh(moments[lags]).min() > -1e-9
 
 
 @pytest.mark.parametrize("background", [1e-6, 1e-2])
 def test_prediction_continues_the_moments_of_sharp_levels(background: float) -> None:
-    """A single site has two levels: M_n = T_n(x_1) + T_n(x_2) for all n, which prediction finds as eps -> 0."""
+    """A single site has one level for each channel: M_n = T_n(x) for all n, which prediction finds as eps -> 0."""
     model = SDModel(Lattice.chain(4), hopping=(1e-9,), exchange=1.0)
-    chosen = WalkSettings(cutoff=1, steps=3, count=20, centre=0.0, scale=2.0, background=background)
+    channels = (Channel(1, 3, background), Channel(-1, 3, background))
+    chosen = WalkSettings(cutoff=1, channels=channels, count=20, centre=0.0, scale=2.0)
     state = sdgnn.spins.random(model.lattice, seed=0)
-    expected = 2 * np.cos(np.arange(20) * np.arccos(0.5)) + 2 * np.cos(np.arange(20) * np.arccos(-0.5))
+    expected = np.cos(np.arange(20) * np.arccos(0.5)) + np.cos(np.arange(20) * np.arccos(-0.5))
     for walk in (CompiledWalk(model, chosen, torch.float64), TensorWalk(model, chosen, torch.float64, CPU)):
         (found,) = walk.totals(state, np.array([0]))
-        np.testing.assert_allclose(found[:7], expected[:7] / 2, atol=1e-8)
-        assert (np.abs(found - expected / 2).max() < 1e-3) == (background < 1e-3)
+        np.testing.assert_allclose(found[:7], expected[:7], atol=1e-8)
+        assert (np.abs(found - expected).max() < 1e-3) == (background < 1e-3)
 
 
 def test_fixed_filling_is_fixed_mu() -> None:

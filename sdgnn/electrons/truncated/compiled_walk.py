@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from sdgnn.electrons.truncated.balls import Ball
 from sdgnn.electrons.truncated.walk import Walk, WalkSettings
 from sdgnn.hamiltonian import SDModel
 from sdgnn.vectors import LANES
+
+NOTHING = np.empty((0, 0))
+"""No coefficients: moments alone."""
 
 CACHE_LINE = 64
 """Bytes at whose multiples working memory begins."""
@@ -37,6 +40,19 @@ class _Table:
     amplitude: Float[np.ndarray, " pair"]
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What walks around some or all sites give."""
+
+    totals: Float[np.ndarray, "state moment"]
+    """Moments, with those that are predicted, summed over sites and channels."""
+    energies: Float[np.ndarray, "state site"]
+    slopes: Float[np.ndarray, "place 7"]
+    """In the local parts of H, four numbers, and in the spins by which walks begin, where they were asked for."""
+    moments: Float[np.ndarray, "states sites channel computed"]
+    """Those of single sites, where they were asked for."""
+
+
 class CompiledWalk(Walk):
     """LANES origins side by side, sites of one sublattice or states of a single site; threads share the origins."""
 
@@ -47,30 +63,39 @@ class CompiledWalk(Walk):
     def totals(
         self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
     ) -> Float[np.ndarray, "state moment"]:
-        return self._evaluate(spins, np.empty((0, 0)), origins)[0]
+        return self._evaluate(spins, origins).totals
+
+    def moments(
+        self, spins: Float[Tensor, "state site 3"]
+    ) -> tuple[Float[Tensor, "state site channel computed"], Float[np.ndarray, "state moment"]]:
+        found = self._evaluate(spins, None, with_moments=True)
+        return torch.from_numpy(found.moments), found.totals
 
     def slopes(
         self,
         spins: Float[Tensor, "state site 3"],
         coefficients: Float[np.ndarray, "state moment"],
         origins: Int[np.ndarray, " origin"] | None = None,
+        more: Float[Tensor, "state site channel computed"] | None = None,
     ) -> tuple[Float[Tensor, "state site"], Float[Tensor, "state site 4"]]:
-        _, energies, slopes = self._evaluate(spins, coefficients, origins)
-        x, y, up, down = 2 / self.settings.scale * np.moveaxis(slopes, -1, 0)
-        exchange = -self.model.exchange
-        found = np.stack([exchange * x, exchange * y, exchange * (up - down), up + down], axis=-1)
-        return torch.from_numpy(energies), torch.from_numpy(found)
+        found = self._evaluate(spins, origins, coefficients, more)
+        slopes = found.slopes.reshape(*spins.shape[:2], -1)
+        x, y, up, down = 2 / self.settings.scale * np.moveaxis(slopes[..., :4], -1, 0)
+        to_spins = -self.model.exchange * np.stack([x, y, up - down], axis=-1) + slopes[..., 4:]
+        both = np.concatenate([to_spins, (up + down)[..., None]], axis=-1)
+        return torch.from_numpy(found.energies), torch.from_numpy(both)
 
     def memory(self) -> float:
-        numbers = 4 * (torch.get_num_threads() + 2) + 3  # slopes of each thread, their sum and that in spins; energies
+        numbers = 8 * (torch.get_num_threads() + 2) + 3  # slopes and energies of each thread, their sums; spins
         return 8.0 * numbers * self.model.lattice.n_sites
 
     def _evaluate(
-        self, spins: Tensor, coefficients: np.ndarray, origins: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Totals, energies and slopes in the local parts of H."""
+        self, spins: Tensor, origins: np.ndarray | None, coefficients: np.ndarray = NOTHING,
+        more: Tensor | None = None, with_moments: bool = False,
+    ) -> _Found:  # fmt: skip
+        """Walks around all sites, shared by threads."""
         given = np.ascontiguousarray(spins.detach().numpy(), self.number).reshape(-1, 3)
-        weights, energies = coefficients.astype(self.number), np.zeros(spins.shape[:2])
+        weights = coefficients.astype(self.number)
         states = np.arange(len(spins))
         threads = torch.get_num_threads()
         shares: list[list[tuple[_Table, np.ndarray]]] = [[] for _ in range(threads)]
@@ -85,39 +110,49 @@ class CompiledWalk(Walk):
             else:
                 shares[number % threads].append((table, pairs))
 
-        def run(share: Sequence[tuple[_Table, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-            return self._walked(share, weights, given, energies)
+        extra = None if more is None else more.detach().cpu().numpy().astype(self.number)
+
+        def run(share: Sequence[tuple[_Table, np.ndarray]]) -> _Found:
+            return self._walked(share, weights, extra, given, spins.shape[:2], with_moments)
 
         if threads == 1:
-            totals, slopes = run(shares[0])
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                all_totals, all_slopes = zip(*pool.map(run, shares), strict=True)
-            totals, slopes = np.sum(all_totals, axis=0), np.sum(all_slopes, axis=0)
-        return totals, energies, slopes.reshape(*spins.shape[:2], -1) if len(weights) else slopes
+            return run(shares[0])
+        with ThreadPoolExecutor(threads) as pool:
+            parts = zip(*map(astuple, pool.map(run, shares)), strict=True)
+        return _Found(*(np.sum(part, axis=0) for part in parts))
 
     def _walked(
-        self, share: Sequence[tuple[_Table, np.ndarray]], weights: np.ndarray, spins: np.ndarray, energies: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Totals and slopes of balls around pairs (state, site); fills in their ``energies``."""
+        self, share: Sequence[tuple[_Table, np.ndarray]], weights: np.ndarray, extra: np.ndarray | None,
+        spins: np.ndarray, shape: tuple[int, ...], with_moments: bool,
+    ) -> _Found:  # fmt: skip
+        """Walks in balls around pairs (state, site)."""
         settings, number = self.settings, self.number
         scale, exchange = settings.scale, self.model.exchange
-        totals = np.zeros((len(energies), settings.count))
-        slopes = np.zeros((len(spins) if len(weights) else 1, 4))
+        size = (len(settings.channels), 2 * settings.steps + 1)
+        moments = np.zeros((*shape, *size) if with_moments else (0,) * 4, number)
+        totals, energies = np.zeros((shape[0], settings.count)), np.zeros(shape)
+        to_sites, to_axes = (np.zeros((len(spins) if len(weights) else 1, count)) for count in (4, 3))
+        sides = np.array([channel.side for channel in settings.channels], number)
+        steps = np.array([channel.steps for channel in settings.channels])
+        loadings = np.array([1 + channel.background for channel in settings.channels], number)
         sizes = [(len(table.ball), len(table.ball) - table.ball.edge) for table, _ in share]
         needed = max((kernel.working_memory(*size, settings.steps, settings.count) for size in sizes), default=0)
         work = _aligned(needed, number)
         sites = np.empty(LANES * max((size[0] for size in sizes), default=0), dtype=np.int64)
         for table, pairs in share:
-            ball, found = table.ball, np.zeros(len(pairs))
+            ball, found, where = table.ball, np.zeros(len(pairs)), (pairs[:, 0], pairs[:, 1])
+            computed = np.zeros((len(pairs), *size) if with_moments else (0, 0, 0), number)
             kernel.evaluate(
                 spins, np.column_stack([pairs[:, 0], self.cells(pairs[:, 1])]), table.offset, table.places, table.share,
                 ball.sizes, ball.edge, ball.start, table.neighbour, table.amplitude, number(-2 * exchange / scale),
-                number(-2 * settings.centre / scale), number(settings.damping**2), settings.steps, settings.count,
-                number(1 + settings.background), weights, totals, found, slopes, work, sites,
+                number(-2 * settings.centre / scale), number(settings.damping**2), sides, steps, loadings,
+                settings.count, weights, computed[:0] if extra is None else extra[where], totals, found, computed,
+                to_sites, to_axes, work, sites,
             )  # fmt: skip
-            energies[pairs[:, 0], pairs[:, 1]] = found
-        return totals, slopes
+            energies[where] += found
+            if with_moments:
+                moments[where] = computed
+        return _Found(totals, energies, np.concatenate([to_sites, to_axes], axis=1), moments)
 
     def _table(self, ball: Ball, states: int) -> _Table:
         """Offsets of sites along each axis are counted from ``reach`` cells before the first one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from typing import Literal, get_args
 
@@ -12,11 +13,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.electrons.ensemble import check_ensemble
-from sdgnn.electrons.expansion import Expansion
+from sdgnn.electrons.expansion import PLAIN_DECAY, Expansion
 from sdgnn.electrons.truncated.balls import band
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
-from sdgnn.electrons.truncated.walk import Walk, WalkSettings, background
+from sdgnn.electrons.truncated.walk import Channel, Walk, WalkSettings, background
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import Total
@@ -25,11 +26,14 @@ from sdgnn.lattice import Lattice, margins
 
 Level = Literal["fast", "accurate"]
 
-LEVELS: dict[Level, tuple[int, int]] = {"fast": (5, 41), "accurate": (6, 91)}
+LEVELS: dict[Level, tuple[int, int]] = {"fast": (5, 41), "accurate": (7, 67)}
 """Cutoff and moments of each level."""
 
 PREDICTED = 8
 """Moments that are predicted, at most, as a multiple of those that are computed."""
+
+SHARE = 0.7
+"""Part of all steps that the channel with more weight at the chemical potential takes."""
 
 RESOLVED = 3.0
 """Moments are predicted until coefficients have fallen to exp(-RESOLVED)."""
@@ -50,22 +54,24 @@ def _itself(values: Tensor) -> Tensor:
 class TruncatedField(Field):
     """H_i = -dE/dS_i of the s-d model from local moments: spinors that walk inside a ball around each site.
 
-    A 2 x 2 matrix of spinors starts as v_0 = 1 on site i and walks along the bonds, inside the ball of all sites within
-    ``cutoff`` bonds of i, with H~_pq = sqrt(D_p D_q) (H - centre)_pq / scale:
+    Two spinors start from every site i, v_0 along its spin and v_0 against it, and walk along the bonds inside the ball
+    of all sites within ``cutoff`` bonds of i, with H~_pq = sqrt(D_p D_q) (H - centre)_pq / scale:
 
         v_1 = H~ v_0,   v_{n+1} = 2 H~ v_n - D^2 v_{n-1}.
 
     D = exp(-g) at the edge of the ball, which absorbs what would leave it, and 1 elsewhere (Mandelshtam and Taylor,
-    J. Chem. Phys. 103, 2903, doi:10.1063/1.470477; there D^(1/2) v_n). v_n = T_n(H~) v_0 where D = 1. The traces of
-    Chebyshev moments follow, two for each step,
+    J. Chem. Phys. 103, 2903, doi:10.1063/1.470477; there D^(1/2) v_n). v_n = T_n(H~) v_0 where D = 1. Chebyshev
+    moments of each of the two follow, two for each step,
 
         M_2n   = M_2n-2 + 2 (<v_n|v_n>   - <v_n-1|D^2|v_n-1>),
         M_2n+1 = M_2n-1 + 2 (<v_n|v_n+1> - <v_n-1|D^2|v_n>),
 
-    and they are those of a positive density of states, D or not.
+    and they are those of a positive density of states, D or not. Of all steps, :data:`SHARE` are those of the spinor
+    whose levels lie nearer to the chemical potential: below half filling (at given mu: for mu < 0, the mean of all
+    levels) the one along J S, above the other one.
     Those beyond 2 m are predicted (:mod:`sdgnn.electrons.truncated.prediction`), and
 
-        Omega(mu) = sum_i sum_n c_n(mu) M_n(i),     N(mu) = -dOmega/dmu,
+        Omega(mu) = sum_i sum_+- sum_n c_n(mu) M_n(i, +-),     N(mu) = -dOmega/dmu,
 
     with c_n the Chebyshev coefficients of -kT ln(1 + exp(-(e - mu)/kT)) (truncated polynomial expansion: Furukawa and
     Motome, J. Phys. Soc. Jpn. 73, 1482, doi:10.1143/JPSJ.73.1482, made conservative: the field is the slope of the
@@ -79,8 +85,8 @@ class TruncatedField(Field):
     mu, filling   one of the two, as in :class:`~sdgnn.electrons.exact.ExactField`; at fixed filling each state has the
                   mu at which N(mu) is its number of electrons, and the energy is F = Omega + mu N_e
     cutoff        bonds from the centre of a ball to its edge
-    moments       2 m + 1 moments from a walk of m steps, an odd number
-    level         both by name: ``fast`` (5, 41; the default) or ``accurate`` (6, 91)
+    moments       2 m + 1 moments from m steps of a spinor, on average over the two; an odd number
+    level         both by name: ``fast`` (5, 41; the default) or ``accurate`` (7, 67)
     ============= ====================================================================================================
 
     E(R S) = E(S) for rotations of all spins, E(-S) = E(S), and the lattice's symmetries hold exactly. Spins beyond a
@@ -233,10 +239,11 @@ class TruncatedField(Field):
         key = (longest, spins.dtype, spins.device)
         if key not in self._walks:
             centre, scale = self._spectrum(longest)
+            channels = self._channels(scale, spins.dtype)
+            computed = 2 * max(channel.steps for channel in channels) + 1
             needed = RESOLVED * scale / (math.pi * self.kT) if self.kT > 0 else math.inf
-            count = int(min(max(self.moments, needed), PREDICTED * self.moments))
-            eps = background(self.moments, spins.dtype)
-            settings = WalkSettings(self.cutoff, self.moments // 2, count, centre, scale, background=eps)
+            count = int(max(computed, min(needed, PREDICTED * self.moments)))
+            settings = WalkSettings(self.cutoff, channels, count, centre, scale)
             walk: Walk = (
                 CompiledWalk(self.model, settings, spins.dtype)
                 if spins.device.type == "cpu"
@@ -244,6 +251,18 @@ class TruncatedField(Field):
             )
             self._walks[key] = walk, Expansion(centre, scale, self.kT, count, plain=True)
         return self._walks[key]
+
+    def _channels(self, scale: float, dtype: torch.dtype) -> tuple[Channel, ...]:
+        """Walks along and against the spin: most steps for the one with more weight at the chemical potential."""
+        steps = self.moments - 1
+        lower = self.filling < 0.5 if self.mu is None else self.mu < 0  # type: ignore[operator]  # mean of all levels: 0
+        side = 1 if (self.model.exchange >= 0) == lower else -1
+        most = min(round(SHARE * steps), max(steps // 2, self._resolved(scale)), steps - 1)
+        return tuple(Channel(s, m, background(2 * m + 1, dtype)) for s, m in ((side, most), (-side, steps - most)))
+
+    def _resolved(self, scale: float) -> int:
+        """Steps after which no coefficient is left that matters."""
+        return math.ceil(PLAIN_DECAY * scale / (2 * math.pi * self.kT)) if self.kT > 0 else sys.maxsize
 
     def __repr__(self) -> str:
         ensemble = f"mu={self.mu:g}" if self.mu is not None else f"filling={self.filling:g}"

@@ -1,7 +1,7 @@
 """The walk of spinors inside balls and its adjoint, compiled: one origin in each lane of a vector, no stored history.
 
 Equations and symbols are those of :class:`~sdgnn.electrons.truncated.field.TruncatedField`. A row of a site of a ball
-holds Re up, Im up, Re down, Im down of both columns of the 2 x 2 matrix v_n, for :data:`~sdgnn.vectors.LANES` origins.
+holds Re up, Im up, Re down, Im down of the spinor v_n, for :data:`~sdgnn.vectors.LANES` origins.
 The walk overwrites v_{n-1} with v_{n+1}; backwards, it overwrites v_{n+1} with v_{n-1} = 2 H v_n - v_{n+1}. At the
 edge, which absorbs, this would magnify rounding errors: its rows are kept.
 """
@@ -12,37 +12,36 @@ from __future__ import annotations
 from typing import no_type_check
 
 import numba
+import numpy as np
 
 from sdgnn.compiling import compiled
-from sdgnn.electrons.truncated.prediction import MORE, SOURCES, predict, weights_of_moments
+from sdgnn.electrons.truncated.prediction import MORE, SOURCES, correlated, predict, weights_of_moments
 from sdgnn.vectors import LANES, add_multiples, get, get_rows, put, put_rows, splat
 
-ROW = 8 * LANES
-"""Numbers in a row of a ball's site."""
-LOCAL = 4 * LANES
-"""Numbers in its local part of H: b_x, b_y, b_0 + b_z, b_0 - b_z; and in the slopes with them."""
+ROW = 4 * LANES
+"""Numbers in a row of a ball's site: of its spinor; of its local part of H, which is b_x, b_y, b_0 + b_z, b_0 - b_z; of
+the slopes with these."""
 
 _separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
 _inlined = numba.njit(fastmath=True, error_model="numpy", forceinline=True)
 
-FOUR, EIGHT = (0,) * 4, (0,) * 8
-"""Tuples as long as the rows, from which the compiler knows their length."""
+TOGETHER = 32
+"""Groups of origins whose moments are added up in the precision of the walk before they are added to the totals."""
+
+FOUR = (0,) * 4
+"""A tuple as long as the rows, from which the compiler knows their length."""
 
 
 @no_type_check
 @_inlined
 def _turned(x, b):
-    """(b . sigma + b_0) x of both columns."""
+    """(b . sigma + b_0) x."""
     bx, by, up, down = b
     return (
         up * x[0] + bx * x[2] + by * x[3],
         up * x[1] + bx * x[3] - by * x[2],
         down * x[2] + bx * x[0] - by * x[1],
         down * x[3] + bx * x[1] + by * x[0],
-        up * x[4] + bx * x[6] + by * x[7],
-        up * x[5] + bx * x[7] - by * x[6],
-        down * x[6] + bx * x[4] - by * x[5],
-        down * x[7] + bx * x[5] + by * x[4],
     )
 
 
@@ -50,43 +49,41 @@ def _turned(x, b):
 @_inlined
 def _minus(x, factor, y):
     """x - factor y."""
-    return (
-        x[0] - factor * y[0], x[1] - factor * y[1], x[2] - factor * y[2], x[3] - factor * y[3],
-        x[4] - factor * y[4], x[5] - factor * y[5], x[6] - factor * y[6], x[7] - factor * y[7],
-    )  # fmt: skip
+    return x[0] - factor * y[0], x[1] - factor * y[1], x[2] - factor * y[2], x[3] - factor * y[3]
 
 
 @no_type_check
 @_inlined
 def _scaled(factor, x):
-    return (
-        factor * x[0], factor * x[1], factor * x[2], factor * x[3],
-        factor * x[4], factor * x[5], factor * x[6], factor * x[7],
-    )  # fmt: skip
+    return factor * x[0], factor * x[1], factor * x[2], factor * x[3]
 
 
 @no_type_check
 @_inlined
 def _add_products(sums, x, y):
-    """Re tr x^+ y added to a pair of sums, which do not wait for each other."""
+    """Re x^+ y added to a pair of sums, which do not wait for each other."""
+    return sums[0] + x[0] * y[0] + x[1] * y[1], sums[1] + x[2] * y[2] + x[3] * y[3]
+
+
+@no_type_check
+@_inlined
+def _products(x, y):
+    """Slopes of Re y^+ (b . sigma + b_0) x in b_x, b_y, b_0 + b_z, b_0 - b_z."""
     return (
-        sums[0] + x[0] * y[0] + x[1] * y[1] + x[2] * y[2] + x[3] * y[3],
-        sums[1] + x[4] * y[4] + x[5] * y[5] + x[6] * y[6] + x[7] * y[7],
+        x[0] * y[2] + x[1] * y[3] + x[2] * y[0] + x[3] * y[1],
+        x[0] * y[3] - x[1] * y[2] + x[3] * y[0] - x[2] * y[1],
+        x[0] * y[0] + x[1] * y[1],
+        x[2] * y[2] + x[3] * y[3],
     )
 
 
 @no_type_check
 @_inlined
 def _add_slopes(to_local, p, x, y):
-    """Slopes of Re tr y^+ (b . sigma + b_0) x in b_x, b_y, b_0 + b_z, b_0 - b_z."""
-    bx, by, up, down = get_rows(to_local, p * LOCAL, LANES, FOUR)
-    put_rows(to_local, p * LOCAL, LANES, (
-        bx + x[0] * y[2] + x[1] * y[3] + x[2] * y[0] + x[3] * y[1]
-           + x[4] * y[6] + x[5] * y[7] + x[6] * y[4] + x[7] * y[5],
-        by + x[0] * y[3] - x[1] * y[2] + x[3] * y[0] - x[2] * y[1]
-           + x[4] * y[7] - x[5] * y[6] + x[7] * y[4] - x[6] * y[5],
-        up + x[0] * y[0] + x[1] * y[1] + x[4] * y[4] + x[5] * y[5],
-        down + x[2] * y[2] + x[3] * y[3] + x[6] * y[6] + x[7] * y[7],
+    """The same added to the slopes of a site."""
+    before, more = get_rows(to_local, p * ROW, LANES, FOUR), _products(x, y)
+    put_rows(to_local, p * ROW, LANES, (
+        before[0] + more[0], before[1] + more[1], before[2] + more[2], before[3] + more[3],
     ))  # fmt: skip
 
 
@@ -101,11 +98,11 @@ def _onwards(last, before, table, local, first, stop, factor, kept, keep):
     zero, left = splat(factor - factor), splat(factor)
     even, odd = (zero, zero), (zero, zero)
     for p in range(first, stop):
-        x = get_rows(last, p * ROW, LANES, EIGHT)
-        h = _turned(x, get_rows(local, p * LOCAL, LANES, FOUR))
+        x = get_rows(last, p * ROW, LANES, FOUR)
+        h = _turned(x, get_rows(local, p * ROW, LANES, FOUR))
         for k in range(start[p], start[p + 1]):
-            h = add_multiples(h, get_rows(last, neighbour[k], LANES, EIGHT), splat(amplitude[k]))
-        y = _minus(h, left, get_rows(before, p * ROW, LANES, EIGHT))
+            h = add_multiples(h, get_rows(last, neighbour[k], LANES, FOUR), splat(amplitude[k]))
+        y = _minus(h, left, get_rows(before, p * ROW, LANES, FOUR))
         put_rows(before, p * ROW, LANES, y)
         if keep >= 0:
             put_rows(kept, (keep + p - first) * ROW, LANES, y)
@@ -115,17 +112,17 @@ def _onwards(last, before, table, local, first, stop, factor, kept, keep):
 
 @no_type_check
 @_separate
-def _forwards(last, before, table, local, sizes, edge, left, steps, kept, keep, sums):
-    """All spinors up to v_m = v_steps, which ends in ``last`` if steps is even, in ``before`` otherwise.
+def _forwards(last, before, first, table, local, sizes, edge, left, steps, kept, keep, sums):
+    """All spinors from v_0 = ``first`` to v_m = v_steps, which ends in ``last`` if steps is even, else in ``before``.
 
     Row n of ``sums`` becomes <v_n|v_n>, <v_n|v_{n+1}> inside, and both at the edge, which begins at site ``edge``.
     """
     one, zero = left / left, splat(left - left)
-    half, rim, centre = one / (one + one), sizes[-1] - edge, last
+    half, rim, centre = splat(one / (one + one)), sizes[-1] - edge, last
+    begin = get_rows(first, 0, LANES, FOUR)
     last[: sizes[-1] * ROW] = 0
     before[: sizes[-1] * ROW] = 0
-    put(centre, 0, splat(half))
-    put(centre, 6 * LANES, splat(half))
+    put_rows(centre, 0, LANES, _scaled(half, begin))
     for n in range(steps):
         stop = sizes[min(n + 1, len(sizes) - 1)]
         inside = _onwards(last, before, table, local, 0, min(stop, edge), one, kept, -1)
@@ -134,13 +131,12 @@ def _forwards(last, before, table, local, sizes, edge, left, steps, kept, keep, 
         if n == 0:  # H v_0 was 2 H (v_0 / 2)
             two = splat(one + one)
             inside = two * two * inside[0], two * inside[1]
-            put(centre, 0, splat(one))
-            put(centre, 6 * LANES, splat(one))
+            put_rows(centre, 0, LANES, begin)
         put_rows(sums, 4 * n * LANES, LANES, (inside[0], inside[1], at_edge[0], at_edge[1]))
         last, before = before, last
     even, at_edge = (zero, zero), (zero, zero)
     for p in range(sizes[min(steps, len(sizes) - 1)]):
-        x = get_rows(last, p * ROW, LANES, EIGHT)
+        x = get_rows(last, p * ROW, LANES, FOUR)
         if p < edge:
             even = _add_products(even, x, x)
         else:
@@ -190,42 +186,44 @@ def _back(x, y, m1, m2, table, local, to_local, first, stop, before, left, kept,
     one, factor = splat(left / left), splat(left)
     zero, twice = one - one, a + a
     for p in range(first, stop):
-        local_part = get_rows(local, p * LOCAL, LANES, FOUR)
-        own, adjoint = get_rows(x, p * ROW, LANES, EIGHT), get_rows(m1, p * ROW, LANES, EIGHT)
+        local_part = get_rows(local, p * ROW, LANES, FOUR)
+        own, adjoint = get_rows(x, p * ROW, LANES, FOUR), get_rows(m1, p * ROW, LANES, FOUR)
         _add_slopes(to_local, p, own, adjoint)
-        after = get_rows(y, p * ROW, LANES, EIGHT)
+        after = get_rows(y, p * ROW, LANES, FOUR)
         h = _turned(adjoint, local_part)
         if p < before and keep < 0:
             then = _minus(_turned(own, local_part), one, after)
             for k in range(start[p], start[p + 1]):
                 at, t = neighbour[k], splat(amplitude[k])
-                then = add_multiples(then, get_rows(x, at, LANES, EIGHT), t)
-                h = add_multiples(h, get_rows(m1, at, LANES, EIGHT), t)
+                then = add_multiples(then, get_rows(x, at, LANES, FOUR), t)
+                h = add_multiples(h, get_rows(m1, at, LANES, FOUR), t)
         else:
-            then = (zero, zero, zero, zero, zero, zero, zero, zero)
+            then = (zero, zero, zero, zero)
             if p < before:
-                then = get_rows(kept, (keep + p - first) * ROW, LANES, EIGHT)
+                then = get_rows(kept, (keep + p - first) * ROW, LANES, FOUR)
             for k in range(start[p], start[p + 1]):
-                h = add_multiples(h, get_rows(m1, neighbour[k], LANES, EIGHT), splat(amplitude[k]))
-        own, after = get_rows(x, p * ROW, LANES, EIGHT), get_rows(y, p * ROW, LANES, EIGHT)
+                h = add_multiples(h, get_rows(m1, neighbour[k], LANES, FOUR), splat(amplitude[k]))
+        own, after = get_rows(x, p * ROW, LANES, FOUR), get_rows(y, p * ROW, LANES, FOUR)
         put_rows(y, p * ROW, LANES, then)
         h = add_multiples(add_multiples(add_multiples(h, own, twice), after, b), then, c)
-        put_rows(m2, p * ROW, LANES, _minus(h, factor, get_rows(m2, p * ROW, LANES, EIGHT)))
+        put_rows(m2, p * ROW, LANES, _minus(h, factor, get_rows(m2, p * ROW, LANES, FOUR)))
 
 
 @no_type_check
 @_separate
-def _backwards(x, y, m1, m2, table, local, to_local, sizes, edge, left, steps, kept, slopes):
-    """Slopes in the local parts, from those in the sums, given x = v_{steps - 1} and y = v_steps."""
+def _backwards(x, y, m1, m2, table, local, to_local, to_axis, sizes, edge, left, steps, kept, slopes):
+    """Slopes in the local parts, from those in the sums, given x = v_{steps - 1} and y = v_steps.
+
+    ``to_axis`` becomes mu_0^+ sigma v_0 with mu_0, the slope in v_0, but for its part along v_0 that no turn has.
+    """
     one = left / left
     rim, last = sizes[-1] - edge, len(sizes) - 1
     m2[: sizes[-1] * ROW] = 0
-    to_local[: sizes[-1] * LOCAL] = 0
     for p in range(sizes[-1]):
         at = (4 * steps + (0 if p < edge else 2)) * LANES
         a, c = get(slopes, at), get(slopes, at - 3 * LANES)
-        row = _scaled(a + a, get_rows(y, p * ROW, LANES, EIGHT))
-        put_rows(m1, p * ROW, LANES, add_multiples(row, get_rows(x, p * ROW, LANES, EIGHT), c))
+        row = _scaled(a + a, get_rows(y, p * ROW, LANES, FOUR))
+        put_rows(m1, p * ROW, LANES, add_multiples(row, get_rows(x, p * ROW, LANES, FOUR), c))
     for n in range(steps - 1, 0, -1):
         stop, before = sizes[min(n, last)], sizes[min(n - 1, last)]
         a, b, a_edge, b_edge = get_rows(slopes, 4 * n * LANES, LANES, FOUR)
@@ -235,8 +233,43 @@ def _backwards(x, y, m1, m2, table, local, to_local, sizes, edge, left, steps, k
         _back(x, y, m1, m2, table, local, to_local, edge, max(stop, edge), before, left, kept, max(row, 0),
               a_edge, b_edge, c_edge)  # fmt: skip
         x, y, m1, m2 = y, x, m2, m1
-    half = splat(one / (one + one))
-    _add_slopes(to_local, 0, _scaled(half, get_rows(x, 0, LANES, EIGHT)), get_rows(m1, 0, LANES, EIGHT))
+    half, begin = splat(one / (one + one)), get_rows(x, 0, LANES, FOUR)
+    _add_slopes(to_local, 0, _scaled(half, begin), get_rows(m1, 0, LANES, FOUR))
+    h = _turned(get_rows(m1, 0, LANES, FOUR), get_rows(local, 0, LANES, FOUR))
+    start, neighbour, amplitude = table
+    for k in range(start[0], start[1]):
+        h = add_multiples(h, get_rows(m1, neighbour[k], LANES, FOUR), splat(amplitude[k]))
+    h = add_multiples(_scaled(half, h), get_rows(y, 0, LANES, FOUR), get(slopes, LANES))
+    bx, by, up, down = _products(begin, _minus(h, splat(one), get_rows(m2, 0, LANES, FOUR)))
+    put(to_axis, 0, bx)
+    put(to_axis, LANES, by)
+    put(to_axis, 2 * LANES, up - down)
+
+
+@no_type_check
+@_separate
+def _begin(spins, places, side, axis, first):
+    """v_0 of LANES origins, the spinors along ``axis``, which is side S / |S|; its last row becomes side / (2 |S|)."""
+    one = side / side
+    two, zero = one + one, side - side
+    for lane in range(LANES):
+        at = places[lane]
+        x, y, z = spins[at, 0], spins[at, 1], spins[at, 2]
+        length = np.sqrt(x * x + y * y + z * z)
+        if length > zero:
+            x, y, z = side * x / length, side * y / length, side * z / length
+            axis[3 * LANES + lane] = side / (two * length)
+        else:
+            x, y, z = zero, zero, side
+            axis[3 * LANES + lane] = zero
+        axis[lane], axis[LANES + lane], axis[2 * LANES + lane] = x, y, z
+        norm = np.sqrt(two * (one + abs(z)))
+        if z >= zero:
+            first[lane], first[LANES + lane] = (one + z) / norm, zero
+            first[2 * LANES + lane], first[3 * LANES + lane] = x / norm, y / norm
+        else:
+            first[lane], first[LANES + lane] = x / norm, -y / norm
+            first[2 * LANES + lane], first[3 * LANES + lane] = (one - z) / norm, zero
 
 
 @no_type_check
@@ -252,7 +285,7 @@ def _gather(spins, origins, first, offset, places, ball, share, b, b0, local):
             at += ball[p, -1]
             places[p * LANES + lane] = at
             x, y, z = spins[at, 0], spins[at, 1], spins[at, 2]
-            to, b_here, b0_here = p * LOCAL + lane, b * share[p], b0 * share[p]
+            to, b_here, b0_here = p * ROW + lane, b * share[p], b0 * share[p]
             local[to] = b_here * x
             local[to + LANES] = b_here * y
             local[to + 2 * LANES] = b0_here + b_here * z
@@ -261,66 +294,121 @@ def _gather(spins, origins, first, offset, places, ball, share, b, b0, local):
 
 def working_memory(sites: int, rim: int, steps: int, count: int) -> int:
     """Numbers that :func:`evaluate` works in, for balls of ``sites`` sites, ``rim`` of them at the edge."""
-    rows = 4 * 8 + 2 * 4  # spinors and their adjoints; local parts and the slopes in them
-    moments = 2 * (count + MORE) + 4 * (2 * steps) + MORE
-    return LANES * (rows * sites + 8 * (steps + 1) * rim + 8 * (steps + 1) + moments)
+    rows = 6 * sites + (steps + 1) * rim + 3  # two spinors, their adjoints, local parts and slopes; edge; centre
+    moments = 2 * (count + MORE) + 4 * (2 * steps + MORE) + 2 * count + 1
+    return LANES * (4 * rows + 8 * (steps + 1) + moments)
+
+
+@no_type_check
+@_separate
+def _add_rows(sums, rows, count):
+    """Rows added to their sums."""
+    for n in range(count):
+        put(sums, n * LANES, get(sums, n * LANES) + get(rows, n * LANES))
+
+
+@no_type_check
+@_separate
+def _add_to_states(totals, states, sums, lanes, count):
+    """Sums of the first lanes added to those of their states, and set to zero."""
+    for n in range(count):
+        for lane in range(lanes):
+            totals[states[lane], n] += sums[n * LANES + lane]
+    sums[: count * LANES] = 0
 
 
 @no_type_check
 @compiled(__file__, *SOURCES)
-def evaluate(spins, origins, offset, ball, share, sizes, edge, start, neighbour, amplitude, b, b0, left, steps,
-             count, loading, coefficients, totals, energies, to_sites, work, places):  # fmt: skip
+def evaluate(spins, origins, offset, ball, share, sizes, edge, start, neighbour, amplitude, b, b0, left, sides,
+             steps_of, loadings, count, coefficients, more, totals, energies, computed, to_sites, to_axes, work,
+             places):  # fmt: skip
     """Moments of the balls around origins and, with coefficients, the slopes of sum_n c_n M_n.
 
-    An origin is a state and a unit cell; ``share`` is D of each site of the ball, ``left`` is D^2 at its edge.
-    ``totals`` (state, moment) gets the sums of the predicted moments, ``energies`` (origin,) those of single origins
-    with the ``coefficients`` (state, moment), and ``to_sites`` (site, 4) the slopes in b_x, b_y, b_0 + b_z, b_0 - b_z.
+    An origin is a state and a unit cell; ``share`` is D of each site of the ball, ``left`` is D^2 at its edge. Walks of
+    each channel begin along the spin (``sides`` 1) or against it (-1), of so many ``steps_of``, and are predicted with
+    1 + eps = ``loadings``. Everything is added to what is there: to ``totals`` (state, moment) the sums of the
+    predicted moments, to ``energies`` (origin,) those of single origins with the ``coefficients`` (state, moment), to
+    ``to_sites`` (site, 4) the slopes in b_x, b_y, b_0 + b_z, b_0 - b_z, and to ``to_axes`` (site, 3) those in the spins
+    by which walks begin. ``computed`` (origin, channel, moment), unless empty, becomes the moments of each origin
+    before prediction; ``more``, of the same shape, is added to the slopes in them.
     """
     table = (start, neighbour, amplitude)
-    sites, rim, order = sizes[-1], sizes[-1] - edge, 2 * steps
-    row, at = sites * ROW, 0
+    sites, rim, most = sizes[-1], sizes[-1] - edge, steps_of.max()
+    row = sites * ROW
     x, y, m1, m2 = work[:row], work[row : 2 * row], work[2 * row : 3 * row], work[3 * row : 4 * row]
-    at = 4 * row
-    local, to_local = work[at : at + row // 2], work[at + row // 2 : at + row]
-    at += row
-    kept = work[at : at + (steps + 1) * rim * ROW]
-    at += (steps + 1) * rim * ROW
-    sums, slopes = work[at : at + 4 * (steps + 1) * LANES], work[at + 4 * (steps + 1) * LANES :]
-    at += 8 * (steps + 1) * LANES
+    local, to_local = work[4 * row : 5 * row], work[5 * row : 6 * row]
+    at = 6 * row
+    first_row, axis, to_axis = work[at : at + ROW], work[at + ROW : at + 2 * ROW], work[at + 2 * ROW : at + 3 * ROW]
+    at += 3 * ROW
+    kept = work[at : at + (most + 1) * rim * ROW]
+    at += (most + 1) * rim * ROW
+    sums, slopes = work[at : at + 4 * (most + 1) * LANES], work[at + 4 * (most + 1) * LANES :]
+    at += 8 * (most + 1) * LANES
     row = (count + MORE) * LANES
     moments, weights = work[at : at + row], work[at + row : at + 2 * row]
     at += 2 * row
-    predictor, scratch = work[at : at + (order + MORE) * LANES], work[at + (order + MORE) * LANES :]
-    with_field = coefficients.shape[0] > 0
-    if steps % 2:
-        last, before = y, x
-    else:
-        last, before = x, y
+    row = (2 * most + MORE) * LANES
+    predictor, scratch = work[at : at + row], work[at + row : at + 4 * row]
+    at += 4 * row
+    row = count * LANES
+    of_lane, sum_of_moments, energy = work[at : at + row], work[at + row : at + 2 * row], work[at + 2 * row :]
+    sum_of_moments[:] = 0
+    states, groups, valid = np.full(LANES, -1), 0, 0
+    with_field, zero = coefficients.shape[0] > 0, left - left
     for first in range(0, len(origins), LANES):
         valid = min(LANES, len(origins) - first)
+        unlike = valid < LANES or groups == TOGETHER
+        for lane in range(LANES):
+            unlike = unlike or origins[min(first + lane, len(origins) - 1), 0] != states[lane]
+        if unlike:
+            _add_to_states(totals, states, sum_of_moments, LANES if groups else 0, count)
+            groups = 0
+            for lane in range(LANES):
+                states[lane] = origins[min(first + lane, len(origins) - 1), 0]
+                for n in range(count if with_field else 0):
+                    of_lane[n * LANES + lane] = coefficients[states[lane], n]
+        groups += 1
         _gather(spins, origins, first, offset, places, ball, share, b, b0, local)
-        _forwards(x, y, table, local, sizes, edge, left, steps, kept, with_field, sums)
-        _moments(sums, moments, left, steps)
-        predict(moments, predictor, order, count, loading)
-        for lane in range(valid):
-            state = origins[first + lane, 0]
-            for n in range(count):
-                totals[state, n] += moments[n * LANES + lane]
+        to_local[:] = 0
+        for channel in range(len(sides)):
+            side, steps, loading = sides[channel], steps_of[channel], loadings[channel]
+            order = 2 * steps
+            _begin(spins, places, side, axis, first_row)
+            _forwards(x, y, first_row, table, local, sizes, edge, left, steps, kept, with_field, sums)
+            _moments(sums, moments, left, steps)
+            for lane in range(valid if len(computed) else 0):
+                for n in range(order + 1):
+                    computed[first + lane, channel, n] = moments[n * LANES + lane]
+            predict(moments, predictor, order, count, loading)
+            _add_rows(sum_of_moments, moments, count)
+            if not with_field:
+                continue
+            put(energy, 0, correlated(of_lane, 0, moments, 0, count))
+            weights[: count * LANES] = of_lane[: count * LANES]
+            for lane in range(valid):
+                energies[first + lane] += energy[lane]
+            weights_of_moments(moments, predictor, weights, scratch, order, count, loading)
+            for lane in range(valid if len(more) else 0):
+                for n in range(order + 1):
+                    weights[n * LANES + lane] += more[first + lane, channel, n]
+            _slopes_of_sums(weights, slopes, left, steps)
+            if steps % 2:
+                last, before = y, x
+            else:
+                last, before = x, y
+            _backwards(before, last, m1, m2, table, local, to_local, to_axis, sizes, edge, left, steps, kept, slopes)
+            for lane in range(valid):
+                along = zero
+                for part in range(3):
+                    along += axis[part * LANES + lane] * to_axis[part * LANES + lane]
+                for part in range(3):
+                    across = to_axis[part * LANES + lane] - along * axis[part * LANES + lane]
+                    to_axes[places[lane], part] += axis[3 * LANES + lane] * across
         if not with_field:
             continue
-        for lane in range(LANES):
-            origin = min(first + lane, len(origins) - 1)
-            energy = 0.0
-            for n in range(count):
-                coefficient = coefficients[origins[origin, 0], n]
-                energy += coefficient * moments[n * LANES + lane]
-                weights[n * LANES + lane] = coefficient
-            energies[origin] = energy
-        weights_of_moments(moments, predictor, weights, scratch, order, count, loading)
-        _slopes_of_sums(weights, slopes, left, steps)
-        _backwards(before, last, m1, m2, table, local, to_local, sizes, edge, left, steps, kept, slopes)
         for p in range(sites):
             for lane in range(valid):
                 at_site = places[p * LANES + lane]
                 for part in range(4):
-                    to_sites[at_site, part] += share[p] * to_local[p * LOCAL + part * LANES + lane]
+                    to_sites[at_site, part] += share[p] * to_local[p * ROW + part * LANES + lane]
+    _add_to_states(totals, states, sum_of_moments, valid, count)

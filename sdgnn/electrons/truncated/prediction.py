@@ -50,7 +50,7 @@ def _convolved(x, y, k, count):
 
 @no_type_check
 @_separate
-def _correlated(x, first, y, other, count):
+def correlated(x, first, y, other, count):
     """sum_j x_{first + j} y_{other + j} over j < count."""
     zero = splat(x.dtype.type(0))
     s0, s1, s2, s3 = zero, zero, zero, zero
@@ -122,11 +122,11 @@ def weights_of_moments(moments, a, slopes, scratch, order, count, loading):
         more = _eight(slopes, n + 1, 1, a, 0, min(order, count - 1 - n))
         for i in range(MORE):
             at = (n - i) * LANES
-            put(slopes, at, get(slopes, at) + more[i] + _correlated(a, 0, slopes, n - i + 1, i))
+            put(slopes, at, get(slopes, at) + more[i] + correlated(a, 0, slopes, n - i + 1, i))
         n -= MORE
     while n >= 0:
         least = max(0, order - n)
-        more = _correlated(a, least, slopes, n + 1 + least, min(order, count - 1 - n) - least)
+        more = correlated(a, least, slopes, n + 1 + least, min(order, count - 1 - n) - least)
         put(slopes, n * LANES, get(slopes, n * LANES) + more)
         n -= 1
     whole = order - order % MORE
@@ -135,7 +135,7 @@ def weights_of_moments(moments, a, slopes, scratch, order, count, loading):
         for i in range(MORE):
             put(to_a, (j + MORE - 1 - i) * LANES, sums[i])
     for j in range(whole, order):
-        put(to_a, j * LANES, _correlated(slopes, order + 1, moments, order - j, count - order - 1))
+        put(to_a, j * LANES, correlated(slopes, order + 1, moments, order - j, count - order - 1))
     # T y = slope in a, with the Toeplitz matrix T of the Yule-Walker equations: then dE = y . (dr - dT a)
     error = get(moments, 0) * splat(loading)
     put(y, 0, get(to_a, 0) / error)

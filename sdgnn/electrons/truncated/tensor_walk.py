@@ -14,7 +14,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from sdgnn.electrons.truncated.balls import Ball
-from sdgnn.electrons.truncated.walk import Walk, WalkSettings
+from sdgnn.electrons.truncated.walk import Channel, Walk, WalkSettings
 from sdgnn.hamiltonian import SDModel
 
 NODES = 200_000
@@ -49,6 +49,16 @@ def _sparse(matrix: scipy.sparse.csr_array) -> Tensor:
         return torch.sparse_csr_tensor(rows, columns, values, size=matrix.shape, check_invariants=True)
 
 
+def along(axes: Float[Tensor, "site 3"]) -> Complex[Tensor, "site 2"]:
+    """Spinors of length 1 along axes: columns of 1 + n . sigma, normalised, of which the longer one is taken."""
+    x, y, z = torch.nn.functional.normalize(axes, dim=-1).unbind(-1)
+    zero = torch.zeros_like(x)
+    up = torch.stack([torch.complex(1 + z, zero), torch.complex(x, y)], dim=-1)
+    down = torch.stack([torch.complex(x, -y), torch.complex(1 - z, zero)], dim=-1)
+    longer = torch.where((z >= 0)[:, None], up, down)
+    return longer / (2 * (1 + z.abs()))[:, None].sqrt()
+
+
 @dataclass(frozen=True)
 class _Piece:
     """Balls that walk together; on a crystal, all of one shape."""
@@ -59,25 +69,25 @@ class _Piece:
     """Number of its ball."""
     first: Int[Tensor, " ball"]
     """Node of each ball's centre."""
-    damping: Float[Tensor, "node 1 1"]
+    damping: Float[Tensor, "node 1"]
     """D: less than 1 at the edge."""
     matrix: Tensor
     """Hopping: (place, place) where all balls have one shape, otherwise sparse (node, node)."""
 
-    def hop(self, v: Complex[Tensor, "node 2 2"]) -> Complex[Tensor, "node 2 2"]:
+    def hop(self, v: Complex[Tensor, "node 2"]) -> Complex[Tensor, "node 2"]:
         """sum_q h_pq v_q."""
         rows = torch.view_as_real(v)
         if self.matrix.layout == torch.strided:
             places, balls = len(self.matrix), len(self.first)
-            rows = rows.reshape(balls, places, 8).movedim(1, 0).reshape(places, -1)
-            rows = _Symmetric.apply(self.matrix, rows).reshape(places, balls, 8).movedim(0, 1)
+            rows = rows.reshape(balls, places, 4).movedim(1, 0).reshape(places, -1)
+            rows = _Symmetric.apply(self.matrix, rows).reshape(places, balls, 4).movedim(0, 1)
         else:
-            rows = _Symmetric.apply(self.matrix, rows.reshape(-1, 8))
+            rows = _Symmetric.apply(self.matrix, rows.reshape(-1, 4))
         return torch.view_as_complex(rows.reshape(*v.shape, 2).contiguous())
 
     def product(self, weight: Tensor, x: Tensor, y: Tensor) -> Float[Tensor, " ball"]:
-        """Re tr <x|weight|y> of each ball."""
-        by_node = (weight * (x.real * y.real + x.imag * y.imag)).sum((1, 2))
+        """Re <x|weight|y> of each ball."""
+        by_node = (weight * (x.real * y.real + x.imag * y.imag)).sum(1)
         if self.matrix.layout == torch.strided:
             return by_node.view(len(self.first), -1).sum(1)
         return by_node.new_zeros(len(self.first)).index_add(0, self.origin, by_node)
@@ -97,35 +107,58 @@ class TensorWalk(Walk):
         found = np.zeros((len(spins), self.settings.count))
         shift = torch.zeros(spins.shape[1], dtype=self.dtype, device=self.device)
         with torch.no_grad():
-            for piece, _ in self._pieces(origins):
+            for channel, piece, _ in self._walks(origins):
                 for state, one in zip(found, spins, strict=True):
-                    moments = self._predicted(self._moments(piece, self._local(one, shift)))
+                    moments = self._predicted(channel, self._moments(channel, piece, one, shift))
                     state += moments.sum(0, dtype=torch.float64).cpu().numpy()
         return found
+
+    def moments(
+        self, spins: Float[Tensor, "state site 3"]
+    ) -> tuple[Float[Tensor, "state site channel computed"], Float[np.ndarray, "state moment"]]:
+        count = 2 * self.settings.steps + 1
+        given = spins.detach().to(device=self.device, dtype=self.dtype)
+        found = given.new_zeros(*given.shape[:2], len(self.settings.channels), count)
+        totals = np.zeros((len(spins), self.settings.count))
+        shift = torch.zeros(spins.shape[1], dtype=self.dtype, device=self.device)
+        with torch.no_grad():
+            for channel, piece, sites in self._walks(None):
+                where, number = torch.from_numpy(sites).to(self.device), self.settings.channels.index(channel)
+                for state, one in enumerate(given):
+                    moments = self._moments(channel, piece, one, shift)
+                    found[state, where, number, : moments.shape[1]] = moments
+                    totals[state] += self._predicted(channel, moments).sum(0, dtype=torch.float64).cpu().numpy()
+        return found, totals
 
     def slopes(
         self,
         spins: Float[Tensor, "state site 3"],
         coefficients: Float[np.ndarray, "state moment"],
         origins: Int[np.ndarray, " origin"] | None = None,
+        more: Float[Tensor, "state site channel computed"] | None = None,
     ) -> tuple[Float[Tensor, "state site"], Float[Tensor, "state site 4"]]:
         given = spins.detach().to(device=self.device, dtype=self.dtype)
         weights = torch.from_numpy(coefficients).to(device=self.device, dtype=self.dtype)
         energies, found = given.new_zeros(given.shape[:2]), given.new_zeros(*given.shape[:2], 4)
-        for piece, sites in self._pieces(origins):
+        for channel, piece, sites in self._walks(origins):
             where = torch.from_numpy(sites).to(self.device)
             for state in range(len(given)):
                 one = given[state].clone().requires_grad_()
                 shift = torch.zeros(len(one), dtype=self.dtype, device=self.device, requires_grad=True)
                 with torch.enable_grad():
-                    by_ball = self._predicted(self._moments(piece, self._local(one, shift))) @ weights[state]
-                    to_spins, to_shift = torch.autograd.grad(by_ball.sum(), (one, shift))
-                energies[state, where] = by_ball.detach()
+                    moments = self._moments(channel, piece, one, shift)
+                    by_ball = self._predicted(channel, moments) @ weights[state]
+                    whole = by_ball.sum()
+                    if more is not None:
+                        extra = more[state, where, self.settings.channels.index(channel)].to(moments)
+                        whole = whole + (extra[:, : moments.shape[1]] * moments).sum()
+                    to_spins, to_shift = torch.autograd.grad(whole, (one, shift))
+                energies[state, where] += by_ball.detach()
                 found[state] += torch.cat([to_spins, to_shift[:, None]], dim=1)
         return energies, found
 
     def memory(self) -> float:
-        numbers = 8 * ARRAYS * (self.settings.steps + 1)
+        numbers = 4 * ARRAYS * (self.settings.steps + 1)
         return float(numbers * self._nodes() * self.dtype.itemsize)
 
     def _local(self, spins: Tensor, shift: Tensor) -> Complex[Tensor, "site 2 2"]:
@@ -139,40 +172,47 @@ class TensorWalk(Walk):
         rows.append(torch.stack([off.conj(), torch.complex(b0 - z, 0 * z)], -1))
         return torch.stack(rows, -2)
 
-    def _moments(self, piece: _Piece, local: Complex[Tensor, "site 2 2"]) -> Float[Tensor, "ball moment"]:
-        """M_0, ..., M_2m of the traces."""
-        b = piece.damping * local[piece.site]
+    def _moments(self, channel: Channel, piece: _Piece, spins: Tensor, shift: Tensor) -> Float[Tensor, "ball moment"]:
+        """M_0, ..., M_2m."""
+        b = piece.damping[..., None] * self._local(spins, shift)[piece.site]
         left, one = piece.damping**2, torch.ones_like(piece.damping)
 
         def twice_h(v: Tensor) -> Tensor:
-            return piece.hop(v) + b[:, :, :1] * v[:, :1] + b[:, :, 1:] * v[:, 1:]
+            return piece.hop(v) + (b @ v[..., None])[..., 0]
 
-        before = torch.zeros(len(piece.site), 2, 2, dtype=b.dtype, device=b.device)
-        before[piece.first] = torch.eye(2, dtype=b.dtype, device=b.device)
+        axes = channel.side * spins.to(device=self.device, dtype=self.dtype)[piece.site[piece.first]]
+        before = torch.zeros(len(piece.site), 2, dtype=b.dtype, device=b.device)
+        before = before.index_copy(0, piece.first, along(axes))
         last = twice_h(before) / 2
         moments = [piece.product(one, before, before), piece.product(one, before, last)]
-        for n in range(1, self.settings.steps + 1):
+        for n in range(1, channel.steps + 1):
             lost = piece.product(left, before, before)
             moments.append(moments[-2] + 2 * (piece.product(one, last, last) - lost))
-            if n < self.settings.steps:
+            if n < channel.steps:
                 new = twice_h(last) - left * before
                 lost = piece.product(left, before, last)
                 moments.append(moments[-2] + 2 * (piece.product(one, last, new) - lost))
                 before, last = last, new
         return torch.stack(moments, dim=1)
 
-    def _predicted(self, moments: Float[Tensor, "ball moment"]) -> Float[Tensor, "ball more"]:
+    def _predicted(self, channel: Channel, moments: Float[Tensor, "ball moment"]) -> Float[Tensor, "ball more"]:
         """With the moments that linear prediction adds (see :mod:`sdgnn.electrons.truncated.prediction`)."""
         order = moments.shape[1] - 1
         if self.settings.count <= order + 1:
             return moments
         lag = (torch.arange(order)[:, None] - torch.arange(order)).abs().to(moments.device)
-        toeplitz = moments[:, lag] + self.settings.background * moments[:, :1, None] * torch.eye(order).to(moments)
+        toeplitz = moments[:, lag] + channel.background * moments[:, :1, None] * torch.eye(order).to(moments)
         predictor = torch.linalg.solve(toeplitz, moments[:, 1:]).flip(1)
         found = list(moments.unbind(1))
         for n in range(order + 1, self.settings.count):
             found.append((predictor * torch.stack(found[n - order :], dim=1)).sum(1))
         return torch.stack(found, dim=1)
+
+    def _walks(self, origins: np.ndarray | None) -> Iterator[tuple[Channel, _Piece, Int[np.ndarray, " ball"]]]:
+        """Channels in balls, with the sites that these are around."""
+        for piece, sites in self._pieces(origins):
+            for channel in self.settings.channels:
+                yield channel, piece, sites
 
     def _pieces(self, origins: np.ndarray | None) -> Iterator[tuple[_Piece, Int[np.ndarray, " ball"]]]:
         """Balls with the sites they are around; those around all sites are kept unless they are too many."""
@@ -228,7 +268,7 @@ class TensorWalk(Walk):
         sizes = np.array([len(ball) for ball in balls])
         first = np.cumsum(sizes) - sizes
         shares = np.concatenate([ball.damping(self.settings.damping) for ball in balls])
-        damping = torch.from_numpy(shares[:, None, None])
+        damping = torch.from_numpy(shares[:, None])
         damping, matrix = (values.to(device=self.device, dtype=self.dtype) for values in (damping, matrix))
         numbers = (np.ascontiguousarray(sites), np.repeat(np.arange(len(balls)), sizes), first)
         site, origin, first_node = (torch.from_numpy(values).to(self.device) for values in numbers)

@@ -19,7 +19,7 @@ from sdgnn.hamiltonian import SDModel
 KEPT = 10**8
 """Pairs of neighbours, at most, in balls around single sites that are kept between evaluations."""
 
-EDGE = 0.1
+EDGE = 0.15
 """Exponent g of the damping D = exp(-g) at the edge of balls."""
 
 RESOLUTION, LEAST, ROUNDING = 5.0, 3e-4, 4e-6
@@ -33,13 +33,25 @@ def background(moments: int, dtype: torch.dtype) -> float:
 
 
 @dataclass(frozen=True)
+class Channel:
+    """Walks that begin with a spinor along the spin, or against it."""
+
+    side: int
+    """1 along the spin, -1 against it."""
+    steps: int
+    """m: steps of the walk, which gives 2 m + 1 moments."""
+    background: float = LEAST
+    """eps of the prediction."""
+
+
+@dataclass(frozen=True)
 class WalkSettings:
-    """Numbers of a walk."""
+    """Numbers of walks."""
 
     cutoff: int
     """Bonds from the centre of a ball to its edge."""
-    steps: int
-    """m: steps of the walk, which gives 2 m + 1 moments."""
+    channels: tuple[Channel, ...]
+    """The walks from each site."""
     count: int
     """Moments with those that are predicted."""
     centre: float
@@ -48,8 +60,11 @@ class WalkSettings:
     """Half the width of the spectrum."""
     damping: float = math.exp(-EDGE)
     """D at the edge."""
-    background: float = LEAST
-    """eps of the prediction."""
+
+    @property
+    def steps(self) -> int:
+        """Those of the longest walk."""
+        return max(channel.steps for channel in self.channels)
 
 
 class Walk(ABC):
@@ -62,7 +77,13 @@ class Walk(ABC):
     def totals(
         self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
     ) -> Float[np.ndarray, "state moment"]:
-        """tr M_n summed over all sites, or over ``origins``."""
+        """M_n, with those that are predicted, summed over channels and over all sites or ``origins``."""
+
+    @abstractmethod
+    def moments(
+        self, spins: Float[Tensor, "state site 3"]
+    ) -> tuple[Float[Tensor, "state site channel computed"], Float[np.ndarray, "state moment"]]:
+        """Moments of each site and channel before prediction, 0 beyond those of a shorter walk; and :meth:`totals`."""
 
     @abstractmethod
     def slopes(
@@ -70,10 +91,12 @@ class Walk(ABC):
         spins: Float[Tensor, "state site 3"],
         coefficients: Float[np.ndarray, "state moment"],
         origins: Int[np.ndarray, " origin"] | None = None,
+        more: Float[Tensor, "state site channel computed"] | None = None,
     ) -> tuple[Float[Tensor, "state site"], Float[Tensor, "state site 4"]]:
-        """sum_n c_n tr M_n of each site, and the slopes of their sum in S_x, S_y, S_z and the on-site energy.
+        """sum_n c_n M_n of each site, and the slopes of their sum in S_x, S_y, S_z and the on-site energy.
 
-        With ``origins``, the sum over these sites alone.
+        With ``origins``, the sum over these sites alone. With ``more``, the slopes are those of a function of the
+        moments before prediction, too, which has these slopes in them; the energies are not.
         """
 
     @abstractmethod
