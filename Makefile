@@ -39,9 +39,8 @@ format: $(STAMP) ## Rewrite the code as ruff formats it
 demo: $(STAMP) ## The whole pipeline, from a Hamiltonian to a quench (at most 10 minutes on 2 cores)
 	$(BIN)/sdgnn demo
 
-benchmark: $(STAMP) ## Time per site: exact and network field; the network on crystals, on graphs and through e3nn
+benchmark: $(STAMP) ## Time per site: exact and network field
 	$(BIN)/python benchmarks/fields.py
-	$(BIN)/python benchmarks/network.py
 
 docs: $(STAMP) ## Rewrite the reference of configuration keys and build the site in docs/_build/html
 	$(BIN)/python -c "from sdgnn.config.reference import markdown; print(markdown(), end='')" > docs/configuration.md

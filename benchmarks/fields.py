@@ -18,7 +18,7 @@ from rich.table import Table
 
 import sdgnn
 from sdgnn.fields import Field
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 
 
 def seconds(field: Field, repeats: int) -> float:
@@ -42,7 +42,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
 
-    network = sdgnn.load(given.model) if given.model else Network(NetworkSettings(), sdgnn.Lattice.triangular(4, 4))
+    network = (
+        sdgnn.load(given.model)
+        if given.model
+        else EquivariantNetwork(EquivariantSettings(), sdgnn.Lattice.triangular(4, 4))
+    )
 
     def lattice(size: int) -> sdgnn.Lattice:
         return network.family.resized(size, size)

@@ -26,9 +26,9 @@ from rich.table import Table
 import sdgnn
 from sdgnn.data import LabelSet
 from sdgnn.fields import Field, FieldResult
-from sdgnn.nn import NetworkSettings, Settings, create
+from sdgnn.nn import EquivariantSettings, Settings, create
+from sdgnn.nn.baselines.two_energies import TwoEnergiesField
 from sdgnn.nn.settings import TwoEnergiesSettings
-from sdgnn.nn.two_energies import TwoEnergiesField
 from sdgnn.nonequilibrium import Alignment, DampingLike, LaggingElectrons, SpinTransfer
 from sdgnn.testing import circulation
 from sdgnn.train import TrainSettings, fit, torque_part
@@ -140,8 +140,8 @@ def main() -> None:
             table.add_column(column, justify="left" if column == "model" else "right")
         size = {"layers": given.layers, "channels": given.channels}
         for kind, settings in {
-            "one energy": NetworkSettings(**size),
-            "one energy, wider": NetworkSettings(layers=given.layers, channels=given.wider),
+            "one energy": EquivariantSettings(**size),
+            "one energy, wider": EquivariantSettings(layers=given.layers, channels=given.wider),
             "two energies": TwoEnergiesSettings(**size),
         }.items():
             table.add_row(*row(kind, settings, given, field, training))

@@ -21,7 +21,7 @@ from rich.table import Table
 import sdgnn
 from sdgnn.data import NoisyOrder, Random, generate
 from sdgnn.electrons import KPMField
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 from sdgnn.train import TrainSettings, fit
 from sdgnn.train.metrics import torque_part
 
@@ -89,7 +89,7 @@ def train(given: argparse.Namespace) -> None:
         protocols = [Random(states=count - 3 * noisy.states), noisy]
         labels = generate(exact, protocols, f"{given.output}/{size}.h5", workers=given.workers, resume=True)
         training, validation = labels.split([0.95, 0.05], seed=0)
-        network = Network(NetworkSettings(layers=2, channels=8), lattice, seed=0)
+        network = EquivariantNetwork(EquivariantSettings(layers=2, channels=8), lattice, seed=0)
         settings = TrainSettings(epochs=given.epochs, batch=max(1, round(largest / lattice.n_sites)), weight_decay=0.1)
         model = fit(network, [training], [validation], settings, f"{given.output}/{size}", resume=True)
         judged = lattice.resized(given.size, given.size)

@@ -19,7 +19,7 @@ from sdgnn import ExactField, Lattice, SDModel
 from sdgnn.cli import app
 from sdgnn.data import LabelSet
 from sdgnn.dynamics import open_trajectory
-from sdgnn.nn import Network, NetworkSettings, load
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings, load
 from sdgnn.train import judge
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -373,7 +373,7 @@ def test_train_and_evaluate(folder: Path) -> None:
 
 def test_errors_stand_beside_the_floor_where_asked(folder: Path) -> None:
     """A floor measured for 3 x 3 sites reaches one bond; the network's field reaches four."""
-    Network(NetworkSettings(layers=1, channels=2), Lattice.triangular(4, 4)).save(folder / "model")
+    EquivariantNetwork(EquivariantSettings(layers=1, channels=2), Lattice.triangular(4, 4)).save(folder / "model")
     assert sdgnn("generate", "labels.yaml").exit_code == 0
     result = sdgnn("evaluate", "model", "labels/labels.h5", "floor={}", "--json", "errors.json")
     assert result.exit_code == 0, result.output
@@ -381,7 +381,7 @@ def test_errors_stand_beside_the_floor_where_asked(folder: Path) -> None:
     assert rows["Heisenberg, 1 shell"]["floor_torque_rmse"] > 0
     assert rows["Heisenberg, 1 shell"]["reach"] == pytest.approx(1)
     assert "floor_torque_rmse" not in rows["network"]
-    Network(NetworkSettings(layers=1, channels=2), Lattice.triangular(4, 4)).save(folder / "model")
+    EquivariantNetwork(EquivariantSettings(layers=1, channels=2), Lattice.triangular(4, 4)).save(folder / "model")
     larger = ["floor.size=[8,8]", "floor.environments=2", "floor.redraws=2", "output=larger"]
     assert sdgnn("evaluate", "model", "labels/labels.h5", *larger, "--json", "errors.json").exit_code == 0
     rows = {row["field"]: row for row in json.loads((folder / "errors.json").read_text())["sets"][0]["rows"]}
@@ -389,7 +389,7 @@ def test_errors_stand_beside_the_floor_where_asked(folder: Path) -> None:
 
 
 def test_evaluate_refuses_what_does_not_fit(folder: Path) -> None:
-    Network(NetworkSettings(layers=1, channels=2), Lattice.square(4, 4)).save(folder / "square")
+    EquivariantNetwork(EquivariantSettings(layers=1, channels=2), Lattice.square(4, 4)).save(folder / "square")
     assert sdgnn("generate", "labels.yaml").exit_code == 0
     for arguments, words in (
         (["square", "labels/labels.h5"], "a network for square lattices"),

@@ -12,7 +12,7 @@ import sdgnn
 from sdgnn.cli import UNKNOWN_STATES, app
 from sdgnn.data import LabelSet
 from sdgnn.dynamics import open_trajectory
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 from sdgnn.nn.committee import Committee
 
 LEARN = """
@@ -132,7 +132,7 @@ def test_the_option_alone_takes_the_defaults(here: Path) -> None:
 
 
 def test_what_cannot_be_guarded_is_explained_and_leaves_nothing(here: Path) -> None:
-    Network(NetworkSettings(layers=1, channels=2), sdgnn.Lattice.triangular(4, 4)).save("single")
+    EquivariantNetwork(EquivariantSettings(layers=1, channels=2), sdgnn.Lattice.triangular(4, 4)).save("single")
     for arguments, words in (
         (["field.model=single"], "a field with one committee"),
         (["guard.share=2"], "guard.share = 2"),

@@ -31,7 +31,7 @@ from sdgnn.data import LabelSet, NoisyOrder, Random, generate
 from sdgnn.dynamics import observers, open_trajectory
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
 ROOM = 2**30
@@ -139,7 +139,7 @@ LATTICE = Lattice.triangular(3, 3)
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, label sets, a run."""
     folder = tmp_path_factory.mktemp("files")
-    Network(NetworkSettings(layers=1, channels=1), LATTICE, seed=0).save(folder / "model.safetensors")
+    EquivariantNetwork(EquivariantSettings(layers=1, channels=1), LATTICE, seed=0).save(folder / "model.safetensors")
     protocols = [Random(states=2), NoisyOrder(order="ferro", strengths=(0.5,), states=1)]
     labels = generate(ExactField(SDModel(LATTICE), kT=0.1, filling=0.25), protocols, folder / "labels.h5", workers=0)
     np.savez(folder / "labels.npz", spins=labels.spins.numpy(), field=labels.field.numpy(), lattice="triangular",

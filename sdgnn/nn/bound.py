@@ -93,7 +93,7 @@ class NetworkField(Field):
         whole, parts = self._tiles
         at_once = min(self._at_once, len(spins))
         piece = spins[:at_once, parts[0].sites] if parts else spins[:at_once]
-        whole._slopes(piece)  # makes tables and compiles
+        whole._slopes(piece)  # makes tables
         start = time.perf_counter()
         energy, _ = whole._slopes(piece)
         float(energy.sum())

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import assert_never
 
 from sdgnn.lattice import Lattice
-from sdgnn.nn.behler_parrinello import BehlerParrinello
-from sdgnn.nn.distances import Distances
+from sdgnn.nn.baselines.behler_parrinello import BehlerParrinello
+from sdgnn.nn.baselines.distances import Distances
+from sdgnn.nn.baselines.equivariant import EquivariantNetwork
+from sdgnn.nn.baselines.two_energies import TwoEnergies
 from sdgnn.nn.model import Model
-from sdgnn.nn.network import Network
 from sdgnn.nn.settings import (
     BehlerParrinelloSettings,
     DistancesSettings,
-    NetworkSettings,
+    EquivariantSettings,
     Settings,
     TwoEnergiesSettings,
 )
-from sdgnn.nn.two_energies import TwoEnergies
 
 
 def create(settings: Settings, lattice: Lattice, seed: int = 0) -> Model:
@@ -25,8 +25,8 @@ def create(settings: Settings, lattice: Lattice, seed: int = 0) -> Model:
     Raises UserError on lattices that this kind does not take.
     """
     match settings:
-        case NetworkSettings():
-            return Network(settings, lattice, seed)
+        case EquivariantSettings():
+            return EquivariantNetwork(settings, lattice, seed)
         case TwoEnergiesSettings():
             return TwoEnergies(settings, lattice, seed)
         case DistancesSettings():

@@ -18,7 +18,7 @@ class ModelSettings(BaseModel):
     """Name of the kind."""
 
 
-class EquivariantSettings(ModelSettings):
+class EquivariantSize(ModelSettings):
     """Size of the equivariant network, alone or as a part of a model."""
 
     layers: int = Field(2, ge=1, le=16)
@@ -29,11 +29,11 @@ class EquivariantSettings(ModelSettings):
     """Functions of S_i . S_j on a bond: Chebyshev polynomials and one that goes as sqrt((1 + S_i . S_j) / 2)."""
 
 
-class NetworkSettings(EquivariantSettings):
+class EquivariantSettings(EquivariantSize):
     """Size of the equivariant network."""
 
-    kind: Literal["network"] = "network"
-    """The equivariant network of this package."""
+    kind: Literal["equivariant"] = "equivariant"
+    """Messages between neighbours, multiplied as spin matrices along bonds."""
     hopping: ExponentialHopping | None = None
     """How strong bonds of any length are: by the hopping along them. Without it, crystals have bonds between nearest
     neighbours, of strength 1, and bonds on free positions fade out beyond the nearest-neighbour distance."""
@@ -42,7 +42,7 @@ class NetworkSettings(EquivariantSettings):
     of its own: what bonds of other strengths do is learned. They vanish on bonds of strength 1."""
 
 
-class TwoEnergiesSettings(EquivariantSettings):
+class TwoEnergiesSettings(EquivariantSize):
     """Size of each of two equivariant networks whose energies make a field that need not be a gradient."""
 
     kind: Literal["two-energies"] = "two-energies"
@@ -82,11 +82,11 @@ class DistancesSettings(ModelSettings):
 
 
 def _kind(settings: Any) -> Any:
-    return settings.get("kind", "network") if isinstance(settings, dict) else getattr(settings, "kind", None)
+    return settings.get("kind", "equivariant") if isinstance(settings, dict) else getattr(settings, "kind", None)
 
 
 Settings = Annotated[
-    Annotated[NetworkSettings, Tag("network")]
+    Annotated[EquivariantSettings, Tag("equivariant")]
     | Annotated[TwoEnergiesSettings, Tag("two-energies")]
     | Annotated[BehlerParrinelloSettings, Tag("behler-parrinello")]
     | Annotated[DistancesSettings, Tag("distances")],

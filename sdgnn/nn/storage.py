@@ -6,11 +6,13 @@ Reading a file runs no code from it. The header's entry ``sdgnn`` is a JSON obje
 key             meaning
 =============== ====================================================================================
 format          version of this layout, an integer
-settings        of :mod:`sdgnn.nn.settings`, ``kind`` among them (``network`` where it is absent)
+settings        of :mod:`sdgnn.nn.settings`, ``kind`` among them
 lattice         lattice family: primitive vectors, basis (and the size it was made with)
 units           ``hopping t_1 = 1, |S| = 1``
 provenance      versions, training data hash, Hamiltonian, metrics: whatever the trainer gave
 =============== ====================================================================================
+
+In format 1, ``kind`` is absent or ``network`` where format 2 says ``equivariant``.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from sdgnn.nn.model import Model
 from sdgnn.nn.settings import Settings
 from sdgnn.provenance import package_version
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout that is written; all earlier ones are read."""
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).with_name("models")
@@ -77,10 +79,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Model:
             raise UserError(
                 f"{path} of format {header['format']}", allowed=f"formats up to {FORMAT}", fix="install a newer sdgnn"
             )
-        settings, family = (
-            TypeAdapter(Settings).validate_python(header["settings"]),
-            Lattice.from_dict(header["lattice"]),
-        )
+        settings, family = _settings(header), Lattice.from_dict(header["lattice"])
         with torch.device("meta"):  # shapes without numbers
             expected = {key: (tuple(w.shape), w.dtype) for key, w in create(settings, family).state_dict().items()}
         if expected != {key: (tuple(w.shape), w.dtype) for key, w in weights.items()}:
@@ -95,6 +94,13 @@ def load(name_or_path: str | os.PathLike[str]) -> Model:
     except PARSER_ERRORS as error:
         raise UserError(f"{path}: a header that cannot be read ({error})", allowed="models saved by sdgnn") from error
     return network
+
+
+def _settings(header: dict[str, Any]) -> Settings:
+    given = dict(header["settings"])
+    if int(header["format"]) == 1 and given.get("kind", "network") == "network":
+        given["kind"] = "equivariant"
+    return TypeAdapter(Settings).validate_python(given)
 
 
 def _find(name_or_path: str | os.PathLike[str]) -> Path:

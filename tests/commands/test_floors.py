@@ -13,7 +13,7 @@ from sdgnn.config.locality import FloorConfig
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import Origin
 from sdgnn.fields import Heisenberg, Zeeman
-from sdgnn.nn import NetworkSettings, create
+from sdgnn.nn import EquivariantSettings, create
 from sdgnn.nn.settings import BehlerParrinelloSettings, DistancesSettings
 from sdgnn.train import compare
 
@@ -42,7 +42,7 @@ def test_reach_of_every_kind_of_field() -> None:
     assert field_reach(Heisenberg(LATTICE, [1.0, 0.1, 0.1])) == pytest.approx(2)
     assert field_reach(Zeeman(LATTICE, field=(0, 0, 1.0))) is None
     for settings, reach in (
-        (NetworkSettings(layers=2, channels=2), 6),
+        (EquivariantSettings(layers=2, channels=2), 6),
         (BehlerParrinelloSettings(shells=2), 2 * 3**0.5),
         (DistancesSettings(layers=2, channels=2, shells=1), 4),
     ):

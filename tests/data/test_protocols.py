@@ -16,7 +16,7 @@ from sdgnn.data import Given, Interpolation, NoisyOrder, Protocol, Random, Snaps
 from sdgnn.data.sampling import ORDERS, sample_seed
 from sdgnn.dynamics import Heun
 from sdgnn.errors import UserError
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 
 LATTICE = Lattice.triangular(4, 4)
 FIELD = ExactField(SDModel(LATTICE, exchange=3.0), kT=0.05, filling=0.25)
@@ -108,7 +108,7 @@ def test_plain_settings_name_the_same_protocol(protocol: Protocol) -> None:
 
 def test_a_saved_network_may_drive_the_runs(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = Network(NetworkSettings(layers=1, channels=2), LATTICE)
+    network = EquivariantNetwork(EquivariantSettings(layers=1, channels=2), LATTICE)
     network.save(tmp_path / "first")
     protocol = Snapshots(runs=1, steps=(0, 2), dt=0.5, damping=0.2, model=str(tmp_path / "first"))
     sample = protocol.sample(LATTICE, 0, 4, FIELD)

@@ -11,14 +11,14 @@ import sdgnn
 from sdgnn import DormandPrince, Heun, ImplicitMidpoint, Lattice, SDModel, TruncatedField, simulate
 from sdgnn.dynamics import observers
 from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 from sdgnn.processes import group
 from sdgnn.schedules import Sweep
 
 
 def network(lattice: Lattice) -> sdgnn.fields.Field:
     """Fields that reach four bonds, none of whose weights is zero."""
-    made = Network(NetworkSettings(layers=1, channels=2), lattice, seed=1)
+    made = EquivariantNetwork(EquivariantSettings(layers=1, channels=2), lattice, seed=1)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for weight in made.parameters():

@@ -18,13 +18,16 @@ from sdgnn.data.solvers import describe
 from sdgnn.dynamics import State, load_checkpoint, observers, open_trajectory
 from sdgnn.errors import UnknownStates, UserError
 from sdgnn.fields import FieldResult, Heisenberg, Zeeman
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 from sdgnn.nn.committee import Calibration, Committee
 
 LATTICE = Lattice.triangular(6, 6)
 SMALL = Lattice.triangular(4, 4)
 COMMITTEE = Committee(
-    [Network(NetworkSettings(layers=1, channels=2, bond_functions=3), LATTICE, seed) for seed in range(2)],
+    [
+        EquivariantNetwork(EquivariantSettings(layers=1, channels=2, bond_functions=3), LATTICE, seed)
+        for seed in range(2)
+    ],
     Calibration(factor=1.0, known=1.0),
 )
 FIELD = COMMITTEE.on(LATTICE)

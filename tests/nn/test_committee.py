@@ -12,16 +12,16 @@ import sdgnn
 from sdgnn import Lattice, spins
 from sdgnn.errors import UserError
 from sdgnn.fields import Zeeman
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 from sdgnn.nn.committee import Calibration, Committee, Reliability, torque_deviation
 
-SMALL = NetworkSettings(layers=1, channels=2, bond_functions=3)
+SMALL = EquivariantSettings(layers=1, channels=2, bond_functions=3)
 LATTICE = Lattice.triangular(4, 4)
 STATES = spins.random(LATTICE, 3, seed=5)
 
 
-def network(seed: int) -> Network:
-    return Network(SMALL, LATTICE, seed)
+def network(seed: int) -> EquivariantNetwork:
+    return EquivariantNetwork(SMALL, LATTICE, seed)
 
 
 def test_energy_and_field_are_the_members_means() -> None:
@@ -121,6 +121,6 @@ def test_members_must_be_several_of_one_family() -> None:
     with pytest.raises(UserError, match=r"committee of 1 member"):
         Committee([network(0)])
     with pytest.raises(UserError, match="square"):
-        Committee([network(0), Network(SMALL, Lattice.square(4, 4))])
+        Committee([network(0), EquivariantNetwork(SMALL, Lattice.square(4, 4))])
     with pytest.raises(UserError, match="square"):
         Committee([network(0), network(1)]).on(Lattice.square(4, 4))

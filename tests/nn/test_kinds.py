@@ -12,11 +12,11 @@ from sdgnn import Lattice, spins
 from sdgnn.analysis.periodic import nearest_image
 from sdgnn.errors import UserError
 from sdgnn.nn import Model, Settings, create
-from sdgnn.nn.settings import BehlerParrinelloSettings, DistancesSettings, NetworkSettings
+from sdgnn.nn.settings import BehlerParrinelloSettings, DistancesSettings, EquivariantSettings
 from sdgnn.testing import check_field
 
 KINDS: dict[str, Settings] = {
-    "network": NetworkSettings(layers=1, channels=3),
+    "equivariant": EquivariantSettings(layers=1, channels=3),
     "behler-parrinello": BehlerParrinelloSettings(shells=2, pair_shells=1, chirality_shells=2, hidden=(8,)),
     "distances": DistancesSettings(layers=2, channels=3, shells=2),
 }
@@ -102,7 +102,7 @@ def test_distances_do_not_tell_straight_from_bent() -> None:
     right, up = lattice.find([[5.0, 4.0], [4.0, 5.0]])
     swapped = states.clone()
     swapped[:, [right, up]] = states[:, [up, right]]
-    for settings, tells in ((DistancesSettings(layers=1, channels=4, shells=1), False), (KINDS["network"], True)):
+    for settings, tells in ((DistancesSettings(layers=1, channels=4, shells=1), False), (KINDS["equivariant"], True)):
         field = create(settings, lattice, seed=1).on(lattice, dtype=torch.float64)
         change = field.site_energies(swapped)[0, centre] - field.site_energies(states)[0, centre]
         assert (abs(float(change)) > 1e-7) == tells

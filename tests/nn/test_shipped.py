@@ -7,7 +7,7 @@ import pytest
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.data import LabelSet
-from sdgnn.nn import Model, NetworkSettings
+from sdgnn.nn import EquivariantSettings, Model
 from sdgnn.nn.storage import SHIPPED, SUFFIX
 from sdgnn.train import baselines, judge
 
@@ -17,7 +17,7 @@ NAMES = sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
 def place(network: Model) -> Lattice:
     """A small lattice that a shipped model is for: 12 x 12 unit cells of its crystal, or amorphous positions that it
     has not seen."""
-    if isinstance(network.settings, NetworkSettings) and network.settings.hopping is not None:
+    if isinstance(network.settings, EquivariantSettings) and network.settings.hopping is not None:
         return Lattice.amorphous(100, network.family.dim, seed=4321)
     return network.family.resized(12, 12)
 

@@ -13,12 +13,12 @@ from safetensors.torch import save_file
 import sdgnn
 from sdgnn import Lattice, spins
 from sdgnn.errors import UserError
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 
 
 @pytest.fixture
-def network() -> Network:
-    return Network(NetworkSettings(layers=1, channels=3), Lattice.kagome(3, 3), seed=1)
+def network() -> EquivariantNetwork:
+    return EquivariantNetwork(EquivariantSettings(layers=1, channels=3), Lattice.kagome(3, 3), seed=1)
 
 
 def rewritten(path: Path, **changes: object) -> Path:
@@ -30,7 +30,7 @@ def rewritten(path: Path, **changes: object) -> Path:
     return path
 
 
-def test_round_trip(network: Network, tmp_path: Path) -> None:
+def test_round_trip(network: EquivariantNetwork, tmp_path: Path) -> None:
     path = network.save(tmp_path / "kagome.safetensors", {"hamiltonian": {"exchange": 3.0}})
     lattice = Lattice.kagome(4, 5)
     states = spins.random(lattice, seed=1)
@@ -40,7 +40,20 @@ def test_round_trip(network: Network, tmp_path: Path) -> None:
     torch.testing.assert_close(loaded.on(lattice)(states).field, network.on(lattice)(states).field, rtol=0, atol=0)
 
 
-def test_a_folder_holds_one_model(network: Network, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [{}, {"kind": "network"}], ids=["absent", "network"])
+def test_networks_of_format_1_are_equivariant_ones(
+    network: EquivariantNetwork, tmp_path: Path, kind: dict[str, str]
+) -> None:
+    path = network.save(tmp_path / "model.safetensors")
+    settings = kind | network.settings.model_dump(exclude={"kind"})
+    loaded = sdgnn.load(rewritten(path, format=1, settings=settings))
+    assert isinstance(loaded, EquivariantNetwork)
+    assert loaded.settings == network.settings
+    with pytest.raises(UserError, match="kind"):
+        sdgnn.load(rewritten(path, format=2, settings=settings | {"kind": "network"}))
+
+
+def test_a_folder_holds_one_model(network: EquivariantNetwork, tmp_path: Path) -> None:
     network.save(tmp_path / "run")
     assert sdgnn.load(tmp_path / "run").n_parameters == network.n_parameters
 
@@ -50,7 +63,7 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
         sdgnn.load(tmp_path / "nothing")
 
 
-def test_damaged_files_are_refused(network: Network, tmp_path: Path) -> None:
+def test_damaged_files_are_refused(network: EquivariantNetwork, tmp_path: Path) -> None:
     path = network.save(tmp_path / "model.safetensors")
     whole = path.read_bytes()
     for content in (b"", b"not a model", whole[: len(whole) // 2], whole[:200]):
@@ -71,21 +84,21 @@ def test_damaged_files_are_refused(network: Network, tmp_path: Path) -> None:
     ],
 )
 def test_headers_that_do_not_fit_are_refused(
-    network: Network, tmp_path: Path, changes: dict[str, object], message: str
+    network: EquivariantNetwork, tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
     path = rewritten(network.save(tmp_path / "model.safetensors"), **changes)
     with pytest.raises(UserError, match=message):
         sdgnn.load(path)
 
 
-def test_weights_that_are_not_finite_are_refused(network: Network, tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_refused(network: EquivariantNetwork, tmp_path: Path) -> None:
     with torch.no_grad():
         network.pair[0] = float("nan")
     with pytest.raises(UserError, match="not finite"):
         sdgnn.load(network.save(tmp_path / "model.safetensors"))
 
 
-def test_a_network_is_refused_on_another_lattice(network: Network) -> None:
+def test_a_network_is_refused_on_another_lattice(network: EquivariantNetwork) -> None:
     for other in (Lattice.triangular(6, 6), Lattice.chain(6), Lattice.free([[0.0]], [[1.0]])):
         with pytest.raises(UserError, match="kagome"):
             network.on(other)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import sdgnn
 from sdgnn.cli import app
-from sdgnn.nn.two_energies import TwoEnergies
+from sdgnn.nn.baselines.two_energies import TwoEnergies
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "nonequilibrium.md").read_text()

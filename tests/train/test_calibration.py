@@ -11,7 +11,7 @@ from sdgnn import Lattice, spins
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 from sdgnn.nn.committee import Committee
 from sdgnn.train import TrainSettings
 from sdgnn.train.calibration import calibrate, errors, measure, reliability
@@ -71,7 +71,7 @@ def trained(tmp_path_factory) -> Committee:
     labels = ordered_labels(40, seed=0)
     members = []
     for seed in range(3):
-        network = Network(NetworkSettings(layers=1, channels=2, bond_functions=3), labels.lattice, seed)
+        network = EquivariantNetwork(EquivariantSettings(layers=1, channels=2, bond_functions=3), labels.lattice, seed)
         settings = TrainSettings(epochs=6, batch=4, learning_rate=3e-2, seed=seed)
         members.append(fit(network, [labels[:32]], [labels[32:]], settings, folder / str(seed)))
     return Committee(members)

@@ -12,7 +12,7 @@ from sdgnn.commands.train import train_network
 from sdgnn.data import LabelSet, Origin
 from sdgnn.errors import UserError
 from sdgnn.hopping import BondDisorder, ExponentialHopping
-from sdgnn.nn import Network, NetworkSettings, create
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings, create
 from sdgnn.nn.settings import BehlerParrinelloSettings
 from sdgnn.train import TrainSettings, baselines, judge
 from sdgnn.train.binding import bind
@@ -42,7 +42,7 @@ def test_bond_disorder_is_learned_from_its_strengths(tmp_path: Path) -> None:
     """A network that is told the strengths explains more than one that takes all bonds for equal: on a realisation that
     neither has seen, its unexplained part is less than half."""
     sets, test = [bonds_disordered(seed) for seed in range(5)], bonds_disordered(99)
-    size = NetworkSettings(layers=1, channels=4, strength_powers=1)
+    size = EquivariantSettings(layers=1, channels=4, strength_powers=1)
     told = train_network(sets, [test], size, SETTINGS, 0, tmp_path / "told")
     untold = judge(told.on(CRYSTAL), test)
     found = judge(bind(told, test), test)
@@ -54,7 +54,7 @@ def test_bond_disorder_is_learned_from_its_strengths(tmp_path: Path) -> None:
 def test_amorphous_positions_are_learned_from_their_hopping(tmp_path: Path) -> None:
     """On positions that were not among the labels, better than exchange that depends on distance."""
     sets, test = [amorphous(seed) for seed in range(6)], amorphous(99)
-    size = NetworkSettings(layers=1, channels=4, strength_powers=1, hopping=HOPPING)
+    size = EquivariantSettings(layers=1, channels=4, strength_powers=1, hopping=HOPPING)
     network = train_network(sets, [test], size, SETTINGS, 0, tmp_path, family=Lattice.square(4, 4))
     found = judge(bind(network, test), test).torque_r2
     for field in baselines(sets, test.lattice).values():
@@ -63,7 +63,10 @@ def test_amorphous_positions_are_learned_from_their_hopping(tmp_path: Path) -> N
 
 def test_bonds_of_labels_are_those_of_their_electrons() -> None:
     """Binding to labels is binding to the bonds of their Hamiltonian; without disorder, to their lattice."""
-    network, labels = Network(NetworkSettings(layers=1, channels=2, strength_powers=1), CRYSTAL), bonds_disordered(1, 2)
+    network, labels = (
+        EquivariantNetwork(EquivariantSettings(layers=1, channels=2, strength_powers=1), CRYSTAL),
+        bonds_disordered(1, 2),
+    )
     for weight in network.parameters():
         torch.nn.init.normal_(weight, std=0.3)
     assert labels.origin.hamiltonian is not None
@@ -75,10 +78,10 @@ def test_bonds_of_labels_are_those_of_their_electrons() -> None:
 
 
 def test_what_cannot_be_learned_together_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="kind network"):
+    with pytest.raises(UserError, match="kind equivariant"):
         bind(create(BehlerParrinelloSettings(), CRYSTAL), bonds_disordered(1, 1))
     wider = labels_of(SDModel(CRYSTAL, exchange=2.0, disorder=BondDisorder(width=0.3)), 2, 0)
-    size = NetworkSettings(layers=1, channels=2)
+    size = EquivariantSettings(layers=1, channels=2)
     with pytest.raises(UserError, match=r"disorder\.width"):
         train_network([bonds_disordered(1, 2), wider], [wider], size, SETTINGS, 0, tmp_path / "one")
     with pytest.raises(UserError, match="family"):

@@ -12,11 +12,11 @@ from train.helpers import heisenberg_labels
 import sdgnn
 from sdgnn import Heun, simulate, spins
 from sdgnn.nn import Settings, create
-from sdgnn.nn.settings import BehlerParrinelloSettings, DistancesSettings, NetworkSettings
+from sdgnn.nn.settings import BehlerParrinelloSettings, DistancesSettings, EquivariantSettings
 from sdgnn.train import TrainSettings, fit, judge
 
 KINDS: list[Settings] = [
-    NetworkSettings(layers=1, channels=4),
+    EquivariantSettings(layers=1, channels=4),
     BehlerParrinelloSettings(shells=2, pair_shells=1, chirality_shells=0, hidden=(8,)),
     DistancesSettings(layers=1, channels=2, shells=2),
 ]

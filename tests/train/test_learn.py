@@ -20,7 +20,7 @@ from sdgnn.data import LabelSet, NoisyOrder
 from sdgnn.dynamics import open_trajectory
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
-from sdgnn.nn import NetworkSettings
+from sdgnn.nn import EquivariantSettings
 from sdgnn.nn.committee import Committee
 from sdgnn.train import TrainSettings, judge
 from sdgnn.train.exploring import Exploration
@@ -38,7 +38,7 @@ def run(folder: Path, settings: LearnSettings = SETTINGS, **changed: Any) -> Lea
     """Learning from nearly ordered states alone, on a quench from random ones."""
     parts: dict[str, Any] = {
         "exact": EXACT, "protocols": [NoisyOrder("tetrahedral", (0.1,), 8)], "exploration": EXPLORATION,
-        "network": NetworkSettings(layers=1, channels=2, bond_functions=3),
+        "network": EquivariantSettings(layers=1, channels=2, bond_functions=3),
         "training": TrainSettings(epochs=3, learning_rate=2e-2), "validation": 0.25, "workers": 0,
     }  # fmt: skip
     return learn(settings=settings, folder=folder, **parts | changed)

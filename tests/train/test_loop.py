@@ -23,7 +23,7 @@ from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.data import LabelSet, Origin
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
-from sdgnn.nn import Network, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 from sdgnn.train import TrainSettings, judge
 from sdgnn.train.checkpoint import read
 from sdgnn.train.loop import fit
@@ -33,7 +33,9 @@ VALIDATION = [heisenberg_labels((6, 6), 4, 2)]
 SHORT = TrainSettings(epochs=4, batch=4, learning_rate=1e-2)
 
 
-def train(folder: Path, settings: TrainSettings = SHORT, resume: bool = False, **changed: Any) -> sdgnn.nn.Network:
+def train(
+    folder: Path, settings: TrainSettings = SHORT, resume: bool = False, **changed: Any
+) -> sdgnn.nn.EquivariantNetwork:
     """A fresh small network trained into ``folder``."""
     parts = {"network": small_network(), "training": TRAINING, "validation": VALIDATION, **changed}
     return fit(**parts, settings=settings, folder=folder, resume=resume)
@@ -105,7 +107,7 @@ def exact_labels(size: int, states: int, seed: int) -> LabelSet:
 def test_beats_every_heisenberg_model_on_electrons(tmp_path):
     """Exact electrons on 6x6, judged on 8x8: the smallest useful network leaves less than a third of the error power
     of five shells (0.93 against 0.58 when this was written)."""
-    network = Network(NetworkSettings(layers=1, channels=4, bond_functions=4), Lattice.triangular(4, 4))
+    network = EquivariantNetwork(EquivariantSettings(layers=1, channels=4, bond_functions=4), Lattice.triangular(4, 4))
     settings = TrainSettings(epochs=8, learning_rate=2e-2)
     train(tmp_path, settings, network=network, training=[exact_labels(6, 60, 0)], validation=[exact_labels(8, 4, 1)])
     rows = json.loads((tmp_path / "metrics.json").read_text())["validation"][0]["rows"]
@@ -138,7 +140,7 @@ class Stop(Exception):
     """Raised in the middle of training."""
 
 
-def breaking_network(steps: int) -> sdgnn.nn.Network:
+def breaking_network(steps: int) -> sdgnn.nn.EquivariantNetwork:
     """A network whose backward pass raises Stop after ``steps`` steps."""
     network, done = small_network(), iter(range(steps))
 
@@ -280,7 +282,7 @@ def test_a_used_folder_is_refused(uninterrupted):
         train(uninterrupted)
     with pytest.raises(UserError, match="epochs = 5, before 4"):
         train(uninterrupted, SHORT.model_copy(update={"epochs": 5}), resume=True)
-    larger = Network(NetworkSettings(layers=1, channels=3, bond_functions=3), Lattice.triangular(4, 4))
+    larger = EquivariantNetwork(EquivariantSettings(layers=1, channels=3, bond_functions=3), Lattice.triangular(4, 4))
     with pytest.raises(UserError, match="channels = 3, before 2"):
         train(uninterrupted, network=larger, resume=True)
     with pytest.raises(UserError, match="other training"):

@@ -16,15 +16,15 @@ from sdgnn import Lattice, spins
 from sdgnn.cli import app
 from sdgnn.data import LabelSet
 from sdgnn.fields import Field, Heisenberg
-from sdgnn.nn import NetworkSettings, Settings, create
+from sdgnn.nn import EquivariantSettings, Settings, create
+from sdgnn.nn.baselines.two_energies import TwoEnergies
 from sdgnn.nn.potentials import Potentials, gradient_and_twist
 from sdgnn.nn.settings import TwoEnergiesSettings
-from sdgnn.nn.two_energies import TwoEnergies
 from sdgnn.nonequilibrium import DampingLike
 from sdgnn.train import TrainSettings, fit, judge, torque_part
 from sdgnn.train.objective import Objective, Scales
 
-ONE, TWO = NetworkSettings(layers=1, channels=2), TwoEnergiesSettings(layers=1, channels=2)
+ONE, TWO = EquivariantSettings(layers=1, channels=2), TwoEnergiesSettings(layers=1, channels=2)
 
 
 def driven(lattice: Lattice) -> Field:

@@ -14,12 +14,12 @@ from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.commands.train import train_network
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
-from sdgnn.nn import NetworkField, NetworkSettings
+from sdgnn.nn import EquivariantSettings, NetworkField
 from sdgnn.train import TrainSettings
 from sdgnn.train.metrics import torque_part
 
 CRYSTAL = Lattice.square(5, 5)
-SIZE = NetworkSettings(layers=1, channels=4)
+SIZE = EquivariantSettings(layers=1, channels=4)
 
 
 def electrons(taken: list[int], states: int, seed: int) -> LabelSet:

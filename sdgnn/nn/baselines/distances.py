@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
-from sdgnn.nn.layers import Linear, Readout
+from sdgnn.nn.baselines.bond_functions import bond_functions
+from sdgnn.nn.baselines.layers import Linear
+from sdgnn.nn.baselines.readout import Readout, site_energies
+from sdgnn.nn.baselines.spin_matrices import multiply
 from sdgnn.nn.model import Model
-from sdgnn.nn.network import ENERGY_SCALE, bond_functions
 from sdgnn.nn.settings import DistancesSettings
-from sdgnn.nn.spin_matrices import multiply
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class DistanceInteraction(nn.Module):
 
         own_i + sum_j phi(|r_ij|, S_i . S_j) message_j
 
-    with products of spin matrices (:mod:`sdgnn.nn.spin_matrices`). On a crystal, a function of the distance is one
-    number for each shell.
+    with products of spin matrices (:mod:`sdgnn.nn.baselines.spin_matrices`). On a crystal, a function of the distance
+    is one number for each shell.
     """
 
     def __init__(self, settings: DistancesSettings, generator: torch.Generator) -> None:
@@ -97,7 +98,8 @@ class DistanceInteraction(nn.Module):
 
 
 class Distances(Model):
-    """Messages between sites as in :class:`~sdgnn.nn.network.Network`, but weighted by functions of the distance alone.
+    """Messages between sites as in :class:`~sdgnn.nn.baselines.equivariant.EquivariantNetwork`, but weighted by
+    functions of the distance alone.
 
     Exactly invariant under the same group, and under more: it cannot tell apart two arrangements of neighbours at equal
     distances, such as a straight path and a bent one. Stands for graph networks that are given bond lengths only.
@@ -141,8 +143,7 @@ class Distances(Model):
         for layer, readout in zip(self.layers, self.readouts, strict=True):
             features = layer(features, tables, functions)
             out = out + readout(features[0, 0])
-        length = (spins.square().sum(-1) - 1) / 2
-        return ENERGY_SCALE * out[:, 0] + length * out[:, 1]
+        return site_energies(out, spins)
 
     def __repr__(self) -> str:
         s = self.settings

@@ -9,18 +9,18 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sdgnn.lattice import Lattice
-from sdgnn.nn.descriptor import Descriptor
+from sdgnn.nn.baselines.descriptor import Descriptor
+from sdgnn.nn.baselines.neighbourhood import Neighbourhood
+from sdgnn.nn.baselines.readout import site_energies
 from sdgnn.nn.model import Model
-from sdgnn.nn.neighbourhood import Neighbourhood
-from sdgnn.nn.network import ENERGY_SCALE
 from sdgnn.nn.settings import BehlerParrinelloSettings
 
 
 class BehlerParrinello(Model):
     """e_i = a dense network of the invariants of the spins within ``shells`` neighbour shells of site i.
 
-    The invariants are those of :mod:`sdgnn.nn.descriptor`. As in :class:`~sdgnn.nn.network.Network`, a second output
-    times (|S_i|^2 - 1) / 2 gives the part of the field along the spin.
+    The invariants are those of :mod:`sdgnn.nn.baselines.descriptor`; the network has two outputs, see
+    :func:`~sdgnn.nn.baselines.readout.site_energies`.
 
     ``lattice`` fixes the family (a crystal whose sites are all equivalent by symmetry), ``seed`` the initial weights.
     Sources: Behler and Parrinello, Phys. Rev. Lett. 98, 146401 (2007), doi:10.1103/PhysRevLett.98.146401; for spins,
@@ -64,9 +64,7 @@ class BehlerParrinello(Model):
         hidden = features
         for weight, bias in zip(self.hidden, self.bias, strict=True):
             hidden = nn.functional.silu(hidden @ weight.to(spins.dtype) + bias.to(spins.dtype))
-        out = features @ self.linear.to(spins.dtype) + hidden @ self.out.to(spins.dtype)
-        length = (spins.square().sum(-1) - 1) / 2
-        return ENERGY_SCALE * out[:, 0] + length * out[:, 1]
+        return site_energies(features @ self.linear.to(spins.dtype) + hidden @ self.out.to(spins.dtype), spins)
 
     def __repr__(self) -> str:
         return (

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sdgnn import Lattice, spins
 from sdgnn.fields import Anisotropy, Zeeman
-from sdgnn.nn import Network, NetworkField, NetworkSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings, NetworkField
 
 LATTICES = [
     Lattice.chain(9),
@@ -28,9 +28,9 @@ ROUNDING = {torch.float64: EXACT, torch.float32: 1e-4}
 """Relative to the field's norm. In float32, 6e-8 grows through two layers of cubic products and sums of ~100 terms."""
 
 
-def trained_like(lattice: Lattice, layers: int = 2) -> Network:
+def trained_like(lattice: Lattice, layers: int = 2) -> EquivariantNetwork:
     """A network with every weight away from its special starting value, as training would leave it."""
-    network = Network(NetworkSettings(layers=layers, channels=4), lattice, seed=3)
+    network = EquivariantNetwork(EquivariantSettings(layers=layers, channels=4), lattice, seed=3)
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for weight in network.parameters():
@@ -161,14 +161,6 @@ def test_the_longitudinal_part_leaves_energies_and_torques_alone() -> None:
     torch.testing.assert_close(after.energy, before.energy, rtol=EXACT, atol=EXACT)
     torch.testing.assert_close(change, along, rtol=EXACT, atol=EXACT)
     assert float(along.norm(dim=-1).min()) > 1e-2
-
-
-def test_second_derivatives_are_refused_rather_than_wrong() -> None:
-    lattice = Lattice.square(4, 4)
-    states = spins.random(lattice).requires_grad_()
-    energy = trained_like(lattice).on(lattice, dtype=torch.float64).site_energies(states).sum()
-    with pytest.raises(NotImplementedError, match="second derivatives"):
-        torch.autograd.grad(energy, states, create_graph=True)
 
 
 def test_energy_is_extensive() -> None:

@@ -13,9 +13,9 @@ import sdgnn
 from sdgnn import Lattice, spins
 from sdgnn.errors import UserError
 from sdgnn.nn import create
+from sdgnn.nn.baselines.two_energies import TwoEnergies
 from sdgnn.nn.committee import Committee
 from sdgnn.nn.settings import TwoEnergiesSettings
-from sdgnn.nn.two_energies import TwoEnergies
 from sdgnn.testing import LAWS, check_field, circulation
 
 SETTINGS = TwoEnergiesSettings(layers=1, channels=3)

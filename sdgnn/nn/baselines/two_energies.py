@@ -11,11 +11,11 @@ from torch import Tensor
 
 from sdgnn.fields import Cost, FieldResult
 from sdgnn.lattice import Bonds, Lattice
+from sdgnn.nn.baselines.equivariant import EquivariantNetwork
 from sdgnn.nn.bound import NetworkField
 from sdgnn.nn.model import Model
-from sdgnn.nn.network import Network
 from sdgnn.nn.potentials import Potentials, gradient_and_twist
-from sdgnn.nn.settings import NetworkSettings, TwoEnergiesSettings
+from sdgnn.nn.settings import EquivariantSettings, TwoEnergiesSettings
 
 
 class TwoEnergies(Model):
@@ -32,18 +32,19 @@ class TwoEnergies(Model):
     doi:10.1038/s41524-023-00990-0.
 
     The energy that it reports is E_A, which its dynamics do not conserve. ``lattice`` and ``seed`` as for
-    :class:`~sdgnn.nn.network.Network`, with the same errors.
+    :class:`~sdgnn.nn.baselines.equivariant.EquivariantNetwork`, with the same errors.
     """
 
     settings: TwoEnergiesSettings
 
     def __init__(self, settings: TwoEnergiesSettings, lattice: Lattice, seed: int = 0) -> None:
         super().__init__(settings, lattice)
-        size = NetworkSettings(
+        size = EquivariantSettings(
             layers=settings.layers, channels=settings.channels, bond_functions=settings.bond_functions
         )
         other = int(np.random.SeedSequence(entropy=seed, spawn_key=(1,)).generate_state(1)[0])
-        self.energy_a, self.energy_b = Network(size, lattice, seed), Network(size, lattice, other)
+        self.energy_a = EquivariantNetwork(size, lattice, seed)
+        self.energy_b = EquivariantNetwork(size, lattice, other)
         for part in (self.energy_a, self.energy_b):
             part.constant.requires_grad_(False)  # the whole has one of its own
 
@@ -56,7 +57,7 @@ class TwoEnergies(Model):
         self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None, *,
         memory: float | None = None,
     ) -> TwoEnergiesField:  # fmt: skip
-        """The field on a lattice: crystals, free positions and given bonds as for the network. Raises UserError."""
+        """The field on a lattice: crystals, free positions and given bonds as for one network. Raises UserError."""
         return TwoEnergiesField(self, lattice, dtype, bonds, memory)
 
     def potentials(self, field: NetworkField) -> Potentials:
@@ -65,7 +66,7 @@ class TwoEnergies(Model):
         return Potentials(tuple(part.site_energies for part in field.parts), gradient_and_twist)
 
     def check_family(self, lattice: Lattice) -> None:
-        """Raises UserError on crystals of another family, and on free positions where there is no graph path."""
+        """Raises UserError on crystals of another family, and on positions without bonds or of another dimension."""
         self.energy_a.check_family(lattice)
 
     def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Any:

@@ -61,8 +61,8 @@ def orbits(items: Iterable[Item], act: Action, order: int) -> list[list[Item]]:
 
 
 def multiplets(
-    orbit: list[Hashable],
-    act: Callable[[int, Hashable], Signed],
+    orbit: list[Item],
+    act: Action,
     representation: Float[np.ndarray, "operation row row"],
 ) -> Float[np.ndarray, "multiplet row item"]:
     """Orthonormal combinations of an orbit's items that transform with D(g): w_m = sum_g D_mn(g) g e_0.

@@ -1,4 +1,4 @@
-"""The graph path: equal to the crystal path on crystals, and with the same symmetries away from them."""
+"""Lists of bonds: crystals, free positions and given bonds alike, and the symmetries away from crystals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from nn.test_symmetry import LATTICES, trained_like
+from nn.baselines.test_symmetry import LATTICES, trained_like
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -15,9 +15,9 @@ import sdgnn
 from sdgnn import Lattice, spins
 from sdgnn.errors import UserError
 from sdgnn.lattice import Bonds
-from sdgnn.nn import Network, NetworkField, NetworkSettings
-from sdgnn.nn.directions import Directions
-from sdgnn.nn.graph import Graph, cutoff, degrees, strengths
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings, NetworkField
+from sdgnn.nn.baselines.directions import Directions
+from sdgnn.nn.baselines.graph import Graph, cutoff, degrees, strengths
 
 ROUNDING = 1e-10
 """Energies and slopes of order 1e3 in float64, sums of ~1e3 terms: 1e-12 is seen."""
@@ -54,7 +54,7 @@ TINY = [Lattice.chain(2), Lattice.square(1, 2), Lattice.triangular(2, 1), Lattic
 
 
 @pytest.mark.parametrize("lattice", [*LATTICES, *TINY], ids=repr)
-def test_both_paths_are_equal_on_crystals(lattice: Lattice) -> None:
+def test_crystals_free_positions_and_given_bonds_are_equal(lattice: Lattice) -> None:
     """Site energies, fields and gradients in every weight, from positions alone and from given bonds."""
     network, states = trained_like(lattice).double(), spins.random(lattice, replicas=2, seed=1)
     expected = slopes(network.on(lattice, torch.float64), states)
@@ -81,25 +81,22 @@ def test_every_space_of_lattice_harmonics_has_one_degree(family: str, found: lis
 
 @pytest.mark.parametrize("lattice", LATTICES, ids=lambda lattice: lattice.name)
 def test_vacancies_are_missing_bonds_of_the_crystal(lattice: Lattice) -> None:
-    """Independent route: the crystal's own tables, with every bond to or from a vacancy struck out."""
+    """Second route: the whole crystal, with every bond to or from a vacancy of strength 0."""
     network, states = trained_like(lattice), spins.random(lattice, seed=1)
     taken = np.array([0, 3, 4])
     left = torch.from_numpy(np.setdiff1d(np.arange(lattice.n_sites), taken))
-    whole = network.neighbours(lattice, 1, torch.device("cpu"), torch.float64)
-    gone = torch.zeros(lattice.n_sites, dtype=torch.bool)
-    gone[taken] = True
-    present = whole.present * ~gone * ~gone[whole.neighbours.site]
-    assert 0 < present.sum() < whole.present.sum()
-    struck = replace(whole, neighbours=replace(whole.neighbours, present=present))
-    expected = network(states[0], struck)[left]
-    found = network.on(lattice.without(taken), torch.float64).site_energies(states[:, left])[0]
+    bonds = lattice.bonds(1)
+    kept = ~np.isin(bonds.source, taken) & ~np.isin(bonds.target, taken)
+    assert 0 < kept.sum() < len(bonds)
+    expected = network.on(lattice, torch.float64, bonds, kept.astype(float)).site_energies(states)[:, left]
+    found = network.on(lattice.without(taken), torch.float64).site_energies(states[:, left])
     assert distance(found, expected) < ROUNDING
 
 
 def test_a_vacancy_beyond_the_reach_changes_nothing() -> None:
     """Energies reach 2 bonds here, fields 4; the sixth neighbour along a row is not seen, the second is."""
     lattice = Lattice.triangular(14, 14)
-    network = Network(NetworkSettings(layers=1, channels=4), lattice, seed=1)
+    network = EquivariantNetwork(EquivariantSettings(layers=1, channels=4), lattice, seed=1)
     states = spins.random(lattice, seed=2)
     centre, far, near = lattice.find([[0.0, 0.0], [6.0, 0.0], [2.0, 0.0]])
     field = network.on(lattice, torch.float64)(states).field[0, centre]
@@ -269,12 +266,10 @@ def test_lattices_without_a_meaning_are_refused(lattice: Lattice, message: str) 
         bound(FAMILIES["square"], lattice)
 
 
-def test_body_centred_crystals_have_no_graph_path() -> None:
+def test_body_centred_crystals_are_refused() -> None:
     body_centred = Lattice.crystal([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]], [[0.0, 0, 0]], (3, 3, 3))
-    network = Network(NetworkSettings(layers=1, channels=2), body_centred)
-    network.on(body_centred)
-    with pytest.raises(UserError, match="away from its crystal"):
-        network.on(body_centred.without([0]))
+    with pytest.raises(UserError, match="8 bond directions in 3 dimensions"):
+        EquivariantNetwork(EquivariantSettings(layers=1, channels=2), body_centred)
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,24 @@
-"""Networks on graphs: crystals with vacancies, free positions and chosen bonds, by message passing along bonds.
+"""Bonds of any set of sites, crystals, vacancies, free positions or chosen ones, and harmonics in their directions.
 
-Crystals have few bond directions, graphs have any. What ties the two is that a map between functions of the direction
-that commutes with the point group is sum_l W_l Pi_l, with projectors that depend on the angle between directions
-alone: with D directions, and n_l of them spanned by the harmonics of degree l,
+A map between functions of the direction that commutes with the point group of a crystal is sum_l W_l Pi_l, with
+projectors that depend on the angle between directions alone: with D directions, and n_l of them spanned by the
+harmonics of degree l,
 
     Pi_l(d, d') = n_l / D P_l(cos angle(d, d')),    P_l(cos x) = cos l x in the plane, Legendre's P_l in space.
 
 The right-hand side is a sum over products of harmonics Y_lm(d) Y_lm(d') at *any* two directions. So features are kept
-as coefficients of harmonics, weights belong to degrees, and only the passage between harmonics and bonds differs:
-a fixed matrix on crystals, harmonics of each bond's own direction here. Rotating all positions by any angle, or
-reflecting them, changes no energy. On crystals both paths are equal, term by term; harmonics that vanish in all of a
-crystal's directions (sin 3 phi on the triangular lattice) add nothing there.
+as coefficients of harmonics, weights belong to degrees, and each bond's own direction says what they are along it.
+Rotating all positions by any angle, or reflecting them, changes no energy. Harmonics that vanish in all of a crystal's
+directions (sin 3 phi on the triangular lattice) add nothing there.
 
 Lists of bonds, of unequal length, are padded to the longest one (torch-geometric's ``to_dense_batch``). The passage
 between harmonics and bonds is then one batched matrix product over sites, and a message is read from the reversed bond,
-which the neighbour evaluates as its own: no scatter, and the same compiled loop as on crystals. On the triangular
-lattice that is several times faster than gathers and scatters of harmonics (``benchmarks/network.py``).
+which the neighbour evaluates as its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -33,14 +29,10 @@ from torch import Tensor
 from sdgnn.errors import UserError
 from sdgnn.hopping import ExponentialHopping, fall
 from sdgnn.lattice import Bonds, Lattice
-from sdgnn.nn.bond_products import Neighbours, bond_products
-from sdgnn.nn.bound import NetworkField
-from sdgnn.nn.directions import Directions
-from sdgnn.nn.layers import Features, Geometry
-from sdgnn.nn.tiles import Tile
+from sdgnn.nn.baselines.directions import Directions
 
-if TYPE_CHECKING:
-    from sdgnn.nn.network import Network
+Features = Float[Tensor, "8 _ site _"]
+"""(8, harmonic, site, channel) spin matrices, as coefficients of harmonics in the direction."""
 
 
 def degrees(directions: Directions) -> list[int]:
@@ -59,7 +51,7 @@ def degrees(directions: Directions) -> list[int]:
         ]
         if len(fits) == 0:
             raise UserError(
-                f"a network for {len(directions)} bond directions in {dim} dimensions away from its crystal",
+                f"a network for {len(directions)} bond directions in {dim} dimensions",
                 allowed="networks for chains, for planar lattices whose directions divide the circle evenly, "
                 "and for the simple cubic lattice",
             )
@@ -125,15 +117,6 @@ def bonds_by_distance(
     return bonds, strengths(lengths, family) if hopping is None else hopping.strength(lengths)
 
 
-def check_graph(directions: Directions, family: Lattice, lattice: Lattice) -> None:
-    """Raises UserError unless a network for ``family`` can be continued to the positions of ``lattice``."""
-    if lattice.dim != family.dim:
-        raise UserError(
-            f"a network for {family.name} lattices on {lattice!r}", allowed=f"positions in {family.dim} dimensions"
-        )
-    degrees(directions)
-
-
 def reversed_bonds(bonds: Bonds, lattice: Lattice) -> Int[np.ndarray, " bond"]:
     """Index of each bond given from its other end.
 
@@ -154,12 +137,12 @@ def reversed_bonds(bonds: Bonds, lattice: Lattice) -> Int[np.ndarray, " bond"]:
 
 
 @dataclass(frozen=True)
-class Graph(Geometry):
+class Graph:
     """Bonds of any set of sites, padded to equal numbers: bond ``i * slots + slot`` starts at site i."""
 
     reverse: Int[Tensor, " bond"]
     """The same bond from its other end; of padding, itself."""
-    present: Float[Tensor, " bond"]
+    strength: Float[Tensor, " bond"]
     """Strength of each bond, 1 on crystals; 0 of padding."""
     forward: Float[Tensor, "site slot harmonic"]
     """sqrt(n_l / D) Y_lm in the direction of the bond; 0 of padding."""
@@ -187,7 +170,7 @@ class Graph(Geometry):
         reverse[place] = place[back]
         return cls(
             reverse=reverse,
-            present=padded[..., 0].flatten(),
+            strength=padded[..., 0].flatten(),
             forward=padded[..., 1:].contiguous(),
             backward=padded[..., 1:] * torch.from_numpy((-1.0) ** degree),
             space=torch.from_numpy(space),
@@ -198,7 +181,11 @@ class Graph(Geometry):
     def by_distance(
         cls, directions: Directions, family: Lattice, lattice: Lattice, hopping: ExponentialHopping | None = None
     ) -> Graph:
-        """Bonds of :func:`bonds_by_distance`."""
+        """Bonds of :func:`bonds_by_distance`. Raises UserError on lattices of another dimension than the family's."""
+        if lattice.dim != family.dim:
+            raise UserError(
+                f"a network for {family.name} lattices on {lattice!r}", allowed=f"positions in {family.dim} dimensions"
+            )
         return cls.of(directions, lattice, *bonds_by_distance(family, lattice, hopping))
 
     def repeat(self, replicas: int, device: torch.device, dtype: torch.dtype) -> Graph:
@@ -206,7 +193,7 @@ class Graph(Geometry):
         start = torch.arange(replicas)[:, None] * len(self.reverse)
         return Graph(
             reverse=(self.reverse + start).flatten().to(device),
-            present=self.present.repeat(replicas).to(device=device, dtype=dtype),
+            strength=self.strength.repeat(replicas).to(device=device, dtype=dtype),
             forward=self.forward.repeat(replicas, 1, 1).to(device=device, dtype=dtype),
             backward=self.backward.repeat(replicas, 1, 1).to(device=device, dtype=dtype),
             space=self.space.to(device),
@@ -214,64 +201,31 @@ class Graph(Geometry):
         )
 
     def ends(self, spins: Float[Tensor, "site 3"]) -> tuple[Float[Tensor, "bond 3"], Float[Tensor, "bond 3"]]:
+        """Spins at which each bond starts and ends."""
         here = spins.repeat_interleave(self.forward.shape[1], dim=0)
         return here, here[self.reverse]
 
-    def collect(self, values: Float[Tensor, "bond value"]) -> Float[Tensor, "site value"]:
+    def sum(self, values: Float[Tensor, "bond value"]) -> Float[Tensor, "site value"]:
+        """Sums over the bonds that start at a site."""
         return values.unflatten(0, self.forward.shape[:2]).sum(1)
 
-    def harmonic(self, features: Float[Tensor, "8 bond channel"]) -> Features:
+    def collect(self, features: Float[Tensor, "8 bond channel"]) -> Features:
+        """Harmonics of what the bonds of a site carry."""
         sites, slots, count = self.forward.shape
         on_bonds = features.movedim(0, 1).reshape(sites, slots, -1)
         return torch.bmm(self.forward.mT, on_bonds).view(sites, count, 8, -1).permute(2, 1, 0, 3)
 
-    def products(self, own: Features, message: Features, weight: Float[Tensor, "bond factors"]) -> Features:
-        here, there = _along(self.forward, own), _along(self.backward, message)
-        neighbours = Neighbours(
-            site=self.reverse[None],
-            present=(self.present != 0).to(weight.dtype)[None],
-            opposite=torch.zeros_like(self.reverse[:1]),
-        )
-        products = bond_products(here[:, None], there[:, None], weight[None], neighbours)[:, 0]
-        return self.harmonic(products * self.present[:, None])
+    def leaving(self, features: Features) -> Float[Tensor, "8 bond channel"]:
+        """Features of the site at which each bond starts, in the direction of the bond."""
+        return _along(self.forward, features)
+
+    def arriving(self, features: Features) -> Float[Tensor, "8 bond channel"]:
+        """Features of the site at which each bond ends, in the direction of the bond."""
+        return _along(self.backward, features)[:, self.reverse]
 
 
 def _along(harmonics: Float[Tensor, "site slot harmonic"], features: Features) -> Float[Tensor, "8 bond channel"]:
     """Features of a site in given directions."""
-    sites, _, count = harmonics.shape
+    sites, slots, count = harmonics.shape
     rows = features.permute(2, 1, 0, 3).reshape(sites, count, -1)
-    return torch.bmm(harmonics, rows).view(len(harmonics) * harmonics.shape[1], 8, -1).movedim(1, 0)
-
-
-def _check_strengths(strengths: np.ndarray, bonds: Bonds, lattice: Lattice) -> None:
-    """Raises UserError unless every bond has one finite strength, the same from either end."""
-    if strengths.shape != (len(bonds),) or not np.isfinite(strengths).all():
-        raise UserError(
-            f"strengths of shape {strengths.shape} for {len(bonds)} bonds", allowed="one finite number for each bond"
-        )
-    if not np.allclose(strengths, strengths[reversed_bonds(bonds, lattice)]):
-        raise UserError("strengths that differ from one end of a bond to the other", allowed="one strength per bond")
-
-
-class BondedField(NetworkField):
-    """Field of a network on a lattice with bonds of one's own, all of strength 1 unless given."""
-
-    def __init__(
-        self, network: Network, lattice: Lattice, bonds: Bonds, dtype: torch.dtype = torch.float32,
-        strengths: Float[np.ndarray, " bond"] | None = None,
-    ) -> None:  # fmt: skip
-        check_graph(network.directions, network.family, lattice)
-        super().__init__(network, lattice, dtype)
-        if strengths is not None:
-            _check_strengths(strengths, bonds, lattice)
-        self._graph = Graph.of(network.directions, lattice, bonds, strengths)
-
-    @cached_property
-    def _tiles(self) -> tuple[NetworkField, list[Tile]]:
-        """No tiles: another crystal has no place for these bonds."""
-        return self, []
-
-    def _tables_for(self, replicas: int, device: torch.device) -> Graph:
-        if (replicas, device) not in self._tables:
-            self._tables[replicas, device] = self._graph.repeat(replicas, device, self.dtype)
-        return self._tables[replicas, device]
+    return torch.bmm(harmonics, rows).view(sites * slots, 8, -1).movedim(1, 0)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sdgnn import Lattice, spins
-from sdgnn.nn.descriptor import Descriptor
-from sdgnn.nn.neighbourhood import Neighbourhood
+from sdgnn.nn.baselines.descriptor import Descriptor
+from sdgnn.nn.baselines.neighbourhood import Neighbourhood
 
 LATTICES = [Lattice.square(6, 6), Lattice.triangular(6, 6), Lattice.kagome(3, 3)]
 

@@ -1,4 +1,4 @@
-"""Bond directions of a lattice, the neighbour found along each of them, and the harmonics they carry."""
+"""Bond directions of a crystal, and the harmonics they carry."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ class Directions:
 
     vectors: np.ndarray
     """(direction, dim) unit vectors, ordered by angle in the plane."""
-    opposite: np.ndarray
-    """(direction,) index of the reversed direction."""
     harmonics: np.ndarray
     """(direction, direction) orthogonal matrix, columns are lattice harmonics; the first is the constant one."""
     space: np.ndarray
@@ -69,16 +67,4 @@ class Directions:
         for k in range(1, count):
             same_space = [space[q] for q in range(k) if abs(values[q] - values[k]) < 1e-8]
             space[k] = same_space[0] if same_space else space[:k].max() + 1
-        opposite = np.argmin(vectors @ vectors.T, axis=1)
-        return cls(vectors=vectors, opposite=opposite, harmonics=harmonics, space=space)
-
-    def neighbours(self, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
-        """(direction, site) neighbour along each direction and whether there is a bond; where not, the site itself."""
-        bonds = lattice.bonds(1)
-        unit = bonds.vector / np.linalg.norm(bonds.vector, axis=1, keepdims=True)
-        along = np.argmax(unit @ self.vectors.T, axis=1)
-        target = np.broadcast_to(np.arange(lattice.n_sites), (len(self), lattice.n_sites)).copy()
-        present = np.zeros((len(self), lattice.n_sites), dtype=bool)
-        target[along, bonds.source] = bonds.target
-        present[along, bonds.source] = True
-        return target, present
+        return cls(vectors=vectors, harmonics=harmonics, space=space)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sdgnn import Lattice
-from sdgnn.nn.neighbourhood import Neighbourhood
-from sdgnn.nn.point_irreps import Item, couplings, irreps, multiplets, orbits
+from sdgnn.nn.baselines.neighbourhood import Neighbourhood
+from sdgnn.nn.baselines.point_irreps import Item, couplings, irreps, multiplets, orbits
 
 DIMENSIONS = {
     "chain": [1, 1],

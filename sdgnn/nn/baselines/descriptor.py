@@ -31,8 +31,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sdgnn.nn.neighbourhood import Neighbourhood
-from sdgnn.nn.point_irreps import Item, couplings, irreps, multiplets, orbits
+from sdgnn.nn.baselines.neighbourhood import Neighbourhood
+from sdgnn.nn.baselines.point_irreps import Item, couplings, irreps, multiplets, orbits
 from sdgnn.spins import stream
 
 SAMPLES = 2048

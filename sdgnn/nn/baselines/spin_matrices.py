@@ -17,8 +17,6 @@ The set is closed under the matrix product, which therefore commutes with SO(3)_
 
 from __future__ import annotations
 
-from typing import no_type_check
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -29,21 +27,17 @@ IRREP = (0, 1, 2, 2, 2, 3, 3, 3)
 
 def multiply(a: Float[Tensor, "8 ..."], b: Float[Tensor, "8 ..."]) -> Float[Tensor, "8 ..."]:
     """(a + b . sigma)(a' + b' . sigma) = a a' + b . b' + (a b' + a' b + i b x b') . sigma, element by element."""
-    return torch.stack(product(a.unbind(0), b.unbind(0)))
-
-
-@no_type_check
-def product(left, right):
-    """The eight components of a product, for two tuples of numbers or of tensors: a = s + i p, b = v + i w."""
-    s, p, vx, vy, vz, wx, wy, wz = left
-    S, P, Vx, Vy, Vz, Wx, Wy, Wz = right
-    return (
-        s * S - p * P + vx * Vx + vy * Vy + vz * Vz - wx * Wx - wy * Wy - wz * Wz,
-        s * P + p * S + vx * Wx + vy * Wy + vz * Wz + wx * Vx + wy * Vy + wz * Vz,
-        s * Vx + vx * S - p * Wx - wx * P - (vy * Wz - vz * Wy + wy * Vz - wz * Vy),
-        s * Vy + vy * S - p * Wy - wy * P - (vz * Wx - vx * Wz + wz * Vx - wx * Vz),
-        s * Vz + vz * S - p * Wz - wz * P - (vx * Wy - vy * Wx + wx * Vy - wy * Vx),
-        s * Wx + p * Vx + vx * P + wx * S + (vy * Vz - vz * Vy) - (wy * Wz - wz * Wy),
-        s * Wy + p * Vy + vy * P + wy * S + (vz * Vx - vx * Vz) - (wz * Wx - wx * Wz),
-        s * Wz + p * Vz + vz * P + wz * S + (vx * Vy - vy * Vx) - (wx * Wy - wy * Wx),
+    s, p, vx, vy, vz, wx, wy, wz = a.unbind(0)
+    S, P, Vx, Vy, Vz, Wx, Wy, Wz = b.unbind(0)
+    return torch.stack(
+        [
+            s * S - p * P + vx * Vx + vy * Vy + vz * Vz - wx * Wx - wy * Wy - wz * Wz,
+            s * P + p * S + vx * Wx + vy * Wy + vz * Wz + wx * Vx + wy * Vy + wz * Vz,
+            s * Vx + vx * S - p * Wx - wx * P - (vy * Wz - vz * Wy + wy * Vz - wz * Vy),
+            s * Vy + vy * S - p * Wy - wy * P - (vz * Wx - vx * Wz + wz * Vx - wx * Vz),
+            s * Vz + vz * S - p * Wz - wz * P - (vx * Wy - vy * Wx + wx * Vy - wy * Vx),
+            s * Wx + p * Vx + vx * P + wx * S + (vy * Vz - vz * Vy) - (wy * Wz - wz * Wy),
+            s * Wy + p * Vy + vy * P + wy * S + (vz * Vx - vx * Vz) - (wz * Wx - wx * Wz),
+            s * Wz + p * Vz + vz * P + wz * S + (vx * Vy - vy * Vx) - (wx * Wy - wy * Wx),
+        ]
     )

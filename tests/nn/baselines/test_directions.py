@@ -7,7 +7,7 @@ import pytest
 
 from sdgnn import Lattice
 from sdgnn.errors import UserError
-from sdgnn.nn.directions import Directions
+from sdgnn.nn.baselines.directions import Directions
 
 
 @pytest.mark.parametrize(
@@ -35,17 +35,6 @@ def test_harmonics_are_the_irreps_of_the_point_group(lattice: Lattice, count: in
         acting = directions.harmonics.T @ permutation @ directions.harmonics
         outside = directions.space[:, None] != directions.space[None]
         assert np.abs(acting[outside]).max() < 1e-10
-
-
-@pytest.mark.parametrize("lattice", [Lattice.square(3, 5), Lattice.honeycomb(3, 4), Lattice.kagome(3, 3)], ids=repr)
-def test_neighbours_lie_along_their_direction(lattice: Lattice) -> None:
-    directions = Directions.of(lattice)
-    target, present = directions.neighbours(lattice)
-    for d, vector in enumerate(directions.vectors):
-        sites = np.flatnonzero(present[d])
-        np.testing.assert_array_equal(lattice.find(lattice.positions[sites] + vector), target[d, sites])
-        np.testing.assert_array_equal(target[directions.opposite[d], target[d, sites]], sites)
-    assert present.sum() == len(lattice.bonds(1))
 
 
 def test_inequivalent_directions_are_refused() -> None:

@@ -1,0 +1,164 @@
+"""An equivariant message passing network: spin matrices on directed bonds, multiplied along paths."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from sdgnn.errors import UserError
+from sdgnn.lattice import Bonds, Lattice, cells_crossed
+from sdgnn.nn.baselines.bond_functions import bond_functions, of_strength
+from sdgnn.nn.baselines.directions import Directions
+from sdgnn.nn.baselines.graph import Graph, degrees, reversed_bonds
+from sdgnn.nn.baselines.layers import Interaction
+from sdgnn.nn.baselines.readout import Readout, site_energies
+from sdgnn.nn.bound import NetworkField
+from sdgnn.nn.model import Model
+from sdgnn.nn.settings import EquivariantSettings
+from sdgnn.nn.tiles import Tile
+
+
+class EquivariantNetwork(Model):
+    """E(S) = sum_i e_i(S), with e_i a function of the spins within ``layers + 1`` bonds of site i.
+
+    Features live on directed bonds as spin matrices and are multiplied along paths
+    (:mod:`sdgnn.nn.baselines.layers`), which keeps E exactly invariant under SO(3)_spin x time reversal x translations
+    x point group, spins and lattice turning independently. Crystals, free positions and given bonds are all lists of
+    bonds (:mod:`sdgnn.nn.baselines.graph`). Each site has two numbers, see
+    :func:`~sdgnn.nn.baselines.readout.site_energies`.
+
+    One network serves every size of its lattice family: bind it with :meth:`on`.
+
+    ``lattice`` fixes the family (its size does not matter), ``seed`` the initial weights. Raises UserError on
+    lattices whose bond directions are not equivalent, or carry harmonics of mixed degrees.
+    """
+
+    settings: EquivariantSettings
+
+    def __init__(self, settings: EquivariantSettings, lattice: Lattice, seed: int = 0) -> None:
+        super().__init__(settings, lattice)
+        self.directions = Directions.of(lattice)
+        degrees(self.directions)  # refuses what no list of bonds can carry
+        generator = torch.Generator().manual_seed(seed)
+        spaces = self.directions.n_spaces
+        channels, functions = settings.channels, settings.bond_functions * (1 + settings.strength_powers)
+        self.embedding = nn.Parameter(0.5 * torch.randn(4, functions, channels, generator=generator))
+        self.pair = nn.Parameter(torch.zeros(functions, 2))
+        self.layers = nn.ModuleList(Interaction(spaces, channels, functions, generator) for _ in range(settings.layers))
+        self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
+
+    @property
+    def reach(self) -> float:
+        """Distance that a site's energy sees: ``layers + 1`` bonds, each as long as nearest neighbours are apart or,
+        where bonds follow the hopping, up to its cutoff."""
+        hopping = self.settings.hopping
+        return (self.settings.layers + 1) * (1 if hopping is None else hopping.cutoff)
+
+    def margin(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
+        """As for any model, but no more cells than bonds between nearest neighbours cross where these are the bonds."""
+        cells = super().margin(lattice)
+        if self.settings.hopping is not None:
+            return cells
+        return np.minimum(cells, 2 * (self.settings.layers + 1) * cells_crossed(lattice))
+
+    def on(
+        self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None,
+        strengths: Float[np.ndarray, " bond"] | None = None, *, memory: float | None = None,
+    ) -> NetworkField:  # fmt: skip
+        """The field of this network on a lattice.
+
+        Crystals are evaluated in tiles whose evaluation takes at most ``memory`` GB besides spins and result, see
+        :class:`~sdgnn.nn.bound.NetworkField`; free positions and ``bonds`` of one's own stay whole.
+
+        Without ``bonds``, each given from either end, those between nearest neighbours follow from distances, or
+        further ones where they follow the hopping (``settings.hopping``). Free positions are those of the same
+        dimension, crystals with vacancies among them. ``strengths``, one number for each of ``bonds`` and 1 by
+        default, say how strong they are: t_ij / t of disordered hopping.
+
+        Raises UserError on crystals of another family, on bonds or strengths that do not fit, and on strengths alone.
+        """
+        if bonds is not None:
+            return BondedField(self, lattice, bonds, dtype, strengths)
+        if strengths is not None:
+            raise UserError("strengths of no bonds", allowed="bonds and their strengths")
+        return NetworkField(self, lattice, dtype, memory)
+
+    def check_family(self, lattice: Lattice) -> None:
+        """Raises UserError on crystals of another family, and on positions without bonds or of another dimension."""
+        if self.settings.hopping is None and lattice.is_crystal:
+            super().check_family(lattice)
+        else:
+            Graph.by_distance(self.directions, self.family, lattice, self.settings.hopping)
+
+    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Graph:
+        """The bonds of ``replicas`` copies of the lattice side by side."""
+        graph = Graph.by_distance(self.directions, self.family, lattice, self.settings.hopping)
+        return graph.repeat(replicas, device, dtype)
+
+    def forward(self, spins: Float[Tensor, "site 3"], graph: Graph) -> Float[Tensor, " site"]:
+        """Site energies e_i without the constant per site (``constant``), in units of t."""
+        here, there = graph.ends(spins)
+        functions = of_strength(
+            bond_functions((here * there).sum(-1), self.settings.bond_functions),
+            graph.strength,
+            self.settings.strength_powers,
+        )
+        features = graph.collect(self._embed(here, there, functions))
+        numbers = graph.sum(functions) / graph.n_directions @ self.pair.to(spins.dtype)
+        for layer, readout in zip(self.layers, self.readouts, strict=True):
+            features = layer(features, graph, functions)
+            numbers = numbers + readout(features[0, 0])
+        return site_energies(numbers, spins)
+
+    def _embed(
+        self, here: Float[Tensor, "bond 3"], there: Float[Tensor, "bond 3"], functions: Float[Tensor, "bond function"]
+    ) -> Float[Tensor, "8 bond channel"]:
+        """First features of bond i -> j: functions of S_i . S_j times 1 (0e), S_i and S_j (1o), S_i x S_j (1e)."""
+        scalar, first, second, twist = torch.einsum("bf,tfc->tbc", functions, self.embedding.to(here.dtype))
+        odd = first * here.T[..., None] + second * there.T[..., None]
+        even = twist * torch.linalg.cross(here, there).T[..., None]
+        return torch.cat([scalar[None], torch.zeros_like(scalar)[None], odd, even])
+
+    def __repr__(self) -> str:
+        s = self.settings
+        return (
+            f"Equivariant network for {self.family.name} lattices: {s.layers} layers, {s.channels} channels, "
+            f"{self.n_parameters} weights; energies reach {s.layers + 1} bonds, fields {2 * s.layers + 2}"
+        )
+
+
+class BondedField(NetworkField):
+    """Field of a network on a lattice with bonds of one's own, all of strength 1 unless given."""
+
+    def __init__(
+        self, network: EquivariantNetwork, lattice: Lattice, bonds: Bonds, dtype: torch.dtype = torch.float32,
+        strengths: Float[np.ndarray, " bond"] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(network, lattice, dtype)
+        if strengths is not None:
+            _check_strengths(strengths, bonds, lattice)
+        self._graph = Graph.of(network.directions, lattice, bonds, strengths)
+
+    @cached_property
+    def _tiles(self) -> tuple[NetworkField, list[Tile]]:
+        """No tiles: another crystal has no place for these bonds."""
+        return self, []
+
+    def _tables_for(self, replicas: int, device: torch.device) -> Graph:
+        if (replicas, device) not in self._tables:
+            self._tables[replicas, device] = self._graph.repeat(replicas, device, self.dtype)
+        return self._tables[replicas, device]
+
+
+def _check_strengths(strengths: np.ndarray, bonds: Bonds, lattice: Lattice) -> None:
+    """Raises UserError unless every bond has one finite strength, the same from either end."""
+    if strengths.shape != (len(bonds),) or not np.isfinite(strengths).all():
+        raise UserError(
+            f"strengths of shape {strengths.shape} for {len(bonds)} bonds", allowed="one finite number for each bond"
+        )
+    if not np.allclose(strengths, strengths[reversed_bonds(bonds, lattice)]):
+        raise UserError("strengths that differ from one end of a bond to the other", allowed="one strength per bond")
