@@ -21,6 +21,7 @@ from sdgnn.fields import Field
 from sdgnn.nn import load
 from sdgnn.results import open_results
 from sdgnn.train import Comparison, compare, fit_heisenberg
+from sdgnn.train.binding import bind
 
 REPEATS = 5
 """Evaluations of one state whose median is the time per site."""
@@ -61,7 +62,7 @@ def run(config: BenchmarkConfig, resume: bool = False) -> Path:
             settings = model.training or config.training
             network = train_network([training], [validation], model.origin, settings, config.seed, folder, resume)
         seconds = float(network.provenance["metrics"]["run"]["seconds"])
-        entries[name] = Entry(network.on(labels.lattice), network.n_parameters, seconds)
+        entries[name] = Entry(bind(network, labels), network.n_parameters, seconds)
     fields = {name: entry.field for name, entry in entries.items()}
     with timed("errors on the test states"):
         errors = compare(fields, test)

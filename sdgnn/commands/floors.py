@@ -16,7 +16,7 @@ from sdgnn.data import LabelSet
 from sdgnn.data.sampling import ORDERS
 from sdgnn.fields import Field, Heisenberg
 from sdgnn.lattice import LENGTH_TOLERANCE
-from sdgnn.nn import NetworkField
+from sdgnn.nn import NetworkField, SiteField
 from sdgnn.train import Comparison, Floor
 
 
@@ -26,6 +26,8 @@ def field_reach(field: Field) -> float | None:
     The field of a network reaches twice as far as its energies, that of a Heisenberg model as far as its last shell.
     """
     if isinstance(field, NetworkField):
+        return field.sees
+    if isinstance(field, SiteField):
         return 2.0 * field.network.reach
     if isinstance(field, Heisenberg):
         return float(field.lattice.shell_distances(len(field.couplings))[-1])

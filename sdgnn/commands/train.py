@@ -11,10 +11,11 @@ from sdgnn.config.training import TrainConfig
 from sdgnn.data import LabelSet, read_all
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
-from sdgnn.nn import Model, Settings, create, load
+from sdgnn.nn import Model, NetworkSettings, Settings, create, load
 from sdgnn.nn.committee import Committee
 from sdgnn.results import shared_results
 from sdgnn.train import TrainSettings
+from sdgnn.train.binding import with_electrons
 from sdgnn.train.loop import fit
 
 
@@ -54,7 +55,12 @@ def train_network(
     vacancies or on other free positions. Raises UserError when the label sets are on crystals of several families, or
     of none, and on a committee to go on from.
     """
-    fresh = trained(network) if isinstance(network, str) else create(network, family_of(training, family), seed)
+    if isinstance(network, str):
+        fresh = trained(network)
+    elif isinstance(network, NetworkSettings):
+        fresh = create(with_electrons(network, training), training[0].lattice if family is None else family, seed)
+    else:
+        fresh = create(network, family_of(training, family), seed)
     with timed(f"training {fresh!r} on {sum(map(len, training))} states"):
         return fit(fresh, training, validation, settings, folder, resume=resume, progress=True)
 

@@ -70,7 +70,7 @@ class FieldConfig(Config):
     ) -> Field:
         """The field on ``lattice``. ``dtype`` and ``device`` are those of a network; the others follow the spins.
 
-        ``memory`` is what a network may take, in GB; see :class:`~sdgnn.nn.NetworkField`.
+        ``memory`` is what a network may take, in GB; see :class:`~sdgnn.nn.SiteField`.
         """
         from sdgnn import fields
 

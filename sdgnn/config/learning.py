@@ -14,7 +14,7 @@ from sdgnn.config.physics import Count, LatticeConfig
 from sdgnn.config.runs import InitialConfig, IntegratorConfig
 from sdgnn.config.training import Share
 from sdgnn.errors import UserError
-from sdgnn.nn import EquivariantSettings, Settings
+from sdgnn.nn import NetworkSettings, Settings
 from sdgnn.schedules import Schedule
 from sdgnn.train import TrainSettings
 from sdgnn.train.exploring import Exploration
@@ -64,8 +64,8 @@ class LearnConfig(LabelsConfig):
 
     validation: Share = 0.2
     """Part of the first labels that is held out to choose the best weights and to calibrate the committee."""
-    network: Settings = EquivariantSettings()
-    """The members: their kind, equivariant unless said otherwise, and their size."""
+    network: Settings = NetworkSettings()
+    """The members: their kind, network unless said otherwise, and their size."""
     training: TrainSettings = TrainSettings(epochs=30)
     """How the members are trained in each round; they go on from the round before."""
     exploration: ExploreConfig = ExploreConfig()

@@ -13,7 +13,7 @@ from sdgnn.config.commands import LabelsConfig, QuenchConfig, Seed
 from sdgnn.config.locality import FloorConfig
 from sdgnn.config.physics import Count, LatticeConfig
 from sdgnn.errors import UserError
-from sdgnn.nn import EquivariantSettings, Settings
+from sdgnn.nn import NetworkSettings, Settings
 from sdgnn.train import TrainSettings
 
 Share = Annotated[float, Key(gt=0, lt=1)]
@@ -31,7 +31,7 @@ class TrainConfig(Config):
     """Crystal for whose bond directions the network is made; by default that of the labels, but needed where none of
     them are on crystals: {type: triangular, size: [4, 4]} for amorphous positions in the plane."""
     network: Settings | None = None
-    """The model: its kind, equivariant unless said otherwise, and its size."""
+    """The model: its kind, network unless said otherwise, and its size."""
     start: str | None = None
     """A trained model, its folder, file or shipped name, that takes the place of ``network``: training goes on from its
     weights. Labels of other electrons than its own are welcome; a tenth of the usual learning rate forgets less."""
@@ -81,8 +81,8 @@ class DemoConfig(Config):
     """Labels of a larger lattice, for errors alone."""
     validation: Share = 0.1
     """Part of the other samples that is held out to choose the best weights."""
-    network: Settings = EquivariantSettings()
-    """The model: its kind, equivariant unless said otherwise, and its size."""
+    network: Settings = NetworkSettings()
+    """The model: its kind, network unless said otherwise, and its size."""
     training: TrainSettings = TrainSettings()
     """How it is trained."""
     quench: QuenchConfig

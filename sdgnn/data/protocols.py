@@ -161,10 +161,18 @@ class Snapshots(Protocol):
         weights = load(self.model).state_dict()
         return {**super().to_dict(), "model_hash": content_hash(*(weights[key].numpy() for key in sorted(weights)))}
 
-    def _drive(self, lattice: Lattice, model: str) -> Field:
-        from sdgnn.nn import load
+    def _drive(self, lattice: Lattice, model: str, field: Field | None = None) -> Field:
+        """The model on the lattice; a network follows the electrons that label the set."""
+        from sdgnn.nn import Network, load
 
-        return load(model).on(lattice, dtype=torch.float64)
+        loaded = load(model)
+        if not isinstance(loaded, Network):
+            return loaded.on(lattice, dtype=torch.float64)
+        electrons = getattr(field, "model", None)
+        if electrons is None:
+            raise UserError(f"runs of {model} for labels of {field!r}", allowed="labels of s-d electrons")
+        ensemble = {name: getattr(field, name) for name in ("kT", "filling", "mu")}
+        return loaded.on(electrons, torch.float64, **ensemble)
 
     def _integrator(self) -> Any:
         from sdgnn.dynamics import Heun
@@ -180,13 +188,15 @@ class Snapshots(Protocol):
         return len(self.steps)
 
     def check(self, lattice: Lattice) -> None:
+        from sdgnn.nn import Network, load
+
         if self.start != "random":
             ORDERS[self.start](lattice)
-        if self.model is not None:
+        if self.model is not None and not isinstance(load(self.model), Network):
             self._drive(lattice, self.model)
 
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
-        drive = field if self.model is None else self._drive(lattice, self.model)
+        drive = field if self.model is None else self._drive(lattice, self.model, field)
         if self.start == "random":
             first = textures.random(lattice, 1, seed)
         else:

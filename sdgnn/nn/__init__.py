@@ -1,10 +1,23 @@
-"""Learned local energies: settings, models of several kinds, a model bound to a lattice, model files."""
+"""Learned energies: the network, models to compare with, settings of all kinds, model files."""
 
+from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.baselines.equivariant import EquivariantNetwork
-from sdgnn.nn.bound import NetworkField
 from sdgnn.nn.kinds import create
 from sdgnn.nn.model import Model
-from sdgnn.nn.settings import EquivariantSettings, Settings
+from sdgnn.nn.network import Network, NetworkField
+from sdgnn.nn.settings import ElectronsSettings, EquivariantSettings, NetworkSettings, Settings
 from sdgnn.nn.storage import load
 
-__all__ = ["EquivariantNetwork", "EquivariantSettings", "Model", "NetworkField", "Settings", "create", "load"]
+__all__ = [
+    "ElectronsSettings",
+    "EquivariantNetwork",
+    "EquivariantSettings",
+    "Model",
+    "Network",
+    "NetworkField",
+    "NetworkSettings",
+    "Settings",
+    "SiteField",
+    "create",
+    "load",
+]

@@ -15,11 +15,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdgnn.errors import UserError
-from sdgnn.fields import Cost, FieldResult
+from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.files import atomic_path
 from sdgnn.lattice import Lattice
-from sdgnn.nn.bound import NetworkField
 from sdgnn.nn.model import Model
+from sdgnn.nn.potentials import Potentials
 from sdgnn.provenance import package_version
 
 FORMAT = 1
@@ -109,21 +109,15 @@ class Committee(Model):
         for member in self.models:
             member.check_family(lattice)
 
-    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Any:
-        return [member.tables(lattice, replicas, device, dtype) for member in self.models]
-
-    def forward(self, spins: Float[Tensor, "site 3"], tables: Any) -> Float[Tensor, " site"]:
-        return torch.stack([m(spins, table) for m, table in zip(self.models, tables, strict=True)]).mean(0)
-
     def on(
         self, lattice: Lattice, dtype: torch.dtype = torch.float32, *, memory: float | None = None
     ) -> CommitteeField:
         """The mean field on a lattice of the family, with its predicted torque error; one member at a time."""
         return CommitteeField(self, lattice, dtype, memory)
 
-    def bytes_per_site(self, lattice: Lattice, dtype: torch.dtype) -> float:
-        """That of the largest member."""
-        return max(member.bytes_per_site(lattice, dtype) for member in self.models)
+    def potentials(self, field: Field) -> Potentials:
+        """Raises UserError: members are trained, one by one."""
+        raise UserError(f"training {self!r}", allowed="single models")
 
     def save(self, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None) -> Path:
         """Write the members and their calibration into one folder and return it; ``sdgnn.load(folder)`` reads it."""
@@ -173,7 +167,7 @@ class Committee(Model):
         return f"Committee of {len(self.members)} ({law}{known}) of {self.members[0]!r}"
 
 
-class CommitteeField(NetworkField):
+class CommitteeField(Field):
     """Mean energy and field of a committee on one lattice; ``torque_error`` of its result is the predicted error.
 
     For each site, that is the :class:`Calibration` of d = sqrt( sum_k |T_k - mean T|^2 / (3 (M - 1)) ) over the M
@@ -187,7 +181,7 @@ class CommitteeField(NetworkField):
     def __init__(
         self, network: Committee, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None
     ) -> None:
-        super().__init__(network, lattice, dtype, memory)
+        self.network, self.lattice, self.dtype = network, lattice, dtype
         self._fields = [member.on(lattice, dtype, memory=memory) for member in network.models]
 
     @property

@@ -10,10 +10,12 @@ from sdgnn.nn.baselines.distances import Distances
 from sdgnn.nn.baselines.equivariant import EquivariantNetwork
 from sdgnn.nn.baselines.two_energies import TwoEnergies
 from sdgnn.nn.model import Model
+from sdgnn.nn.network import Network
 from sdgnn.nn.settings import (
     BehlerParrinelloSettings,
     DistancesSettings,
     EquivariantSettings,
+    NetworkSettings,
     Settings,
     TwoEnergiesSettings,
 )
@@ -25,6 +27,8 @@ def create(settings: Settings, lattice: Lattice, seed: int = 0) -> Model:
     Raises UserError on lattices that this kind does not take.
     """
     match settings:
+        case NetworkSettings():
+            return Network(settings, lattice, seed)
         case EquivariantSettings():
             return EquivariantNetwork(settings, lattice, seed)
         case TwoEnergiesSettings():

@@ -39,3 +39,5 @@ class Potentials:
     """E_1, E_2, ... by their site energies."""
     compose: Compose = gradient
     """How their slopes make the field."""
+    learned: tuple[Energies, ...] | None = None
+    """Those parts of E_1, E_2, ... that depend on the weights, differentiable in these alone; None: all of them."""

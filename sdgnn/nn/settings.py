@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from sdgnn.electrons import TruncatedField
+from sdgnn.electrons.truncated import Level
+from sdgnn.errors import UserError
 from sdgnn.hopping import ExponentialHopping
 
 
@@ -16,6 +19,54 @@ class ModelSettings(BaseModel):
 
     kind: str
     """Name of the kind."""
+
+
+class ElectronsSettings(BaseModel):
+    """Electrons that a network knows: Hamiltonian, temperature, and filling or chemical potential."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    hamiltonian: dict[str, Any]
+    """hopping, exchange and disorder, as ``SDModel.to_dict()`` has them."""
+    kT: float = Field(ge=0)
+    """Electron temperature, in units of t."""
+    filling: float | None = Field(None, ge=0, le=1)
+    """N_e / (2 N_sites); this or mu."""
+    mu: float | None = None
+    """Chemical potential, in units of t; this or filling."""
+
+    @model_validator(mode="after")
+    def _one_ensemble(self) -> ElectronsSettings:
+        if (self.filling is None) == (self.mu is None):
+            raise UserError(f"filling = {self.filling} with mu = {self.mu}", allowed="exactly one of the two")
+        return self
+
+    def __repr__(self) -> str:
+        ensemble = f"mu {self.mu:g}" if self.filling is None else f"filling {self.filling:g}"
+        physics = ", ".join(f"{name} {value}" for name, value in self.hamiltonian.items())
+        return f"electrons of {physics}, kT {self.kT:g}, {ensemble}"
+
+
+class NetworkSettings(ModelSettings):
+    """Size of the network: electrons that walk inside balls, and a learned function of their moments."""
+
+    kind: Literal["network"] = "network"
+    """The network of this package."""
+    level: Level | None = None
+    """fast or accurate, in place of cutoff and moments; fast where none of the three is given."""
+    cutoff: int | None = Field(None, ge=1)
+    """Bonds from the centre of a ball to its edge."""
+    moments: int | None = Field(None, ge=3)
+    """2 m + 1 moments of walks of m steps, an odd number."""
+    hidden: int | None = Field(32, ge=0, le=1024)
+    """Hidden functions of the moments; with 0 a factor of each moment is learned, with null nothing."""
+    electrons: ElectronsSettings | None = None
+    """The electrons that are learned; those of the labels where these say it."""
+
+    @model_validator(mode="after")
+    def _one_size(self) -> NetworkSettings:
+        TruncatedField.size(self.cutoff, self.moments, self.level)
+        return self
 
 
 class EquivariantSize(ModelSettings):
@@ -82,14 +133,15 @@ class DistancesSettings(ModelSettings):
 
 
 def _kind(settings: Any) -> Any:
-    return settings.get("kind", "equivariant") if isinstance(settings, dict) else getattr(settings, "kind", None)
+    return settings.get("kind", "network") if isinstance(settings, dict) else getattr(settings, "kind", None)
 
 
 Settings = Annotated[
-    Annotated[EquivariantSettings, Tag("equivariant")]
+    Annotated[NetworkSettings, Tag("network")]
+    | Annotated[EquivariantSettings, Tag("equivariant")]
     | Annotated[TwoEnergiesSettings, Tag("two-energies")]
     | Annotated[BehlerParrinelloSettings, Tag("behler-parrinello")]
     | Annotated[DistancesSettings, Tag("distances")],
     Discriminator(_kind),
 ]
-"""Settings of any kind, told apart by ``kind``; the equivariant network where none is given."""
+"""Settings of any kind, told apart by ``kind``; the network where none is given."""

@@ -25,17 +25,20 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
+from sdgnn.electrons.truncated import LEVELS, Level
 from sdgnn.errors import UserError
 from sdgnn.files import PARSER_ERRORS, atomic_path
 from sdgnn.lattice import Lattice
 from sdgnn.nn.kinds import create
 from sdgnn.nn.model import Model
-from sdgnn.nn.settings import Settings
+from sdgnn.nn.settings import NetworkSettings, Settings
 from sdgnn.provenance import package_version
 
 FORMAT = 2
 """Version of the layout that is written; all earlier ones are read."""
 SUFFIX = ".safetensors"
+UNIVERSAL = "universal"
+"""Name of the network that knows any electrons."""
 SHIPPED = Path(__file__).with_name("models")
 """Folder of the models that come with the package."""
 
@@ -61,13 +64,26 @@ def save(network: Model, path: Path, provenance: dict[str, Any] | None) -> Path:
     return path
 
 
-def load(name_or_path: str | os.PathLike[str]) -> Model:
+def load(name_or_path: str | os.PathLike[str], level: Level | None = None) -> Model:
     """A model from a file, from a results folder that holds ``model.safetensors``, or a shipped model by its name.
 
-    A folder that holds ``committee.json`` gives a :class:`~sdgnn.nn.committee.Committee`.
+    Shipped models come at two levels, ``fast`` (the default) and ``accurate``; ``universal`` is that of any electrons,
+    which learned nothing. A folder that holds ``committee.json`` gives a :class:`~sdgnn.nn.committee.Committee`.
 
-    Raises UserError on a missing or damaged file, a newer format, and weights that do not fit the settings.
+        sdgnn.load("triangular-tetrahedral").on(sdgnn.Lattice.triangular(96, 96))
+        sdgnn.load("universal", level="accurate").on(model, kT=0.1, filling=0.25)
+
+    Raises UserError on a missing or damaged file, a newer format, weights that do not fit the settings, and a level
+    other than these two or of a model that is not shipped.
     """
+    if level is not None and level not in LEVELS:
+        raise UserError(f"level {level!r}", allowed=" or ".join(map(repr, LEVELS)))
+    if str(name_or_path) == UNIVERSAL:
+        return create(NetworkSettings(level=level or "fast", hidden=None), Lattice.square(2, 2))
+    if level is not None and f"{name_or_path}-{level}" in shipped():
+        name_or_path = f"{name_or_path}-{level}"
+    elif level is not None and (level != "fast" or str(name_or_path) not in shipped()):
+        raise UserError(f"level {level!r} of {name_or_path!s}", allowed=f"levels of {', '.join(names())}")
     if (Path(name_or_path) / "committee.json").is_file():
         from sdgnn.nn.committee import Committee
 
@@ -108,11 +124,20 @@ def _find(name_or_path: str | os.PathLike[str]) -> Path:
     for candidate in (path, path / f"model{SUFFIX}", SHIPPED / f"{name_or_path}{SUFFIX}"):
         if candidate.is_file():
             return candidate
-    shipped = sorted(p.stem for p in SHIPPED.glob(f"*{SUFFIX}"))
     raise UserError(
         f"no model at {name_or_path!s}",
-        allowed=f"a {SUFFIX} file or a folder with model{SUFFIX}" + (f", or one of {shipped}" if shipped else ""),
+        allowed=f"a {SUFFIX} file or a folder with model{SUFFIX}, or one of {', '.join(names())}",
     )
+
+
+def shipped() -> list[str]:
+    """Model files that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
+
+
+def names() -> list[str]:
+    """Shipped models, each of which has both levels."""
+    return [UNIVERSAL, *(name for name in shipped() if not name.endswith("-accurate"))]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

@@ -1,25 +1,61 @@
-"""A model on the lattice of a label set, told of the bonds where these are disordered."""
+"""Models and labels: the electrons of a label set, and a model on its lattice."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
+from sdgnn.fields import Field
 from sdgnn.hamiltonian import SDModel
-from sdgnn.nn import EquivariantNetwork, Model, NetworkField
+from sdgnn.nn import ElectronsSettings, EquivariantNetwork, Model, Network, NetworkSettings, Settings
 
 
-def bind(model: Model, labels: LabelSet, dtype: torch.dtype = torch.float32) -> NetworkField:
+def bind(model: Model, labels: LabelSet, dtype: torch.dtype = torch.float32) -> Field:
     """The field of ``model`` on the labels' lattice.
 
-    Where their Hamiltonian has bond disorder, the equivariant network takes its bonds and their strengths t_ij / t.
-    Raises UserError as ``model.on`` does, and on other kinds of models where there is bond disorder.
+    A network follows the electrons of the labels where these say them. Where their Hamiltonian has bond disorder, the
+    equivariant network takes its bonds and their strengths t_ij / t. Raises UserError as ``model.on`` does, and on
+    other kinds of models where there is bond disorder.
     """
     hamiltonian = labels.origin.hamiltonian
+    if isinstance(model, Network):
+        electrons = electrons_of(labels)
+        if electrons is None:
+            return model.on(labels.lattice, dtype)
+        whole = SDModel.from_dict(labels.lattice, electrons.hamiltonian)
+        return model.on(whole, dtype, kT=electrons.kT, filling=electrons.filling, mu=electrons.mu)
     if hamiltonian is None or hamiltonian.get("disorder") is None:
         return model.on(labels.lattice, dtype=dtype)
     if not isinstance(model, EquivariantNetwork):
-        raise UserError(f"{model!r} on labels with bond disorder", allowed="models of kind equivariant")
-    electrons = SDModel.from_dict(labels.lattice, hamiltonian)
-    return model.on(labels.lattice, dtype, electrons.bonds, electrons.strengths)
+        raise UserError(f"{model!r} on labels with bond disorder", allowed="models of kind network or equivariant")
+    disordered = SDModel.from_dict(labels.lattice, hamiltonian)
+    return model.on(labels.lattice, dtype, disordered.bonds, disordered.strengths)
+
+
+def electrons_of(labels: LabelSet) -> ElectronsSettings | None:
+    """Hamiltonian, kT and filling or mu of labels; None where they do not say them."""
+    origin = labels.origin
+    if origin.hamiltonian is None or origin.kT is None:
+        return None
+    return ElectronsSettings(hamiltonian=origin.hamiltonian, kT=origin.kT, filling=origin.filling, mu=origin.mu)
+
+
+def with_electrons(settings: Settings, sets: Sequence[LabelSet]) -> Settings:
+    """Settings of a network with the electrons of its labels, where these are the same in all sets and none are given.
+
+    Raises UserError where neither settings nor labels say them.
+    """
+    if not isinstance(settings, NetworkSettings) or settings.electrons is not None:
+        return settings
+    found = [electrons_of(labels) for labels in sets]
+    if None in found:
+        raise UserError(
+            "a network for labels that do not say their electrons",
+            allowed="network.electrons: {hamiltonian: {hopping: [1.0], exchange: ...}, kT: ..., filling: ...}",
+            fix="give them, or choose a kind that learns from spins alone: network.kind=equivariant",
+        )
+    same = all(one == found[0] for one in found)
+    return settings.model_copy(update={"electrons": found[0] if same else None})

@@ -23,6 +23,7 @@ from sdgnn.nn import Model, Settings, create, load
 from sdgnn.nn.committee import RECORD, Committee
 from sdgnn.provenance import provenance
 from sdgnn.train.baselines import baselines, compare
+from sdgnn.train.binding import with_electrons
 from sdgnn.train.calibration import calibrate, errors, reliability
 from sdgnn.train.exploring import Exploration, one_of_each_run, pick, picked_spins
 from sdgnn.train.loop import fit, write_json
@@ -239,7 +240,7 @@ class _Stages:
         if not (place / "metrics.json").is_file():
             self.say(f"round {number}: training member {k + 1} of {self.settings.members}")
             if number == 0:
-                start = create(self.network, training.lattice, sample_seed(self.seed, 2, k))
+                start = create(with_electrons(self.network, [training]), training.lattice, sample_seed(self.seed, 2, k))
             else:
                 start = load(self.folder / f"round-{number - 1:02d}" / "members" / str(k))
             own = self.training.model_copy(update={"seed": sample_seed(self.training.seed, number, k)})

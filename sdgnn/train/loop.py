@@ -21,7 +21,7 @@ from sdgnn.data.labels import differences
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.locking import sole_writer
-from sdgnn.nn import Model
+from sdgnn.nn import Model, Network
 from sdgnn.processes import first_alone, is_first, number_of_processes, together
 from sdgnn.provenance import provenance
 from sdgnn.train.baselines import baselines_on, compare
@@ -32,6 +32,9 @@ from sdgnn.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
+
+LOOKED_AT = 200
+"""States of each label set that a model looks at before training."""
 
 LAST = Path("checkpoints") / "last.safetensors"
 """The training state that is gone on from, in the folder of a training."""
@@ -80,7 +83,7 @@ def fit(
     record = {
         "settings": settings.model_dump(),
         "network": network.settings.model_dump(),
-        "physics": _physics(training + validation),
+        "physics": _physics(network, training + validation),
         "training": [labels.content_hash for labels in training],
         "validation": [labels.content_hash for labels in validation],
         "scales": {name: getattr(scales, name) for name in ("torque", "longitudinal", "energy")},
@@ -119,6 +122,8 @@ def _run(
     order = Shuffled([len(labels) for labels in training], settings.batch, settings.seed, processes, rank)
     objective = Objective(scales, settings.torque_weight, settings.longitudinal_weight, settings.energy_weight)
     if last is None:
+        for labels in training:
+            network.look(bind(network, labels), labels.spins[:LOOKED_AT].float())
         fit_constant(network, training)
     limit = timedelta(minutes=settings.minutes) if settings.minutes else None
     timer = Timer(limit, interval="epoch", verbose=False)
@@ -203,9 +208,9 @@ def _without_seed(hamiltonian: dict[str, Any]) -> dict[str, Any]:
     return {**hamiltonian, "disorder": {k: v for k, v in hamiltonian["disorder"].items() if k != "seed"}}
 
 
-def _physics(sets: list[LabelSet]) -> dict[str, Any]:
+def _physics(network: Model, sets: list[LabelSet]) -> dict[str, Any]:
     """Hamiltonian, kT and ensemble of the labels. Raises UserError when known ones differ, but for the realisation of
-    bond disorder."""
+    bond disorder, unless a network follows the electrons of each set."""
     known = [
         {
             "hamiltonian": _without_seed(labels.origin.hamiltonian),
@@ -214,6 +219,8 @@ def _physics(sets: list[LabelSet]) -> dict[str, Any]:
         for labels in sets
         if labels.origin.hamiltonian is not None
     ]
+    if isinstance(network, Network):
+        return {"electrons": [one for k, one in enumerate(known) if one not in known[:k]]}
     for other in known[1:]:
         different = differences(known[0], other)
         if different:

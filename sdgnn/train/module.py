@@ -15,7 +15,8 @@ from torch import Tensor
 
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
-from sdgnn.nn import Model, NetworkField
+from sdgnn.fields import Field
+from sdgnn.nn import Model
 from sdgnn.train.batches import Batch
 from sdgnn.train.binding import bind
 from sdgnn.train.metrics import Tally
@@ -42,7 +43,7 @@ class TrainingModule(pl.LightningModule):
         self._objective, self._settings, self._steps = objective, settings, steps
         self._time_used = time_used
         self._sets = {"train": tuple(training), "validation": tuple(validation)}
-        self._bound: dict[str, list[NetworkField]] = {}
+        self._bound: dict[str, list[Field]] = {}
         self._tally = Tally()
 
     def on_fit_start(self) -> None:

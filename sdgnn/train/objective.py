@@ -116,7 +116,8 @@ class Objective:
                         + dL/dE d/dtheta [E(S + eps u) + E(S - eps u)] / 2
 
         needs first derivatives alone; eps = (machine epsilon)^(1/3) balances truncation, of order eps^2, and rounding.
-        The energy term, of the first energy, takes the mean of both ends, which differs from E(S) by the same order.
+        Where only a part of E depends on theta (``Potentials.learned``), the difference is that of this part. The
+        energy term, of the first energy, takes the mean of both ends, which differs from E(S) by the same order.
         """
         totals, slopes = zip(*(_slope(energies, spins) for energies in potentials.energies), strict=True)
         with torch.enable_grad():
@@ -126,7 +127,10 @@ class Objective:
             *along, weight = torch.autograd.grad(value, (*slopes, energy), retain_graph=True, allow_unused=True)
         weights = [weight, *(None for _ in slopes[1:])]
         surrogate = torch.stack(
-            [_along(*part, spins) for part in zip(potentials.energies, along, weights, strict=True)]
+            [
+                _along(*part, spins)
+                for part in zip(potentials.learned or potentials.energies, along, weights, strict=True)
+            ]
         ).sum()
         return surrogate - surrogate.detach() + value, field.detach()
 

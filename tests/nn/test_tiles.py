@@ -11,7 +11,7 @@ from sdgnn import Lattice, spins
 from sdgnn.errors import UserError
 from sdgnn.lattice import margins
 from sdgnn.memory import GB, Counted
-from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Model, NetworkField, bound, create, tiles
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Model, SiteField, bound, create, tiles
 from sdgnn.nn.committee import Committee
 from sdgnn.nn.settings import BehlerParrinelloSettings, TwoEnergiesSettings
 
@@ -110,7 +110,7 @@ def test_cores_cover_every_site_once() -> None:
 def test_small_lattices_stay_whole() -> None:
     lattice = Lattice.square(12, 12)
     assert tiles.tiles(lattice, margins(lattice, 10), largest=lattice.n_sites) == (lattice, [])
-    assert isinstance(EquivariantNetwork(EquivariantSettings(), lattice).on(lattice)._tiles[0], NetworkField)
+    assert isinstance(EquivariantNetwork(EquivariantSettings(), lattice).on(lattice)._tiles[0], SiteField)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -14,7 +14,7 @@ from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.commands.train import train_network
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
-from sdgnn.nn import EquivariantSettings, NetworkField
+from sdgnn.nn import EquivariantSettings, SiteField
 from sdgnn.train import TrainSettings
 from sdgnn.train.metrics import torque_part
 
@@ -30,7 +30,7 @@ def electrons(taken: list[int], states: int, seed: int) -> LabelSet:
     return LabelSet(lattice, drawn, result.field, result.energy)
 
 
-def unexplained_beside(field: NetworkField, labels: LabelSet) -> float:
+def unexplained_beside(field: SiteField, labels: LabelSet) -> float:
     """1 - R^2 of the torques on sites that have lost a neighbour."""
     count = np.bincount(labels.lattice.bonds_within(1.0).source, minlength=labels.lattice.n_sites)
     beside = torch.from_numpy(count < 4)

@@ -66,9 +66,9 @@ class CompiledWalk(Walk):
         return self._evaluate(spins, origins).totals
 
     def moments(
-        self, spins: Float[Tensor, "state site 3"]
+        self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
     ) -> tuple[Float[Tensor, "state site channel computed"], Float[np.ndarray, "state moment"]]:
-        found = self._evaluate(spins, None, with_moments=True)
+        found = self._evaluate(spins, origins, with_moments=True)
         return torch.from_numpy(found.moments), found.totals
 
     def slopes(

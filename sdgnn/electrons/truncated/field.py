@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import numpy as np
@@ -44,6 +45,15 @@ widen in steps of the second number, of which there are so many."""
 
 SAMPLE = 1024
 """Balls that are walked in to tell the cost of an evaluation."""
+
+
+Correction = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""f(M(i)) (state, site) of local moments (state, site, channel, moment), and its slopes in them."""
+
+
+def _larger_share(steps: int) -> int:
+    """Of so many steps."""
+    return min(round(SHARE * steps), steps - 1)
 
 
 def _itself(values: Tensor) -> Tensor:
@@ -114,6 +124,22 @@ class TruncatedField(Field):
         level: str | None = None,
     ) -> None:
         check_ensemble(kT, mu, filling)
+        self.cutoff, self.moments = self.size(cutoff, moments, level)
+        self.model = model
+        self.lattice: Lattice = model.lattice
+        self.kT = float(kT)
+        self.mu = None if mu is None else float(mu)
+        self.filling = None if filling is None else float(filling)
+        self._band = band(model)
+        self._electrons = None if filling is None else filling * model.n_orbitals
+        self._own: np.ndarray | None = None
+        self._near: np.ndarray | None = None
+        self._total: Total = _itself
+        self._walks: dict[tuple[float, torch.dtype, torch.device], tuple[Walk, Expansion]] = {}
+
+    @staticmethod
+    def size(cutoff: int | None = None, moments: int | None = None, level: str | None = None) -> tuple[int, int]:
+        """Cutoff and moments from numbers or a level. Raises UserError as the field does."""
         if level is not None and (cutoff, moments) != (None, None):
             raise UserError(
                 f"level {level!r} with cutoff {cutoff} and moments {moments}", allowed="a level, or numbers of your own"
@@ -127,18 +153,19 @@ class TruncatedField(Field):
             raise UserError(f"cutoff of {cutoff} bonds", allowed="a whole number >= 1")
         if int(moments) != moments or moments < 3 or moments % 2 == 0:
             raise UserError(f"{moments} moments", allowed="an odd number >= 3: 2 m + 1 for m steps")
-        self.model = model
-        self.lattice: Lattice = model.lattice
-        self.kT = float(kT)
-        self.mu = None if mu is None else float(mu)
-        self.filling = None if filling is None else float(filling)
-        self.cutoff, self.moments = int(cutoff), int(moments)
-        self._band = band(model)
-        self._electrons = None if filling is None else filling * model.n_orbitals
-        self._own: np.ndarray | None = None
-        self._near: np.ndarray | None = None
-        self._total: Total = _itself
-        self._walks: dict[tuple[float, torch.dtype, torch.device], tuple[Walk, Expansion]] = {}
+        return int(cutoff), int(moments)
+
+    @staticmethod
+    def counts(moments: int) -> tuple[int, int]:
+        """Moments, at most, of the spinor that takes more steps and of the other one, of so many on average."""
+        steps = moments - 1
+        most = _larger_share(steps)
+        return 2 * most + 1, 2 * (steps - most) + 1
+
+    @property
+    def whole_sites(self) -> int:
+        """Sites of the whole lattice, of which this may be a part."""
+        return int(self._total(torch.tensor(self.lattice.n_sites if self._own is None else len(self._own))))
 
     @property
     def resolution(self) -> float:
@@ -169,28 +196,52 @@ class TruncatedField(Field):
         return field
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        return self.corrected(spins, None)
+
+    def corrected(self, spins: Float[Tensor, "replica site 3"], correction: Correction | None) -> FieldResult:
+        """Energy and field with sum_i f(M(i)), a function of the local moments of each site, added to the energy.
+
+        ``correction`` gives f and its slopes in the moments. mu stays that of the electrons.
+        """
         widened = self._widened(spins)
         if len(widened.unique()) == 1:
-            return self._evaluate(spins, int(widened[0]))
-        results = [self._evaluate(one[None], int(by)) for one, by in zip(spins, widened, strict=True)]
+            return self._evaluate(spins, int(widened[0]), correction)
+        results = [self._evaluate(one[None], int(by), correction) for one, by in zip(spins, widened, strict=True)]
         parts = zip(*((r.energy, r.field, r.density, r.mu) for r in results), strict=True)
         return FieldResult(*(torch.cat(part) for part in parts))
 
-    def _evaluate(self, spins: Float[Tensor, "replica site 3"], widened: int) -> FieldResult:
+    def local_moments(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site channel computed"]:
+        """M_0, ..., M_2m of both spinors of each site, first the one that takes more steps; zeros follow the others.
+
+        Of spins up to about length 1. Not differentiable in the spins: their slopes come with :meth:`corrected`.
+        """
+        return self._walk(spins, 0)[0].moments(spins)[0]
+
+    def _evaluate(
+        self, spins: Float[Tensor, "replica site 3"], widened: int, correction: Correction | None
+    ) -> FieldResult:
         """The answer for states whose spectrum has the same bounds."""
         walk, expansion = self._walk(spins, widened)
+        totals, extra, more = None, None, None
+        if correction is not None:
+            moments, totals = walk.moments(spins, self._near)
+            extra, more = correction(moments)
         if self.mu is not None:
             mu = np.full(len(spins), self.mu)
         else:
             assert self._electrons is not None
-            totals = self._total(torch.from_numpy(walk.totals(spins, self._own)))
-            if not bool(totals.isfinite().all()):
+            if totals is None or self._own is not None:
+                totals = walk.totals(spins, self._own)
+            whole = self._total(torch.from_numpy(totals))
+            if not bool(whole.isfinite().all()):
                 raise NumericalError(
                     f"moments that are not finite in {spins.dtype}; use float64 spins or fewer moments"
                 )
-            mu = np.array([expansion.chemical_potential(one, self._electrons) for one in totals.numpy()])
+            mu = np.array([expansion.chemical_potential(one, self._electrons) for one in whole.numpy()])
         coefficients = np.stack([expansion.grand_potential(one) for one in mu])
-        by_site, slopes = walk.slopes(spins, coefficients, self._near)
+        by_site, slopes = walk.slopes(spins, coefficients, self._near, more)
+        if extra is not None:
+            by_site = by_site + extra.to(by_site)
         energy = self._total((by_site if self._own is None else by_site[:, self._own]).sum(1, dtype=torch.float64))
         if self._electrons is not None:
             energy = energy + torch.from_numpy(np.where(np.isfinite(mu), mu, 0.0)).to(energy) * self._electrons
@@ -257,7 +308,7 @@ class TruncatedField(Field):
         steps = self.moments - 1
         lower = self.filling < 0.5 if self.mu is None else self.mu < 0  # type: ignore[operator]  # mean of all levels: 0
         side = 1 if (self.model.exchange >= 0) == lower else -1
-        most = min(round(SHARE * steps), max(steps // 2, self._resolved(scale)), steps - 1)
+        most = min(_larger_share(steps), max(steps // 2, self._resolved(scale)))
         return tuple(Channel(s, m, background(2 * m + 1, dtype)) for s, m in ((side, most), (-side, steps - most)))
 
     def _resolved(self, scale: float) -> int:

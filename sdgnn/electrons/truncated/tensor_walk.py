@@ -114,7 +114,7 @@ class TensorWalk(Walk):
         return found
 
     def moments(
-        self, spins: Float[Tensor, "state site 3"]
+        self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
     ) -> tuple[Float[Tensor, "state site channel computed"], Float[np.ndarray, "state moment"]]:
         count = 2 * self.settings.steps + 1
         given = spins.detach().to(device=self.device, dtype=self.dtype)
@@ -122,7 +122,7 @@ class TensorWalk(Walk):
         totals = np.zeros((len(spins), self.settings.count))
         shift = torch.zeros(spins.shape[1], dtype=self.dtype, device=self.device)
         with torch.no_grad():
-            for channel, piece, sites in self._walks(None):
+            for channel, piece, sites in self._walks(origins):
                 where, number = torch.from_numpy(sites).to(self.device), self.settings.channels.index(channel)
                 for state, one in enumerate(given):
                     moments = self._moments(channel, piece, one, shift)

@@ -81,9 +81,12 @@ class Walk(ABC):
 
     @abstractmethod
     def moments(
-        self, spins: Float[Tensor, "state site 3"]
+        self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
     ) -> tuple[Float[Tensor, "state site channel computed"], Float[np.ndarray, "state moment"]]:
-        """Moments of each site and channel before prediction, 0 beyond those of a shorter walk; and :meth:`totals`."""
+        """Moments of each site and channel before prediction, 0 beyond those of a shorter walk; and :meth:`totals`.
+
+        With ``origins``, of these sites alone; zeros stand for the others.
+        """
 
     @abstractmethod
     def slopes(

@@ -12,11 +12,11 @@ from sdgnn.lattice import Lattice
 from sdgnn.nn.baselines.descriptor import Descriptor
 from sdgnn.nn.baselines.neighbourhood import Neighbourhood
 from sdgnn.nn.baselines.readout import site_energies
-from sdgnn.nn.model import Model
+from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.settings import BehlerParrinelloSettings
 
 
-class BehlerParrinello(Model):
+class BehlerParrinello(SiteModel):
     """e_i = a dense network of the invariants of the spins within ``shells`` neighbour shells of site i.
 
     The invariants are those of :mod:`sdgnn.nn.baselines.descriptor`; the network has two outputs, see

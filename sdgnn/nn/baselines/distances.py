@@ -14,8 +14,8 @@ from sdgnn.lattice import Lattice
 from sdgnn.nn.baselines.bond_functions import bond_functions
 from sdgnn.nn.baselines.layers import Linear
 from sdgnn.nn.baselines.readout import Readout, site_energies
+from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.baselines.spin_matrices import multiply
-from sdgnn.nn.model import Model
 from sdgnn.nn.settings import DistancesSettings
 
 
@@ -97,7 +97,7 @@ class DistanceInteraction(nn.Module):
         return features + update * gate
 
 
-class Distances(Model):
+class Distances(SiteModel):
     """Messages between sites as in :class:`~sdgnn.nn.baselines.equivariant.EquivariantNetwork`, but weighted by
     functions of the distance alone.
 

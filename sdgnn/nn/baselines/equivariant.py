@@ -12,17 +12,17 @@ from torch import Tensor, nn
 from sdgnn.errors import UserError
 from sdgnn.lattice import Bonds, Lattice, cells_crossed
 from sdgnn.nn.baselines.bond_functions import bond_functions, of_strength
+from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.baselines.directions import Directions
 from sdgnn.nn.baselines.graph import Graph, degrees, reversed_bonds
 from sdgnn.nn.baselines.layers import Interaction
 from sdgnn.nn.baselines.readout import Readout, site_energies
-from sdgnn.nn.bound import NetworkField
-from sdgnn.nn.model import Model
+from sdgnn.nn.baselines.site_model import SiteModel
+from sdgnn.nn.baselines.tiles import Tile
 from sdgnn.nn.settings import EquivariantSettings
-from sdgnn.nn.tiles import Tile
 
 
-class EquivariantNetwork(Model):
+class EquivariantNetwork(SiteModel):
     """E(S) = sum_i e_i(S), with e_i a function of the spins within ``layers + 1`` bonds of site i.
 
     Features live on directed bonds as spin matrices and are multiplied along paths
@@ -68,11 +68,11 @@ class EquivariantNetwork(Model):
     def on(
         self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None,
         strengths: Float[np.ndarray, " bond"] | None = None, *, memory: float | None = None,
-    ) -> NetworkField:  # fmt: skip
+    ) -> SiteField:  # fmt: skip
         """The field of this network on a lattice.
 
         Crystals are evaluated in tiles whose evaluation takes at most ``memory`` GB besides spins and result, see
-        :class:`~sdgnn.nn.bound.NetworkField`; free positions and ``bonds`` of one's own stay whole.
+        :class:`~sdgnn.nn.baselines.bound.SiteField`; free positions and ``bonds`` of one's own stay whole.
 
         Without ``bonds``, each given from either end, those between nearest neighbours follow from distances, or
         further ones where they follow the hopping (``settings.hopping``). Free positions are those of the same
@@ -85,7 +85,7 @@ class EquivariantNetwork(Model):
             return BondedField(self, lattice, bonds, dtype, strengths)
         if strengths is not None:
             raise UserError("strengths of no bonds", allowed="bonds and their strengths")
-        return NetworkField(self, lattice, dtype, memory)
+        return SiteField(self, lattice, dtype, memory)
 
     def check_family(self, lattice: Lattice) -> None:
         """Raises UserError on crystals of another family, and on positions without bonds or of another dimension."""
@@ -131,7 +131,7 @@ class EquivariantNetwork(Model):
         )
 
 
-class BondedField(NetworkField):
+class BondedField(SiteField):
     """Field of a network on a lattice with bonds of one's own, all of strength 1 unless given."""
 
     def __init__(
@@ -144,7 +144,7 @@ class BondedField(NetworkField):
         self._graph = Graph.of(network.directions, lattice, bonds, strengths)
 
     @cached_property
-    def _tiles(self) -> tuple[NetworkField, list[Tile]]:
+    def _tiles(self) -> tuple[SiteField, list[Tile]]:
         """No tiles: another crystal has no place for these bonds."""
         return self, []
 

@@ -9,16 +9,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.fields import Cost, FieldResult
+from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.lattice import Bonds, Lattice
+from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.baselines.equivariant import EquivariantNetwork
-from sdgnn.nn.bound import NetworkField
-from sdgnn.nn.model import Model
+from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.potentials import Potentials, gradient_and_twist
 from sdgnn.nn.settings import EquivariantSettings, TwoEnergiesSettings
 
 
-class TwoEnergies(Model):
+class TwoEnergies(SiteModel):
     """H_i = -dE_A/dS_i + S_i x (-dE_B/dS_i), with E_A and E_B two equivariant networks of the same size.
 
     The second part turns what is downhill in E_B by a right angle about the spin, so it does work around closed paths.
@@ -60,7 +60,7 @@ class TwoEnergies(Model):
         """The field on a lattice: crystals, free positions and given bonds as for one network. Raises UserError."""
         return TwoEnergiesField(self, lattice, dtype, bonds, memory)
 
-    def potentials(self, field: NetworkField) -> Potentials:
+    def potentials(self, field: Field) -> Potentials:
         """E_A and E_B, and H = G_A + S x G_B."""
         assert isinstance(field, TwoEnergiesField)
         return Potentials(tuple(part.site_energies for part in field.parts), gradient_and_twist)
@@ -88,11 +88,11 @@ class TwoEnergies(Model):
         )
 
 
-class TwoEnergiesField(NetworkField):
+class TwoEnergiesField(SiteField):
     """Field H = G_A + S x G_B and energy E_A of a network of two energies on one lattice."""
 
     network: TwoEnergies
-    parts: tuple[NetworkField, NetworkField]
+    parts: tuple[SiteField, SiteField]
     """E_A and E_B, each with its own field G = -dE/dS."""
 
     def __init__(

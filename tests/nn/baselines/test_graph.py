@@ -15,7 +15,7 @@ import sdgnn
 from sdgnn import Lattice, spins
 from sdgnn.errors import UserError
 from sdgnn.lattice import Bonds
-from sdgnn.nn import EquivariantNetwork, EquivariantSettings, NetworkField
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings, SiteField
 from sdgnn.nn.baselines.directions import Directions
 from sdgnn.nn.baselines.graph import Graph, cutoff, degrees, strengths
 
@@ -31,7 +31,7 @@ def disordered(lattice: Lattice) -> Lattice:
     return Lattice.free(left.positions + moved, left.cell)
 
 
-def bound(family: Lattice, lattice: Lattice) -> NetworkField:
+def bound(family: Lattice, lattice: Lattice) -> SiteField:
     return trained_like(family).on(lattice, torch.float64)
 
 
@@ -40,7 +40,7 @@ def distance(one: Tensor, other: Tensor) -> float:
     return float(((one - other).norm() / other.norm()).detach())
 
 
-def slopes(field: NetworkField, states: torch.Tensor) -> list[torch.Tensor]:
+def slopes(field: SiteField, states: torch.Tensor) -> list[torch.Tensor]:
     """Energy, its slopes in the spins, and those of a weighted sum of site energies in every weight."""
     at = states.clone().requires_grad_()
     sites = field.site_energies(at)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sdgnn import Lattice, spins
 from sdgnn.fields import Anisotropy, Zeeman
-from sdgnn.nn import EquivariantNetwork, EquivariantSettings, NetworkField
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings, SiteField
 
 LATTICES = [
     Lattice.chain(9),
@@ -38,7 +38,7 @@ def trained_like(lattice: Lattice, layers: int = 2) -> EquivariantNetwork:
     return network
 
 
-def field_on(lattice: Lattice, dtype: torch.dtype = torch.float64) -> NetworkField:
+def field_on(lattice: Lattice, dtype: torch.dtype = torch.float64) -> SiteField:
     return trained_like(lattice).on(lattice, dtype=dtype)
 
 

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
@@ -16,8 +16,10 @@ from sdgnn.errors import UserError
 from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.lattice import Lattice
 from sdgnn.memory import GB, check_memory
-from sdgnn.nn.model import Model
-from sdgnn.nn.tiles import Tile, tiles
+from sdgnn.nn.baselines.tiles import Tile, tiles
+
+if TYPE_CHECKING:
+    from sdgnn.nn.baselines.site_model import SiteModel
 
 CHUNK = 4096
 """Sites evaluated at once; more replicas wait, so memory does not grow with their number."""
@@ -26,7 +28,7 @@ MEMORY = 2.0
 """GB that evaluating a crystal may take unless told otherwise. A fixed number: tiles decide about rounding."""
 
 
-class NetworkField(Field):
+class SiteField(Field):
     """Energy sum_i e_i(S) + N c and field H_i = -dE/dS_i of a learned model on one lattice.
 
     Crystals whose evaluation would take more than ``memory`` (GB, :data:`MEMORY` by default) besides spins and result
@@ -35,7 +37,7 @@ class NetworkField(Field):
     """
 
     def __init__(
-        self, network: Model, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None
+        self, network: SiteModel, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None
     ) -> None:
         network.check_family(lattice)
         self.network = network
@@ -55,10 +57,10 @@ class NetworkField(Field):
     @property
     def sees(self) -> float | None:  # type: ignore[override]
         """Twice the reach of energies, on crystals."""
-        return 2 * self.network.reach if type(self) is NetworkField and self.lattice.is_crystal else None
+        return 2 * self.network.reach if type(self) is SiteField and self.lattice.is_crystal else None
 
-    def on(self, lattice: Lattice) -> NetworkField:
-        return NetworkField(self.network, lattice, self.dtype, self.memory)
+    def on(self, lattice: Lattice) -> SiteField:
+        return SiteField(self.network, lattice, self.dtype, self.memory)
 
     def by_site(
         self, spins: Float[Tensor, "replica site 3"]
@@ -114,7 +116,7 @@ class NetworkField(Field):
         return max(1, CHUNK // self.lattice.n_sites)
 
     @cached_property
-    def _tiles(self) -> tuple[NetworkField, list[Tile]]:
+    def _tiles(self) -> tuple[SiteField, list[Tile]]:
         if not self.lattice.is_crystal or self.memory == math.inf:
             return self, []
         largest = self.memory * GB / self.bytes_per_site
@@ -126,7 +128,7 @@ class NetworkField(Field):
                 allowed=f"at least {math.ceil(100 * needed) / 100:g} GB, for {lattice.n_sites} sites at once",
                 fix="raise memory, or use a network with fewer channels or a shorter reach",
             )
-        return (NetworkField(self.network, lattice, self.dtype, math.inf) if parts else self), parts
+        return (SiteField(self.network, lattice, self.dtype, math.inf) if parts else self), parts
 
     def _slopes(self, spins: Tensor) -> tuple[Tensor, Tensor]:
         """The same in one piece."""
@@ -139,7 +141,7 @@ class NetworkField(Field):
         return site.detach().view(spins.shape[:2]), slope.view(spins.shape)
 
     @property
-    def _constant_network(self) -> Model:
+    def _constant_network(self) -> SiteModel:
         """The network with the same weights, in the same memory, as constants: no slopes in them are ever made."""
         weights = list(self.network.parameters())
         if [weight.data_ptr() for weight in weights] != [weight.data_ptr() for weight in self._constant_weights]:

@@ -1,0 +1,188 @@
+"""The network: electrons that walk inside balls around each site, and a learned function of what they find."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.electrons import TruncatedField
+from sdgnn.errors import UserError
+from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.fields.protocol import Total
+from sdgnn.hamiltonian import SDModel
+from sdgnn.lattice import Lattice
+from sdgnn.nn.model import Model
+from sdgnn.nn.potentials import Potentials
+from sdgnn.nn.readout import Readout
+from sdgnn.nn.settings import ElectronsSettings, NetworkSettings
+
+
+class Network(Model):
+    """E(S) = E_truncated(S) + sum_i [f(M(i)) + c] with f a learned function of the local moments M(i).
+
+    E_truncated is the energy of :class:`~sdgnn.electrons.truncated.field.TruncatedField`: a graph network whose
+    messages are spinors that hop along the bonds, m layers of them, with the Hamiltonian's own numbers for weights.
+    They leave moments on every site, invariants of SO(3)_spin x time reversal x lattice: M_n of the two spinors are
+    tr A_n +- S . B_n of a 2 x 2 matrix A_n + B_n . sigma = 0e + 1o. :class:`~sdgnn.nn.readout.Readout` makes f of them,
+    and one adjoint of the walk makes the field. mu is that of the electrons, so N is exact and F is conserved.
+
+    f vanishes before training, and where sites are unlike those that were trained on. With ``hidden=None`` nothing is
+    learned: these are the electrons alone, for any Hamiltonian.
+
+    ``lattice`` is the crystal whose electrons were learned, of any size; ``seed`` that of the initial weights.
+    """
+
+    settings: NetworkSettings
+
+    def __init__(self, settings: NetworkSettings, lattice: Lattice, seed: int = 0) -> None:
+        super().__init__(settings, lattice)
+        self.cutoff, self.moments = TruncatedField.size(settings.cutoff, settings.moments, settings.level)
+        self.readout = None
+        if settings.hidden is not None:
+            self.readout = Readout(TruncatedField.counts(self.moments), settings.hidden, seed)
+
+    @property
+    def reach(self) -> float:
+        """Bonds that a site's energy sees."""
+        return float(self.cutoff)
+
+    def on(
+        self, lattice: Lattice | SDModel, dtype: torch.dtype = torch.float32, *, kT: float | None = None,
+        filling: float | None = None, mu: float | None = None, memory: float | None = None,
+    ) -> NetworkField:  # fmt: skip
+        """The field on a lattice, of the electrons that this network knows, or of those given with a Hamiltonian.
+
+            sdgnn.load("triangular-tetrahedral").on(sdgnn.Lattice.triangular(96, 96))
+            sdgnn.load("universal").on(model, kT=0.1, filling=0.25)
+
+        ``kT`` and one of ``filling`` and ``mu`` belong to a Hamiltonian. ``memory`` bounds fields that are evaluated
+        in tiles; walks need none. Raises UserError on a lattice without electrons, on electrons without kT, and on
+        crystals of another family than a learned part was trained for.
+        """
+        if isinstance(lattice, SDModel):
+            if kT is None:
+                raise UserError("a Hamiltonian without the electrons' kT", allowed="on(model, kT=, filling=) or mu=")
+            electrons = ElectronsSettings(hamiltonian=lattice.to_dict(), kT=kT, filling=filling, mu=mu)
+            model = lattice
+        else:
+            if (kT, filling, mu) != (None, None, None):
+                raise UserError("kT, filling or mu beside a lattice", allowed="on(model, kT=, filling=) or on(lattice)")
+            if self.settings.electrons is None:
+                raise UserError(
+                    f"{self!r} on {lattice!r}", allowed="a Hamiltonian with kT and filling or mu",
+                    fix="on(sdgnn.SDModel(lattice, exchange=...), kT=..., filling=...)",
+                )  # fmt: skip
+            electrons = self.settings.electrons
+            model = SDModel.from_dict(lattice, electrons.hamiltonian)
+        self.check_family(model.lattice)
+        walks = TruncatedField(model, electrons.kT, electrons.mu, electrons.filling, self.cutoff, self.moments)
+        return NetworkField(self, walks, dtype)
+
+    def check_family(self, lattice: Lattice) -> None:
+        """Raises UserError on crystals of another family than that of a learned part."""
+        if self.readout is not None and lattice.is_crystal and self.family.is_crystal:
+            super().check_family(lattice)
+
+    def potentials(self, field: Field) -> Potentials:
+        """The whole energy, whose slope is the field, and the part of it that depends on the weights."""
+        assert isinstance(field, NetworkField)
+        readout = self.readout
+        if readout is None:
+            raise UserError(f"training {self!r}", allowed="a network with a learned part: hidden = 0 or more")
+
+        def whole(spins: Tensor) -> Tensor:
+            return _Whole.apply(spins, field)
+
+        def learned(spins: Tensor) -> Tensor:
+            return readout(field.electrons.local_moments(spins.detach().to(field.dtype)))
+
+        return Potentials((whole,), learned=(learned,))
+
+    def look(self, field: Field, spins: Float[Tensor, "replica site 3"]) -> None:
+        assert isinstance(field, NetworkField)
+        if self.readout is not None:
+            self.readout.look(field.electrons.local_moments(spins.to(field.dtype)))
+
+    def __repr__(self) -> str:
+        learned = "nothing learned" if self.readout is None else f"{self.n_parameters} weights"
+        electrons = "any electrons" if self.settings.electrons is None else repr(self.settings.electrons)
+        return f"Network of walks (cutoff {self.cutoff}, {self.moments} moments; {learned}) for {electrons}"
+
+
+class NetworkField(Field):
+    """Energy, field, density and mu of a network on one lattice; computes in ``dtype``, where its weights are.
+
+    Results have that dtype and the device of the spins.
+    """
+
+    def __init__(self, network: Network, electrons: TruncatedField, dtype: torch.dtype = torch.float32) -> None:
+        self.network, self.electrons, self.dtype = network, electrons, dtype
+        self.lattice = electrons.lattice
+
+    @property
+    def sees(self) -> float | None:  # type: ignore[override]
+        """That of the electrons: two cutoffs, on crystals."""
+        return self.electrons.sees
+
+    def on(self, lattice: Lattice) -> NetworkField:
+        return NetworkField(self.network, self.electrons.on(lattice), self.dtype)
+
+    def part(self, lattice: Lattice, own: slice, total: Total) -> NetworkField:
+        part = copy.copy(self)
+        part.electrons, part.lattice = self.electrons.part(lattice, own, total), lattice
+        return part
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        result = self.without_constant(spins)
+        shift = self._sites * float(self.network.constant.detach())
+        return replace(result, energy=result.energy + shift)
+
+    @property
+    def _sites(self) -> int:
+        """Of the whole lattice."""
+        return self.electrons.whole_sites
+
+    def without_constant(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        """The same but for the constant per site."""
+        readout = self.network.readout
+        given = spins.detach().to(device=self.network.constant.device, dtype=self.dtype)
+        result = self.electrons.corrected(given, None if readout is None else readout.with_slopes)
+        parts = {name: getattr(result, name) for name in ("energy", "field", "density", "mu")}
+        return FieldResult(**{name: value.to(spins.device) for name, value in parts.items()})
+
+    def known(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site"]:
+        """1 where a site is like those that the learned part was trained on, 0 where that part is switched off."""
+        if self.network.readout is None:
+            return torch.zeros(spins.shape[:2])
+        return self.network.readout.known(self.electrons.local_moments(spins.to(self.dtype)))
+
+    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
+        """That of the electrons, and moments with their slopes of all sites."""
+        cost = self.electrons.cost(spins.to(self.dtype))
+        if self.network.readout is None:
+            return cost
+        moments = 6 * max(self.network.readout.counts) * spins.shape[0] * spins.shape[1]
+        return Cost(cost.seconds, cost.bytes + moments * self.dtype.itemsize)
+
+    def __repr__(self) -> str:
+        return f"{self.network!r}; {self.electrons!r} in {str(self.dtype).removeprefix('torch.')}"
+
+
+class _Whole(torch.autograd.Function):
+    """The energy of a network without its constant, shared out evenly over the sites; differentiable in spins."""
+
+    @staticmethod
+    def forward(ctx: Any, spins: Tensor, field: NetworkField) -> Tensor:
+        result = field.without_constant(spins)
+        ctx.save_for_backward(result.field.to(spins))
+        return (result.energy / spins.shape[1]).to(spins)[:, None].repeat(1, spins.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Any) -> Any:
+        (field,) = ctx.saved_tensors
+        return -slopes[0].mean(1)[:, None, None] * field, None

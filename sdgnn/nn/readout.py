@@ -1,0 +1,105 @@
+"""What a network learns: a function of a site's local moments, added to the energy that the electrons give it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+FIRST = 2
+"""Moments before this one are the same for all spins."""
+
+SMALLEST = 1e-3
+"""Spread of a moment, at least, by which it is divided."""
+
+DIRECTIONS = 24
+"""Directions in the space of moments along which a site is compared with those that were seen."""
+
+FAINTEST = 1e-6
+"""Variance along a direction, relative to the largest one, below which it is not looked along."""
+
+SEEN, BEYOND, STEEPNESS = 0.999, 2.0, 4
+"""Sites count as known up to the second number times the square of the distance below which the first part of the sites
+lies that were trained on; the third is the power with which the learned part falls beyond."""
+
+
+class Readout(nn.Module):
+    """f(M) = g(M) [ a . (M - m) + sum_k v_k tanh(w_k . (M - m) / s + b_k) ] of a site's moments M, in units of t.
+
+    ============= ====================================================================================================
+    symbol        meaning
+    ============= ====================================================================================================
+    M             moments M_2, M_3, ... of the spinors along and against the spin: what is left of spins and bonds when
+                  all loops through the site are summed, so f is invariant under all symmetries
+    m, s          their mean and spread over the states that were seen
+    a             a correction to the coefficient of each moment, by least squares or by training
+    v, w, b       hidden functions, bounded, by training
+    g             1 where moments are like those that were seen, falling to 0 elsewhere: 1 / (1 + (d^2 / r^2)^4) with d
+                  the distance from m in units of the spread along the main directions of the moments that were seen
+    ============= ====================================================================================================
+
+    Untrained, f = 0. ``counts`` are the numbers of moments of the two spinors.
+    """
+
+    def __init__(self, counts: tuple[int, int], hidden: int, seed: int) -> None:
+        super().__init__()
+        self.counts = counts
+        size = sum(count - FIRST for count in counts)
+        generator = torch.Generator().manual_seed(seed)
+        self.mean = nn.Buffer(torch.zeros(size))
+        self.spread = nn.Buffer(torch.ones(size))
+        self.directions = nn.Buffer(torch.zeros(min(DIRECTIONS, size), size))
+        self.radius = nn.Buffer(torch.ones(()))
+        self.factors = nn.Parameter(torch.zeros(size))
+        self.inward = nn.Parameter(torch.randn(hidden, size, generator=generator) / math.sqrt(size))
+        self.bias = nn.Parameter(0.5 * torch.randn(hidden, generator=generator))
+        self.outward = nn.Parameter(torch.zeros(hidden))
+
+    def look(self, moments: Float[Tensor, "*site channel computed"]) -> None:
+        """Take m, s, the main directions and r from moments of sites that will be trained on."""
+        rows = self.chosen(moments).reshape(-1, len(self.mean)).double()
+        mean = rows.mean(0)
+        variance, vectors = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
+        count = len(self.directions)
+        variance, vectors = variance.flip(0)[:count], vectors.flip(1)[:, :count]
+        scale = torch.where(variance > FAINTEST * variance[0], variance.clamp_min(1e-300).rsqrt(), 0.0)
+        directions = (vectors * scale).T / max(1, int((scale > 0).sum())) ** 0.5
+        square = ((rows - mean) @ directions.T).square().sum(1)
+        self.mean.copy_(mean)
+        self.spread.copy_(rows.std(0, correction=0).clamp_min(SMALLEST))
+        self.directions.copy_(directions)
+        self.radius.copy_(BEYOND * square.quantile(SEEN) if len(square) < 10**7 else BEYOND * square.max())
+
+    def chosen(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site moment"]:
+        """The moments that differ from state to state, of both spinors in a row; zeros for those not walked."""
+        parts = []
+        for channel, count in enumerate(self.counts):
+            part = moments[..., channel, FIRST:count]
+            parts.append(nn.functional.pad(part, (0, count - FIRST - part.shape[-1])))
+        return torch.cat(parts, dim=-1)
+
+    def known(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site"]:
+        """g: 1 where a site is like those that were seen, 0 where it is not."""
+        return self._known(self.chosen(moments).to(self.mean) - self.mean)
+
+    def _known(self, away: Float[Tensor, "*site moment"]) -> Float[Tensor, "*site"]:
+        square = (away @ self.directions.T).square().sum(-1) / self.radius
+        return 1 / (1 + square**STEEPNESS)
+
+    def forward(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site"]:
+        """f of each site, in units of t; differentiable in the moments and weights."""
+        away = self.chosen(moments).to(self.mean) - self.mean
+        hidden = torch.tanh(away / self.spread @ self.inward.T + self.bias)
+        return self._known(away) * (away @ self.factors + hidden @ self.outward)
+
+    def with_slopes(
+        self, moments: Float[Tensor, "*site channel computed"]
+    ) -> tuple[Float[Tensor, "*site"], Float[Tensor, "*site channel computed"]]:
+        """f and its slopes in the moments, as constants."""
+        with torch.enable_grad():
+            given = moments.detach().to(self.mean).requires_grad_()
+            found = self(given)
+            (slopes,) = torch.autograd.grad(found.sum(), given)
+        return found.detach(), slopes
