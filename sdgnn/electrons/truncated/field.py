@@ -35,6 +35,9 @@ PREDICTED = 8
 SHARE = 0.7
 """Part of all steps that the channel with more weight at the chemical potential takes."""
 
+WEAK = 0.025
+"""|J| over the width of the band below which both channels take half of all steps."""
+
 RESOLVED = 3.0
 """Moments are predicted until coefficients have fallen to exp(-RESOLVED)."""
 
@@ -68,8 +71,10 @@ class TruncatedField(Field):
 
     and they are those of a positive density of states, D or not. Of all steps, :data:`SHARE` are those of the spinor
     whose levels lie nearer to the chemical potential: below half filling (at given mu: for mu < 0, the mean of all
-    levels) the one along J S, above the other one.
-    Those beyond 2 m are predicted (:mod:`sdgnn.electrons.truncated.prediction`), and
+    levels) the one along J S, above the other one. At half filling (mu = 0) both take as many, as particles and holes
+    want it; with kT so high that half of the steps leave no coefficient; and for J below 1/40 of the band's width:
+    what truncation leaves of first order in J cancels between walks of equal length alone.
+    Moments beyond 2 m are predicted (:mod:`sdgnn.electrons.truncated.prediction`), and
 
         Omega(mu) = sum_i sum_+- sum_n c_n(mu) M_n(i, +-),     N(mu) = -dOmega/dmu,
 
@@ -89,7 +94,8 @@ class TruncatedField(Field):
     level         both by name: ``fast`` (5, 41; the default) or ``accurate`` (7, 67)
     ============= ====================================================================================================
 
-    E(R S) = E(S) for rotations of all spins, E(-S) = E(S), and the lattice's symmetries hold exactly. Spins beyond a
+    E(R S) = E(S) for rotations of all spins, E(-S) = E(S), and the lattice's symmetries hold exactly (but a spin of
+    length zero has its spinors along z, and no share in how they turn). Spins beyond a
     lattice smaller than the ball are its periodic images: the field is that of the infinite crystal, to which twists of
     :class:`~sdgnn.electrons.exact.ExactField` tend. The error falls to zero as both numbers grow; measure it with
     :func:`~sdgnn.electrons.truncated.choice.suggest_cutoff`. Computes in the dtype of the spins, on the CPU in
@@ -254,11 +260,25 @@ class TruncatedField(Field):
 
     def _channels(self, scale: float, dtype: torch.dtype) -> tuple[Channel, ...]:
         """Walks along and against the spin: most steps for the one with more weight at the chemical potential."""
-        steps = self.moments - 1
-        lower = self.filling < 0.5 if self.mu is None else self.mu < 0  # type: ignore[operator]  # mean of all levels: 0
-        side = 1 if (self.model.exchange >= 0) == lower else -1
+        side = 1 if (self.model.exchange >= 0) == (self._above < 0) else -1
+        steps = self._steps(self.moments, scale)
+        return tuple(Channel(s, m, background(2 * m + 1, dtype)) for s, m in zip((side, -side), steps, strict=True))
+
+    @property
+    def _above(self) -> float:
+        """Positive above half filling, negative below."""
+        if self.mu is not None:
+            return self.mu  # the mean of all levels is 0
+        assert self.filling is not None
+        return self.filling - 0.5
+
+    def _steps(self, moments: int, scale: float) -> tuple[int, int]:
+        """Steps of the walk near the chemical potential, and of the other one."""
+        steps, (lowest, highest) = moments - 1, self._band
+        if self._above == 0 or abs(self.model.exchange) < WEAK * (highest - lowest):
+            return steps // 2, steps // 2
         most = min(round(SHARE * steps), max(steps // 2, self._resolved(scale)), steps - 1)
-        return tuple(Channel(s, m, background(2 * m + 1, dtype)) for s, m in ((side, most), (-side, steps - most)))
+        return most, steps - most
 
     def _resolved(self, scale: float) -> int:
         """Steps after which no coefficient is left that matters."""
