@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.expansion import PLAIN_DECAY, Expansion
-from sdgnn.electrons.truncated.balls import band
+from sdgnn.electrons.truncated.balls import band, mean_sizes
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.electrons.truncated.walk import Channel, Walk, WalkSettings, background
@@ -150,6 +150,19 @@ class TruncatedField(Field):
     def resolution(self) -> float:
         """Energy that the computed moments resolve: pi scale / moments, in t. Finer structure is extrapolated."""
         return math.pi * self._spectrum(LONGEST)[1] / self.moments
+
+    @property
+    def work(self) -> float:
+        """Site-steps that each site of the lattice costs: sites of a ball, summed over the steps of a walk.
+
+        The mean over the walks along and against the spin: that of ``moments // 2`` steps if both were equally long.
+        """
+        return self.work_of(self.moments, mean_sizes(self.model, self.cutoff))
+
+    def work_of(self, moments: int, sizes: Float[np.ndarray, " bonds"]) -> float:
+        """The same with other moments, in balls of so many sites within 0, 1, 2, ... bonds."""
+        steps = self._steps(moments, self._spectrum(LONGEST)[1])
+        return float(np.mean([sizes[np.minimum(np.arange(m + 1), len(sizes) - 1)].sum() for m in steps]))
 
     @property
     def sees(self) -> float | None:  # type: ignore[override]
