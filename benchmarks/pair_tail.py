@@ -6,7 +6,7 @@
 tail        couplings of pairs of spins
 =========== ==========================================================================================================
 none        those inside balls alone
-free        of free electrons, second order in J, less the balls' own at second order (one short spin, no others)
+free        of free electrons, second order in J, less the balls' own at second order
 medium      in the coherent medium of random spins, less the balls' own among random spins; no vertex corrections
 pair_tail   the same with vertex corrections: sdgnn.electrons.truncated.pair_tail
 on or off   pair_tail where sdgnn.electrons.truncated.with_pair_tail adds it: where its share is large enough
@@ -36,7 +36,6 @@ import sdgnn
 from sdgnn.electrons.ensemble import phases
 from sdgnn.electrons.filling import occupations
 from sdgnn.electrons.truncated import medium
-from sdgnn.electrons.truncated.medium import Medium
 from sdgnn.electrons.truncated.pair_tail import LEAST, Pairs, PairTail
 from sdgnn.train.metrics import torque_part
 
@@ -83,24 +82,11 @@ def exact_fields(model: sdgnn.SDModel, spins: Tensor, twists: int, cases: Cases)
 
 
 def free_tail(field: sdgnn.TruncatedField) -> PairTail:
-    """Second order in J of free electrons, less that of the balls."""
-    model, filling = field.model, field.filling
-    assert filling is not None
-    free = Medium(sdgnn.SDModel(model.lattice, model.hopping, WEAK), field.kT)
-    couplings = free.couplings(free.chemical_potential(filling)) * (model.exchange / WEAK) ** 2
-    home = Pairs.of(field).lattice
-    mu = field.on(home).chemical_potential(sdgnn.spins.random(home))[0]
-    balls = sdgnn.TruncatedField(
-        field.on(home).model, field.kT, mu=float(mu), cutoff=field.cutoff, moments=field.moments
-    )
-    short = torch.zeros(1, home.n_sites, 3, dtype=torch.float64)
-    short[0, 0, 2] = 0.01
-    own = (balls(short).field[0, :, 2] / 0.01).numpy().reshape(home.shape)
-    assert home.shape is not None
-    reach = home.shape[0] // 2 - 1
-    for cell in itertools.product(range(-reach, reach + 1), repeat=2):
-        couplings[(*cell, 0, 0)] -= own[cell] if any(cell) else 0.0
-    return PairTail(model.lattice, np.fft.fftshift(couplings, axes=(0, 1)))
+    """Second order in J of free electrons, less that of the balls: the tail for J -> 0, scaled."""
+    model, numbers = field.model, {"cutoff": field.cutoff, "moments": field.moments}
+    weak = sdgnn.SDModel(model.lattice, model.hopping, WEAK)
+    tail = PairTail.of(sdgnn.TruncatedField(weak, field.kT, filling=field.filling, **numbers))
+    return PairTail(model.lattice, tail.couplings * (model.exchange / WEAK) ** 2)
 
 
 def fitted_tail(field: sdgnn.TruncatedField, spins: list[Tensor], exact: list[Tensor]) -> PairTail:

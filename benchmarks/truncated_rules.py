@@ -2,66 +2,67 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 
 from sdgnn.electrons import TruncatedField
 from sdgnn.electrons.expansion import Expansion
+from sdgnn.electrons.truncated import field
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
+from sdgnn.electrons.truncated.walk import Channel, background
+
+PLAIN = 1e9
+"""A background that leaves nothing to predict."""
+
+
+class Shared(TruncatedField):
+    """Another share of all steps for the walk near the chemical potential."""
+
+    def __init__(self, *args: Any, share: float, **given: Any) -> None:
+        super().__init__(*args, **given)
+        self.share = share
+
+    def _steps(self, moments: int, scale: float) -> tuple[int, int]:
+        with mock.patch.object(field, "SHARE", self.share):
+            return super()._steps(moments, scale)
+
+
+class _Matrix(TensorWalk):
+    """Moments along and against the spin added before they are predicted, which is what a 2 x 2 matrix walks for."""
+
+    def _moments(self, channel: Channel, piece: Any, spins: Tensor, shift: Tensor) -> Tensor:
+        both = [super(_Matrix, self)._moments(replace(channel, side=side), piece, spins, shift) for side in (1, -1)]
+        return both[0] + both[1]
+
+
+class Matrix(TruncatedField):
+    """Walks of equal length with one prediction for both."""
+
+    def _walk(self, spins: Tensor, widened: int) -> tuple[Any, Any]:
+        walk, expansion = super()._walk(spins, widened)
+        channel = Channel(1, self.moments // 2, background(self.moments, spins.dtype))
+        settings = replace(walk.settings, channels=(channel,), count=max(self.moments, walk.settings.count))
+        expansion = replace(expansion, moments=settings.count)
+        return _Matrix(self.model, settings, spins.dtype, spins.device), expansion
 
 
 class Predicted(TruncatedField):
-    """Linear prediction over another uniform background; None is the plain sum over the moments computed."""
+    """Linear prediction over another uniform background; an infinite one is the plain sum over the moments computed."""
 
-    def __init__(self, *args: Any, background: float | None, **given: Any) -> None:
+    def __init__(self, *args: Any, background: float, **given: Any) -> None:
         super().__init__(*args, **given)
         self.background = background
 
     def _walk(self, spins: Tensor, widened: int) -> tuple[Any, Any]:
         walk, expansion = super()._walk(spins, widened)
-        if self.background is None:
-            settings = dataclasses.replace(walk.settings, count=self.moments)
-            expansion = Expansion(expansion.centre, expansion.scale, self.kT, self.moments, plain=True)
-        else:
-            settings = dataclasses.replace(walk.settings, background=self.background)
-        return CompiledWalk(self.model, settings, spins.dtype), expansion
-
-
-class _Doubled(TensorWalk):
-    """M_2n = 2 <v_n|D|v_n> - M_0, M_2n+1 = 2 <v_n|D|v_n+1> - M_1: products of polynomials as if there were no edge."""
-
-    def _moments(self, piece: Any, local: Tensor) -> Tensor:
-        b, damping = piece.damping * local[piece.site], piece.damping
-
-        def twice_h(v: Tensor) -> Tensor:
-            return piece.hop(v) + b[:, :, :1] * v[:, :1] + b[:, :, 1:] * v[:, 1:]
-
-        before = torch.zeros(len(piece.site), 2, 2, dtype=b.dtype)
-        before[piece.first] = torch.eye(2, dtype=b.dtype)
-        last = twice_h(before) / 2
-        moments = [piece.product(damping, before, before), piece.product(damping, before, last)]
-        for n in range(1, self.settings.steps + 1):
-            moments.append(2 * piece.product(damping, last, last) - moments[0])
-            if n < self.settings.steps:
-                new = twice_h(last) - damping**2 * before
-                moments.append(2 * piece.product(damping, last, new) - moments[1])
-                before, last = last, new
-        return torch.stack(moments, dim=1)
-
-
-class Doubled(TruncatedField):
-    """Plain sums of moments by doubling, which are those of no density of states where the edge absorbs."""
-
-    def _walk(self, spins: Tensor, widened: int) -> tuple[Any, Any]:
-        walk, expansion = super()._walk(spins, widened)
-        settings = dataclasses.replace(walk.settings, count=self.moments)
-        expansion = Expansion(expansion.centre, expansion.scale, self.kT, self.moments, plain=True)
-        return _Doubled(self.model, settings, spins.dtype, spins.device), expansion
+        channels = tuple(replace(channel, background=self.background) for channel in walk.settings.channels)
+        return CompiledWalk(self.model, replace(walk.settings, channels=channels), spins.dtype), expansion
 
 
 class _Gauss(TensorWalk):
@@ -69,7 +70,7 @@ class _Gauss(TensorWalk):
 
     averaged = False
 
-    def _predicted(self, moments: Tensor) -> Tensor:
+    def _predicted(self, channel: Channel, moments: Tensor) -> Tensor:
         alpha, beta = recursion_coefficients(moments)
         nodes = alpha.shape[1]
         n = torch.arange(self.settings.count, dtype=moments.dtype)
@@ -125,19 +126,21 @@ class Recursion(TruncatedField):
     def _walk(self, spins: Tensor, widened: int) -> tuple[Any, Any]:
         walk, expansion = super()._walk(spins, widened)
         count = math.ceil(8 * expansion.scale / (math.pi * self.kT))
-        settings = dataclasses.replace(walk.settings, count=count)
+        settings = replace(walk.settings, count=count)
         expansion = Expansion(expansion.centre, expansion.scale, self.kT, count, plain=True)
         return self.rule(self.model, settings, spins.dtype, spins.device), expansion
 
 
 RULES: dict[str, tuple[type[TruncatedField], dict[str, Any]]] = {
-    "sum, by\ndoubling": (Doubled, {}),
-    "sum": (Predicted, {"background": None}),
-    "predicted\n0.1": (Predicted, {"background": 0.1}),
-    "predicted\n0.01": (Predicted, {"background": 0.01}),
-    "predicted\n0.001": (Predicted, {"background": 0.001}),
-    "predicted\n5 / moments²": (TruncatedField, {}),
+    "one\nmatrix": (Matrix, {}),
+    "share\n0.5": (Shared, {"share": 0.5}),
+    "share\n0.6": (Shared, {"share": 0.6}),
+    "the\npackage's": (TruncatedField, {}),
+    "share\n0.8": (Shared, {"share": 0.8}),
+    "sum": (Predicted, {"background": PLAIN}),
+    "eps\n0.01": (Predicted, {"background": 0.01}),
+    "eps\n0.001": (Predicted, {"background": 0.001}),
     "Gauss": (Recursion, {"walk": _Gauss}),
     "averaged\nGauss": (Recursion, {"walk": _AveragedGauss}),
 }
-"""Rules by name; the package's is prediction over a background of max(5 / moments², 3e-4)."""
+"""Rules by name; the package's is a share of 0.7 and prediction over a background of max(5 / moments², 3e-4)."""

@@ -48,8 +48,11 @@ def test_nothing_cheaper_that_was_tried_reaches_it(small: None) -> None:
         assert all(trial.torque_error > found.asked for trial in found.tried[:-1])
         last = found.tried[-1]
         assert (last.cutoff, last.moments, last.torque_error) == (found.cutoff, found.moments, found.torque_error)
-        (ball,) = crystal_balls(model, last.cutoff, last.moments // 2)
-        assert last.work == ball.work(last.moments // 2)
+        field = TruncatedField(model, 0.2, filling=0.25, cutoff=last.cutoff, moments=last.moments)
+        (ball,) = crystal_balls(model, last.cutoff, last.moments)
+        walks = [channel.steps for channel in field._channels(field._spectrum(1.02)[1], torch.float64)]
+        visited = [ball.sizes[min(step, last.cutoff)] for steps in walks for step in range(steps + 1)]
+        assert last.work == field.work == sum(visited) / 2
     assert cheap.tried[-1].work < costly.tried[-1].work
 
 

@@ -78,6 +78,19 @@ def test_compiled_loops_and_tensor_operations_agree(name: str, cutoff: int, step
                 torch.testing.assert_close(one.double(), other.double(), rtol=tolerance, atol=tolerance)
 
 
+def test_spinors_along_axes_on_which_their_formula_changes() -> None:
+    """Spins in the plane z = 0, along +-z, of other lengths and of none: both routes, slopes included."""
+    model = SDModel(Lattice.square(4, 4), exchange=2.0)
+    state = sdgnn.spins.random(model.lattice, seed=1)
+    state[0, :4, 2] = 0
+    state[0, 4:9] = torch.tensor([[0, 0, 1], [0, 0, -1], [1, 0, 0], [-1, 0, 0], [0, 0, 0]]).double()
+    state[0, 9:12] *= torch.tensor([[0.1], [0.7], [2.0]]).double()
+    compiled, plain = walks(model, torch.float64, 2, 5, count=30)
+    weights = np.cos(0.7 * np.arange(30))[None] * np.exp(-0.1 * np.arange(30))
+    for one, other in zip(compiled.slopes(state, weights), plain.slopes(state, weights), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
+
+
 @pytest.mark.parametrize("name", LATTICES)
 def test_moments_inside_the_ball_are_exact(name: str) -> None:
     """<i|T_n(H~)|i> of the dense matrix along and against the spin, on a crystal larger than the walk."""

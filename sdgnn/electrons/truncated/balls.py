@@ -20,6 +20,9 @@ MOMENTA = {1: 120, 2: 24, 3: 12}
 TOGETHER = 256
 """Balls around single sites that are made together."""
 
+SAMPLE = 8
+"""Sites, at most, around which balls are counted where they differ from site to site."""
+
 DENSE = 300
 """Sites up to which the band of other lattices comes from diagonalisation."""
 
@@ -54,9 +57,15 @@ class Ball:
         """sqrt(D_p D_q) times the amplitudes."""
         return self.amplitude * np.sqrt(damping.repeat(np.diff(self.start)) * damping[self.neighbour])
 
-    def work(self, steps: int) -> int:
-        """Sites of the ball that a walk of so many steps visits, summed over its steps."""
-        return int(self.sizes[np.minimum(np.arange(steps + 1), len(self.sizes) - 1)].sum())
+
+def mean_sizes(model: SDModel, cutoff: int) -> Float[np.ndarray, " bonds"]:
+    """Sites within 0, 1, ..., ``cutoff`` bonds, on average over the sites of a cell or over some of all sites."""
+    if model.is_uniform:
+        balls = crystal_balls(model, cutoff, cutoff)
+    else:
+        n = model.lattice.n_sites
+        balls = site_balls(model, cutoff, cutoff, np.linspace(0, n - 1, min(n, SAMPLE)).astype(int))
+    return np.mean([ball.sizes for ball in balls], axis=0)
 
 
 def crystal_balls(model: SDModel, cutoff: int, steps: int) -> list[Ball]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor
 from sdgnn import spins as textures
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.exact import ExactField
-from sdgnn.electrons.truncated.balls import crystal_balls, site_balls
+from sdgnn.electrons.truncated.balls import mean_sizes
 from sdgnn.electrons.truncated.field import TruncatedField
 from sdgnn.errors import UserError
 from sdgnn.fields import check_spins, torque_part
@@ -53,9 +52,6 @@ NOISE = (0.1, 0.3)
 FLAT = 0.97
 """More steps, or more bonds, that leave this part of the error or more have ceased to help."""
 
-SAMPLE = 8
-"""Sites of a lattice without order around which balls are counted."""
-
 
 @dataclass(frozen=True)
 class Trial:
@@ -66,7 +62,7 @@ class Trial:
     moments: int
     """Moments computed."""
     work: float
-    """Steps times sites of a ball that each site of the lattice costs (:meth:`~.balls.Ball.work`)."""
+    """Steps times sites of a ball that each site of the lattice costs (:attr:`~.field.TruncatedField.work`)."""
     torque_error: float
     """Root mean square error of the torque per Cartesian component, in t, in the worst of the states."""
     torque_r2: float
@@ -156,7 +152,7 @@ def suggest_cutoff(
     spins = _states(small) if states is None else check_spins(states, small.lattice).detach().cpu().to(torch.float64)
     exact, reference_error = _exact(small, kT, mu, filling, spins, SETTLED * torque_error)
     tried: list[Trial] = []
-    for cutoff, moments, work in _candidates(small):
+    for cutoff, moments, work in _candidates(TruncatedField(small, kT, mu, filling)):
         same_cutoff = [trial.torque_error for trial in tried if trial.cutoff == cutoff]
         same_moments = [trial.torque_error for trial in tried if trial.moments == moments]
         if _ceased(same_cutoff) or _ceased(same_moments):
@@ -225,31 +221,17 @@ def _exact(
     return torques, float(changes.max())
 
 
-def _candidates(model: SDModel) -> list[tuple[int, int, float]]:
+def _candidates(electrons: TruncatedField) -> list[tuple[int, int, float]]:
     """(cutoff, moments, work) in the order of work."""
-    most, found = WORK[model.is_uniform], []
-    for cutoff, sizes in _balls(model):
-        works = [
-            (m, float(sizes[np.minimum(np.arange(m // 2 + 1), cutoff)].sum())) for m in MOMENTS if m // 2 >= cutoff
-        ]
+    most, found = WORK[electrons.model.is_uniform], []
+    for cutoff in CUTOFFS:
+        sizes = mean_sizes(electrons.model, cutoff)
+        works = [(m, electrons.work_of(m, sizes)) for m in MOMENTS if m // 2 >= cutoff]
         kept = [(cutoff, m, work) for m, work in works if work <= most]
         if not kept:
             break
         found += kept
     return sorted(found, key=lambda candidate: candidate[2])
-
-
-def _balls(model: SDModel) -> Iterator[tuple[int, Float[np.ndarray, " bonds"]]]:
-    """Cutoffs, and the mean number of sites within 0, 1, ..., cutoff bonds."""
-    n = model.lattice.n_sites
-    origins = np.linspace(0, n - 1, min(n, SAMPLE)).astype(int)
-    for cutoff in CUTOFFS:
-        if model.is_uniform:
-            balls = crystal_balls(model, cutoff, cutoff)
-        else:
-            balls = site_balls(model, cutoff, cutoff, origins)
-        sizes = np.mean([ball.sizes for ball in balls], axis=0)
-        yield cutoff, sizes
 
 
 def _ceased(errors: list[float]) -> bool:

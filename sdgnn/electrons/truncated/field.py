@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.expansion import PLAIN_DECAY, Expansion
-from sdgnn.electrons.truncated.balls import band
+from sdgnn.electrons.truncated.balls import band, mean_sizes
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.electrons.truncated.walk import Channel, Walk, WalkSettings, background
@@ -35,6 +35,9 @@ PREDICTED = 8
 
 SHARE = 0.7
 """Part of all steps that the channel with more weight at the chemical potential takes."""
+
+WEAK = 0.025
+"""|J| over the width of the band below which both channels take half of all steps."""
 
 RESOLVED = 3.0
 """Moments are predicted until coefficients have fallen to exp(-RESOLVED)."""
@@ -78,8 +81,10 @@ class TruncatedField(Field):
 
     and they are those of a positive density of states, D or not. Of all steps, :data:`SHARE` are those of the spinor
     whose levels lie nearer to the chemical potential: below half filling (at given mu: for mu < 0, the mean of all
-    levels) the one along J S, above the other one.
-    Those beyond 2 m are predicted (:mod:`sdgnn.electrons.truncated.prediction`), and
+    levels) the one along J S, above the other one. At half filling (mu = 0) both take as many, as particles and holes
+    want it; with kT so high that half of the steps leave no coefficient; and for J below 1/40 of the band's width:
+    what truncation leaves of first order in J cancels between walks of equal length alone.
+    Moments beyond 2 m are predicted (:mod:`sdgnn.electrons.truncated.prediction`), and
 
         Omega(mu) = sum_i sum_+- sum_n c_n(mu) M_n(i, +-),     N(mu) = -dOmega/dmu,
 
@@ -99,7 +104,8 @@ class TruncatedField(Field):
     level         both by name: ``fast`` (5, 41; the default) or ``accurate`` (7, 67)
     ============= ====================================================================================================
 
-    E(R S) = E(S) for rotations of all spins, E(-S) = E(S), and the lattice's symmetries hold exactly. Spins beyond a
+    E(R S) = E(S) for rotations of all spins, E(-S) = E(S), and the lattice's symmetries hold exactly (but a spin of
+    length zero has its spinors along z, and no share in how they turn). Spins beyond a
     lattice smaller than the ball are its periodic images: the field is that of the infinite crystal, to which twists of
     :class:`~sdgnn.electrons.exact.ExactField` tend. The error falls to zero as both numbers grow; measure it with
     :func:`~sdgnn.electrons.truncated.choice.suggest_cutoff`. Computes in the dtype of the spins, on the CPU in
@@ -158,9 +164,7 @@ class TruncatedField(Field):
     @staticmethod
     def counts(moments: int) -> tuple[int, int]:
         """Moments, at most, of the spinor that takes more steps and of the other one, of so many on average."""
-        steps = moments - 1
-        most = _larger_share(steps)
-        return 2 * most + 1, 2 * (steps - most) + 1
+        return 2 * _larger_share(moments - 1) + 1, moments
 
     @property
     def whole_sites(self) -> int:
@@ -171,6 +175,19 @@ class TruncatedField(Field):
     def resolution(self) -> float:
         """Energy that the computed moments resolve: pi scale / moments, in t. Finer structure is extrapolated."""
         return math.pi * self._spectrum(LONGEST)[1] / self.moments
+
+    @property
+    def work(self) -> float:
+        """Site-steps that each site of the lattice costs: sites of a ball, summed over the steps of a walk.
+
+        The mean over the walks along and against the spin: that of ``moments // 2`` steps if both were equally long.
+        """
+        return self.work_of(self.moments, mean_sizes(self.model, self.cutoff))
+
+    def work_of(self, moments: int, sizes: Float[np.ndarray, " bonds"]) -> float:
+        """The same with other moments, in balls of so many sites within 0, 1, 2, ... bonds."""
+        steps = self._steps(moments, self._spectrum(LONGEST)[1])
+        return float(np.mean([sizes[np.minimum(np.arange(m + 1), len(sizes) - 1)].sum() for m in steps]))
 
     @property
     def sees(self) -> float | None:  # type: ignore[override]
@@ -305,11 +322,25 @@ class TruncatedField(Field):
 
     def _channels(self, scale: float, dtype: torch.dtype) -> tuple[Channel, ...]:
         """Walks along and against the spin: most steps for the one with more weight at the chemical potential."""
-        steps = self.moments - 1
-        lower = self.filling < 0.5 if self.mu is None else self.mu < 0  # type: ignore[operator]  # mean of all levels: 0
-        side = 1 if (self.model.exchange >= 0) == lower else -1
+        side = 1 if (self.model.exchange >= 0) == (self._above < 0) else -1
+        steps = self._steps(self.moments, scale)
+        return tuple(Channel(s, m, background(2 * m + 1, dtype)) for s, m in zip((side, -side), steps, strict=True))
+
+    @property
+    def _above(self) -> float:
+        """Positive above half filling, negative below."""
+        if self.mu is not None:
+            return self.mu  # the mean of all levels is 0
+        assert self.filling is not None
+        return self.filling - 0.5
+
+    def _steps(self, moments: int, scale: float) -> tuple[int, int]:
+        """Steps of the walk near the chemical potential, and of the other one."""
+        steps, (lowest, highest) = moments - 1, self._band
+        if self._above == 0 or abs(self.model.exchange) < WEAK * (highest - lowest):
+            return steps // 2, steps // 2
         most = min(_larger_share(steps), max(steps // 2, self._resolved(scale)))
-        return tuple(Channel(s, m, background(2 * m + 1, dtype)) for s, m in ((side, most), (-side, steps - most)))
+        return most, steps - most
 
     def _resolved(self, scale: float) -> int:
         """Steps after which no coefficient is left that matters."""

@@ -49,14 +49,20 @@ def _sparse(matrix: scipy.sparse.csr_array) -> Tensor:
         return torch.sparse_csr_tensor(rows, columns, values, size=matrix.shape, check_invariants=True)
 
 
-def along(axes: Float[Tensor, "site 3"]) -> Complex[Tensor, "site 2"]:
-    """Spinors of length 1 along axes: columns of 1 + n . sigma, normalised, of which the longer one is taken."""
-    x, y, z = torch.nn.functional.normalize(axes, dim=-1).unbind(-1)
+def beginning(spins: Float[Tensor, "site 3"], side: int) -> Complex[Tensor, "site 2"]:
+    """Spinors of length 1 along n = side S / |S|; of a zero spin, along side z.
+
+    Columns of 1 + n . sigma, normalised, of which the longer one is taken.
+    """
+    length = spins.norm(dim=-1, keepdim=True)
+    pole = torch.zeros_like(spins).index_fill(-1, torch.tensor(2, device=spins.device), 1.0)
+    nothing = length == 0
+    x, y, z = (side * torch.where(nothing, pole, spins / torch.where(nothing, 1, length))).unbind(-1)
     zero = torch.zeros_like(x)
     up = torch.stack([torch.complex(1 + z, zero), torch.complex(x, y)], dim=-1)
     down = torch.stack([torch.complex(x, -y), torch.complex(1 - z, zero)], dim=-1)
     longer = torch.where((z >= 0)[:, None], up, down)
-    return longer / (2 * (1 + z.abs()))[:, None].sqrt()
+    return longer / (2 * torch.where(z >= 0, 1 + z, 1 - z))[:, None].sqrt()
 
 
 @dataclass(frozen=True)
@@ -180,9 +186,9 @@ class TensorWalk(Walk):
         def twice_h(v: Tensor) -> Tensor:
             return piece.hop(v) + (b @ v[..., None])[..., 0]
 
-        axes = channel.side * spins.to(device=self.device, dtype=self.dtype)[piece.site[piece.first]]
+        centres = spins.to(device=self.device, dtype=self.dtype)[piece.site[piece.first]]
         before = torch.zeros(len(piece.site), 2, dtype=b.dtype, device=b.device)
-        before = before.index_copy(0, piece.first, along(axes))
+        before = before.index_copy(0, piece.first, beginning(centres, channel.side))
         last = twice_h(before) / 2
         moments = [piece.product(one, before, before), piece.product(one, before, last)]
         for n in range(1, channel.steps + 1):
