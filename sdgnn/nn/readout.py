@@ -80,6 +80,16 @@ class Readout(nn.Module):
             parts.append(nn.functional.pad(part, (0, count - FIRST - part.shape[-1])))
         return torch.cat(parts, dim=-1)
 
+    def spread_out(self, row: Float[Tensor, " moment"], shape: torch.Size) -> Float[Tensor, "*site channel computed"]:
+        """A number for each chosen moment, the same at all sites, in the places that these have among all moments."""
+        whole = row.new_zeros(shape)
+        first = 0
+        for channel, count in enumerate(self.counts):
+            there = min(count, shape[-1]) - FIRST
+            whole[..., channel, FIRST : FIRST + there] = row[first : first + there]
+            first += count - FIRST
+        return whole
+
     def known(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site"]:
         """g: 1 where a site is like those that were seen, 0 where it is not."""
         return self._known(self.chosen(moments).to(self.mean) - self.mean)

@@ -234,6 +234,14 @@ class TruncatedField(Field):
         """
         return self._walk(spins, 0)[0].moments(spins)[0]
 
+    def field_of_moments(
+        self, spins: Float[Tensor, "replica site 3"], slopes: Float[Tensor, "replica site channel computed"]
+    ) -> Float[Tensor, "replica site 3"]:
+        """-dF/dS of a function F of local moments that has these slopes in them. Of spins up to about length 1."""
+        walk, expansion = self._walk(spins, 0)
+        nothing = np.zeros((len(spins), expansion.moments))
+        return -walk.slopes(spins, nothing, None, slopes)[1][..., :3].to(spins)
+
     def _evaluate(
         self, spins: Float[Tensor, "replica site 3"], widened: int, correction: Correction | None
     ) -> FieldResult:

@@ -1,0 +1,249 @@
+"""Calibration: a factor of each moment for one Hamiltonian, by least squares to a handful of exact states."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn import spins as textures
+from sdgnn.data import LabelSet
+from sdgnn.data.labels import Origin
+from sdgnn.data.sampling import ORDERS
+from sdgnn.electrons import ExactField
+from sdgnn.electrons.truncated import Level
+from sdgnn.errors import UserError
+from sdgnn.fields import torque_part
+from sdgnn.hamiltonian import SDModel
+from sdgnn.lattice import Lattice
+from sdgnn.nn import ElectronsSettings, Network, NetworkField, NetworkSettings
+from sdgnn.provenance import provenance
+from sdgnn.train.binding import bind, electrons_of
+
+SITES = 200
+"""Sites, about, of the crystal on which exact states are made."""
+
+LARGEST = 600
+"""Sites, at most, of a lattice without unit cells, which is taken as it is."""
+
+LENGTH, DIAGONALISATIONS = 40, 30
+"""Sites along each axis, at least, of the crystal of repeated spins that exact states stand for, unless that takes more
+diagonalisations of each."""
+
+RANDOM = 4
+"""Random states."""
+
+NOISE = (0.1, 0.3, 0.6)
+"""Noise on every order that fits the lattice."""
+
+PRIORS = tuple(10.0**k for k in range(-3, 4))
+"""Weights of the prior, relative to the sum of all squared torques of a moment, of which the best is taken."""
+
+WORTH = 0.97
+"""Part of the squared error that must be left, at most, for factors to be kept."""
+
+
+@dataclass(frozen=True)
+class FamilyError:
+    """Torque R² of the states of one family."""
+
+    family: str
+    """Their kind."""
+    states: int
+    """Their number."""
+    plain: float
+    """Without factors."""
+    calibrated: float
+    """With factors fitted to all states but the one that is judged."""
+    unseen: float
+    """With factors fitted to the states of all other families, and not switched off."""
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """How much factors of moments help, judged on states that they were not fitted to."""
+
+    families: tuple[FamilyError, ...]
+    """By family."""
+    prior: float
+    """Weight of the plain walk as prior."""
+    kept: bool
+    """Whether factors are used; otherwise the network is the plain walk."""
+    seconds: float
+    """Time of labels and fit."""
+
+    def __repr__(self) -> str:
+        head = "factors are kept" if self.kept else "factors do not pay: the plain walk"
+        lines = [f"{head} (prior {self.prior:g}, {self.seconds:.0f} s)"]
+        lines.append(f"{'torque R² of':24s} {'states':>6s} {'plain':>8s} {'calibrated':>11s} {'unseen family':>14s}")
+        lines += [
+            f"{one.family:24s} {one.states:6d} {one.plain:8.4f} {one.calibrated:11.4f} {one.unseen:14.4f}"
+            for one in self.families
+        ]
+        return "\n".join(lines)
+
+
+def calibrate(
+    model: SDModel,
+    kT: float,
+    mu: float | None = None,
+    filling: float | None = None,
+    *,
+    level: Level | None = None,
+    labels: LabelSet | None = None,
+) -> tuple[Network, CalibrationReport]:
+    """A network whose factors of moments are fitted to exact states of these electrons, and how good they are.
+
+    E = sum_i sum_n (c_n(mu) M_n(i) + a_n [M_n(i) - m_n]) with the a_n that minimise
+
+        sum_states |T - T_exact|^2 / T_f^2 + prior sum_n a_n^2 t_n^2,
+
+    T_f^2 the squared torque of all states of a family, t_n^2 that of moment n alone. The prior is the one with the
+    smallest error on states left out of the fit. Where this leaves more than 97 % of the plain walk's squared error,
+    factors stay zero. Sites unlike those of the fit keep the plain walk (see :class:`~sdgnn.nn.readout.Readout`), so
+    give states of the kind that will be met.
+
+    ============ =====================================================================================================
+    argument     meaning
+    ============ =====================================================================================================
+    model        the Hamiltonian; without labels, exact states are made on some 200 sites of its crystal, repeated so
+                 that they stand for a larger one: random ones and every order that fits, with noise of 0.1, 0.3, 0.6
+    kT, mu,      those of the electrons
+    filling
+    level        ``fast`` (the default) or ``accurate``
+    labels       exact states of one's own, of these electrons; families are told apart by their protocol
+    ============ =====================================================================================================
+
+        network, report = sdgnn.calibrate(model, kT=0.05, filling=0.25)
+        print(report)
+        field = network.on(sdgnn.Lattice.triangular(96, 96))
+
+    Raises UserError on a lattice without unit cells of more than 600 sites, and on labels of other electrons.
+    """
+    start = time.perf_counter()
+    electrons = ElectronsSettings(hamiltonian=model.to_dict(), kT=kT, mu=mu, filling=filling)
+    labels = exact_states(model, kT, mu, filling) if labels is None else labels
+    settings = NetworkSettings(level=level, hidden=0, electrons=electrons)
+    network = Network(settings, labels.lattice).double()
+    field = bind(network, labels, torch.float64)
+    assert isinstance(field, NetworkField) and network.readout is not None
+    if electrons_of(labels) not in (None, electrons):
+        raise UserError(f"labels of {field.electrons!r}", allowed=f"labels of {electrons!r}")
+    network.look(field, labels.spins)
+    fits = [_Fit.of(field, labels[k]) for k in range(len(labels))]
+    families = list(dict.fromkeys(labels.protocol))
+    members = {name: [fit for fit, of in zip(fits, labels.protocol, strict=True) if of == name] for name in families}
+    weights = {id(fit): 1 / max(sum(f.torque for f in some), 1e-300) for some in members.values() for fit in some}
+
+    def solved(chosen: Sequence[_Fit], prior: float) -> Float[np.ndarray, " moment"]:
+        matrix = sum(weights[id(fit)] * fit.matrix for fit in chosen)
+        right = sum(weights[id(fit)] * fit.right for fit in chosen)
+        diagonal = np.diag(matrix) if isinstance(matrix, np.ndarray) else np.ones(0)
+        return np.linalg.solve(matrix + np.diag(prior * diagonal + 1e-9 * diagonal.max()), right)
+
+    def left(prior: float) -> float:
+        """Sum over families of 1 - R², each state left out of its fit in turn."""
+        return sum(weights[id(fit)] * fit.left(solved([o for o in fits if o is not fit], prior)) for fit in fits)
+
+    plain = sum(weights[id(fit)] * fit.plain for fit in fits)
+    scores = {prior: left(prior) / max(plain, 1e-300) for prior in PRIORS}
+    prior = min(scores, key=lambda one: scores[one])
+    kept = scores[prior] <= WORTH and len(fits) > 1
+    rows = []
+    for name, of_family in members.items():
+        others = [fit for fit in fits if fit not in of_family]
+        torque = sum(fit.torque for fit in of_family)
+        calibrated = sum(fit.left(solved([other for other in fits if other is not fit], prior)) for fit in of_family)
+        unseen = sum(fit.left(solved(others, prior)) for fit in of_family) if others else math.nan
+        errors = (sum(fit.plain for fit in of_family), calibrated, unseen)
+        rows.append(FamilyError(name, len(of_family), *(1 - error / torque for error in errors)))
+    if kept:
+        with torch.no_grad():
+            network.readout.factors.copy_(torch.from_numpy(solved(fits, prior)))
+    report = CalibrationReport(tuple(rows), prior, kept, round(time.perf_counter() - start, 1))
+    network = network.float()
+    network.provenance = {**provenance(), "calibration": asdict(report), "labels": labels.content_hash}
+    return network, report
+
+
+def exact_states(model: SDModel, kT: float, mu: float | None, filling: float | None) -> LabelSet:
+    """Random states and every order with noise, exactly solved on a small crystal of repeated spins.
+
+    Raises UserError on a lattice without unit cells of more than 600 sites.
+    """
+    lattice = model.lattice
+    if lattice.is_crystal:
+        lattice = _smaller(lattice)
+        model = SDModel.from_dict(lattice, model.to_dict())
+    elif lattice.n_sites > LARGEST:
+        raise UserError(
+            f"exact states of {lattice!r}", allowed=f"up to {LARGEST} sites without unit cells",
+            fix="give the same electrons on a smaller lattice, or labels",
+        )  # fmt: skip
+    states, names = [textures.random(lattice, replicas=RANDOM, seed=0)], ["random"] * RANDOM
+    for number, (name, order) in enumerate(ORDERS.items()):
+        try:
+            whole = order(lattice)
+        except UserError:
+            continue
+        for k, noise in enumerate(NOISE):
+            states.append(textures.rotate_randomly(textures.noisy(whole, noise, seed=10 * number + k), seed=k))
+            names.append(name)
+    spins = torch.cat(states)
+    exact = ExactField(model, kT, mu, filling, twists=_twists(lattice))
+    result = exact(spins)
+    origin = Origin(model.to_dict(), kT, filling, mu, solver={"name": "exact", "twists": list(_twists(lattice))})
+    return LabelSet(lattice, spins, result.field, result.energy, result.density, protocol=tuple(names), origin=origin)
+
+
+def _smaller(lattice: Lattice) -> Lattice:
+    """A crystal of the family with about SITES sites, even numbers of cells and about as long along each axis."""
+    assert lattice.vectors is not None
+    lengths = np.linalg.norm(lattice.vectors, axis=1)
+    side = (SITES / lattice.n_basis * lengths.prod()) ** (1 / lattice.dim)
+    return lattice.resized(*[max(2, 2 * round(float(side / length) / 2)) for length in lengths])
+
+
+def _twists(lattice: Lattice) -> tuple[int, ...]:
+    """Boundary phases along each axis."""
+    side = lattice.n_sites ** (1 / lattice.dim)
+    most = max(k for k in range(1, DIAGONALISATIONS + 1) if k**lattice.dim <= DIAGONALISATIONS)
+    return (min(most, math.ceil(LENGTH / side)),) * lattice.dim
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """Least squares of the factors in one state."""
+
+    matrix: Float[np.ndarray, "moment moment"]
+    right: Float[np.ndarray, " moment"]
+    plain: float
+    """Squared torque error of the plain walk."""
+    torque: float
+    """Squared torque."""
+
+    @classmethod
+    def of(cls, field: NetworkField, state: LabelSet) -> _Fit:
+        """From the torques of each moment, one adjoint walk for each."""
+        readout = field.network.readout
+        assert readout is not None
+        spins = state.spins.float()
+        moments = field.electrons.local_moments(spins)
+        columns: list[Tensor] = []
+        for row in torch.eye(len(readout.mean)):
+            slopes = readout.spread_out(row, moments.shape)
+            columns.append(torque_part(field.electrons.field_of_moments(spins, slopes), spins).flatten())
+        basis = torch.stack(columns).double().numpy()
+        exact = torque_part(state.field, state.spins)
+        missing = (exact - torque_part(field.electrons(spins).field, spins).double()).flatten().numpy()
+        return cls(basis @ basis.T, basis @ missing, float(missing @ missing), float(exact.square().sum()))
+
+    def left(self, factors: Float[np.ndarray, " moment"]) -> float:
+        """Squared torque error with factors."""
+        return float(factors @ self.matrix @ factors - 2 * factors @ self.right + self.plain)
