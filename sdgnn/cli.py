@@ -76,7 +76,7 @@ Keys = Annotated[bool, typer.Option("--keys", callback=_show_keys, is_eager=True
 
 @app.command()
 def generate(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
-    """Label spin states with their exact energy, field and density.
+    """Label spin states with their exact energy, field, density and chemical potential.
 
     Examples:
 

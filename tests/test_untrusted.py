@@ -255,8 +255,8 @@ def test_label_sets(name: str, count: int, files: Path, tmp_path: Path) -> None:
 def test_forged_label_sets(count: int, files: Path, tmp_path: Path) -> None:
     """Attributes and data sets of HDF5 replaced by others of any type and shape, their hash taken out."""
     target = tmp_path / "labels.h5"
-    names = ["spins", "field", "energy", "density", "protocol", "seed", "step", "lattice/positions", "lattice/cell",
-             "lattice/vectors", "lattice/basis", "lattice/shape", "lattice"]  # fmt: skip
+    names = ["spins", "field", "energy", "density", "mu", "protocol", "seed", "step", "lattice/positions",
+             "lattice/cell", "lattice/vectors", "lattice/basis", "lattice/shape", "lattice"]  # fmt: skip
     attributes = ["format", "schema", "hamiltonian", "kT", "filling", "mu", "solver", "protocols", "seed", "version"]
 
     def forge(name: str, value: Any, shape: list[int], dtype: str, link: int) -> str:

@@ -19,11 +19,15 @@ DATASETS = {
     "field": ("state site component", "t", "effective field H_i = -dE/dS_i"),
     "energy": ("state", "t", "total energy"),
     "density": ("state site", "electrons per site", "n_i in [0, 2]"),
+    "mu": ("state", "t", "chemical potential; -inf without electrons, inf where all levels are full"),
     "protocol": ("state", "", "name of the protocol that chose the state"),
     "seed": ("state", "", "seed of the sample the state belongs to, -1 if unknown"),
     "step": ("state", "", "time step in the run the state was taken from, -1 outside runs"),
 }
 """Name to (axes, unit, definition)."""
+
+SINCE = {"mu": 2}
+"""First version of the HDF5 schema that has the dataset, where that is not 1; older files mean nothing by it."""
 
 
 class StoredArray(ABC):
@@ -63,7 +67,7 @@ def read_states(arrays: Mapping[str, StoredArray], lattice: Lattice) -> dict[str
             )
     check_sizes(arrays)
     found: dict[str, Any] = {name: array.read() for name, array in arrays.items()}
-    for name in ("spins", "field", "energy", "density"):
+    for name in ("spins", "field", "energy", "density", "mu"):
         if name in found:
             found[name] = torch.from_numpy(found[name].astype(np.float64))
     if "protocol" in found:

@@ -12,14 +12,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from sdgnn.data.arrays import DATASETS, StoredArray, as_text, check_sizes, read_states
+from sdgnn.data.arrays import DATASETS, SINCE, StoredArray, as_text, check_sizes, read_states
 from sdgnn.data.labels import LabelSet, Origin
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.lattice import MOST_SITES, Lattice
 
 FORMAT = "sdgnn label set"
-SCHEMA = 1
+SCHEMA = 2
 """Version of the HDF5 schema that is written; all versions up to it are read."""
 
 CONVENTIONS = (
@@ -66,6 +66,7 @@ def _fill(file: h5py.File, labels: LabelSet) -> None:
         "field": labels.field.numpy(),
         "energy": None if labels.energy is None else labels.energy.numpy(),
         "density": None if labels.density is None else labels.density.numpy(),
+        "mu": None if labels.mu is None else labels.mu.numpy(),
         "protocol": np.char.encode(np.array(labels.protocol, dtype=str), "utf-8")
         if len(labels)
         else np.array([], "S1"),
@@ -97,12 +98,14 @@ def read_hdf5(path: Path) -> LabelSet:
         kind, schema = as_text(file.attrs.get("format", "")), file.attrs.get("schema", 0)
         if kind != FORMAT:
             raise UserError(f"an HDF5 file of format {kind!r}", allowed=f"{FORMAT!r}")
-        if not 1 <= int(schema) <= SCHEMA:
+        schema = int(schema)
+        if not 1 <= schema <= SCHEMA:
             raise UserError(
                 f"label set of schema {schema}", allowed=f"schema 1 to {SCHEMA}", fix="update sdgnn to read it"
             )
         lattice = _read_lattice(file)
-        states = read_states({name: _HDF5Array(file, name) for name in DATASETS if name in file}, lattice)
+        names = [name for name in DATASETS if name in file and schema >= SINCE.get(name, 1)]
+        states = read_states({name: _HDF5Array(file, name) for name in names}, lattice)
         origin = _read_origin(file)
         stored = as_text(file.attrs.get("content_hash", ""))
     labels = LabelSet(lattice=lattice, origin=origin, **states)

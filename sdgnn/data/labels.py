@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,9 @@ from sdgnn.lattice import Lattice
 
 UNKNOWN = -1
 """Seed or step of a state for which there is none."""
+
+WHOLE = 1e-6
+"""Fillings this near to 0 or 1 may mean no electrons, or levels that are all full, where mu is infinite."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class LabelSet:
 
     ``labels[indices]`` selects states (slice, list, array or mask), ``len(labels)`` counts them. The constructor raises
     UserError when shapes do not fit the lattice, numbers are not finite, spins are not of unit length (to 1e-3) or a
-    density leaves [0, 2]. Everything is float64.
+    density leaves [0, 2]. The chemical potential alone may be infinite: -inf at a filling of 0, inf at a filling of 1,
+    as ``origin`` states the filling. Everything is float64.
     """
 
     lattice: Lattice
@@ -77,6 +82,9 @@ class LabelSet:
     """(state,) total energy: Helmholtz at fixed filling, grand potential at fixed mu; None if unknown."""
     density: Tensor | None = None
     """(state, site) electrons per site in [0, 2]; None if unknown."""
+    mu: Tensor | None = None
+    """(state,) chemical potential of the electrons, in units of t: the given one at fixed mu, the one that gives the
+    filling of each state at fixed filling; None if unknown."""
     protocol: tuple[str, ...] = ()
     """Name of the protocol of each state; empty means unknown."""
     seed: np.ndarray | None = None
@@ -90,7 +98,8 @@ class LabelSet:
         as_double = {
             name: None if value is None else torch.as_tensor(value).detach().to("cpu", torch.float64)
             for name, value in (
-                ("spins", self.spins), ("field", self.field), ("energy", self.energy), ("density", self.density)
+                ("spins", self.spins), ("field", self.field), ("energy", self.energy), ("density", self.density),
+                ("mu", self.mu),
             )
         }  # fmt: skip
         whole = {
@@ -109,15 +118,23 @@ class LabelSet:
             "field": (self.field, (n, sites, 3)),
             "energy": (self.energy, (n,)),
             "density": (self.density, (n, sites)),
+            "mu": (self.mu, (n,)),
         }
         for name, (value, shape) in shapes.items():
             if value is None:
                 continue
             if value.shape != shape:
                 raise UserError(f"{name} of shape {tuple(value.shape)}", allowed=f"{shape}, as the spins have")
-            if not torch.isfinite(value).all():
-                state = int(torch.nonzero(~torch.isfinite(value))[0, 0])
-                raise UserError(f"{name} that is not finite (state {state})", allowed="finite numbers")
+            wrong = ~torch.isfinite(value)
+            if name == "mu":
+                wrong &= value != self._infinite_mu
+            if wrong.any():
+                state = int(torch.nonzero(wrong)[0, 0])
+                raise UserError(
+                    f"{name} that is not finite (state {state})",
+                    allowed="finite numbers" + ("; -inf at filling 0, inf at filling 1" if name == "mu" else ""),
+                    fix="leave mu out where it is not known" if name == "mu" else "",
+                )
         if self.density is not None and ((self.density < -1e-6) | (self.density > 2 + 1e-6)).any():
             raise UserError(
                 f"density between {self.density.min():.3g} and {self.density.max():.3g}",
@@ -127,6 +144,12 @@ class LabelSet:
         for name, count in (("protocol", len(self.protocol)), ("seed", len(self.seeds)), ("step", len(self.steps))):
             if count != n:
                 raise UserError(f"{count} entries of {name} for {n} states", allowed="one per state")
+
+    @property
+    def _infinite_mu(self) -> float:
+        """The infinite chemical potential that the filling allows; NaN, which equals no number, where none is."""
+        filling = math.nan if self.origin.filling is None else self.origin.filling
+        return -math.inf if filling < WHOLE else math.inf if filling > 1 - WHOLE else math.nan
 
     # -- reading and writing ------------------------------------------------------------------------------------
 
@@ -162,13 +185,18 @@ class LabelSet:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of lattice, physics, states and labels (not of dates and versions), 64 hex digits."""
+        """SHA-256 of lattice, physics, states and labels (not of dates and versions), 64 hex digits.
+
+        The chemical potential enters at the end, and only where there is one: files of schema 1 and records of trained
+        models name sets without it by the same hash.
+        """
         return content_hash(
             json.dumps([self.lattice.to_dict(), self.origin.physics], sort_keys=True),
             *(None if t is None else t.numpy() for t in (self.spins, self.field, self.energy, self.density)),
             json.dumps(self.protocol),
             self.seed,
             self.step,
+            *(() if self.mu is None else ("mu", self.mu.numpy())),
         )
 
     @property
@@ -192,6 +220,7 @@ class LabelSet:
             field=self.field[index],
             energy=None if self.energy is None else self.energy[index],
             density=None if self.density is None else self.density[index],
+            mu=None if self.mu is None else self.mu[index],
             protocol=tuple(self.protocol[i] for i in chosen),
             seed=self.seeds[chosen],
             step=self.steps[chosen],
@@ -201,8 +230,8 @@ class LabelSet:
     def concatenate(cls, sets: Sequence[LabelSet]) -> LabelSet:
         """One set of all states in order.
 
-        Raises UserError unless lattices and physics (Hamiltonian, ensemble, kT, solver) are equal. Energy and density
-        are kept when every set has them.
+        Raises UserError unless lattices and physics (Hamiltonian, ensemble, kT, solver) are equal. Energy, density
+        and chemical potential are kept when every set has them.
         """
         if not sets:
             raise UserError("no label sets to join", allowed="at least one")
@@ -217,12 +246,14 @@ class LabelSet:
         protocols = {json.dumps(p, sort_keys=True): p for o in origins for p in o.protocols}
         energies = [s.energy for s in sets if s.energy is not None]
         densities = [s.density for s in sets if s.density is not None]
+        potentials = [s.mu for s in sets if s.mu is not None]
         return cls(
             lattice=first.lattice,
             spins=torch.cat([s.spins for s in sets]),
             field=torch.cat([s.field for s in sets]),
             energy=torch.cat(energies) if len(energies) == len(sets) else None,
             density=torch.cat(densities) if len(densities) == len(sets) else None,
+            mu=torch.cat(potentials) if len(potentials) == len(sets) else None,
             protocol=tuple(name for s in sets for name in s.protocol),
             seed=np.concatenate([s.seeds for s in sets]),
             step=np.concatenate([s.steps for s in sets]),

@@ -30,8 +30,8 @@ def read(path: str | os.PathLike[str]) -> LabelSet:
     """Label set from an HDF5 file of this package or an ``.npz``; the kind is told from the content.
 
     An ``.npz`` holds ``spins`` and ``field`` (state, site, 3), ``lattice`` (a name such as ``square``) and ``shape``
-    (unit cells along each axis), and may hold ``energy`` (state,), ``density`` (state, site), ``protocol`` and ``step``
-    (state,); site ``(x * L_2 + y) * n_basis + b``. Pickled objects are refused.
+    (unit cells along each axis), and may hold ``density`` (state, site), ``energy``, ``mu``, ``protocol`` and
+    ``step`` (state,); site ``(x * L_2 + y) * n_basis + b``. Pickled objects are refused.
 
     Raises UserError for a missing, damaged or unsuitable file, naming what is wrong with it.
     """

@@ -56,12 +56,14 @@ class Task:
             samples = [self.protocol.sample(lattice, index, seed, field) for index, seed in self.seeds.items()]
             results = [field(sample.spins) for sample in samples]
         densities = [result.density for result in results if result.density is not None]
+        potentials = [result.mu for result in results if result.mu is not None]
         return LabelSet(
             lattice=lattice,
             spins=torch.cat([sample.spins for sample in samples]),
             field=torch.cat([result.field for result in results]),
             energy=torch.cat([result.energy for result in results]),
             density=torch.cat(densities) if densities else None,
+            mu=torch.cat(potentials) if potentials else None,
             protocol=tuple(name for sample in samples for name in sample.names),
             seed=np.repeat(list(self.seeds.values()), self.protocol.states_per_sample),
             step=np.array([step for sample in samples for step in sample.steps]),

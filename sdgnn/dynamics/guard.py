@@ -188,7 +188,7 @@ class _Labeller:
         spins = spins.double() / spins.double().norm(dim=-1, keepdim=True)
         result = self._exact(spins)
         return LabelSet(
-            self._exact.lattice, spins, result.field, result.energy, result.density,
+            self._exact.lattice, spins, result.field, result.energy, result.density, result.mu,
             protocol=("unknown to the committee",) * len(spins), seed=np.array(seeds), step=np.full(len(spins), step),
             origin=replace(self._origin, created=now()),
         )  # fmt: skip

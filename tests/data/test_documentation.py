@@ -46,3 +46,7 @@ def test_files_of_every_version_are_read(version: int) -> None:
     again = build(labels.origin, labels.lattice)(labels.spins)
     torch.testing.assert_close(labels.field, again.field, rtol=0, atol=1e-10)
     torch.testing.assert_close(labels.energy, again.energy, rtol=0, atol=1e-10)
+    if version == 1:
+        assert labels.mu is None
+    else:
+        torch.testing.assert_close(labels.mu, again.mu, rtol=0, atol=1e-10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -35,6 +36,9 @@ def test_labels_are_the_field_of_the_states(tmp_path: Path) -> None:
     torch.testing.assert_close(labels.field, result.field, rtol=0, atol=1e-12)  # rounding of another batch
     torch.testing.assert_close(labels.energy, result.energy, rtol=0, atol=1e-12)
     torch.testing.assert_close(labels.density, result.density, rtol=0, atol=1e-12)
+    torch.testing.assert_close(labels.mu, result.mu, rtol=0, atol=1e-12)
+    torch.testing.assert_close(labels.mu, FIELD.chemical_potential(labels.spins), rtol=0, atol=1e-12)
+    assert labels.mu is not None and float(labels.mu.std()) > 0.01  # not one number for all states
     assert list(labels.counts) == [
         "random", "tetrahedral noise 0.1", "tetrahedral noise 0.4",
         "ferro to random 0", "ferro to random 0.5", "ferro to random 1", "snapshot from random", "given",
@@ -86,7 +90,32 @@ def test_the_solver_in_the_workers_is_the_one_given(tmp_path: Path) -> None:
         ]
     ):
         labels = generate(exact, [Random(states=1)], tmp_path / f"{number}.h5", workers=0)
-        torch.testing.assert_close(labels.field, exact(labels.spins).field.double(), rtol=0, atol=1e-12)
+        result = exact(labels.spins)
+        torch.testing.assert_close(labels.field, result.field.double(), rtol=0, atol=1e-12)
+        assert labels.mu is not None and result.mu is not None
+        if exact.mu is None:
+            torch.testing.assert_close(labels.mu, result.mu.double(), rtol=0, atol=1e-12)
+        else:
+            assert labels.mu.tolist() == [exact.mu]
+
+
+@pytest.mark.parametrize(("filling", "mu"), [(0.0, -math.inf), (1.0, math.inf)])
+@pytest.mark.parametrize("kT", [0.0, 0.1])
+def test_no_electrons_and_full_levels_have_an_infinite_mu(filling: float, mu: float, kT: float, tmp_path: Path) -> None:
+    field = ExactField(FIELD.model, kT=kT, filling=filling)
+    generate(field, [Random(states=2)], tmp_path / "labels.h5", workers=0)
+    labels = read(tmp_path / "labels.h5")
+    assert labels.mu is not None and labels.mu.tolist() == [mu, mu]
+
+
+def test_free_energies_of_both_ensembles_agree_at_the_mu_of_the_labels(tmp_path: Path) -> None:
+    """F = Omega + mu N_e, with Omega of the grand canonical field at the recorded mu."""
+    labels = generate(FIELD, [Random(states=3)], tmp_path / "labels.h5", workers=0)
+    assert labels.mu is not None and labels.energy is not None
+    electrons = 0.25 * 2 * LATTICE.n_sites
+    for k, mu in enumerate(labels.mu.tolist()):
+        grand = ExactField(FIELD.model, kT=FIELD.kT, mu=mu)(labels.spins[[k]])
+        assert float(grand.energy) + mu * electrons == pytest.approx(float(labels.energy[k]), abs=1e-10)
 
 
 def test_workers_and_interruptions_leave_no_trace_in_the_bits(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.data import LabelSet, Origin, read
+from sdgnn.data.hdf5 import SCHEMA
 from sdgnn.errors import UserError
 
 LATTICES = [
@@ -40,7 +41,7 @@ def test_round_trip_keeps_every_bit(lattice: Lattice, tmp_path: Path) -> None:
     )  # fmt: skip
     labels.write(tmp_path / "labels.h5")
     back = LabelSet.read(tmp_path / "labels.h5")
-    for name in ("spins", "field", "energy", "density"):
+    for name in ("spins", "field", "energy", "density", "mu"):
         torch.testing.assert_close(getattr(back, name), getattr(labels, name), rtol=0, atol=0)
     assert back.lattice.to_dict() == lattice.to_dict()
     assert (back.protocol, back.origin) == (labels.protocol, labels.origin)
@@ -48,18 +49,46 @@ def test_round_trip_keeps_every_bit(lattice: Lattice, tmp_path: Path) -> None:
 
 
 def test_what_is_unknown_stays_unknown(tmp_path: Path) -> None:
-    some(energy=None, density=None, origin=Origin()).write(tmp_path / "labels.h5")
+    some(energy=None, density=None, mu=None, origin=Origin()).write(tmp_path / "labels.h5")
     back = read(tmp_path / "labels.h5")
-    assert back.energy is None and back.density is None and back.origin == Origin()
+    assert back.energy is None and back.density is None and back.mu is None and back.origin == Origin()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.none() | st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=5, max_size=5))
+def test_any_mu_or_none_comes_back_from_files_and_parts(values: list[float] | None, tmp_path: Path) -> None:
+    labels = some(mu=None if values is None else torch.tensor(values, dtype=torch.float64))
+    labels.write(tmp_path / "labels.h5")
+    back = read(tmp_path / "labels.h5")
+    joined = LabelSet.concatenate([back[:2], back[2:]])
+    for found in (back, joined):
+        assert (None if found.mu is None else found.mu.tolist()) == values
+        assert found.content_hash == labels.content_hash
+
+
+def test_in_files_of_schema_1_nothing_is_meant_by_mu(tmp_path: Path) -> None:
+    path = tmp_path / "labels.h5"
+    labels = some(mu=None)
+    labels.write(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema"] = 1
+        file["mu"] = np.zeros(3)
+    assert read(path).mu is None and read(path).content_hash == labels.content_hash
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema"] = 2
+    with pytest.raises(UserError, match=r"mu of shape \(3,\); allowed: \(state\) = \(5,\)"):
+        read(path)
 
 
 def test_files_can_be_read_without_this_package(tmp_path: Path) -> None:
     labels = some()
     labels.write(tmp_path / "labels.h5")
     with h5py.File(tmp_path / "labels.h5") as file:
-        assert file.attrs["schema"] == 1 and b"H = - sum_n t_n" in file.attrs["conventions"]
+        assert file.attrs["schema"] == SCHEMA and b"H = - sum_n t_n" in file.attrs["conventions"]
         np.testing.assert_array_equal(file["spins"][:], labels.spins)
         assert file["field"].attrs["unit"] == b"t" and file["field"].attrs["axes"] == b"state site component"
+        assert file["mu"].attrs["unit"] == b"t" and file["mu"].attrs["axes"] == b"state"
+        np.testing.assert_array_equal(file["mu"][:], labels.mu)
         assert file["protocol"].asstr()[0] == "random"
 
 
@@ -142,6 +171,10 @@ NPZ = {
         ({"field": np.full((4, 6, 3), np.inf)}, "field that is not finite"),
         ({"energy": np.zeros(5)}, r"energy of shape \(5,\)"),
         ({"density": np.full((4, 6), 3.0)}, "density"),
+        ({"mu": np.array(-1.0)}, r"mu of shape \(\); allowed: \(state\) = \(4,\)"),
+        ({"mu": np.zeros(3)}, r"mu of shape \(3,\); allowed: \(state\) = \(4,\)"),
+        ({"mu": np.zeros(4, dtype=int)}, "mu of type int64; allowed: float32 or float64"),
+        ({"mu": np.full(4, -np.inf)}, r"mu that is not finite \(state 0\).*leave mu out"),
         ({"protocol": np.array(["a", 1, None, {}], dtype=object)}, "protocol of type object"),
         ({"step": np.zeros(4)}, "step of type float64"),
         ({"field": None}, "no field"),
@@ -158,7 +191,10 @@ def test_unsuitable_npz_is_refused(changes: dict, message: str, tmp_path: Path) 
 
 def test_a_plain_npz_is_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "labels.npz", **NPZ)
-    assert read(tmp_path / "labels.npz").counts == {"unknown": 4}
+    assert read(tmp_path / "labels.npz").counts == {"unknown": 4} and read(tmp_path / "labels.npz").mu is None
+    np.savez(tmp_path / "with.npz", **NPZ, mu=np.array([-1.5, 0.0, 0.25, 3.0], dtype="f4"))
+    found = read(tmp_path / "with.npz").mu
+    assert found is not None and found.tolist() == [-1.5, 0.0, 0.25, 3.0] and found.dtype == torch.float64
 
 
 # -- damage -----------------------------------------------------------------------------------------------------
@@ -209,6 +245,9 @@ def _set(name: str, value: object) -> Callable[[Path], None]:
         (_replace("field", np.zeros((5, 6, 3), dtype="c16")), "field of type complex128"),
         (_replace("energy", h5py.Empty("f8")), "energy without numbers"),
         (_replace("energy", np.zeros(5)), "content_hash"),
+        (_replace("mu", np.zeros(5)), "content_hash"),
+        (_replace("mu", None), "content_hash"),
+        (_replace("mu", np.zeros((5, 6))), r"mu of shape \(5, 6\)"),
         (_replace("lattice", None), "no lattice"),
         (_replace("lattice/vectors", np.zeros((2, 2))), "span no volume"),
         (_replace("lattice/shape", np.array([3, 2, 1])), "lattice size"),
@@ -231,7 +270,7 @@ def test_a_size_no_memory_holds_is_refused_before_taking_it(tmp_path: Path) -> N
     path = tmp_path / "labels.h5"
     some().write(path)
     with h5py.File(path, "r+") as file:
-        for name in ("spins", "field", "energy", "density", "protocol", "seed", "step"):
+        for name in ("spins", "field", "energy", "density", "mu", "protocol", "seed", "step"):
             del file[name]
         huge = 10**12
         file.create_dataset("spins", shape=(huge, 6, 3), dtype="f8", chunks=(1, 6, 3), compression="gzip")

@@ -102,7 +102,9 @@ def test_it_labels_what_it_does_not_know_and_goes_on(tmp_path: Path) -> None:
     assert len(set(labels.seeds.tolist())) == 2
     states = free.trajectory["spins"].sel(time=[0.0, 16 * 0.2], method="nearest").values.reshape(4, 36, 3)
     assert np.allclose(labels.spins.numpy(), states, atol=1e-6)
-    assert torch.allclose(labels.field, exact(LATTICE)(labels.spins).field, atol=1e-9)
+    result = exact(LATTICE)(labels.spins)
+    assert torch.allclose(labels.field, result.field, atol=1e-9)
+    torch.testing.assert_close(labels.mu, result.mu, rtol=0, atol=1e-9)
     assert labels.origin.kT == 0.3
 
 
@@ -111,7 +113,9 @@ def test_large_lattices_are_labelled_in_pieces_around_the_least_known_sites(tmp_
     labels = LabelSet.read(tmp_path / "unknown.h5")
     assert labels.lattice.shape == (4, 4)
     assert len(labels) == 2
-    assert torch.allclose(labels.field, exact()(labels.spins).field, atol=1e-9)
+    result = exact()(labels.spins)
+    assert torch.allclose(labels.field, result.field, atol=1e-9)
+    torch.testing.assert_close(labels.mu, result.mu, rtol=0, atol=1e-9)
     whole = guarded.trajectory["spins"].values[0]
     for piece, state in zip(labels.spins.numpy(), whole, strict=True):
         distance = np.abs(piece[:, None] - state[None]).max(-1)

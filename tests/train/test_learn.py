@@ -91,6 +91,9 @@ def test_the_numbers_are_those_of_the_files(uninterrupted: tuple[Path, Learned])
     found = judge(committee.on(LATTICE), fresh)
     assert found.torque_rmse == pytest.approx(learned.rounds[1]["errors"]["torque_rmse"], rel=1e-6)
     assert torch.allclose(EXACT(fresh.spins).field, fresh.field, atol=1e-9)
+    known = LabelSet.concatenate([LabelSet.read(folder / name) for name in ("labels.h5", "round-00/picked.h5")])
+    for labels in (fresh, known):
+        torch.testing.assert_close(labels.mu, EXACT(labels.spins).mu, rtol=0, atol=1e-9)
     assert {row["field"] for row in learned.rounds[1]["comparison"]} == {
         "committee", "Heisenberg, 1 shell", "Heisenberg, 5 shells"
     }  # fmt: skip
