@@ -58,10 +58,14 @@ def test_the_protocol_and_all_symmetries(name: str, shells: str) -> None:
     check_field(TruncatedField(model, kT=0.1, filling=0.3, cutoff=2, moments=13), tolerance=1e-9)
 
 
-@pytest.mark.parametrize(("cutoff", "steps"), [(2, 5), (2, 6), (3, 3), (3, 2), (1, 4)])
-@pytest.mark.parametrize("name", [*LATTICES, *DISORDERED])
+EDGES = [(2, 5), (2, 6), (3, 3), (3, 2), (1, 4), (2, 1)]
+EVERY = [(name, *edge) for name in ("square", "kagome", "vacancies") for edge in EDGES]
+SOME = [(name, *edge) for name in [*LATTICES, *DISORDERED] for edge in EDGES[:4:3]]
+
+
+@pytest.mark.parametrize(("name", "cutoff", "steps"), list(dict.fromkeys(EVERY + SOME)))
 def test_compiled_loops_and_tensor_operations_agree(name: str, cutoff: int, steps: int) -> None:
-    """Edge never reached, just reached and long since reached; odd and even numbers of steps; to rounding."""
+    """Edge never reached, just reached and long since reached; odd, even and single steps; to rounding."""
     model = DISORDERED[name]() if name in DISORDERED else SDModel(LATTICES[name], exchange=2.0)
     state = sdgnn.spins.random(model.lattice, replicas=2, seed=1)
     weights = np.cos(np.outer([0.7, 0.9], np.arange(30))) * np.exp(-0.1 * np.arange(30))
@@ -240,7 +244,7 @@ def test_free_energy_is_conserved_at_fixed_filling() -> None:
     model = SDModel(Lattice.square(6, 4), exchange=4.0)
     field = TruncatedField(model, kT=0.1, filling=0.4, cutoff=3, moments=21)
     state = sdgnn.spins.noisy(sdgnn.spins.neel(model.lattice), 0.4, seed=1)
-    run = sdgnn.simulate(field, state, ImplicitMidpoint(dt=0.02, damping=0.0), steps=60)
+    run = sdgnn.simulate(field, state, ImplicitMidpoint(dt=0.04, damping=0.0), steps=20)
     before, after = field(state), field(run.spins)
     assert before.mu is not None and after.mu is not None
     drift = float((after.energy - before.energy).abs())
@@ -289,9 +293,11 @@ def test_threads_share_a_field_and_give_its_numbers() -> None:
         torch.set_num_threads(threads)
 
 
-def test_precision_is_that_of_the_spins() -> None:
+@pytest.mark.parametrize("level", ["fast", "accurate"])
+@pytest.mark.parametrize("filling", [0.25, 0.8])
+def test_precision_is_that_of_the_spins(level: str, filling: float) -> None:
     model = SDModel(Lattice.triangular(6, 6), exchange=3.0)
-    field = TruncatedField(model, kT=0.05, filling=0.25)
+    field = TruncatedField(model, kT=0.05, filling=filling, level=level)
     state = sdgnn.spins.random(model.lattice, replicas=2, seed=0)
     double, single = field(state), field(state.float())
     for name in ("energy", "field", "density", "mu"):
@@ -314,13 +320,127 @@ def test_long_walks_in_single_precision(texture: str) -> None:
     assert missed.square().mean().sqrt() < 0.05 * transverse(double.field, state).square().mean().sqrt()
 
 
-def test_long_spins_keep_the_field_a_slope() -> None:
+@pytest.mark.parametrize("moments", [3, 9])
+def test_the_field_is_a_slope_for_spins_of_any_length_and_direction(moments: int) -> None:
+    """Spinors start along S / |S|, so that turning a spin turns them, and making it longer does not."""
     model = SDModel(LATTICES["square"], exchange=2.0)
-    field = TruncatedField(model, kT=0.2, filling=0.3, cutoff=2, moments=9)
-    state = 1.6 * sdgnn.spins.random(model.lattice, seed=0)
+    field = TruncatedField(model, kT=0.2, filling=0.3, cutoff=2, moments=moments)
+    state = sdgnn.spins.random(model.lattice, seed=0)
+    state *= torch.linspace(0.3, 1.6, 20).double()[:, None]
+    state[0, :3] = torch.tensor([[0, 0, -1], [0.6, -0.8, 0], [0, 0, 0.5]]).double()
     along = torch.from_numpy(np.random.default_rng(1).standard_normal(state.shape))
     slope = (field(state + 1e-5 * along).energy - field(state - 1e-5 * along).energy) / 2e-5
     torch.testing.assert_close(slope, -(field(state).field * along).sum((1, 2)), rtol=1e-6, atol=1e-6)
+
+
+def test_a_zero_spin_has_a_field_and_leaves_the_others_theirs() -> None:
+    """Its spinors stay along z: where it begins to point, the energy jumps, by the truncation; other slopes hold."""
+    model = SDModel(LATTICES["square"], exchange=2.0)
+    state = sdgnn.spins.random(model.lattice, seed=0)
+    state[0, 7] = 0
+    along = torch.from_numpy(np.random.default_rng(1).standard_normal(state.shape))
+    along[0, 7] = 0
+    jumps = []
+    for moments in (9, 81):
+        field = TruncatedField(model, kT=0.2, filling=0.3, cutoff=moments // 9 + 1, moments=moments)
+        slope = (field(state + 1e-5 * along).energy - field(state - 1e-5 * along).energy) / 2e-5
+        found = field(state)
+        torch.testing.assert_close(slope, -(found.field * along).sum((1, 2)), rtol=1e-6, atol=1e-6)
+        assert bool(found.field.isfinite().all())
+        begun = state.clone()
+        begun[0, 7, 0] = 1e-9
+        jumps.append(float((field(begun).energy - found.energy).abs()))
+    assert jumps[1] < 0.01 * jumps[0]
+
+
+@pytest.mark.parametrize("ensemble", [{"filling": 0.2}, {"mu": 1.3}], ids=str)
+def test_the_sign_of_the_exchange_is_that_of_all_spins(ensemble: dict[str, float]) -> None:
+    """E(J, S) = E(-J, -S) for it is the same matrix, and E(-S) = E(S) under time reversal."""
+    state = sdgnn.spins.random(LATTICES["triangular"], replicas=2, seed=3)
+    ferro, antiferro = (
+        TruncatedField(SDModel(LATTICES["triangular"], exchange=j), kT=0.1, cutoff=3, moments=21, **ensemble)
+        for j in (3.0, -3.0)
+    )
+    one, other, reversed_ = ferro(state), antiferro(-state), antiferro(state)
+    assert torch.equal(one.energy, other.energy) and torch.equal(one.field, -other.field)
+    torch.testing.assert_close(one.energy, reversed_.energy, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(one.field, reversed_.field, rtol=1e-9, atol=1e-10)
+
+
+BIPARTITE = {
+    "chain": Lattice.chain(12), "square": Lattice.square(4, 6), "honeycomb": Lattice.honeycomb(3, 3),
+    "cubic": Lattice.cubic(2, 4, 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BIPARTITE)
+def test_particles_and_holes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time reversal and a sign on one sublattice make -H of H: filling f and 1 - f have one field, and mu = -mu.
+
+    So the walks change places at half filling, and are equally long there. If they do not change, it fails.
+    """
+    model = SDModel(BIPARTITE[name], exchange=2.0)
+    state = sdgnn.spins.random(model.lattice, seed=4)
+
+    def of(**ensemble: float) -> sdgnn.fields.FieldResult:
+        return TruncatedField(model, kT=0.05, cutoff=3, moments=21, **ensemble)(state)
+
+    for one, other in ((of(filling=0.2), of(filling=0.8)), (of(mu=-1.7), of(mu=1.7))):
+        torch.testing.assert_close(one.field, other.field, rtol=1e-8, atol=1e-9)
+        torch.testing.assert_close(one.mu, -other.mu, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(one.density, 2 - other.density, rtol=1e-9, atol=1e-9)
+    half = of(filling=0.5)
+    torch.testing.assert_close(half.density, torch.ones_like(half.density), rtol=1e-9, atol=1e-9)
+    assert float(half.mu) == pytest.approx(0, abs=1e-9)
+    monkeypatch.setattr(TruncatedField, "_above", -1.0)
+    assert float((of(filling=0.2).field - of(filling=0.8).field).abs().max()) > 1e-4
+    assert float((of(filling=0.5).density - 1).abs().max()) > 1e-5
+
+
+@pytest.mark.parametrize(
+    ("exchange", "kT", "ensemble", "moments", "steps"),
+    [
+        (3.0, 0.05, {"filling": 0.3}, 41, {1: 28, -1: 12}),
+        (3.0, 0.05, {"filling": 0.7}, 41, {1: 12, -1: 28}),
+        (-3.0, 0.05, {"filling": 0.3}, 41, {1: 12, -1: 28}),
+        (-3.0, 0.05, {"filling": 0.7}, 41, {1: 28, -1: 12}),
+        (3.0, 0.05, {"mu": -1.0}, 41, {1: 28, -1: 12}),
+        (3.0, 0.05, {"mu": 1.0}, 41, {1: 12, -1: 28}),
+        (3.0, 0.0, {"filling": 0.3}, 67, {1: 46, -1: 20}),
+        (3.0, 0.05, {"filling": 0.3}, 5, {1: 3, -1: 1}),
+        (3.0, 0.05, {"filling": 0.3}, 3, {1: 1, -1: 1}),
+        (3.0, 0.05, {"filling": 0.5}, 41, {1: 20, -1: 20}),
+        (3.0, 0.05, {"mu": 0.0}, 41, {1: 20, -1: 20}),
+        (0.1, 0.05, {"filling": 0.3}, 41, {1: 20, -1: 20}),
+        (3.0, 3.0, {"filling": 0.3}, 41, {1: 20, -1: 20}),
+    ],
+)
+def test_most_steps_near_the_chemical_potential(
+    exchange: float, kT: float, ensemble: dict[str, float], moments: int, steps: dict[int, int]
+) -> None:
+    """SHARE = 0.7; as many for both walks where neither is nearer, at weak exchange, and when hot."""
+    field = TruncatedField(SDModel(LATTICES["square"], exchange=exchange), kT, cutoff=3, moments=moments, **ensemble)
+    walk, _ = field._walk(sdgnn.spins.random(field.lattice), 0)
+    assert {channel.side: channel.steps for channel in walk.settings.channels} == steps
+    sizes = [1, 5, 13, 25]
+    visited = sum(sizes[min(step, 3)] for walked in steps.values() for step in range(walked + 1))
+    assert field.work == visited / 2
+
+
+def test_the_error_at_weak_exchange_is_of_second_order_as_the_torque() -> None:
+    """J^2 is in both. Walks of different length leave an error of first order (the control)."""
+    ratios = {}
+    for share in (0.5, 0.7):
+        torques = []
+        for exchange in (0.02, 0.01):
+            field = TruncatedField(SDModel(Lattice.square(6, 6), exchange=exchange), kT=0.1, filling=0.3)
+            steps = round(share * 40)
+            field._steps = lambda moments, scale, steps=steps: (steps, 40 - steps)  # type: ignore[method-assign]
+            state = sdgnn.spins.random(field.lattice, seed=3)
+            torques.append(transverse(field(state).field, state).norm())
+        ratios[share] = float(torques[0] / torques[1])
+    assert ratios[0.5] == pytest.approx(4, rel=0.02)
+    assert ratios[0.7] < 3.5
 
 
 def test_spins_beyond_all_bounds_are_refused() -> None:
