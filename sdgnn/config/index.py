@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sdgnn.config.base import Config
 from sdgnn.config.benchmark import BenchmarkConfig, DynamicsBenchmarkConfig, ElectronsBenchmarkConfig
+from sdgnn.config.calibration import CalibrateConfig
 from sdgnn.config.commands import AnalyzeConfig, EvaluateConfig, GenerateConfig, SimulateConfig
 from sdgnn.config.learning import LearnConfig
 from sdgnn.config.locality import LocalityConfig
@@ -11,6 +12,7 @@ from sdgnn.config.training import DemoConfig, TrainConfig
 
 COMMANDS: dict[str, type[Config]] = {
     "generate": GenerateConfig,
+    "calibrate": CalibrateConfig,
     "train": TrainConfig,
     "learn": LearnConfig,
     "evaluate": EvaluateConfig,
