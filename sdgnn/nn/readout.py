@@ -11,6 +11,9 @@ from torch import Tensor, nn
 FIRST = 2
 """Moments before this one are the same for all spins."""
 
+UNIT = 0.01
+"""Factors of moments are kept in this unit, in t, so that a step of training changes them by little."""
+
 SMALLEST = 1e-3
 """Spread of a moment, at least, by which it is divided."""
 
@@ -20,13 +23,13 @@ DIRECTIONS = 24
 FAINTEST = 1e-6
 """Variance along a direction, relative to the largest one, below which it is not looked along."""
 
-SEEN, BEYOND, STEEPNESS = 0.999, 2.0, 4
+SEEN, BEYOND, STEEPNESS = 0.999, 4.0, 4
 """Sites count as known up to the second number times the square of the distance below which the first part of the sites
 lies that were trained on; the third is the power with which the learned part falls beyond."""
 
 
 class Readout(nn.Module):
-    """f(M) = g(M) [ a . (M - m) + sum_k v_k tanh(w_k . (M - m) / s + b_k) ] of a site's moments M, in units of t.
+    """f(M) = g(M) [ u a . (M - m) + sum_k v_k h_k((M - m) / s) ] of a site's moments M, in units of t.
 
     ============= ====================================================================================================
     symbol        meaning
@@ -34,8 +37,9 @@ class Readout(nn.Module):
     M             moments M_2, M_3, ... of the spinors along and against the spin: what is left of spins and bonds when
                   all loops through the site are summed, so f is invariant under all symmetries
     m, s          their mean and spread over the states that were seen
-    a             a correction to the coefficient of each moment, by least squares or by training
-    v, w, b       hidden functions, bounded, by training
+    u a           a correction to the coefficient of each moment, by least squares or by training; u = 0.01 t
+    h_k(z)        tanh(w_k . z + b_k) - tanh(b_k), hidden functions, bounded and 0 at the mean
+    v, w, b       their weights, by training
     g             1 where moments are like those that were seen, falling to 0 elsewhere: 1 / (1 + (d^2 / r^2)^4) with d
                   the distance from m in units of the spread along the main directions of the moments that were seen
     ============= ====================================================================================================
@@ -101,8 +105,8 @@ class Readout(nn.Module):
     def forward(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site"]:
         """f of each site, in units of t; differentiable in the moments and weights."""
         away = self.chosen(moments).to(self.mean) - self.mean
-        hidden = torch.tanh(away / self.spread @ self.inward.T + self.bias)
-        return self._known(away) * (away @ self.factors + hidden @ self.outward)
+        hidden = torch.tanh(away / self.spread @ self.inward.T + self.bias) - torch.tanh(self.bias)
+        return self._known(away) * (UNIT * away @ self.factors + hidden @ self.outward)
 
     def with_slopes(
         self, moments: Float[Tensor, "*site channel computed"]

@@ -23,6 +23,7 @@ from sdgnn.fields import torque_part
 from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice
 from sdgnn.nn import ElectronsSettings, Network, NetworkField, NetworkSettings
+from sdgnn.nn.readout import UNIT
 from sdgnn.provenance import provenance
 from sdgnn.train.binding import bind, electrons_of
 
@@ -165,7 +166,7 @@ def calibrate(
         rows.append(FamilyError(name, len(of_family), *(1 - error / torque for error in errors)))
     if kept:
         with torch.no_grad():
-            network.readout.factors.copy_(torch.from_numpy(solved(fits, prior)))
+            network.readout.factors.copy_(torch.from_numpy(solved(fits, prior) / UNIT))
     report = CalibrationReport(tuple(rows), prior, kept, round(time.perf_counter() - start, 1))
     network = network.float()
     network.provenance = {**provenance(), "calibration": asdict(report), "labels": labels.content_hash}
