@@ -11,7 +11,8 @@ from sdgnn import Lattice, spins
 from sdgnn.errors import UserError
 from sdgnn.lattice import margins
 from sdgnn.memory import GB, Counted
-from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Model, SiteField, bound, create, tiles
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Model, SiteField, create
+from sdgnn.nn.baselines import bound, tiles
 from sdgnn.nn.committee import Committee
 from sdgnn.nn.settings import BehlerParrinelloSettings, TwoEnergiesSettings
 
