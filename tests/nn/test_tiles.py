@@ -65,10 +65,11 @@ def test_every_kind_of_model_keeps_to_the_limit(kind: str) -> None:
         "committee": EquivariantSettings(layers=1, channels=2),
     }[kind]
     model = create(settings, lattice, seed=0)
+    limit = share(model, lattice, 0.6)
     if kind == "committee":
         model = Committee([model, create(settings, lattice, seed=1)])
     state = spins.random(lattice, replicas=2, seed=0)
-    field = model.on(lattice, torch.float64, memory=share(model, lattice, 0.6))
+    field = model.on(lattice, torch.float64, memory=limit)
     inner = {"two-energies": "parts", "committee": "_fields"}.get(kind)
     for part in getattr(field, inner) if inner else [field]:
         assert len(part._tiles[1]) > 1
