@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +59,9 @@ class Model(nn.Module, ABC):
     def potentials(self, field: Field) -> Potentials:
         """The energies behind ``field``, this model on a lattice, and how they make it."""
 
-    def look(self, field: Field, spins: Float[Tensor, "replica site 3"]) -> None:
-        """Called before training with this model on a lattice and states of it: what a model measures of its input."""
+    def look(self, seen: Sequence[tuple[Field, Tensor]]) -> None:
+        """Called before training with this model on lattices and spins (replica, site, 3) of each: what a model measures
+        of its input."""
 
     def save(self, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None) -> Path:
         """Write settings, lattice family, weights and provenance to one file; see :mod:`sdgnn.nn.storage`."""

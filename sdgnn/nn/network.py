@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.electrons import TruncatedField
+from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.errors import UserError
 from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import Total
@@ -67,6 +69,7 @@ class Network(Model):
         if isinstance(lattice, SDModel):
             if kT is None:
                 raise UserError("a Hamiltonian without the electrons' kT", allowed="on(model, kT=, filling=) or mu=")
+            check_ensemble(kT, mu, filling)
             electrons = ElectronsSettings(hamiltonian=lattice.to_dict(), kT=kT, filling=filling, mu=mu)
             model = lattice
         else:
@@ -103,10 +106,14 @@ class Network(Model):
 
         return Potentials((whole,), learned=(learned,))
 
-    def look(self, field: Field, spins: Float[Tensor, "replica site 3"]) -> None:
-        assert isinstance(field, NetworkField)
-        if self.readout is not None:
-            self.readout.look(field.electrons.local_moments(spins.to(field.dtype)))
+    def look(self, seen: Sequence[tuple[Field, Tensor]]) -> None:
+        if self.readout is None:
+            return
+        moments = []
+        for field, spins in seen:
+            assert isinstance(field, NetworkField)
+            moments.append(field.electrons.local_moments(spins.to(field.dtype)))
+        self.readout.look(moments)
 
     def __repr__(self) -> str:
         learned = "nothing learned" if self.readout is None else f"{self.n_parameters} weights"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -26,6 +27,9 @@ FAINTEST = 1e-6
 SEEN, BEYOND, STEEPNESS = 0.999, 4.0, 4
 """Sites count as known up to the second number times the square of the distance below which the first part of the sites
 lies that were trained on; the third is the power with which the learned part falls beyond."""
+
+FARTHEST = 1e6
+"""d^2 / r^2 counts up to here, where nothing is left of the learned part: its powers stay finite in float32."""
 
 
 class Readout(nn.Module):
@@ -61,10 +65,17 @@ class Readout(nn.Module):
         self.bias = nn.Parameter(0.5 * torch.randn(hidden, generator=generator))
         self.outward = nn.Parameter(torch.zeros(hidden))
 
-    def look(self, moments: Float[Tensor, "*site channel computed"]) -> None:
-        """Take m, s, the main directions and r from moments of sites that will be trained on."""
-        rows = self.chosen(moments).reshape(-1, len(self.mean)).double()
-        mean = rows.mean(0)
+    @torch.no_grad()
+    def look(self, seen: Sequence[Float[Tensor, "_state _site channel _computed"]]) -> None:
+        """Take m, s, the main directions and r from moments of sites that will be trained on, all lattices together.
+
+        Hidden functions that were trained before stay the same functions of M.
+        """
+        rows = torch.cat([self.chosen(moments).reshape(-1, len(self.mean)) for moments in seen]).double()
+        mean, spread = rows.mean(0), rows.std(0, correction=0).clamp_min(SMALLEST)
+        if bool(self.outward.any()):
+            self.bias += self.inward @ ((mean - self.mean) / self.spread).to(self.mean)
+            self.inward *= (spread / self.spread).to(self.mean)
         variance, vectors = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
         count = len(self.directions)
         variance, vectors = variance.flip(0)[:count], vectors.flip(1)[:, :count]
@@ -72,9 +83,10 @@ class Readout(nn.Module):
         directions = (vectors * scale).T / max(1, int((scale > 0).sum())) ** 0.5
         square = ((rows - mean) @ directions.T).square().sum(1)
         self.mean.copy_(mean)
-        self.spread.copy_(rows.std(0, correction=0).clamp_min(SMALLEST))
+        self.spread.copy_(spread)
         self.directions.copy_(directions)
-        self.radius.copy_(BEYOND * square.quantile(SEEN) if len(square) < 10**7 else BEYOND * square.max())
+        largest = square.quantile(SEEN) if len(square) < 10**7 else square.max()
+        self.radius.copy_((BEYOND * largest).clamp_min(torch.finfo(torch.float32).tiny))
 
     def chosen(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site moment"]:
         """The moments that differ from state to state, of both spinors in a row; zeros for those not walked."""
@@ -100,7 +112,7 @@ class Readout(nn.Module):
 
     def _known(self, away: Float[Tensor, "*site moment"]) -> Float[Tensor, "*site"]:
         square = (away @ self.directions.T).square().sum(-1) / self.radius
-        return 1 / (1 + square**STEEPNESS)
+        return 1 / (1 + square.clamp_max(FARTHEST) ** STEEPNESS)
 
     def forward(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site"]:
         """f of each site, in units of t; differentiable in the moments and weights."""

@@ -97,8 +97,8 @@ def load(name_or_path: str | os.PathLike[str], level: Level | None = None) -> Mo
             )
         settings, family = _settings(header), Lattice.from_dict(header["lattice"])
         with torch.device("meta"):  # shapes without numbers
-            expected = {key: (tuple(w.shape), w.dtype) for key, w in create(settings, family).state_dict().items()}
-        if expected != {key: (tuple(w.shape), w.dtype) for key, w in weights.items()}:
+            expected = {key: w.shape for key, w in create(settings, family).state_dict().items()}
+        if expected != {key: w.shape for key, w in weights.items()}:
             raise UserError(f"{path}: weights that do not fit its settings", fix="save the model again")
         if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
             raise UserError(f"{path}: weights that are not finite", fix="train the model again")

@@ -136,7 +136,7 @@ def calibrate(
     assert isinstance(field, NetworkField) and network.readout is not None
     if electrons_of(labels) not in (None, electrons):
         raise UserError(f"labels of {field.electrons!r}", allowed=f"labels of {electrons!r}")
-    network.look(field, labels.spins)
+    network.look([(field, labels.spins)])
     fits = [_Fit.of(field, labels[k]) for k in range(len(labels))]
     families = list(dict.fromkeys(labels.protocol))
     members = {name: [fit for fit, of in zip(fits, labels.protocol, strict=True) if of == name] for name in families}

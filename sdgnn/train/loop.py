@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import differences
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     import lightning.pytorch as pl
 
 LOOKED_AT = 200
-"""States of each label set that a model looks at before training."""
+"""States of each label set, about, that a model looks at before training."""
 
 LAST = Path("checkpoints") / "last.safetensors"
 """The training state that is gone on from, in the folder of a training."""
@@ -122,8 +124,7 @@ def _run(
     order = Shuffled([len(labels) for labels in training], settings.batch, settings.seed, processes, rank)
     objective = Objective(scales, settings.torque_weight, settings.longitudinal_weight, settings.energy_weight)
     if last is None:
-        for labels in training:
-            network.look(bind(network, labels), labels.spins[:LOOKED_AT].float())
+        network.look([(bind(network, labels), _some(labels).float()) for labels in training])
         fit_constant(network, training)
     limit = timedelta(minutes=settings.minutes) if settings.minutes else None
     timer = Timer(limit, interval="epoch", verbose=False)
@@ -176,6 +177,11 @@ def _finish(
         report["validation"].append({"lattice": repr(labels.lattice), "rows": compare(fields, labels).to_dict()})
     network.save(folder / "model.safetensors", {**provenance(), "training": record, "metrics": report})
     write_json(folder / "metrics.json", report)
+
+
+def _some(labels: LabelSet) -> Float[Tensor, "state site 3"]:
+    """States from all parts of a label set."""
+    return labels.spins[:: -(-len(labels) // LOOKED_AT)]
 
 
 def fit_constant(network: Model, sets: Sequence[LabelSet]) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from nn.networks import randomise
 
 import sdgnn
 from sdgnn import Lattice, spins
 from sdgnn.errors import UserError
 from sdgnn.fields import Zeeman
-from sdgnn.nn import EquivariantNetwork, EquivariantSettings
+from sdgnn.nn import ElectronsSettings, EquivariantNetwork, EquivariantSettings, Network, NetworkSettings
 from sdgnn.nn.committee import Calibration, Committee, Reliability, torque_deviation
 
 SMALL = EquivariantSettings(layers=1, channels=2, bond_functions=3)
@@ -32,17 +33,40 @@ def test_energy_and_field_are_the_members_means() -> None:
     assert torch.allclose(result.energy, torch.stack([r.energy for r in single]).mean(0), rtol=1e-12)
 
 
-def test_as_one_model_it_gives_the_same_energy() -> None:
-    """The mean of the members' site energies, by the path that training takes, sums to the mean energy."""
+def test_its_constant_and_reach_are_those_of_its_members() -> None:
+    """The mean constant, and the longest reach of members of several kinds; it is not trained as one model."""
     members = [network(seed) for seed in range(2)]
     with torch.no_grad():
         for k, member in enumerate(members):
             member.constant.fill_(-2.0 - k)
     committee = Committee(members)
-    field = committee.on(LATTICE, torch.float64)
-    total = field.site_energies(STATES).sum(1) + LATTICE.n_sites * committee.constant.item()
-    assert torch.allclose(total, field(STATES).energy, rtol=1e-12)
-    assert committee.reach == members[0].reach
+    assert committee.constant.item() == -2.5
+    energies = [member.on(LATTICE, torch.float64)(STATES).energy for member in members]
+    assert torch.allclose(
+        committee.on(LATTICE, torch.float64)(STATES).energy, torch.stack(energies).mean(0), rtol=1e-12
+    )
+    deeper = EquivariantNetwork(SMALL.model_copy(update={"layers": 2}), LATTICE)
+    assert Committee([*members, deeper]).reach == deeper.reach > committee.reach
+    with pytest.raises(UserError, match="single models"):
+        committee.potentials(committee.on(LATTICE))
+
+
+def test_networks_of_walks_make_a_committee(tmp_path: Path) -> None:
+    """Members share their electrons; untrained they agree exactly, and with weights they differ."""
+    electrons = ElectronsSettings(hamiltonian={"hopping": [1.0], "exchange": 3.0}, kT=0.1, filling=0.25)
+    settings = NetworkSettings(cutoff=2, moments=9, hidden=3, electrons=electrons)
+    members = [Network(settings, LATTICE, seed) for seed in range(3)]
+    assert float(Committee(members).on(LATTICE)(STATES).torque_error.max()) == 0
+    for seed, member in enumerate(members):
+        member.look([(member.on(LATTICE), STATES.float())])
+        randomise(member, seed)
+    committee = Committee(members)
+    found = committee.on(LATTICE)(STATES)
+    single = [member.on(LATTICE)(STATES).field for member in members]
+    torch.testing.assert_close(found.field, torch.stack(single).mean(0), rtol=1e-5, atol=1e-5)
+    assert float(found.torque_error.min()) > 0
+    committee.save(tmp_path)
+    assert torch.equal(sdgnn.load(tmp_path).on(LATTICE)(STATES).field, found.field)
 
 
 def test_identical_members_are_certain_and_different_ones_are_not() -> None:

@@ -11,7 +11,8 @@ from sdgnn import Lattice, spins
 from sdgnn.errors import UserError
 from sdgnn.lattice import margins
 from sdgnn.memory import GB, Counted
-from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Model, SiteField, bound, create, tiles
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Model, SiteField, create
+from sdgnn.nn.baselines import bound, tiles
 from sdgnn.nn.committee import Committee
 from sdgnn.nn.settings import BehlerParrinelloSettings, TwoEnergiesSettings
 
@@ -64,10 +65,11 @@ def test_every_kind_of_model_keeps_to_the_limit(kind: str) -> None:
         "committee": EquivariantSettings(layers=1, channels=2),
     }[kind]
     model = create(settings, lattice, seed=0)
+    limit = share(model, lattice, 0.6)
     if kind == "committee":
         model = Committee([model, create(settings, lattice, seed=1)])
     state = spins.random(lattice, replicas=2, seed=0)
-    field = model.on(lattice, torch.float64, memory=share(model, lattice, 0.6))
+    field = model.on(lattice, torch.float64, memory=limit)
     inner = {"two-energies": "parts", "committee": "_fields"}.get(kind)
     for part in getattr(field, inner) if inner else [field]:
         assert len(part._tiles[1]) > 1
