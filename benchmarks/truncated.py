@@ -290,7 +290,7 @@ def rules(given: argparse.Namespace) -> None:
                 )
                 cells.append(f"{labels.judged(field, torch.float64).torque_r2:.4f}")
             made.add_row(name, f"{cutoff}, {moments}", *cells)
-    Console(width=WIDTH + 20).print(made)
+    Console(width=WIDTH + 30).print(made)
 
 
 def seconds(field: TruncatedField, spins: torch.Tensor, repeats: int) -> float:

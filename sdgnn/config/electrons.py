@@ -97,7 +97,7 @@ class TruncatedSettings(Config):
     cutoff: Count | None = None
     """Bonds from the centre of a ball to its edge; that of level fast by default."""
     moments: Annotated[int, Key(ge=3)] | None = None
-    """Moments of each site that are computed, an odd number; those of level fast by default."""
+    """Moments computed of a walk, on average over the two of a site, an odd number; those of level fast by default."""
     level: Level | None = None
     """Both by name, in place of numbers."""
 
