@@ -27,7 +27,7 @@ output: labels
 TRAIN = """
 data: [labels/labels.h5]
 validation: 0.3
-network: {layers: 1, channels: 4}
+network: {cutoff: 2, moments: 9, hidden: 4}
 training: {epochs: 1}
 output: model
 """
@@ -39,7 +39,8 @@ heisenberg: [1]
 models:
   B.-P.: {network: {kind: behler-parrinello, shells: 1, hidden: [4]}}
   distances: {network: {kind: distances, layers: 1, channels: 2, shells: 1}}
-  network: {network: {layers: 1, channels: 2}}
+  equivariant: {network: {kind: equivariant, layers: 1, channels: 2}}
+  network: {network: {cutoff: 2, moments: 9, hidden: 4}}
 training: {epochs: 1}
 floor:
   size: [4, 4]
@@ -109,7 +110,7 @@ def test_training_goes_on_from_the_weights_of_a_model(trained: Path) -> None:
 
 def test_a_start_that_does_not_fit_is_refused(trained: Path) -> None:
     for more, words in (
-        (["network.layers=2"], "network and start"),
+        (["network.cutoff=2"], "network and start"),
         (["start=nowhere"], "no model at nowhere"),
         (["start=square-double-exchange"], "a network for square lattices"),
     ):
@@ -128,16 +129,16 @@ def test_models_side_by_side(folder: Path) -> None:
     content = json.loads((folder / "benchmark/benchmark.json").read_text())
     assert content["states"] == {"training": 3, "validation": 1, "test": 2}
     rows = {row["field"]: row for row in content["rows"]}
-    assert list(rows) == ["Heisenberg, 1 shell", "B.-P.", "distances", "network"]
+    assert list(rows) == ["Heisenberg, 1 shell", "B.-P.", "distances", "equivariant", "network"]
     test = LabelSet.read(folder / "labels/labels.h5")[[0, 1]]
-    for name, place in (("B.-P.", "b--p"), ("network", "network")):
+    for name, place in (("B.-P.", "b--p"), ("equivariant", "equivariant"), ("network", "network")):
         network = load(folder / "benchmark/models" / place)
         assert rows[name]["torque_r2"] == pytest.approx(judge(network.on(test.lattice), test).torque_r2, rel=1e-5)
         assert rows[name]["parameters"] == network.n_parameters
         assert rows[name]["microseconds_per_site"] > 0
         assert "floor_torque_rmse" in rows[name] or 2 * network.reach > 2
     table = (folder / "benchmark/table.md").read_text()
-    assert table.count("\n") == 2 + 4
+    assert table.count("\n") == 2 + 5
     assert f"{rows['network']['torque_r2']:.4f}" in table
     result = sdgnn("benchmark", "accuracy", "benchmark.yaml", "--resume")
     assert result.exit_code == 0, result.output
@@ -159,7 +160,7 @@ def test_a_trained_model_goes_on_beside_the_others(trained: Path) -> None:
     rows = {row["field"]: row for row in json.loads((trained / "benchmark/benchmark.json").read_text())["rows"]}
     test = LabelSet.read(trained / "labels/labels.h5")[[0, 1]]
     assert rows["old"]["torque_r2"] == pytest.approx(judge(load("model").on(test.lattice), test).torque_r2, rel=1e-4)
-    for model in ("{old: {start: model, network: {layers: 1}}}", "{old: {training: {epochs: 1}}}"):
+    for model in ("{old: {start: model, network: {cutoff: 1}}}", "{old: {training: {epochs: 1}}}"):
         result = sdgnn("benchmark", "accuracy", "benchmark.yaml", f"models={model}", "output=other")
         assert result.exit_code == 2
         assert "one of them" in result.stderr
