@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from sdgnn.cli import app
 from sdgnn.data import LabelSet
-from sdgnn.nn import load
+from sdgnn.nn import Network, load
 from sdgnn.train import judge
 
 LABELS = """
@@ -75,8 +75,8 @@ def labelled(folder: Path) -> Path:
 
 @pytest.fixture
 def trained(labelled: Path) -> Path:
-    """The same with a trained model."""
-    result = sdgnn("train", "train.yaml")
+    """The same with a trained model, of a kind that is its weights alone."""
+    result = sdgnn("train", "train.yaml", "network={kind: equivariant, layers: 1, channels: 4}")
     assert result.exit_code == 0, result.output
     return labelled
 
@@ -106,6 +106,23 @@ def test_training_goes_on_from_the_weights_of_a_model(trained: Path) -> None:
     assert further(trained, "training.epochs=1", "output=moved").exit_code == 0
     moved = load("moved").state_dict()
     assert max(float((moved[n] - w).abs().max()) for n, w in before.state_dict().items()) > 1e-4
+
+
+def test_a_network_goes_on_with_its_electrons_and_weights(labelled: Path) -> None:
+    """Hidden functions are written anew in units of what is seen now, as functions of moments they are the same."""
+    assert sdgnn("train", "train.yaml", "training.learning_rate=1e-3").exit_code == 0
+    result = further(labelled, "training.epochs=1", "training.learning_rate=1e-12", "seed=5")
+    assert result.exit_code == 0, result.output
+    before, after = load("model"), load("further")
+    assert isinstance(before, Network) and isinstance(after, Network)
+    assert before.settings == after.settings and before.settings.electrons is not None
+    old, new = before.readout, after.readout
+    assert old is not None and new is not None
+    torch.testing.assert_close(new.factors, old.factors, rtol=0, atol=1e-9)
+    torch.testing.assert_close(new.outward, old.outward, rtol=0, atol=1e-9)
+    torch.testing.assert_close(new.inward / new.spread, old.inward / old.spread, rtol=1e-4, atol=1e-4)
+    offsets = [one.bias - one.inward @ (one.mean / one.spread) for one in (old, new)]
+    torch.testing.assert_close(offsets[1], offsets[0], rtol=1e-3, atol=1e-2)
 
 
 def test_a_start_that_does_not_fit_is_refused(trained: Path) -> None:
