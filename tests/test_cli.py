@@ -61,7 +61,7 @@ output: quench
 TRAIN = """
 data: [labels/labels.h5]
 validation: 0.3
-network: {layers: 1, channels: 4}
+network: {cutoff: 2, moments: 9, hidden: 4}
 training: {epochs: 2}
 output: model
 """

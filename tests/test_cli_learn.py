@@ -20,7 +20,7 @@ lattice: {type: triangular, size: [4, 4]}
 electrons: {kT: 0.3, filling: 0.25}
 protocols:
   - {protocol: random, states: 6}
-network: {layers: 1, channels: 2, bond_functions: 3}
+network: {cutoff: 2, moments: 9, hidden: 4}
 training: {epochs: 1}
 exploration: {integrator: {dt: 1.0, damping: 0.5}, steps: 8, every: 4, replicas: 2}
 learning: {members: 2, picks: 2, window: 4, fresh: 2, rounds: 1}

@@ -209,7 +209,7 @@ output: labels
 TRAIN = """
 data: [labels/labels.h5]
 validation: 0.3
-network: {layers: 1, channels: 2}
+network: {cutoff: 2, moments: 9, hidden: 4}
 training: {epochs: 6}
 output: model
 """

@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run = "protocols.1={protocol: snapshots, runs: 1, steps: [2], dt: 0.5, damping: 0.5, kT: 0.003}"
         sdgnn("generate", "labels", *SMALL, "protocols.0.states=12", run)
         sdgnn("generate", "test", *SMALL, "protocols.0.states=4", run)
-        sdgnn("train", "train", "network.layers=1", "network.channels=4", "training.epochs=4")
+        sdgnn("train", "train", "network={cutoff: 3, moments: 21, hidden: 4}", "training.epochs=4")
         sdgnn("evaluate", "evaluate")
     return place / "results" / "spin-glass"
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdgnn.errors import UserError
@@ -60,8 +59,7 @@ class Model(nn.Module, ABC):
         """The energies behind ``field``, this model on a lattice, and how they make it."""
 
     def look(self, seen: Sequence[tuple[Field, Tensor]]) -> None:
-        """Called before training with this model on lattices and spins (replica, site, 3) of each: what a model measures
-        of its input."""
+        """Called before training with this model on lattices and states of each, which it may measure."""
 
     def save(self, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None) -> Path:
         """Write settings, lattice family, weights and provenance to one file; see :mod:`sdgnn.nn.storage`."""

@@ -97,6 +97,8 @@ def calibrate(
     filling: float | None = None,
     *,
     level: Level | None = None,
+    cutoff: int | None = None,
+    moments: int | None = None,
     labels: LabelSet | None = None,
 ) -> tuple[Network, CalibrationReport]:
     """A network whose factors of moments are fitted to exact states of these electrons, and how good they are.
@@ -117,7 +119,9 @@ def calibrate(
                  that they stand for a larger one: random ones and every order that fits, with noise of 0.1, 0.3, 0.6
     kT, mu,      those of the electrons
     filling
-    level        ``fast`` (the default) or ``accurate``
+    level        ``fast`` (the default) or ``accurate``; or numbers of one's own:
+    cutoff,      those of :class:`~sdgnn.electrons.truncated.field.TruncatedField`
+    moments
     labels       exact states of one's own, of these electrons; families are told apart by their protocol
     ============ =====================================================================================================
 
@@ -125,12 +129,15 @@ def calibrate(
         print(report)
         field = network.on(sdgnn.Lattice.triangular(96, 96))
 
-    Raises UserError on a lattice without unit cells of more than 600 sites, and on labels of other electrons.
+    Raises UserError on a lattice without unit cells of more than 600 sites, and on labels of fewer than two states or
+    of other electrons.
     """
     start = time.perf_counter()
     electrons = ElectronsSettings(hamiltonian=model.to_dict(), kT=kT, mu=mu, filling=filling)
     labels = exact_states(model, kT, mu, filling) if labels is None else labels
-    settings = NetworkSettings(level=level, hidden=0, electrons=electrons)
+    if len(labels) < 2:
+        raise UserError(f"{len(labels)} labelled state(s)", allowed="at least 2, each judged by a fit to the others")
+    settings = NetworkSettings(level=level, cutoff=cutoff, moments=moments, hidden=0, electrons=electrons)
     network = Network(settings, labels.lattice).double()
     field = bind(network, labels, torch.float64)
     assert isinstance(field, NetworkField) and network.readout is not None
@@ -234,7 +241,7 @@ class _Fit:
         """From the torques of each moment, one adjoint walk for each."""
         readout = field.network.readout
         assert readout is not None
-        spins = state.spins.float()
+        spins = state.spins  # in float32, rounding would find factors for moments that move no torque
         moments = field.electrons.local_moments(spins)
         columns: list[Tensor] = []
         for row in torch.eye(len(readout.mean)):

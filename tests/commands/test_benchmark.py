@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from sdgnn.cli import app
 from sdgnn.data import LabelSet
-from sdgnn.nn import load
+from sdgnn.nn import Network, load
 from sdgnn.train import judge
 
 LABELS = """
@@ -27,7 +27,7 @@ output: labels
 TRAIN = """
 data: [labels/labels.h5]
 validation: 0.3
-network: {layers: 1, channels: 4}
+network: {cutoff: 2, moments: 9, hidden: 4}
 training: {epochs: 1}
 output: model
 """
@@ -39,7 +39,8 @@ heisenberg: [1]
 models:
   B.-P.: {network: {kind: behler-parrinello, shells: 1, hidden: [4]}}
   distances: {network: {kind: distances, layers: 1, channels: 2, shells: 1}}
-  network: {network: {layers: 1, channels: 2}}
+  equivariant: {network: {kind: equivariant, layers: 1, channels: 2}}
+  network: {network: {cutoff: 2, moments: 9, hidden: 4}}
 training: {epochs: 1}
 floor:
   size: [4, 4]
@@ -74,8 +75,8 @@ def labelled(folder: Path) -> Path:
 
 @pytest.fixture
 def trained(labelled: Path) -> Path:
-    """The same with a trained model."""
-    result = sdgnn("train", "train.yaml")
+    """The same with a trained model, of a kind that is its weights alone."""
+    result = sdgnn("train", "train.yaml", "network={kind: equivariant, layers: 1, channels: 4}")
     assert result.exit_code == 0, result.output
     return labelled
 
@@ -107,9 +108,26 @@ def test_training_goes_on_from_the_weights_of_a_model(trained: Path) -> None:
     assert max(float((moved[n] - w).abs().max()) for n, w in before.state_dict().items()) > 1e-4
 
 
+def test_a_network_goes_on_with_its_electrons_and_weights(labelled: Path) -> None:
+    """Hidden functions are written anew in units of what is seen now, as functions of moments they are the same."""
+    assert sdgnn("train", "train.yaml", "training.learning_rate=1e-3").exit_code == 0
+    result = further(labelled, "training.epochs=1", "training.learning_rate=1e-12", "seed=5")
+    assert result.exit_code == 0, result.output
+    before, after = load("model"), load("further")
+    assert isinstance(before, Network) and isinstance(after, Network)
+    assert before.settings == after.settings and before.settings.electrons is not None
+    old, new = before.readout, after.readout
+    assert old is not None and new is not None
+    torch.testing.assert_close(new.factors, old.factors, rtol=0, atol=1e-9)
+    torch.testing.assert_close(new.outward, old.outward, rtol=0, atol=1e-9)
+    torch.testing.assert_close(new.inward / new.spread, old.inward / old.spread, rtol=1e-4, atol=1e-4)
+    offsets = [one.bias - one.inward @ (one.mean / one.spread) for one in (old, new)]
+    torch.testing.assert_close(offsets[1], offsets[0], rtol=1e-3, atol=1e-2)
+
+
 def test_a_start_that_does_not_fit_is_refused(trained: Path) -> None:
     for more, words in (
-        (["network.layers=2"], "network and start"),
+        (["network.cutoff=2"], "network and start"),
         (["start=nowhere"], "no model at nowhere"),
         (["start=square-double-exchange"], "a network for square lattices"),
     ):
@@ -128,16 +146,16 @@ def test_models_side_by_side(folder: Path) -> None:
     content = json.loads((folder / "benchmark/benchmark.json").read_text())
     assert content["states"] == {"training": 3, "validation": 1, "test": 2}
     rows = {row["field"]: row for row in content["rows"]}
-    assert list(rows) == ["Heisenberg, 1 shell", "B.-P.", "distances", "network"]
+    assert list(rows) == ["Heisenberg, 1 shell", "B.-P.", "distances", "equivariant", "network"]
     test = LabelSet.read(folder / "labels/labels.h5")[[0, 1]]
-    for name, place in (("B.-P.", "b--p"), ("network", "network")):
+    for name, place in (("B.-P.", "b--p"), ("equivariant", "equivariant"), ("network", "network")):
         network = load(folder / "benchmark/models" / place)
         assert rows[name]["torque_r2"] == pytest.approx(judge(network.on(test.lattice), test).torque_r2, rel=1e-5)
         assert rows[name]["parameters"] == network.n_parameters
         assert rows[name]["microseconds_per_site"] > 0
         assert "floor_torque_rmse" in rows[name] or 2 * network.reach > 2
     table = (folder / "benchmark/table.md").read_text()
-    assert table.count("\n") == 2 + 4
+    assert table.count("\n") == 2 + 5
     assert f"{rows['network']['torque_r2']:.4f}" in table
     result = sdgnn("benchmark", "accuracy", "benchmark.yaml", "--resume")
     assert result.exit_code == 0, result.output
@@ -159,7 +177,7 @@ def test_a_trained_model_goes_on_beside_the_others(trained: Path) -> None:
     rows = {row["field"]: row for row in json.loads((trained / "benchmark/benchmark.json").read_text())["rows"]}
     test = LabelSet.read(trained / "labels/labels.h5")[[0, 1]]
     assert rows["old"]["torque_r2"] == pytest.approx(judge(load("model").on(test.lattice), test).torque_r2, rel=1e-4)
-    for model in ("{old: {start: model, network: {layers: 1}}}", "{old: {training: {epochs: 1}}}"):
+    for model in ("{old: {start: model, network: {cutoff: 1}}}", "{old: {training: {epochs: 1}}}"):
         result = sdgnn("benchmark", "accuracy", "benchmark.yaml", f"models={model}", "output=other")
         assert result.exit_code == 2
         assert "one of them" in result.stderr

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from sdgnn import Lattice, spins
-from sdgnn.data import LabelSet
+from sdgnn import ExactField, Lattice, SDModel, spins
+from sdgnn.data import LabelSet, Origin
 from sdgnn.fields import Heisenberg
 
 COUPLINGS = [-0.10, 0.03]
@@ -21,6 +21,18 @@ def heisenberg_labels(shape: tuple[int, int], states: int, seed: int, couplings:
     return LabelSet(
         lattice, random, result.field, result.energy + OFFSET * lattice.n_sites, protocol=("random",) * states
     )
+
+
+def electron_labels(
+    shape: tuple[int, int], states: int, seed: int, exchange: float = 3.0, kT: float = 0.3, filling: float = 0.25
+) -> LabelSet:
+    """Random states of a triangular lattice labelled by exact electrons, which the set names."""
+    lattice = Lattice.triangular(*shape)
+    model, random = SDModel(lattice, exchange=exchange), spins.random(lattice, states, seed)
+    result = ExactField(model, kT=kT, filling=filling)(random)
+    origin = Origin(hamiltonian=model.to_dict(), kT=kT, filling=filling)
+    protocol = ("random",) * states
+    return LabelSet(lattice, random, result.field, result.energy, result.density, protocol=protocol, origin=origin)
 
 
 def rotation(axis: list[float], angle: float) -> torch.Tensor:

@@ -16,7 +16,7 @@ from sdgnn.train.batches import Shuffled
 TRAIN = """
 data: [labels.h5]
 validation: 0.2
-network: {layers: 1, channels: 2}
+network: {cutoff: 2, moments: 9, hidden: 4}
 training: {epochs: 3, dtype: float64}
 output: shared
 """
@@ -35,13 +35,16 @@ def test_shares_of_a_batch_make_the_batch() -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_steps_of_one_with_twice_the_batch(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "network", ["{cutoff: 2, moments: 9, hidden: 4}", "{kind: equivariant, layers: 1, channels: 2}"]
+)
+def test_two_processes_take_the_steps_of_one_with_twice_the_batch(network: str, tmp_path: Path) -> None:
     """To the rounding of the file, which holds single precision: 1e-7 of weights of order one."""
     lattice = Lattice.triangular(3, 3)
     exact = ExactField(SDModel(lattice), kT=0.1, filling=0.25)
     labels: LabelSet = generate(exact, [Random(states=20)], tmp_path / "labels.h5", workers=0)
     assert len(labels) == 20
-    (tmp_path / "train.yaml").write_text(TRAIN)
+    (tmp_path / "train.yaml").write_text(TRAIN.replace("{cutoff: 2, moments: 9, hidden: 4}", network))
     alone = torchrun(1, "-m", "sdgnn", "train", "train.yaml", "training.batch=2", "output=alone", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
     shared = torchrun(2, "-m", "sdgnn", "train", "train.yaml", cwd=tmp_path)
