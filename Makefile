@@ -36,7 +36,7 @@ format: $(STAMP) ## Rewrite the code as ruff formats it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-demo: $(STAMP) ## The whole pipeline, from a Hamiltonian to a quench (at most 10 minutes on 2 cores)
+demo: $(STAMP) ## From a Hamiltonian to a quench: without labels, calibrated, trained (at most 10 minutes on 2 cores)
 	$(BIN)/sdgnn demo
 
 benchmark: $(STAMP) ## Time per site: exact and network field

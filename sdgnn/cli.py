@@ -391,18 +391,27 @@ def demo(
         list[str] | None,
         typer.Argument(metavar="[CONFIG.yaml] [KEY=VALUE]...", help=f"Its settings, {DEMO} by default."),
     ] = None,
+    resume: Resume = False,
     keys: Keys = False,
 ) -> None:
-    """The whole pipeline on the triangular lattice at quarter filling, in minutes, with a report at the end.
+    """From a Hamiltonian to a quench, in minutes, with a report at the end.
 
-    Exact labels, training, errors on held-out states and on a larger exact lattice beside fitted Heisenberg models,
-    a quench of several replicas of a 64 x 64 lattice measured on the fly, and a self-contained HTML report.
+    The field without any label, calibrated on a handful of exact states, and trained, beside fitted Heisenberg models,
+    on held-out exact states and on those of a larger lattice; a quench of several replicas of a 64 x 64 lattice driven
+    by the trained network, measured on the fly, and a self-contained HTML report. Triangular lattice, J = 3, quarter
+    filling unless said otherwise.
 
     Examples:
 
       sdgnn demo
 
+      sdgnn demo hamiltonian.exchange=1 electrons.filling=0.4     another Hamiltonian
+
+      sdgnn demo lattice.type=square hamiltonian.exchange=6 electrons.filling=0.485
+
       sdgnn demo quench.lattice.size=[96,96] quench.replicas=2
+
+      sdgnn demo --resume     goes on with the newest demo that was interrupted
     """
     with _friendly_errors():
         from sdgnn.commands.demo import run
@@ -410,7 +419,7 @@ def demo(
 
         overrides = list(arguments or ())
         config = DEMO if not overrides or "=" in overrides[0] else overrides.pop(0)
-        run(DemoConfig.load(config, overrides))
+        run(DemoConfig.load(config, overrides), resume=resume)
 
 
 @contextmanager

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field as Key
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from sdgnn.config.base import Config
 from sdgnn.config.commands import LabelsConfig, QuenchConfig, Seed
-from sdgnn.config.locality import FloorConfig
+from sdgnn.config.electrons import ExactConfig
 from sdgnn.config.physics import Count, LatticeConfig
+from sdgnn.data import protocol_from_dict
 from sdgnn.errors import UserError
 from sdgnn.nn import NetworkSettings, Settings
 from sdgnn.train import TrainSettings
@@ -62,34 +63,62 @@ class TrainConfig(Config):
 
 
 class LargerConfig(Config):
-    """The larger exact lattice on which the network is judged without having seen its size."""
+    """The larger exact lattice on which fields are judged and nothing is trained."""
 
-    size: tuple[Count, ...]
-    """Unit cells along each primitive vector."""
-    states: Count = 4
-    """Number of random states."""
+    lattice: LatticeConfig
+    """The lattice; what is not said here, but for its size, is that of the labels' lattice."""
+    protocols: Annotated[tuple[dict[str, Any], ...], Key(min_length=1)]
+    """Which states, as in ``protocols``."""
+
+    @field_validator("protocols")
+    @classmethod
+    def _known(cls, entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for entry in entries:
+            protocol_from_dict(entry)
+        return entries
 
 
-class DemoConfig(Config):
-    """The whole pipeline."""
+SIZES = ("size", "sites", "positions", "cell")
+"""Keys of a lattice that say how large it is."""
 
-    labels: LabelsConfig
-    """Exact labels for training and for held-out states."""
+
+class DemoConfig(LabelsConfig):
+    """The fields of one Hamiltonian, without labels, calibrated and trained, and a quench."""
+
+    electrons: ExactConfig
+    """The electrons' temperature, filling or chemical potential, and the boundary phases of exact labels."""
     test: Share = 0.15
-    """Part of the labelled samples on which errors are reported and that training never sees."""
+    """Part of the labelled samples on which errors are reported and to which nothing is fitted."""
     larger: LargerConfig
     """Labels of a larger lattice, for errors alone."""
+    calibrated: Count = 6
+    """States of each protocol, at most, to which the calibrated network is fitted."""
     validation: Share = 0.1
     """Part of the other samples that is held out to choose the best weights."""
     network: Settings = NetworkSettings()
-    """The model: its kind, network unless said otherwise, and its size."""
+    """The trained model: its kind, network unless said otherwise, and its size."""
     training: TrainSettings = TrainSettings()
     """How it is trained."""
     quench: QuenchConfig
-    """The quench that the network drives."""
-    locality: FloorConfig = FloorConfig()
-    """The floor of the error by reach."""
+    """The quench that the trained network drives; its lattice as in ``larger``."""
     seed: Seed = 0
-    """Seed of the initial weights and of the split."""
+    """Seed of the states, of the initial weights and of the split."""
     output: Path | None = None
     """Folder for everything; results/demo-<date> by default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_family(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("lattice"), dict):
+            return given
+        family = {key: value for key, value in given["lattice"].items() if key not in SIZES}
+        for part in ("larger", "quench"):
+            section = given.get(part)
+            if isinstance(section, dict) and isinstance(section.get("lattice"), dict):
+                given = {**given, part: {**section, "lattice": {**family, **section["lattice"]}}}
+        return given
+
+    def of_larger(self) -> LabelsConfig:
+        """The labels of the larger lattice: the same physics, states from another seed."""
+        update = {"lattice": self.larger.lattice, "protocols": self.larger.protocols, "seed": self.seed + 1}
+        return self.model_copy(update=update)

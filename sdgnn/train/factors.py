@@ -176,6 +176,7 @@ def calibrate(
             network.readout.factors.copy_(torch.from_numpy(solved(fits, prior) / UNIT))
     report = CalibrationReport(tuple(rows), prior, kept, round(time.perf_counter() - start, 1))
     network = network.float()
+    network.constant.data = network.constant.data.double()
     network.provenance = {**provenance(), "calibration": asdict(report), "labels": labels.content_hash}
     return network, report
 

@@ -16,7 +16,7 @@ from matplotlib.quiver import Quiver
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import analyze, mean_and_error, observers, plots, scalar_chirality, structure_factor
-from sdgnn.analysis.plots.cost import error_by_cost
+from sdgnn.analysis.plots.cost import error_against_cost, error_by_cost
 from sdgnn.analysis.plots.growth import spread
 from sdgnn.analysis.plots.maps import sphere_colours, window
 from sdgnn.analysis.plots.trajectory import snapshots
@@ -273,3 +273,13 @@ def test_error_by_cost_has_a_marker_for_each_method_and_a_line_for_the_reference
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b", "exact (reference)"]
     with pytest.raises(UserError, match="no errors"):
         error_by_cost(rows[-2:])
+
+
+def test_error_against_cost_has_a_point_for_each_field_and_a_line_for_the_exact_one():
+    fields = {"exact": (5000.0, 0.0), "walk": (20.0, 1e-3), "Heisenberg": (1.0, 2e-2)}
+    lines = {line.get_gid(): line for line in rendered(error_against_cost(fields)).axes[0].lines}
+    assert lines["walk"].get_xydata().tolist() == [[20.0, 1e-3]]
+    assert lines["Heisenberg"].get_xydata().tolist() == [[1.0, 2e-2]]
+    assert lines["exact"].get_xdata() == [5000.0, 5000.0]
+    with pytest.raises(UserError, match="no errors to draw"):
+        error_against_cost({"exact": (5000.0, 0.0)})

@@ -15,6 +15,7 @@ from sdgnn.analysis.plots.coarsening import (
     porod_tails,
     wall_rose,
 )
+from sdgnn.analysis.plots.cost import error_against_cost
 from sdgnn.analysis.plots.film import Film
 from sdgnn.analysis.plots.growth import domain_growth, time_series
 from sdgnn.analysis.plots.maps import chirality_maps, site_maps, spin_maps
@@ -29,6 +30,7 @@ __all__ = [
     "coarsening_figures",
     "collapse",
     "domain_growth",
+    "error_against_cost",
     "local_exponents",
     "memory",
     "mobility",

@@ -1,8 +1,8 @@
-"""Error of the electrons' field against what it costs."""
+"""Error of fields against what they cost."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, panels, style
@@ -51,4 +51,32 @@ def error_by_cost(rows: Sequence[dict[str, Any]]) -> Figure:
             panel.margins(x=0.15)
         axes[0].set_ylabel("torque RMSE per component ($t$)")
         figure.legend(list(shown.values()), list(shown), loc="outside upper center", ncols=len(shown))
+    return figure
+
+
+def error_against_cost(fields: Mapping[str, tuple[float, float]]) -> Figure:
+    """Torque error against processor time per site, a named point for each field {name: (microseconds, torque RMSE)}.
+
+    Fields without error are lines at their cost. Raises UserError where no field has an error.
+    """
+    drawn = [error for _, error in fields.values() if error > 0]
+    if not drawn:
+        raise UserError("no errors to draw", allowed="fields with an error > 0")
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5.6, 3.0), layout="constrained")
+        axes = figure.subplots()
+        for k, (name, (cost, error)) in enumerate(fields.items()):
+            colour = COLOURS[k % len(COLOURS)]
+            if error > 0:
+                marker = MARKERS[k % len(MARKERS)]
+                axes.plot([cost], [error], ls="", marker=marker, ms=6, color=colour, label=name, gid=name)
+            else:
+                axes.axvline(cost, color=colour, lw=0.9, ls=":", label=name, gid=name)
+        axes.set(xscale="log", yscale="log", xlabel="processor time per site (µs)")
+        axes.set_ylim(min(drawn) / 2, 2 * max(drawn))
+        axes.margins(x=0.15)
+        axes.set_ylabel("torque RMSE per component ($t$)")
+        figure.legend(loc="outside right center")
     return figure
