@@ -19,7 +19,9 @@ from sdgnn.provenance import provenance
 TRIANGULAR = ElectronsSettings(hamiltonian={"hopping": [1.0], "exchange": 3.0}, kT=0.05, filling=0.25)
 SQUARE = ElectronsSettings(hamiltonian={"hopping": [1.0], "exchange": 6.0}, kT=0.02, filling=0.485)
 GLASS = ElectronsSettings(
-    hamiltonian={"hopping": {"t": 1.0, "decay": 0.4, "cutoff": 1.8}, "exchange": 3.0}, kT=0.1, filling=0.25
+    hamiltonian={"hopping": {"form": "exponential", "t": 1.0, "decay": 0.4, "cutoff": 1.8}, "exchange": 3.0},
+    kT=0.1,
+    filling=0.25,
 )
 
 WALKS: dict[str, tuple[ElectronsSettings, Lattice, dict[str, Any]]] = {

@@ -15,7 +15,7 @@ from sdgnn.nn import Model, NetworkSettings, Settings, create, load
 from sdgnn.nn.committee import Committee
 from sdgnn.results import shared_results
 from sdgnn.train import TrainSettings
-from sdgnn.train.binding import with_electrons
+from sdgnn.train.binding import adopt, with_electrons
 from sdgnn.train.loop import fit
 
 
@@ -57,6 +57,7 @@ def train_network(
     """
     if isinstance(network, str):
         fresh = trained(network)
+        adopt(fresh, training)
     elif isinstance(network, NetworkSettings):
         fresh = create(with_electrons(network, training), training[0].lattice if family is None else family, seed)
     else:

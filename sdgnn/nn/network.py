@@ -63,8 +63,9 @@ class Network(Model):
             sdgnn.load("universal").on(model, kT=0.1, filling=0.25)
 
         ``kT`` and one of ``filling`` and ``mu`` belong to a Hamiltonian. ``memory`` bounds fields that are evaluated
-        in tiles; walks need none. Raises UserError on a lattice without electrons, on electrons without kT, and on
-        crystals of another family than a learned part was trained for.
+        in tiles; walks need none. For other electrons than those that were learned, the learned part is switched off.
+        Raises UserError on a lattice without electrons, on electrons without kT, and on crystals of another family than
+        a learned part was trained for.
         """
         if isinstance(lattice, SDModel):
             if kT is None:
@@ -84,7 +85,15 @@ class Network(Model):
             model = SDModel.from_dict(lattice, electrons.hamiltonian)
         self.check_family(model.lattice)
         walks = TruncatedField(model, electrons.kT, electrons.mu, electrons.filling, self.cutoff, self.moments)
-        return NetworkField(self, walks, dtype)
+        return NetworkField(self, walks, dtype, self.readout if self.learned_from(electrons) else None)
+
+    def learned_from(self, electrons: ElectronsSettings) -> bool:
+        """Whether these electrons are those that the learned part belongs to; that of several Hamiltonians asks none.
+
+        They are whatever the realisation of their bond disorder.
+        """
+        own = self.settings.electrons
+        return own is None or own.without_seed() == electrons.without_seed()
 
     def check_family(self, lattice: Lattice) -> None:
         """Raises UserError on crystals of another family than that of a learned part."""
@@ -94,9 +103,12 @@ class Network(Model):
     def potentials(self, field: Field) -> Potentials:
         """The whole energy, whose slope is the field, and the part of it that depends on the weights."""
         assert isinstance(field, NetworkField)
-        readout = self.readout
+        readout = field.readout
         if readout is None:
-            raise UserError(f"training {self!r}", allowed="a network with a learned part: hidden = 0 or more")
+            raise UserError(
+                f"training {self!r} on {field.electrons!r}",
+                allowed="a network with a learned part, for these electrons",
+            )
 
         def whole(spins: Tensor) -> Tensor:
             return _Whole.apply(spins, field)
@@ -127,8 +139,14 @@ class NetworkField(Field):
     Results have that dtype and the device of the spins.
     """
 
-    def __init__(self, network: Network, electrons: TruncatedField, dtype: torch.dtype = torch.float32) -> None:
-        self.network, self.electrons, self.dtype = network, electrons, dtype
+    readout: Readout | None
+    """The learned part; None where there is none, and for electrons that it does not belong to."""
+
+    def __init__(
+        self, network: Network, electrons: TruncatedField, dtype: torch.dtype = torch.float32,
+        readout: Readout | None = None,
+    ) -> None:  # fmt: skip
+        self.network, self.electrons, self.dtype, self.readout = network, electrons, dtype, readout
         self.lattice = electrons.lattice
 
     @property
@@ -137,7 +155,7 @@ class NetworkField(Field):
         return self.electrons.sees
 
     def on(self, lattice: Lattice) -> NetworkField:
-        return NetworkField(self.network, self.electrons.on(lattice), self.dtype)
+        return NetworkField(self.network, self.electrons.on(lattice), self.dtype, self.readout)
 
     def part(self, lattice: Lattice, own: slice, total: Total) -> NetworkField:
         part = copy.copy(self)
@@ -156,7 +174,7 @@ class NetworkField(Field):
 
     def without_constant(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
         """The same but for the constant per site."""
-        readout = self.network.readout
+        readout = self.readout
         given = spins.detach().to(device=self.network.constant.device, dtype=self.dtype)
         result = self.electrons.corrected(given, None if readout is None else readout.with_slopes)
         parts = {name: getattr(result, name) for name in ("energy", "field", "density", "mu")}
@@ -164,20 +182,21 @@ class NetworkField(Field):
 
     def known(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site"]:
         """1 where a site is like those that the learned part was trained on, 0 where that part is switched off."""
-        if self.network.readout is None:
+        if self.readout is None:
             return torch.zeros(spins.shape[:2])
-        return self.network.readout.known(self.electrons.local_moments(spins.to(self.dtype)))
+        return self.readout.known(self.electrons.local_moments(spins.to(self.dtype)))
 
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
         """That of the electrons, and moments with their slopes of all sites."""
         cost = self.electrons.cost(spins.to(self.dtype))
-        if self.network.readout is None:
+        if self.readout is None:
             return cost
-        moments = 6 * max(self.network.readout.counts) * spins.shape[0] * spins.shape[1]
+        moments = 6 * max(self.readout.counts) * spins.shape[0] * spins.shape[1]
         return Cost(cost.seconds, cost.bytes + moments * self.dtype.itemsize)
 
     def __repr__(self) -> str:
-        return f"{self.network!r}; {self.electrons!r} in {str(self.dtype).removeprefix('torch.')}"
+        off = ", whose learned part is off" if self.network.readout is not None and self.readout is None else ""
+        return f"{self.network!r}{off}; {self.electrons!r} in {str(self.dtype).removeprefix('torch.')}"
 
 
 class _Whole(torch.autograd.Function):

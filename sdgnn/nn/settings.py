@@ -41,6 +41,12 @@ class ElectronsSettings(BaseModel):
             raise UserError(f"filling = {self.filling} with mu = {self.mu}", allowed="exactly one of the two")
         return self
 
+    def without_seed(self) -> tuple[Any, ...]:
+        """What two realisations of bond disorder share."""
+        physics = {name: value for name, value in self.hamiltonian.items() if name != "disorder"}
+        disorder = {k: v for k, v in (self.hamiltonian.get("disorder") or {}).items() if k != "seed"}
+        return physics, disorder, self.kT, self.filling, self.mu
+
     def __repr__(self) -> str:
         ensemble = f"mu {self.mu:g}" if self.filling is None else f"filling {self.filling:g}"
         physics = ", ".join(f"{name} {value}" for name, value in self.hamiltonian.items())

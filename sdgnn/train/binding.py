@@ -43,6 +43,13 @@ def electrons_of(labels: LabelSet) -> ElectronsSettings | None:
     return ElectronsSettings(hamiltonian=origin.hamiltonian, kT=origin.kT, filling=origin.filling, mu=origin.mu)
 
 
+def adopt(model: Model, sets: Sequence[LabelSet]) -> None:
+    """A trained network that is trained further learns the electrons of these labels where they say them."""
+    if isinstance(model, Network) and None not in (found := [electrons_of(labels) for labels in sets]):
+        same = all(one == found[0] for one in found)
+        model.settings = model.settings.model_copy(update={"electrons": found[0] if same else None})
+
+
 def with_electrons(settings: Settings, sets: Sequence[LabelSet]) -> Settings:
     """Settings of a network with the electrons of its labels, where these are the same in all sets and none are given.
 
