@@ -14,7 +14,9 @@ STORED = repr(str(NOTEBOOKS / "stored"))
 SMALL = {
     "01_hamiltonian_to_labels": "size, states, environments, redraws = 4, 4, 1, 2",
     "02_training_and_judging": "size, states, cutoff, moments, epochs, environments, redraws = 4, 10, 2, 9, 1, 1, 2",
-    "03_transfer_and_quench": "size, larger, quenched, states, epochs, cutoff, moments, steps = 4, 6, 8, 10, 1, 2, 9, 6",
+    "03_transfer_and_quench": (
+        "size, larger, quenched, states, epochs, cutoff, moments, steps = 4, 6, 8, 10, 1, 2, 9, 6"
+    ),
     "04_coarsening": f"size, replicas, steps, window, small, compared, stored = 12, 2, 30, (5, 30), 4, 8, {STORED}",
     "05_arrested_phase_separation": (
         f"size, steps, window, moments, vectors, stored = 8, 30, (1, 15), 100, 8, {STORED}"
