@@ -13,15 +13,17 @@ STORED = repr(str(NOTEBOOKS / "stored"))
 
 SMALL = {
     "01_hamiltonian_to_labels": "size, states, environments, redraws = 4, 4, 1, 2",
-    "02_training_and_judging": "size, states, channels, epochs, environments, redraws = 4, 10, 2, 1, 1, 2",
-    "03_transfer_and_quench": "size, larger, quenched, states, epochs, channels, steps = 4, 6, 8, 10, 1, 2, 6",
+    "02_training_and_judging": "size, states, cutoff, moments, epochs, environments, redraws = 4, 10, 2, 9, 1, 1, 2",
+    "03_transfer_and_quench": (
+        "size, larger, quenched, states, epochs, cutoff, moments, steps = 4, 6, 8, 10, 1, 2, 9, 6"
+    ),
     "04_coarsening": f"size, replicas, steps, window, small, compared, stored = 12, 2, 30, (5, 30), 4, 8, {STORED}",
     "05_arrested_phase_separation": (
         f"size, steps, window, moments, vectors, stored = 8, 30, (1, 15), 100, 8, {STORED}"
     ),
     "06_spectra": "size, segment, segments, chiral, chiral_segment = 8, 128, 1, 4, 16",
     "07_train_your_own_model": (
-        "size, larger, states, epochs, layers, radii, environments, redraws = 4, 6, 10, 1, 1, [2], 1, 2"
+        "size, larger, states, epochs, cutoff, moments, radii, environments, redraws = 4, 6, 10, 1, 2, 9, [2], 1, 2"
     ),
     "08_kernel_polynomials": "size, small, moments, vectors, sizes, seeds = 6, 3, [40, 80], [8, 24], [4, 6], 1",
     "09_any_hamiltonian_without_training": "small, larger, dial, asked, steps = 4, 6, [(2, 13), (3, 21)], 0.02, 10",

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from train.networks import SMALL
 
 import sdgnn
 from sdgnn import ExactField, Heun, Lattice, SDModel
@@ -20,7 +21,6 @@ from sdgnn.data import LabelSet, NoisyOrder
 from sdgnn.dynamics import open_trajectory
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
-from sdgnn.nn import EquivariantSettings
 from sdgnn.nn.committee import Committee
 from sdgnn.train import TrainSettings, judge
 from sdgnn.train.exploring import Exploration
@@ -38,7 +38,7 @@ def run(folder: Path, settings: LearnSettings = SETTINGS, **changed: Any) -> Lea
     """Learning from nearly ordered states alone, on a quench from random ones."""
     parts: dict[str, Any] = {
         "exact": EXACT, "protocols": [NoisyOrder("tetrahedral", (0.1,), 8)], "exploration": EXPLORATION,
-        "network": EquivariantSettings(layers=1, channels=2, bond_functions=3),
+        "network": SMALL,
         "training": TrainSettings(epochs=3, learning_rate=2e-2), "validation": 0.25, "workers": 0,
     }  # fmt: skip
     return learn(settings=settings, folder=folder, **parts | changed)

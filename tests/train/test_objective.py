@@ -7,14 +7,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from nn.networks import randomise
 from torch import Tensor, nn
 from train.helpers import heisenberg_labels, rotation
-from train.networks import small_network
+from train.networks import small_baseline, small_network
 
 from sdgnn import Lattice
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
+from sdgnn.nn import Network
 from sdgnn.nn.potentials import Potentials
 from sdgnn.train import judge
 from sdgnn.train.objective import Objective, Scales
@@ -81,13 +83,17 @@ def test_gradient_equals_double_backward(weights):
     assert relative(single_backward(objective, network, labels, shift), wanted) < 1e-9
 
 
-def test_gradient_of_the_network_equals_differences_of_the_loss():
+@pytest.mark.parametrize("made", [small_network, small_baseline])
+def test_gradient_of_models_equals_differences_of_the_loss(made):
     """Independent of any second derivative: L(theta + d v) - L(theta - d v) along the gradient's own direction.
 
     With d = 1e-4 its truncation is of order d^2 = 1e-8, times curvatures of order 10.
     """
     labels = heisenberg_labels((4, 6), 3, seed=0)
-    network = small_network().to(torch.float64)
+    network = made().to(torch.float64)
+    if isinstance(network, Network):
+        network.look([(network.on(labels.lattice, torch.float64), labels.spins)])
+        randomise(network)
     field = network.on(labels.lattice, dtype=torch.float64)
     objective = Objective(Scales.of([labels]), **WEIGHTS["all"])
     weights = list(network.parameters())
