@@ -110,9 +110,11 @@ def test_energy_is_that_of_the_electrons_and_a_function_of_their_moments() -> No
     away = row - r.mean
     distance = torch.einsum("dm,rsm->rsd", r.directions, away).square().sum(-1) / r.radius
     hidden = sum(
-        r.outward[k] * torch.tanh((away / r.spread * r.inward[k]).sum(-1) + r.bias[k]) for k in range(len(r.outward))
+        r.outward[k] * torch.tanh((away / r.spread * r.inward[k]).sum(-1) + r.bias[k])
+        - r.outward[k] * torch.tanh(r.bias[k])
+        for k in range(len(r.outward))
     )
-    f = ((away * r.factors).sum(-1) + hidden) / (1 + distance**4)
+    f = ((0.01 * away * r.factors).sum(-1) + hidden) / (1 + distance**4)
     expected = plain(field)(states).energy + (f + 0.7).sum(1)
     torch.testing.assert_close(field(states).energy, expected.detach(), rtol=1e-10, atol=1e-9)
 
