@@ -2,13 +2,15 @@
 
     python benchmarks/network.py candidates [--epochs 40] [--only triangular]
     python benchmarks/network.py cells [--level fast accurate] [--output docs/images/universal.png]
+    python benchmarks/network.py shipped [--snapshots SNAPSHOTS.npz]
     python benchmarks/network.py time [--sizes 48 256]
 
 ``candidates``: the walk, factors of moments from 2, 6 and 24 exact states, and hidden functions, for both Hamiltonians
 of the documentation; 24 random states of 24 x 24 sites train, 6 others and ordered ones are judged. Trained networks
 appear with and without the gate that switches them off away from what they saw. ``cells``: R² of ``universal`` by
-lattice, J, filling, kT and kind of state, with the worst cells. ``time``: of the walk and of shipped networks, per
-site. Exact labels are kept in ``--labels``.
+lattice, J, filling, kT and kind of state, with the worst cells. ``shipped``: trained models on orders of other kinds
+and on published 100 x 100 snapshots (spins, field, step). ``time``: of the walk and of shipped networks, per site.
+Exact labels are kept in ``--labels``.
 """
 
 from __future__ import annotations
@@ -154,6 +156,33 @@ def cells(given: argparse.Namespace) -> None:
         figure.savefig(given.output, dpi=110, bbox_inches="tight")
 
 
+def shipped(given: argparse.Namespace) -> None:
+    """Trained models beside the walk of the same level."""
+    made = Table(title="torque R², fast, float32", title_justify="left")
+    for k, head in enumerate(("states", "universal", "trained", "known")):
+        made.add_column(head, justify="left" if k == 0 else "right")
+
+    def row(where: str, electrons: Electrons, name: str, labels: Labels) -> None:
+        walk = sdgnn.load("universal").on(electrons.model, kT=electrons.kT, filling=electrons.filling)
+        field = sdgnn.load(name).on(electrons.lattice)
+        known = torch.cat([field.known(one[None].float()) for one in labels.spins]).mean()  # type: ignore[attr-defined]
+        cells = [f"{labels.judged(one).torque_r2:.4f}" for one in (walk, field)]
+        made.add_row(where, *cells, f"{float(known):.3f}")
+
+    for name, build in (("triangular-tetrahedral", triangular), ("square-double-exchange", square)):
+        electrons = build(16, 5)
+        for order, noise in (("ferro", 0.1), ("spiral", 0.1), ("spiral", 0.3)):
+            labels = labelled(electrons, state(electrons.lattice, order, noise, (0, 1)), given.labels)
+            row(f"{name}, {order} {noise:g}, 16 x 16", electrons, name, labels)
+    if given.snapshots is not None:
+        with np.load(given.snapshots) as stored:
+            spins, field = (torch.from_numpy(stored[key].astype(np.float64)) for key in ("spins", "field"))
+            for k, step in enumerate(stored["step"]):
+                labels = Labels(spins[k : k + 1], torch.zeros(1), field[k : k + 1])
+                row(f"published 100 x 100, step {step}", square(100), "square-double-exchange", labels)
+    Console(width=118).print(made)
+
+
 def seconds_per_call(call: object, repeats: int = 5) -> float:
     """Processor time, the least of some."""
     best = float("inf")
@@ -186,16 +215,17 @@ def timing(given: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """One subcommand."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("candidates", "cells", "time"))
+    parser.add_argument("what", choices=("candidates", "cells", "shipped", "time"))
     parser.add_argument("--labels", type=Path, default=Path("results/truncated"))
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--only", choices=("triangular", "square"))
     parser.add_argument("--level", nargs="+", default=["fast", "accurate"])
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--snapshots", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[48])
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    {"candidates": candidates, "cells": cells, "time": timing}[given.what](given)
+    {"candidates": candidates, "cells": cells, "shipped": shipped, "time": timing}[given.what](given)
 
 
 if __name__ == "__main__":
