@@ -70,8 +70,8 @@ class Readout(nn.Module):
         rows = torch.cat([self.chosen(moments).reshape(-1, len(self.mean)) for moments in seen]).double()
         mean, spread = rows.mean(0), rows.std(0, correction=0).clamp_min(SMALLEST)
         if bool(self.outward.any()):
-            self.bias += self.inward @ ((mean - self.mean) / self.spread).to(self.mean)
-            self.inward *= (spread / self.spread).to(self.mean)
+            self.bias.add_(self.inward @ ((mean - self.mean) / self.spread).to(self.mean))
+            self.inward.mul_((spread / self.spread).to(self.mean))
         variance, vectors = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
         count = len(self.directions)
         variance, vectors = variance.flip(0)[:count], vectors.flip(1)[:, :count]
