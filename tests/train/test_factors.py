@@ -127,7 +127,9 @@ def test_the_report_by_another_route() -> None:
         assert row.unseen == pytest.approx(1 - unseen / squares[row.family], abs=1e-6)
     if report.kept:
         assert network.readout is not None
-        np.testing.assert_allclose(network.readout.factors.detach(), fitted(list(every)), rtol=1e-4, atol=1e-3)  # in 0.01 t
+        np.testing.assert_allclose(
+            network.readout.factors.detach(), fitted(list(every)), rtol=1e-4, atol=1e-3
+        )  # in 0.01 t
 
 
 def test_a_calibrated_network_can_be_saved(tmp_path) -> None:
