@@ -33,7 +33,7 @@ class Network(Model):
     tr A_n +- S . B_n of a 2 x 2 matrix A_n + B_n . sigma = 0e + 1o. :class:`~sdgnn.nn.readout.Readout` makes f of them,
     and one adjoint of the walk makes the field. mu is that of the electrons, so N is exact and F is conserved.
 
-    f vanishes before training, and where sites are unlike those that were trained on. With ``hidden=None`` nothing is
+    f vanishes before training, and for states unlike those that were trained on. With ``hidden=None`` nothing is
     learned: these are the electrons alone, for any Hamiltonian.
 
     ``lattice`` is the crystal whose electrons were learned, of any size; ``seed`` that of the initial weights.
@@ -176,14 +176,19 @@ class NetworkField(Field):
         """The same but for the constant per site."""
         readout = self.readout
         given = spins.detach().to(device=self.network.constant.device, dtype=self.dtype)
-        result = self.electrons.corrected(given, None if readout is None else readout.with_slopes)
+        result = self.electrons.corrected(given, None if readout is None else self._learned)
         parts = {name: getattr(result, name) for name in ("energy", "field", "density", "mu")}
         return FieldResult(**{name: value.to(spins.device) for name, value in parts.items()})
 
-    def known(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site"]:
-        """1 where a site is like those that the learned part was trained on, 0 where that part is switched off."""
+    def _learned(self, moments: Tensor) -> tuple[Tensor, Tensor]:
+        """The learned part of each site's energy and its slopes in the moments."""
+        assert self.readout is not None
+        return self.readout.with_slopes(moments, self.electrons.summed, self._sites)
+
+    def known(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
+        """1 for a state like those that the learned part was trained on, 0 for one where that part is switched off."""
         if self.readout is None:
-            return torch.zeros(spins.shape[:2])
+            return torch.zeros(len(spins))
         return self.readout.known(self.electrons.local_moments(spins.to(self.dtype)))
 
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -18,22 +18,30 @@ UNIT = 0.01
 SMALLEST = 1e-3
 """Spread of a moment, at least, by which it is divided."""
 
-DIRECTIONS = 24
-"""Directions in the space of moments along which a site is compared with those that were seen."""
+DIRECTIONS = 48
+"""Directions in the space of moments along which a state is compared with those that were seen."""
 
 FAINTEST = 1e-6
 """Variance along a direction, relative to the largest one, below which it is not looked along."""
 
-SEEN, BEYOND, STEEPNESS = 0.999, 4.0, 4
-"""Sites count as known up to the second number times the square of the distance below which the first part of the sites
-lies that were trained on; the third is the power with which the learned part falls beyond."""
+BEYOND, STEEPNESS = 4.0, 4
+"""States count as known up to the first number times the largest squared distance of those that were seen; the second
+is the power with which the learned part falls beyond."""
 
 FARTHEST = 1e6
 """d^2 / r^2 counts up to here, where nothing is left of the learned part: its powers stay finite in float32."""
 
+Sum = Callable[[Tensor], Tensor]
+"""Sum over all sites of numbers (state, site, ...), those of other parts of a lattice included."""
+
+
+def over_sites(values: Tensor) -> Tensor:
+    """Their sum where all sites are here."""
+    return values.sum(1)
+
 
 class Readout(nn.Module):
-    """f(M) = g(M) [ u a . (M - m) + sum_k v_k h_k((M - m) / s) ] of a site's moments M, in units of t.
+    """E_learned = g sum_i f(M(i)), f(M) = u a . (M - m) + sum_k v_k h_k((M - m) / s), of moments M, in units of t.
 
     ============= ====================================================================================================
     symbol        meaning
@@ -44,8 +52,9 @@ class Readout(nn.Module):
     u a           a correction to the coefficient of each moment, by least squares or by training; u = 0.01 t
     h_k(z)        tanh(w_k . z + b_k) - tanh(b_k), hidden functions, bounded and 0 at the mean
     v, w, b       their weights, by training
-    g             1 where moments are like those that were seen, falling to 0 elsewhere: 1 / (1 + (d^2 / r^2)^4) with d
-                  the distance from m in units of the spread along the main directions of the moments that were seen
+    g             1 for states like those that were seen, falling to 0 for others: 1 / (1 + (d^2 / r^2)^4) with d the
+                  distance of the moments' mean over all sites from m, in units of their spread from site to site along
+                  its main directions; fluctuations of a smaller lattice widen r
     ============= ====================================================================================================
 
     Untrained, f = 0. ``counts`` are the numbers of moments of the two spinors.
@@ -60,6 +69,7 @@ class Readout(nn.Module):
         self.spread = nn.Buffer(torch.ones(size))
         self.directions = nn.Buffer(torch.zeros(min(DIRECTIONS, size), size))
         self.radius = nn.Buffer(torch.ones(()))
+        self.sites = nn.Buffer(torch.ones(()))
         self.factors = nn.Parameter(torch.zeros(size))
         self.inward = nn.Parameter(torch.randn(hidden, size, generator=generator) / math.sqrt(size))
         self.bias = nn.Parameter(0.5 * torch.randn(hidden, generator=generator))
@@ -81,12 +91,13 @@ class Readout(nn.Module):
         variance, vectors = variance.flip(0)[:count], vectors.flip(1)[:, :count]
         scale = torch.where(variance > FAINTEST * variance[0], variance.clamp_min(1e-300).rsqrt(), 0.0)
         directions = (vectors * scale).T / max(1, int((scale > 0).sum())) ** 0.5
-        square = ((rows - mean) @ directions.T).square().sum(1)
+        means = torch.cat([self.chosen(moments).double().mean(-2) for moments in seen]) - mean
+        square = (means @ directions.T).square().sum(1)
         self.mean.copy_(mean)
         self.spread.copy_(spread)
         self.directions.copy_(directions)
-        largest = square.quantile(SEEN) if len(square) < 10**7 else square.max()
-        self.radius.copy_((BEYOND * largest).clamp_min(torch.finfo(torch.float32).tiny))
+        self.radius.copy_((BEYOND * square.max()).clamp_min(torch.finfo(torch.float32).tiny))
+        self.sites.fill_(max(moments.shape[-3] for moments in seen))
 
     def chosen(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site moment"]:
         """The moments that differ from state to state, of both spinors in a row; zeros for those not walked."""
@@ -106,26 +117,40 @@ class Readout(nn.Module):
             first += count - FIRST
         return whole
 
-    def known(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site"]:
-        """g: 1 where a site is like those that were seen, 0 where it is not."""
-        return self._known(self.chosen(moments).to(self.mean) - self.mean)
+    def known(self, moments: Float[Tensor, "state site channel computed"]) -> Float[Tensor, " state"]:
+        """g: 1 for a state like those that were seen, 0 for one that is not."""
+        return self._known((self.chosen(moments).to(self.mean) - self.mean).mean(1), moments.shape[1])
 
-    def _known(self, away: Float[Tensor, "*site moment"]) -> Float[Tensor, "*site"]:
-        square = (away @ self.directions.T).square().sum(-1) / self.radius
+    def _known(self, away: Float[Tensor, "state moment"], sites: int) -> Float[Tensor, " state"]:
+        """g from the mean over so many sites."""
+        radius = self.radius * (self.sites / sites).clamp_min(1.0)
+        square = (away @ self.directions.T).square().sum(-1) / radius
         return 1 / (1 + square.clamp_max(FARTHEST) ** STEEPNESS)
 
-    def forward(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site"]:
-        """f of each site, in units of t; differentiable in the moments and weights."""
-        away = self.chosen(moments).to(self.mean) - self.mean
+    def _local(self, away: Float[Tensor, "state site moment"]) -> Float[Tensor, "state site"]:
+        """f of each site."""
         hidden = torch.tanh(away / self.spread @ self.inward.T + self.bias) - torch.tanh(self.bias)
-        return self._known(away) * (UNIT * away @ self.factors + hidden @ self.outward)
+        return UNIT * away @ self.factors + hidden @ self.outward
+
+    def forward(self, moments: Float[Tensor, "state site channel computed"]) -> Float[Tensor, "state site"]:
+        """g f of each site, in units of t; differentiable in the moments and weights."""
+        away = self.chosen(moments).to(self.mean) - self.mean
+        return self._known(away.mean(1), away.shape[1])[:, None] * self._local(away)
 
     def with_slopes(
-        self, moments: Float[Tensor, "*site channel computed"]
-    ) -> tuple[Float[Tensor, "*site"], Float[Tensor, "*site channel computed"]]:
-        """f and its slopes in the moments, as constants."""
+        self, moments: Float[Tensor, "state site channel computed"], total: Sum = over_sites, sites: int | None = None
+    ) -> tuple[Float[Tensor, "state site"], Float[Tensor, "state site channel computed"]]:
+        """g f and the slopes of its sum in the moments, as constants; ``total`` sums over all ``sites``."""
+        sites = moments.shape[1] if sites is None else sites
         with torch.enable_grad():
             given = moments.detach().to(self.mean).requires_grad_()
-            found = self(given)
-            (slopes,) = torch.autograd.grad(found.sum(), given)
-        return found.detach(), slopes
+            away = self.chosen(given) - self.mean
+            local = self._local(away)
+            (slopes,) = torch.autograd.grad(local.sum(), away, retain_graph=True)
+            mean = (total(away.detach()) / sites).requires_grad_()
+            known = self._known(mean, sites)
+            (bend,) = torch.autograd.grad(known.sum(), mean)
+            known, local = known.detach(), local.detach()
+            slopes = known[:, None, None] * slopes + (total(local) / sites)[:, None, None] * bend[:, None]
+            (in_moments,) = torch.autograd.grad(away, given, slopes)
+        return known[:, None] * local, in_moments

@@ -11,13 +11,13 @@ SMALL = {"cutoff": 2, "moments": 13}
 
 
 def learned(model: SDModel, kT: float = 0.1, seed: int = 1, **ensemble: float) -> NetworkField:
-    """A float64 network with random weights that has looked at random states; a third of their sites are half known."""
+    """A float64 network with random weights that has looked at random states and half knows them."""
     network = Network(NetworkSettings(**SMALL, hidden=4), model.lattice, seed).double()
     field = network.on(model, torch.float64, kT=kT, **(ensemble or {"filling": 0.3}))
     network.look([(field, spins.random(model.lattice, 4, seed=9))])
     randomise(network, seed)
     assert network.readout is not None
-    network.readout.radius *= 0.3
+    network.readout.radius *= 0.1
     return field
 
 
