@@ -104,24 +104,32 @@ class Readout(nn.Module):
 
     def known(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site"]:
         """g: 1 where a site is like those that were seen, 0 where it is not."""
-        return self._known(self.chosen(moments).to(self.mean) - self.mean)
+        return self._known(self._away(moments))
+
+    def _away(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site moment"]:
+        """M - m in the dtype of the moments, in which everything is computed, where the weights are."""
+        chosen = self.chosen(moments.to(self.mean.device))
+        return chosen - self.mean.to(chosen)
 
     def _known(self, away: Float[Tensor, "*site moment"]) -> Float[Tensor, "*site"]:
-        square = (away @ self.directions.T).square().sum(-1) / self.radius
+        square = (away @ self.directions.T.to(away)).square().sum(-1) / self.radius.to(away)
         return 1 / (1 + square.clamp_max(FARTHEST) ** STEEPNESS)
 
     def forward(self, moments: Float[Tensor, "*site channel computed"]) -> Float[Tensor, "*site"]:
         """f of each site, in units of t; differentiable in the moments and weights."""
-        away = self.chosen(moments).to(self.mean) - self.mean
-        hidden = torch.tanh(away / self.spread @ self.inward.T + self.bias)
-        return self._known(away) * (away @ self.factors + hidden @ self.outward)
+        away = self._away(moments)
+        spread, factors, inward, bias, outward = (
+            part.to(away) for part in (self.spread, self.factors, self.inward, self.bias, self.outward)
+        )
+        hidden = torch.tanh(away / spread @ inward.T + bias)
+        return self._known(away) * (away @ factors + hidden @ outward)
 
     def with_slopes(
         self, moments: Float[Tensor, "*site channel computed"]
     ) -> tuple[Float[Tensor, "*site"], Float[Tensor, "*site channel computed"]]:
         """f and its slopes in the moments, as constants."""
         with torch.enable_grad():
-            given = moments.detach().to(self.mean).requires_grad_()
+            given = moments.detach().requires_grad_()
             found = self(given)
             (slopes,) = torch.autograd.grad(found.sum(), given)
         return found.detach(), slopes

@@ -326,6 +326,14 @@ def test_settings_are_validated(wrong: dict[str, object]) -> None:
         NetworkSettings(**wrong)  # type: ignore[arg-type]
 
 
+def test_weights_in_single_precision_make_fields_in_double() -> None:
+    """Trained weights are float32; a float64 field of them is computed in float64 throughout and keeps all laws."""
+    network = learned(SQUARE).network.float()
+    field = network.on(SQUARE, torch.float64, kT=0.1, filling=0.3)
+    check_field(field, tolerance=1e-9)
+    assert field.known(sdgnn.spins.random(SQUARE.lattice)).dtype == torch.float64
+
+
 def test_weights_that_change_after_binding_count_at_once() -> None:
     """As training changes them; and results are constants."""
     field, states = learned(SQUARE), sdgnn.spins.random(SQUARE.lattice, seed=3)
