@@ -134,9 +134,10 @@ class Network(Model):
 
 
 class NetworkField(Field):
-    """Energy, field, density and mu of a network on one lattice; computes in ``dtype``, where its weights are.
+    """Energy, field and mu of a network on one lattice; computes in ``dtype``, where its weights are.
 
-    Results have that dtype and the device of the spins.
+    Results have that dtype and the device of the spins. Densities are there without a learned part alone, whose slopes
+    with on-site energies no label has taught: ``field.electrons(spins).density``.
     """
 
     readout: Readout | None
@@ -177,8 +178,8 @@ class NetworkField(Field):
         readout = self.readout
         given = spins.detach().to(device=self.network.constant.device, dtype=self.dtype)
         result = self.electrons.corrected(given, None if readout is None else self._learned)
-        parts = {name: getattr(result, name) for name in ("energy", "field", "density", "mu")}
-        return FieldResult(**{name: value.to(spins.device) for name, value in parts.items()})
+        names = ("energy", "field", "mu") if readout is not None else ("energy", "field", "density", "mu")
+        return FieldResult(**{name: getattr(result, name).to(spins.device) for name in names})
 
     def _learned(self, moments: Tensor) -> tuple[Tensor, Tensor]:
         """The learned part of each site's energy and its slopes in the moments."""

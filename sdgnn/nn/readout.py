@@ -119,22 +119,30 @@ class Readout(nn.Module):
 
     def known(self, moments: Float[Tensor, "state site channel computed"]) -> Float[Tensor, " state"]:
         """g: 1 for a state like those that were seen, 0 for one that is not."""
-        return self._known((self.chosen(moments).to(self.mean) - self.mean).mean(1), moments.shape[1])
+        return self._known(self._away(moments).mean(1), moments.shape[1])
+
+    def _away(self, moments: Float[Tensor, "state site channel computed"]) -> Float[Tensor, "state site moment"]:
+        """M - m in the dtype of the moments, in which everything is computed, where the weights are."""
+        chosen = self.chosen(moments.to(self.mean.device))
+        return chosen - self.mean.to(chosen)
 
     def _known(self, away: Float[Tensor, "state moment"], sites: int) -> Float[Tensor, " state"]:
         """g from the mean over so many sites."""
-        radius = self.radius * (self.sites / sites).clamp_min(1.0)
-        square = (away @ self.directions.T).square().sum(-1) / radius
+        radius = (self.radius * (self.sites / sites).clamp_min(1.0)).to(away)
+        square = (away @ self.directions.T.to(away)).square().sum(-1) / radius
         return 1 / (1 + square.clamp_max(FARTHEST) ** STEEPNESS)
 
     def _local(self, away: Float[Tensor, "state site moment"]) -> Float[Tensor, "state site"]:
         """f of each site."""
-        hidden = torch.tanh(away / self.spread @ self.inward.T + self.bias) - torch.tanh(self.bias)
-        return UNIT * away @ self.factors + hidden @ self.outward
+        spread, factors, inward, bias, outward = (
+            part.to(away) for part in (self.spread, self.factors, self.inward, self.bias, self.outward)
+        )
+        hidden = torch.tanh(away / spread @ inward.T + bias) - torch.tanh(bias)
+        return UNIT * away @ factors + hidden @ outward
 
     def forward(self, moments: Float[Tensor, "state site channel computed"]) -> Float[Tensor, "state site"]:
         """g f of each site, in units of t; differentiable in the moments and weights."""
-        away = self.chosen(moments).to(self.mean) - self.mean
+        away = self._away(moments)
         return self._known(away.mean(1), away.shape[1])[:, None] * self._local(away)
 
     def with_slopes(
@@ -143,8 +151,8 @@ class Readout(nn.Module):
         """g f and the slopes of its sum in the moments, as constants; ``total`` sums over all ``sites``."""
         sites = moments.shape[1] if sites is None else sites
         with torch.enable_grad():
-            given = moments.detach().to(self.mean).requires_grad_()
-            away = self.chosen(given) - self.mean
+            given = moments.detach().requires_grad_()
+            away = self._away(given)
             local = self._local(away)
             (slopes,) = torch.autograd.grad(local.sum(), away, retain_graph=True)
             mean = (total(away.detach()) / sites).requires_grad_()

@@ -16,8 +16,10 @@ def learned(model: SDModel, kT: float = 0.1, seed: int = 1, **ensemble: float) -
     field = network.on(model, torch.float64, kT=kT, **(ensemble or {"filling": 0.3}))
     network.look([(field, spins.random(model.lattice, 4, seed=9))])
     randomise(network, seed)
-    assert network.readout is not None
-    network.readout.radius *= 0.1
+    readout = network.readout
+    assert readout is not None
+    means = readout.chosen(field.electrons.local_moments(spins.random(model.lattice, 2, seed=0))).mean(1) - readout.mean
+    readout.radius.copy_((means @ readout.directions.T).square().sum(-1).mean())
     return field
 
 
@@ -27,5 +29,5 @@ def randomise(network: Network, seed: int = 1) -> None:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         network.constant.fill_(0.7)
-        for weight, size in ((network.readout.factors, 0.02), (network.readout.outward, 0.3)):
+        for weight, size in ((network.readout.factors, 2.0), (network.readout.outward, 0.3)):
             weight += size * torch.randn(weight.shape, generator=generator, dtype=weight.dtype)

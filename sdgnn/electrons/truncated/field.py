@@ -255,18 +255,19 @@ class TruncatedField(Field):
         if correction is not None:
             moments, totals = walk.moments(spins, self._near)
             extra, more = correction(moments)
-        if self.mu is not None:
-            mu = np.full(len(spins), self.mu)
-        else:
-            assert self._electrons is not None
+        if self.mu is None:
             if totals is None or self._own is not None:
                 totals = walk.totals(spins, self._own)
-            whole = self._total(torch.from_numpy(totals))
-            if not bool(whole.isfinite().all()):
+            totals = self._total(torch.from_numpy(totals)).numpy()
+            if not bool(np.isfinite(totals).all()):
                 raise NumericalError(
                     f"moments that are not finite in {spins.dtype}; use float64 spins or fewer moments"
                 )
-            mu = np.array([expansion.chemical_potential(one, self._electrons) for one in whole.numpy()])
+        if self.mu is not None:
+            mu = np.full(len(spins), self.mu)
+        else:
+            assert totals is not None and self._electrons is not None
+            mu = np.array([expansion.chemical_potential(one, self._electrons) for one in totals])
         coefficients = np.stack([expansion.grand_potential(one) for one in mu])
         by_site, slopes = walk.slopes(spins, coefficients, self._near, more)
         if extra is not None:
