@@ -28,7 +28,7 @@ from sdgnn.processes import first_alone, is_first, number_of_processes, together
 from sdgnn.provenance import provenance
 from sdgnn.train.baselines import baselines_on, compare
 from sdgnn.train.binding import bind
-from sdgnn.train.metrics import judge, not_empty
+from sdgnn.train.metrics import judge, judge_all, not_empty
 from sdgnn.train.objective import Objective, Scales
 from sdgnn.train.settings import TrainSettings
 
@@ -52,6 +52,8 @@ def fit(
     progress: bool = False,
 ) -> Model:
     """Train ``network`` in place and return it with the averaged weights of the best validation torque R^2.
+
+    Where no epoch is better than the network was before, it is returned as it was; ``best_epoch`` is then 0.
 
     Minimises :class:`~sdgnn.train.objective.Objective` with AdamW. Label sets may live on several lattices of the
     network's family. ``folder`` receives
@@ -123,16 +125,17 @@ def _run(
     processes, rank = number_of_processes()
     order = Shuffled([len(labels) for labels in training], settings.batch, settings.seed, processes, rank)
     objective = Objective(scales, settings.torque_weight, settings.longitudinal_weight, settings.energy_weight)
-    if last is None:
-        network.look([(bind(network, labels), _some(labels).float()) for labels in training])
-        fit_constant(network, training)
+    network.look([(bind(network, labels), _some(labels).float()) for labels in training])
+    fit_constant(network, training)
+    untrained = {name: weight.clone() for name, weight in network.state_dict().items()}
+    before = judge_all([(bind(network, labels, settings.torch_dtype), labels) for labels in validation])
     limit = timedelta(minutes=settings.minutes) if settings.minutes else None
     timer = Timer(limit, interval="epoch", verbose=False)
     module = TrainingModule(
         network, objective, settings, training, validation, steps=settings.epochs * len(order),
         time_used=lambda: timer.time_elapsed() / limit.total_seconds() if limit else 0.0,
     )  # fmt: skip
-    keep = Keep(folder / "checkpoints")
+    keep = Keep(folder / "checkpoints", before.torque_r2)
     callbacks: list[pl.Callback] = [MovingAverage(settings.ema), LearningRateMonitor("step"), timer, keep]
     if settings.patience is not None:
         callbacks.append(EarlyStopping(MONITOR, patience=settings.patience, mode="max", check_on_train_epoch_end=False))
@@ -152,7 +155,7 @@ def _run(
             loader(validation, InOrder([len(s) for s in validation], settings.batch), settings.torch_dtype),
             ckpt_path=last,
         )
-    network.load_state_dict(checkpoint.weights(keep.best, "network."))
+    network.load_state_dict(untrained if keep.epoch < 0 else checkpoint.weights(keep.best, "network."))
     fit_constant(network.cpu(), training)
     return {
         "epochs": trainer.current_epoch,

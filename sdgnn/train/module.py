@@ -130,15 +130,18 @@ class MovingAverage(WeightAveraging):
 
 
 class Keep(Checkpoint):
-    """Writes ``last.safetensors`` after every epoch and ``best.safetensors`` after each best validation."""
+    """Writes ``last.safetensors`` after every epoch and ``best.safetensors`` after each best validation.
 
-    def __init__(self, folder: Path) -> None:
+    Validations count that are better than ``score``, that before training.
+    """
+
+    def __init__(self, folder: Path, score: float) -> None:
         self.last, self.best = folder / "last.safetensors", folder / "best.safetensors"
-        self.score, self.epoch = -math.inf, -1
+        self.score, self.epoch = score, -1
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         score = float(trainer.callback_metrics.get(MONITOR, math.nan))
-        if score > self.score or not self.best.exists():
+        if score > self.score:
             self.score, self.epoch = score, trainer.current_epoch
             trainer.save_checkpoint(self.best)
 

@@ -204,12 +204,12 @@ def test_resuming_a_finished_run_changes_nothing(uninterrupted, tmp_path):
 
 
 def test_early_stop(tmp_path):
-    """A learning rate that moves no weight: validation cannot improve, so it stops after 1 + patience validations."""
+    """A learning rate that moves no weight: it stops after 1 + patience validations, none better than before."""
     settings = SHORT.model_copy(update={"epochs": 50, "learning_rate": 1e-30, "weight_decay": 0.0, "patience": 3})
     before = small_network().state_dict()
     network = train(tmp_path, settings)
     run = json.loads((tmp_path / "metrics.json").read_text())["run"]
-    assert (run["epochs"], run["best_epoch"]) == (4, 1)
+    assert (run["epochs"], run["best_epoch"]) == (4, 0)
     after = network.state_dict()
     weights = [name for name, _ in network.named_parameters() if name != "constant"]
     assert all(torch.allclose(before[name], after[name]) for name in weights)
