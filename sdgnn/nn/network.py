@@ -152,7 +152,7 @@ class NetworkField(Field):
 
     @property
     def sees(self) -> float | None:  # type: ignore[override]
-        """That of the electrons: two cutoffs, on crystals."""
+        """That of the electrons: two cutoffs, on crystals; beyond, a spin moves mu and the gate of the learned part."""
         return self.electrons.sees
 
     def on(self, lattice: Lattice) -> NetworkField:
