@@ -68,7 +68,7 @@ def measure(deviation: Float[np.ndarray, "state site"], true: Float[np.ndarray, 
         raise UserError(
             "a committee whose members agree exactly",
             allowed="members that differ",
-            fix="train them from different seeds",
+            fix="train them from different seeds; networks that no epoch makes better stay the walk: give more labels",
         )
     d2, e2 = np.square(deviation).ravel(), np.square(true).ravel()
     columns = np.stack([d2 / d2.mean(), np.ones_like(d2)], axis=1)

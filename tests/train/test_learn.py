@@ -21,6 +21,7 @@ from sdgnn.data import LabelSet, NoisyOrder
 from sdgnn.dynamics import open_trajectory
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
+from sdgnn.nn import EquivariantSettings
 from sdgnn.nn.committee import Committee
 from sdgnn.train import TrainSettings, judge
 from sdgnn.train.exploring import Exploration
@@ -240,11 +241,12 @@ def test_every_setting_is_described(name: str) -> None:
 
 
 def test_larger_lattices_are_labelled_in_pieces(tmp_path: Path) -> None:
-    """The dynamics runs on 8x8, labels and fresh states live on 6x6."""
+    """The dynamics runs on 8x8, labels and fresh states live on 6x6; with members that start from nothing."""
     larger = Lattice.triangular(8, 8)
     exploration = Exploration(larger, sdgnn.spins.random, EXPLORATION.integrator, 10, 5, 2)
     settings = LearnSettings(members=2, picks=3, window=5, fresh=2, rounds=2)
-    learned = run(tmp_path, settings, exploration=exploration, training=TrainSettings(epochs=1))
+    small = EquivariantSettings(layers=1, channels=2)
+    learned = run(tmp_path, settings, exploration=exploration, network=small, training=TrainSettings(epochs=1))
     assert open_trajectory(tmp_path / "round-00/explore").sizes["site"] == 64
     labels = LabelSet.read(tmp_path / "round-00/picked.h5")
     assert labels.lattice.shape == (6, 6)
