@@ -18,6 +18,7 @@ from sdgnn.data.labels import Origin
 from sdgnn.data.sampling import ORDERS
 from sdgnn.electrons import ExactField
 from sdgnn.electrons.truncated import Level
+from sdgnn.electrons.truncated.choice import LARGEST, smaller
 from sdgnn.errors import UserError
 from sdgnn.fields import torque_part
 from sdgnn.hamiltonian import SDModel
@@ -26,12 +27,6 @@ from sdgnn.nn import ElectronsSettings, Network, NetworkField, NetworkSettings
 from sdgnn.nn.readout import UNIT
 from sdgnn.provenance import provenance
 from sdgnn.train.binding import bind, electrons_of
-
-SITES = 200
-"""Sites, about, of the crystal on which exact states are made."""
-
-LARGEST = 600
-"""Sites, at most, of a lattice without unit cells, which is taken as it is."""
 
 LENGTH, DIAGONALISATIONS = 40, 30
 """Sites along each axis, at least, of the crystal of repeated spins that exact states stand for, unless that takes more
@@ -188,7 +183,7 @@ def exact_states(model: SDModel, kT: float, mu: float | None, filling: float | N
     """
     lattice = model.lattice
     if lattice.is_crystal:
-        lattice = _smaller(lattice)
+        lattice = smaller(lattice)
         model = SDModel.from_dict(lattice, model.to_dict())
     elif lattice.n_sites > LARGEST:
         raise UserError(
@@ -209,14 +204,6 @@ def exact_states(model: SDModel, kT: float, mu: float | None, filling: float | N
     result = exact(spins)
     origin = Origin(model.to_dict(), kT, filling, mu, solver={"name": "exact", "twists": list(_twists(lattice))})
     return LabelSet(lattice, spins, result.field, result.energy, result.density, protocol=tuple(names), origin=origin)
-
-
-def _smaller(lattice: Lattice) -> Lattice:
-    """A crystal of the family with about SITES sites, even numbers of cells and about as long along each axis."""
-    assert lattice.vectors is not None
-    lengths = np.linalg.norm(lattice.vectors, axis=1)
-    side = (SITES / lattice.n_basis * lengths.prod()) ** (1 / lattice.dim)
-    return lattice.resized(*[max(2, 2 * round(float(side / length) / 2)) for length in lengths])
 
 
 def _twists(lattice: Lattice) -> tuple[int, ...]:

@@ -148,7 +148,7 @@ def suggest_cutoff(
             allowed=f"up to {LARGEST} sites on free lattices and for states of your own",
             fix="give the same Hamiltonian on a smaller lattice, with states on it",
         )
-    small = model if own else SDModel.from_dict(_smaller(model.lattice), model.to_dict())
+    small = model if own else SDModel.from_dict(smaller(model.lattice), model.to_dict())
     spins = _states(small) if states is None else check_spins(states, small.lattice).detach().cpu().to(torch.float64)
     exact, reference_error = _exact(small, kT, mu, filling, spins, SETTLED * torque_error)
     tried: list[Trial] = []
@@ -177,7 +177,7 @@ def suggest_cutoff(
     )
 
 
-def _smaller(lattice: Lattice) -> Lattice:
+def smaller(lattice: Lattice) -> Lattice:
     """A crystal of the family with about SITES sites, even numbers of cells and about as long along each axis."""
     assert lattice.vectors is not None
     lengths = np.linalg.norm(lattice.vectors, axis=1)
