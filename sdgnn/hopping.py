@@ -74,7 +74,7 @@ Hopping = tuple[float, ...] | ExponentialHopping
 """t_n by neighbour shell, nearest first, or a function of the distance."""
 
 
-def fall(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def fall(x: Float[np.ndarray, " ..."]) -> Float[np.ndarray, " ..."]:
     """1 for x <= 0, 0 for x >= 1, in between 1 - (10 x^3 - 15 x^4 + 6 x^5): twice differentiable."""
     inside = np.clip(x, 0, 1)
     return 1 - inside**3 * (10 - 15 * inside + 6 * inside**2)

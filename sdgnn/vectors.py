@@ -5,7 +5,6 @@ overlap. The compiler still splits a vector into as many registers as the machin
 registers; functions of them work for any length.
 """
 
-# mypy: ignore-errors
 from __future__ import annotations
 
 import operator
@@ -141,7 +140,7 @@ def get_rows(typing, x, at, apart, like):
 
     def generate(context, builder, sig, args):
         code = _Code(context, builder, x.dtype)
-        addresses = code.rows(sig.args[0], *args[:3], len(like))
+        addresses = code.rows(sig.args[0], *args[:3], len(like))  # type: ignore[call-arg]
         return code.pack(sig.return_type, [code.load(address) for address in addresses])
 
     return types.UniTuple(Vector(x.dtype), len(like))(x, types.intp, types.intp, like), generate
@@ -153,7 +152,7 @@ def put_rows(typing, x, at, apart, values):
 
     def generate(context, builder, sig, args):
         code = _Code(context, builder, x.dtype)
-        addresses = code.rows(sig.args[0], *args[:3], len(values))
+        addresses = code.rows(sig.args[0], *args[:3], len(values))  # type: ignore[call-arg]
         for value, address in zip(code.unpack(args[3]), addresses, strict=True):
             code.store(value, address)
         return context.get_dummy_value()
@@ -177,7 +176,7 @@ def splats(typing, x, at, like):
 
     def generate(context, builder, sig, args):
         code = _Code(context, builder, x.dtype)
-        return code.pack(sig.return_type, code.numbers(sig.args[0], *args[:2], len(like)))
+        return code.pack(sig.return_type, code.numbers(sig.args[0], *args[:2], len(like)))  # type: ignore[call-arg]
 
     return types.UniTuple(Vector(x.dtype), len(like))(x, types.intp, like), generate
 

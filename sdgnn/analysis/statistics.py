@@ -12,7 +12,7 @@ from torch import Tensor
 from sdgnn.errors import UserError
 
 
-def mean_and_error(values: Float[Tensor, "replica *rest"]) -> tuple[Float[Tensor, "*rest"], Float[Tensor, "*rest"]]:
+def mean_and_error(values: Float[Tensor, " replica *rest"]) -> tuple[Float[Tensor, "*rest"], Float[Tensor, "*rest"]]:
     """Mean over replicas and its standard error s / sqrt(n), s^2 = sum (x - mean)^2 / (n - 1).
 
     Both have the shape of one replica. With a single replica the error is nan: nothing is known about it.
@@ -23,7 +23,7 @@ def mean_and_error(values: Float[Tensor, "replica *rest"]) -> tuple[Float[Tensor
 
 
 def bootstrap(
-    values: Float[Tensor, "replica *rest"],
+    values: Float[Tensor, " replica *rest"],
     statistic: Callable[[Tensor], Tensor],
     samples: int = 1000,
     seed: int = 0,

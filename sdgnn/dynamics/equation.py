@@ -54,7 +54,7 @@ def velocity(
 
 def noise_strength(
     damping: Float[Tensor, "*#batch"], kT: Float[Tensor, "*#batch"], form: Form = "gilbert"
-) -> Float[Tensor, "..."]:
+) -> Float[Tensor, " ..."]:
     """D of the thermal field, <h_a(t) h_b(t')> = 2 D delta_ab delta(t - t'), for a bath at temperature kT.
 
     Derivation. The noise enters as dS = - g [S x h + alpha S x (S x h)]. In the plane transverse to S the two terms

@@ -125,7 +125,7 @@ class Integrator(ABC):
         """kT of the bath at ``time``: one number, or one per replica."""
         return self.kT(time) if isinstance(self.kT, Schedule) else self.kT
 
-    def thermal_field(self, state: State) -> Float[Tensor, "..."]:
+    def thermal_field(self, state: State) -> Float[Tensor, " ..."]:
         """h of the step that follows ``state``: constant during dt, normal with variance 2 D / dt; 0 without a bath.
 
         A temperature that depends on time is that of the middle of the step.

@@ -62,7 +62,7 @@ class DensityOfStates:
 
     def density(
         self, kT: float, mu: float | Sequence[float] | Float[Tensor, " replica"]
-    ) -> Float[Tensor, "replica *site"]:
+    ) -> Float[Tensor, " replica *site"]:
         """Electrons per site, in [0, 2]: the integral of f(e) D(e), expanded as kernel polynomial fields do."""
         given = torch.as_tensor(mu, dtype=torch.float64).expand(len(self.bounds)).tolist()
         for one in given:

@@ -166,7 +166,7 @@ class TruncatedField(Field):
         """Moments, at most, of the spinor that takes more steps and of the other one, of so many on average."""
         return 2 * _larger_share(moments - 1) + 1, moments
 
-    def summed(self, values: Float[Tensor, "replica site *rest"]) -> Float[Tensor, "replica *rest"]:
+    def summed(self, values: Float[Tensor, "replica site *rest"]) -> Float[Tensor, " replica *rest"]:
         """Sum over the sites of the whole lattice, of which this may be a part."""
         return self._total((values if self._own is None else values[:, self._own]).sum(1))
 

@@ -6,7 +6,6 @@ The walk overwrites v_{n-1} with v_{n+1}; backwards, it overwrites v_{n+1} with 
 edge, which absorbs, this would magnify rounding errors: its rows are kept.
 """
 
-# mypy: ignore-errors
 from __future__ import annotations
 
 from typing import no_type_check
@@ -22,7 +21,7 @@ ROW = 4 * LANES
 """Numbers in a row of a ball's site: of its spinor; of its local part of H, which is b_x, b_y, b_0 + b_z, b_0 - b_z; of
 the slopes with these."""
 
-_separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+_separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)  # type: ignore[call-overload]
 _inlined = numba.njit(fastmath=True, error_model="numpy", forceinline=True)
 
 TOGETHER = 32

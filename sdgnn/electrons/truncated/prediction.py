@@ -11,7 +11,6 @@ Levinson's recursion solves them in p^2 steps. eps, a small uniform background, 
 float32: eps -> infinity is the plain sum over the moments computed, eps = 0 resolves sharp levels.
 """
 
-# mypy: ignore-errors
 from __future__ import annotations
 
 from typing import no_type_check
@@ -27,7 +26,7 @@ MORE = 8
 SOURCES = (__file__, sdgnn.vectors.__file__)
 """Paths of the code that functions compiled with these consist of."""
 
-_separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+_separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)  # type: ignore[call-overload]
 
 
 @no_type_check

@@ -10,7 +10,7 @@ SMOOTHING = 0.05
 """Rounds off sqrt((1 + S_i . S_j) / 2), the hopping of an electron that follows the spins, at opposite spins."""
 
 
-def bond_functions(overlap: Float[Tensor, "..."], count: int) -> Float[Tensor, "... function"]:
+def bond_functions(overlap: Float[Tensor, " ..."], count: int) -> Float[Tensor, "... function"]:
     """Chebyshev polynomials T_0 ... T_(count-2) of u = S_i . S_j and a smooth sqrt((1 + u) / 2)."""
     functions = [torch.ones_like(overlap), overlap]
     while len(functions) < count - 1:
