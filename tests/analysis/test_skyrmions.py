@@ -68,3 +68,43 @@ def test_octant():
     spins = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).repeat(1, 16, 1)
     spins[0, torch.from_numpy(lattice.triangles[0].copy())] = torch.eye(3, dtype=torch.float64)
     assert solid_angles(spins, lattice)[0, 0].item() == pytest.approx(math.pi / 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("lattice", LATTICES, ids=lambda lattice: lattice.name)
+def test_no_charge_where_the_inner_side_of_a_triangle_is_undefined(lattice, dtype):
+    """Berg and Luescher's exceptional triangles: opposite spins, and spins all around a circle.
+
+    Turned by any rotation, and read in single precision: rounding must not make a number of them. Where collinear spins
+    are all parallel, and where spins lie in one half of a plane, Q = 0.
+    """
+    generator = np.random.default_rng(3)
+    up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).expand(20, lattice.n_sites, 3)
+    signs = torch.from_numpy(generator.choice([-1.0, 1.0], size=(20, lattice.n_sites, 1)))
+    angle = torch.from_numpy(generator.uniform(0, 2 * math.pi, size=(20, lattice.n_sites)))
+    circle, half = (torch.stack([a.cos(), a.sin(), 0 * a], -1) for a in (angle, angle / 2.01))
+    for states, undefined in ((signs * up, True), (circle, True), (up, False), (half, False)):
+        turned = sdgnn.spins.rotate_randomly(states, seed=1).to(dtype)
+        for read in (turned, turned.double()):
+            charge = skyrmion_number(read, lattice)
+            assert charge.isnan().all() if undefined else charge.abs().max() < 1e-4
+
+
+def test_120_degrees_order_has_no_charge_but_with_a_little_canting(three_sublattice):
+    """Canted to one side, each triangle spans just less than half of the sphere; those that point up and down go around
+    in opposite senses and cancel."""
+    lattice = Lattice.triangular(6, 6)
+    order = three_sublattice(lattice)
+    assert solid_angles(order, lattice).isnan().all()
+    canted = order + torch.tensor([0.0, 0.0, 1e-6], dtype=torch.float64)
+    canted = canted / canted.norm(dim=-1, keepdim=True)
+    assert solid_angles(canted, lattice).abs() == pytest.approx(2 * math.pi, abs=1e-4)
+    assert skyrmion_number(canted, lattice).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_one_replica_without_charge_leaves_the_others_alone():
+    lattice = Lattice.triangular(24, 20)
+    states = torch.cat([belavin_polyakov(lattice), sdgnn.spins.stripe(lattice), belavin_polyakov(lattice, -1)])
+    found = skyrmion_number(states, lattice)
+    assert found.isnan().tolist() == [False, True, False]
+    assert found[[0, 2]].tolist() == pytest.approx([-1, 1], abs=1e-12)
