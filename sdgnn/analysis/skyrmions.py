@@ -11,7 +11,6 @@ from torch import Tensor
 from sdgnn.analysis.chirality import corner_spins, triple_product
 from sdgnn.lattice import Lattice
 
-
 ROUNDING = 8
 """How many roundings of the spins the parts of tan(Omega / 2) carry: turned collinear spins reach 6."""
 
