@@ -33,6 +33,11 @@ def number_of_processes() -> tuple[int, int]:
     return (dist.get_world_size(), dist.get_rank()) if together() else (1, 0)
 
 
+def usable_cores() -> int:
+    """Cores that this process may use, by its affinity where the system has one (Linux), else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def group() -> Iterator[None]:
     """Connects the processes that torchrun has started: by NCCL where each has a GPU, otherwise by gloo."""
