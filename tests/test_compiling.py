@@ -38,4 +38,5 @@ def test_compilation_is_said_once_and_kept(tmp_path: Path) -> None:
 def test_other_processes_of_a_run_are_silent(tmp_path: Path) -> None:
     script = tmp_path / "doubled.py"
     script.write_text(SCRIPT)
-    assert run(script, RANK="1") == ""
+    second = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
+    assert run(script, **second, MASTER_ADDR="127.0.0.1", MASTER_PORT="1") == ""
