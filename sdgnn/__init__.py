@@ -1,9 +1,13 @@
 """Learned effective fields for metallic magnets: from the s-d Hamiltonian to spin dynamics on large lattices."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from importlib import import_module
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from sdgnn import fields, spins
     from sdgnn.dynamics import (
         DepondtMertens,

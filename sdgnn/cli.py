@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -467,4 +468,5 @@ def _complain(error: Exception) -> None:
 
 def main() -> None:
     """Entry point of the command ``sdgnn``."""
+    os.environ["PYTHONSAFEPATH"] = "1"  # no process that is started imports from the working folder
     app()

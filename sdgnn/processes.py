@@ -12,15 +12,33 @@ from torch import Tensor
 
 from sdgnn.errors import UserError
 
+TORCHRUN = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""Variables of the environment by which torchrun tells a process of the others."""
+
 
 def asked() -> bool:
-    """Whether this process is one of several that torchrun has started."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    """Whether this process is one of several that torchrun has started.
+
+    Raises UserError where the environment speaks of several processes and torchrun has started none.
+    """
+    size = os.environ.get("WORLD_SIZE") or "1"
+    if _started() or size == "1":
+        return _started()
+    missing = ", ".join(name for name in TORCHRUN if not os.environ.get(name))
+    raise UserError(
+        f"WORLD_SIZE={size} in the environment" + (f" without {missing}" if missing else ""),
+        allowed="WORLD_SIZE=1 or none, or what torchrun sets for several processes",
+        fix="start with torchrun, or `unset WORLD_SIZE`",
+    )
 
 
 def is_first() -> bool:
-    """Whether this process is the one that speaks and writes."""
-    return int(os.environ.get("RANK", "0")) == 0
+    """Whether this process is the one that speaks and writes; one that torchrun has not started among several is."""
+    return not _started() or os.environ["RANK"] == "0"
+
+
+def _started() -> bool:
+    return all(os.environ.get(name) for name in TORCHRUN) and os.environ["WORLD_SIZE"] not in ("0", "1")
 
 
 def together() -> bool:
@@ -31,6 +49,11 @@ def together() -> bool:
 def number_of_processes() -> tuple[int, int]:
     """How many processes share one run, and which of them this is."""
     return (dist.get_world_size(), dist.get_rank()) if together() else (1, 0)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, by its affinity where the system has one (Linux), else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,9 +16,21 @@ from sdgnn.data.sampling import Protocol
 from sdgnn.data.solvers import build
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
+from sdgnn.processes import usable_cores
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+    from sdgnn.data.cluster import Cluster
 
 CONNECTION_TIMEOUT = 30.0
-"""Seconds to wait for a scheduler or a worker of this machine."""
+"""Seconds to wait for a scheduler."""
+WORKER_TIMEOUT = 120.0
+"""Seconds to wait for workers while none is there."""
+CHECK_EVERY = 0.1
+"""Seconds between two looks for labels that are done."""
+KEPT = "parts that are finished are kept, go on with --resume"
+"""What is said of a generation that ends early."""
 
 WORTH_STARTING = 20.0
 """Seconds of labelling in one process from which on several are started, which takes seconds itself."""
@@ -79,13 +89,13 @@ def run_tasks(
     ``scheduler`` is the address of a dask scheduler. Without it ``workers`` processes are started here (none for 0 or
     1). With None for both, the first task is done in this process; when the others would take it longer than
     WORTH_STARTING, one process is started for each core per ``threads``. Raises UserError when the scheduler cannot be
-    reached.
+    reached or is gone, and when workers cannot be started, die again and again or are not there.
     """
     if scheduler is None and workers is None and tasks:
         start = time.monotonic()
         yield tasks[0], tasks[0].run()
         expected = (time.monotonic() - start) / tasks[0].states * sum(task.states for task in tasks[1:])
-        workers = len(os.sched_getaffinity(0)) // threads if expected > WORTH_STARTING else 0
+        workers = usable_cores() // threads if expected > WORTH_STARTING else 0
         tasks = tasks[1:]
     wanted = min(workers or 0, len(tasks))
     if not tasks:
@@ -93,74 +103,64 @@ def run_tasks(
     if scheduler is None and wanted <= 1:
         yield from ((task, task.run()) for task in tasks)
         return
-    from distributed import Client, KilledWorker, as_completed
+    from sdgnn.data.cluster import Cluster, local_cluster
 
-    with _cluster(wanted) if scheduler is None else _address(scheduler) as address:
+    if scheduler is not None:
+        yield from _submitted(tasks, Cluster(scheduler, f"scheduler {scheduler}", "start some with `dask worker`"))
+        return
+    with local_cluster(wanted, WORKER_TIMEOUT) as cluster:
+        yield from _submitted(tasks, cluster)
+
+
+def _submitted(tasks: Sequence[Task], cluster: Cluster) -> Iterator[tuple[Task, LabelSet]]:
+    """Each task with its labels, as workers are done with them. Raises UserError when there are none, or none lives."""
+    from distributed import CancelledError, Client, KilledWorker
+    from distributed.comm import CommClosedError
+
+    try:
+        client = Client(cluster.address, timeout=CONNECTION_TIMEOUT, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise UserError(
+            f"{cluster.name} that does not answer ({error})",
+            allowed="the address of a running dask scheduler, such as tcp://host:8786",
+            fix="start one with `dask scheduler` and workers with `dask worker`, or leave it out",
+        ) from error
+    with client:
+        futures = {client.submit(Task.run, task, pure=False): task for task in tasks}
         try:
-            client = Client(address, timeout=CONNECTION_TIMEOUT, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
+            for future in _completed(client, list(futures), cluster):
+                yield futures[future], future.result()
+                future.release()
+        except KilledWorker as error:
             raise UserError(
-                f"scheduler {scheduler!r} that does not answer ({error})",
-                allowed="the address of a running dask scheduler, such as tcp://host:8786",
-                fix="start one with `dask scheduler` and workers with `dask worker`, or leave it out",
+                f"{cluster.name}: workers die labelling{_because(cluster)}",
+                fix=f"where memory is short, take fewer workers; {KEPT}",
             ) from error
-        with client:
-            futures = {client.submit(Task.run, task, pure=False): task for task in tasks}
-            try:
-                for future in as_completed(list(futures), loop=client.loop):
-                    yield futures[future], future.result()
-                    future.release()
-            except KilledWorker as error:
-                raise RuntimeError(
-                    f"workers died labelling {error.args[0]}, most likely of too little memory; "
-                    "finished parts are kept: resume with fewer workers"
-                ) from error
-            finally:
-                client.cancel(list(futures))
+        except (CancelledError, CommClosedError) as error:
+            raise UserError(f"{cluster.name} that is gone", fix=f"start it again; {KEPT}") from error
+        finally:
+            client.cancel(list(futures))
 
 
-@contextmanager
-def _address(scheduler: str) -> Iterator[str]:
-    yield scheduler
+def _completed(client: Client, futures: list[Future], cluster: Cluster) -> Iterator[Future]:
+    """Futures as they are done. Raises UserError when there are no workers left, or none for WORKER_TIMEOUT."""
+    from distributed import as_completed
+
+    remaining, seen = as_completed(futures, loop=client.loop), time.monotonic()
+    while not remaining.is_empty():
+        done = remaining.next_batch(block=False)
+        yield from done
+        if done or client.nthreads():
+            seen = time.monotonic()
+        elif cluster.ended() or time.monotonic() - seen > WORKER_TIMEOUT:
+            raise UserError(f"{cluster.name} without workers{_because(cluster)}", fix=f"{cluster.fix}; {KEPT}")
+        if not done:
+            time.sleep(CHECK_EVERY)
 
 
-@contextmanager
-def _cluster(workers: int) -> Iterator[Any]:
-    """Worker processes of this machine; they end with this process, however it ends.
-
-    The scheduler lives in this process and workers are child processes that do not import the caller's script, so that
-    needs no ``if __name__ == "__main__"``. A worker that dies is replaced.
-    """
-    import dask
-    from distributed import Scheduler, SpecCluster
-    from distributed.deploy.subprocess import SubprocessWorker
-
-    worker = {
-        "cls": SubprocessWorker,
-        "options": {
-            "worker_class": "distributed.Nanny",
-            "worker_kwargs": {
-                "nthreads": 1,
-                "host": "127.0.0.1",
-                "memory_limit": 0,
-                "death_timeout": CONNECTION_TIMEOUT,
-                "dashboard": False,
-                "silence_logs": logging.ERROR,
-            },
-        },
-    }
-    # the processes inherit this configuration; connections that close at the end are no news to the user
-    quiet = dask.config.set({"logging.distributed": "error"})
-    with (
-        quiet,
-        SpecCluster(
-            workers=dict.fromkeys(range(workers), worker),
-            scheduler={"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}},
-            name="labels",
-            silence_logs=logging.ERROR,
-        ) as cluster,
-    ):
-        yield cluster
+def _because(cluster: Cluster) -> str:
+    words = cluster.last_words()
+    return f" ({words})" if words else ""
 
 
 @contextmanager

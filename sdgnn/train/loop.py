@@ -115,8 +115,10 @@ def _run(
 ) -> dict[str, Any]:  # fmt: skip
     """Train, load the best averaged weights into ``network``, and say how it went."""
     import lightning.pytorch as pl
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
     from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, Timer
     from lightning.pytorch.loggers import TensorBoardLogger
+    from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 
     from sdgnn.train import checkpoint
     from sdgnn.train.batches import InOrder, Shuffled, loader
@@ -141,11 +143,14 @@ def _run(
         callbacks.append(EarlyStopping(MONITOR, patience=settings.patience, mode="max", check_on_train_epoch_end=False))
     if progress:
         callbacks.append(ProgressBar())
+    # torchrun alone spreads a training: variables of Slurm, MPI and the like, and RANK left by others, mean nothing
+    rank_zero_only.rank = rank
+    started_by = TorchElasticEnvironment() if processes > 1 else LightningEnvironment()
     spread = shared_by(processes, all(labels.energy is not None for labels in training))
     trainer = pl.Trainer(
         accelerator=settings.device, max_epochs=settings.epochs, callbacks=callbacks, **spread,
-        logger=TensorBoardLogger(folder, name="", version="tensorboard"), plugins=[checkpoint.SafetensorsIO()],
-        gradient_clip_val=settings.clip, num_sanity_val_steps=0,
+        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
+        plugins=[checkpoint.SafetensorsIO(), started_by], gradient_clip_val=settings.clip, num_sanity_val_steps=0,
         log_every_n_steps=10, enable_progress_bar=False, enable_model_summary=False, inference_mode=False,
     )  # fmt: skip
     with _interruptible():

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -118,9 +120,14 @@ def test_free_energies_of_both_ensembles_agree_at_the_mu_of_the_labels(tmp_path:
         assert float(grand.energy) + mu * electrons == pytest.approx(float(labels.energy[k]), abs=1e-10)
 
 
-def test_workers_and_interruptions_leave_no_trace_in_the_bits(tmp_path: Path) -> None:
+def test_workers_and_interruptions_leave_no_trace_in_the_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do they import what lies in the working folder."""
     alone = generate(FIELD, PROTOCOLS, tmp_path / "alone.h5", seed=1, workers=0)
+    (tmp_path / "here").mkdir()
+    shadow(tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
     several = generate(FIELD, PROTOCOLS, tmp_path / "several.h5", seed=1, workers=2)
+    assert not (tmp_path / "here" / "executed").exists()
     assert several.content_hash == alone.content_hash
     assert generate(FIELD, PROTOCOLS, tmp_path / "other.h5", seed=2, workers=0).content_hash != alone.content_hash
 
@@ -130,6 +137,20 @@ def test_more_states_of_one_protocol_leave_the_others_as_they_were(tmp_path: Pat
     many = generate(FIELD, [Random(9), NoisyOrder("ferro", (0.1,), 2)], tmp_path / "many.h5", workers=0)
     torch.testing.assert_close(many.spins[:2], few.spins, rtol=0, atol=0)
     assert len(set(many.seeds.tolist())) == 11
+
+
+def shadow(folder: Path) -> None:
+    """Files with the names of Python's own modules, which note that they are executed and fail."""
+    for name in sys.stdlib_module_names - set(sys.builtin_module_names):
+        note = folder / "executed"
+        (folder / f"{name}.py").write_text(f"open({str(note)!r}, 'a').write(__file__)\nraise SystemExit(9)\n")
+
+
+def test_the_command_imports_nothing_from_the_working_folder(tmp_path: Path) -> None:
+    shadow(tmp_path)
+    done = subprocess.run([sys.executable, "-m", "sdgnn", "--help"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "generate" in done.stdout, done.stderr
+    assert not (tmp_path / "executed").exists()
 
 
 SCRIPT = """
@@ -273,6 +294,51 @@ def test_a_running_scheduler_is_used(tmp_path: Path) -> None:
         assert cluster.scheduler_address.startswith("tcp://")
         there = generate(FIELD, [Random(70)], tmp_path / "there.h5", scheduler=cluster.scheduler_address)
     assert there.content_hash == alone.content_hash
+
+
+@pytest.mark.parametrize("processes", ["none", "lost"])
+def test_a_scheduler_without_workers_or_gone_is_not_waited_for(
+    processes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import LocalCluster
+
+    monkeypatch.setattr("sdgnn.data.workers.CONNECTION_TIMEOUT", 2.0)
+    monkeypatch.setattr("sdgnn.data.workers.WORKER_TIMEOUT", 0.5)
+    cluster = LocalCluster(n_workers=0, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None)
+    words = "without workers; start some with `dask worker`"
+    if processes == "lost":
+        monkeypatch.setattr("sdgnn.data.workers.WORKER_TIMEOUT", 60.0)
+        threading.Timer(0.5, cluster.close).start()
+        words = "that is gone"
+    with cluster, pytest.raises(UserError, match=rf"scheduler {cluster.scheduler_address} {words}.* kept, .*--resume"):
+        generate(FIELD, [Random(70)], tmp_path / "labels.h5", scheduler=cluster.scheduler_address)
+
+
+def test_workers_that_cannot_start_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'ImportError: half of it is missing' >&2\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    words = r"2 worker processes without workers \(ImportError: half of it is missing\); .*workers=0"
+    with pytest.raises(UserError, match=words):
+        generate(FIELD, [Random(70)], tmp_path / "labels.h5", workers=2)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "absent"))
+    with pytest.raises(UserError, match=r"2 worker processes that cannot be started \(.*No such file.*workers=0"):
+        generate(FIELD, [Random(70)], tmp_path / "other.h5", workers=2)
+
+
+def test_workers_that_die_of_their_work_end_the_generation(tmp_path: Path) -> None:
+    import dask
+
+    class Deadly(Random):
+        def sample(self, *_: object) -> NoReturn:
+            os.write(2, b"out of memory\n")
+            os._exit(1)
+
+    once = dask.config.set({"distributed.scheduler.allowed-failures": 0})  # for speed; 3 else
+    words = r"2 worker processes: workers die labelling \(out of memory\); .*fewer workers; .*--resume"
+    with once, pytest.raises(UserError, match=words):
+        generate(FIELD, [Deadly(70)], tmp_path / "labels.h5", workers=2)
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

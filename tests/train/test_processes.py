@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 from dynamics.test_slabs import torchrun
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from train.helpers import heisenberg_labels
 
 import sdgnn
 from sdgnn import ExactField, Lattice, SDModel
 from sdgnn.data import LabelSet, Random, generate
+from sdgnn.nn import EquivariantSettings, create
+from sdgnn.train import TrainSettings, fit
 from sdgnn.train.batches import Shuffled
 
 TRAIN = """
@@ -32,6 +36,22 @@ def test_shares_of_a_batch_make_the_batch() -> None:
             assert {part[0] for part in parts} == {which} and len({len(part[1]) for part in parts}) == 1
             assert set(torch.cat([part[1] for part in parts]).tolist()) == set(states.tolist())
     assert all(len(share) == len(whole) for share in shares)
+
+
+def test_variables_of_slurm_and_a_rank_left_behind_mean_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``sbatch --ntasks=4`` sets such variables, which without torchrun stand for no process of this training."""
+    labels = heisenberg_labels((3, 3), 8, seed=0)
+    slurm = {"JOB_ID": "17", "JOB_NAME": "train", "NTASKS": "4", "PROCID": "2", "LOCALID": "2", "NODEID": "0"}
+    variables = {"RANK": "2", "LOCAL_RANK": "2", **{f"SLURM_{name}": value for name, value in slurm.items()}}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(rank_zero_only, "rank", 2)  # as when Lightning is imported with such variables
+    network = create(EquivariantSettings(layers=1, channels=1), labels.lattice, seed=0)
+    fit(network, [labels], [labels], TrainSettings(epochs=1, batch=4), tmp_path)
+    assert (tmp_path / "model.safetensors").exists()
+    assert list((tmp_path / "tensorboard").iterdir()), "curves are written by the process that counts as first"
 
 
 @pytest.mark.slow
