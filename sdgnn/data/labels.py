@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sdgnn.errors import UserError
-from sdgnn.fields import check_spins
+from sdgnn.fields import Field, check_spins
 from sdgnn.files import content_hash
 from sdgnn.lattice import Lattice
 
@@ -265,6 +265,28 @@ class LabelSet:
                 commit=first.origin.commit if len({o.commit for o in origins}) == 1 else None,
                 created=max((o.created for o in origins if o.created), default=None),
             ),
+        )
+
+    def minus(self, term: Field) -> LabelSet:
+        """The labels without the energy and field of a known ``term`` of the Hamiltonian.
+
+        A model of the electrons learns from these where labels hold more, for instance from another program, and is
+        added to the term again where it runs:
+
+            term = sdgnn.fields.DMI(labels.lattice, strength=0.1)
+            labels.minus(term).write("electrons.h5")
+            network.on(lattice) + sdgnn.fields.DMI(lattice, strength=0.1)
+
+        Raises UserError when the term lives on another lattice.
+        """
+        here, there = self.lattice.positions, term.lattice.positions
+        if here.shape != there.shape or not np.allclose(here, there, atol=1e-6):
+            raise UserError(f"labels on {self.lattice!r} minus a term on {term.lattice!r}", allowed="one lattice")
+        known = term(self.spins)
+        return replace(
+            self,
+            field=self.field - known.field,
+            energy=None if self.energy is None else self.energy - known.energy,
         )
 
     def split(self, fractions: Sequence[float], seed: int) -> tuple[LabelSet, ...]:

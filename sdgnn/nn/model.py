@@ -27,6 +27,8 @@ class Model(nn.Module, ABC):
     all kinds. ``lattice`` fixes the family (primitive vectors and basis), not the size.
     """
 
+    torques_cancel: bool = True
+    """Whether sum_i S_i x H_i = 0 in every state, as one rotation-invariant energy has it."""
     constant: nn.Parameter
     """c, the energy per site that is added to every e_i."""
 

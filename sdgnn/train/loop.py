@@ -31,6 +31,7 @@ from sdgnn.train.binding import bind
 from sdgnn.train.metrics import judge, judge_all, not_empty
 from sdgnn.train.objective import Objective, Scales
 from sdgnn.train.settings import TrainSettings
+from sdgnn.train.sum_rule import check_sum_rule
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -74,7 +75,8 @@ def fit(
     early stopping included. The settings (but ``minutes``) and labels must be those of the first call. A folder
     without a checkpoint starts from the beginning.
 
-    Raises UserError on empty labels, labels without torque or of several Hamiltonians, lattices of another family than
+    Raises UserError on empty labels, labels without torque, labels that no rotation-invariant energy has
+    (:mod:`~sdgnn.train.sum_rule`), labels of several Hamiltonians, lattices of another family than
     the network's, a folder that already holds a training (unless ``resume``) or that another process writes into,
     settings or labels that differ from those of the run to be resumed, and a loss that is no longer finite.
     """
@@ -208,6 +210,7 @@ def _check(network: Model, training: list[LabelSet], validation: list[LabelSet])
         for labels in sets:
             network.check_family(not_empty(labels).lattice)
         Scales.of(sets)
+        check_sum_rule(network, sets)
 
 
 def _without_seed(hamiltonian: dict[str, Any]) -> dict[str, Any]:

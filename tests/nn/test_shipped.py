@@ -81,8 +81,8 @@ ratio between two states here and eight there are 3 (1/2 + 1/8)^(1/2) / 5 = 0.5.
 
 @cache
 def fresh_labels(name: str) -> LabelSet:
-    """Two fresh random states of a shipped model's electrons; amorphous positions are exact at four times the length, as
-    on the model card."""
+    """Two fresh random states of a shipped model's electrons; amorphous positions are exact at four times the length,
+    as on the model card."""
     network = sdgnn.load(name)
     electrons, lattice = electrons_of(network), place(network)
     twists = None if lattice.is_crystal else [4, 4]

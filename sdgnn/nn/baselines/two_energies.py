@@ -36,6 +36,7 @@ class TwoEnergies(SiteModel):
     """
 
     settings: TwoEnergiesSettings
+    torques_cancel = False
 
     def __init__(self, settings: TwoEnergiesSettings, lattice: Lattice, seed: int = 0) -> None:
         super().__init__(settings, lattice)
