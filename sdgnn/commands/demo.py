@@ -188,13 +188,14 @@ def measure(
 ) -> tuple[Row, ...]:  # fmt: skip
     """A row of every field, with the time of its evaluation on the larger lattice."""
     exact = config.electrons.build(config.hamiltonian.build(larger.lattice))
-    rows = [Row(EXACT, 0, 0.0, (1.0, 1.0), (0.0, 0.0), microseconds(exact, larger.spins[:1], 1))]
+    rows = [Row(EXACT, 0, 0.0, (1.0, 1.0), (0.0, 0.0), (0.0, 0.0), microseconds(exact, larger.spins[:1], 1))]
     for name, field in _fields(models, training, larger).items():
         held, far = errors[name, "all"], errors_larger[name, "all"]
         fitted = models.get(name)
         labels, seconds = (len(training), math.nan) if fitted is None else (fitted.labels, fitted.seconds)
         r2, rmse = (held.torque_r2, far.torque_r2), (held.torque_rmse, far.torque_rmse)
-        rows.append(Row(name, labels, seconds, r2, rmse, microseconds(field, larger.spins[:1])))
+        error = (held.torque_r2_error, far.torque_r2_error)
+        rows.append(Row(name, labels, seconds, r2, rmse, error, microseconds(field, larger.spins[:1])))
     return tuple(rows)
 
 

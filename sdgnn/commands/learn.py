@@ -8,6 +8,7 @@ from sdgnn.commands.console import console, say
 from sdgnn.config.learning import LearnConfig
 from sdgnn.results import open_results
 from sdgnn.train.learn import Learned, learn
+from sdgnn.train.metrics import value_and_error
 
 REPORT = "report.html"
 """Name of the report in the folder."""
@@ -45,8 +46,9 @@ def table(outcome: Learned):  # type: ignore[no-untyped-def]
         rows.add_column(name, justify="right")
     for one in outcome.rounds:
         errors = one["errors"]
+        r2 = value_and_error(errors["torque_r2"], errors.get("torque_r2_error"))
         rows.add_row(
-            str(one["round"]), str(one["training_states"]), f"{errors['torque_r2']:.4f}",
+            str(one["round"]), str(one["training_states"]), r2,
             f"{errors['torque_rmse']:.5f}", f"{one['reliability']['ratio']:.2f}", f"{one['seconds']:.0f}",
         )  # fmt: skip
     return rows

@@ -184,6 +184,20 @@ class LabelSet:
         return self.step
 
     @cached_property
+    def samples(self) -> np.ndarray:
+        """(state,) number, from 0, of the independent sample that each state belongs to.
+
+        States of one seed are correlated: a path, the snapshots of one run. Where the seed is unknown, snapshots
+        (step >= 0) of one protocol count as one run.
+        """
+        numbers: dict[tuple[str, int | str], int] = {}
+        found = []
+        for i, (name, own, step) in enumerate(zip(self.protocol, self.seeds, self.steps, strict=True)):
+            key = ("seed", int(own)) if own != UNKNOWN else ("run", name) if step != UNKNOWN else ("state", i)
+            found.append(numbers.setdefault(key, len(numbers)))
+        return np.array(found, dtype=np.int64)
+
+    @cached_property
     def content_hash(self) -> str:
         """SHA-256 of lattice, physics, states and labels (not of dates and versions), 64 hex digits.
 
@@ -292,18 +306,13 @@ class LabelSet:
     def split(self, fractions: Sequence[float], seed: int) -> tuple[LabelSet, ...]:
         """Disjoint random parts with the given fractions of the states, each protocol shared out in proportion.
 
-        States that belong to one sample (the same seed: a path, the snapshots of one run) stay together: they are
-        correlated and must not lie in training and test at once. Where the seed is unknown, snapshots (step >= 0)
-        of one protocol count as one run. Each part keeps the states in their order. Raises UserError when fractions do
+        States that belong to one of the :attr:`samples` stay together: they are correlated and must not lie in training
+        and test at once. Each part keeps the states in their order. Raises UserError when fractions do
         not add up to 1 or a part would be empty.
         """
         if min(fractions, default=0) <= 0 or abs(sum(fractions) - 1) > 1e-9:
             raise UserError(f"fractions {list(fractions)}", allowed="positive numbers that add up to 1")
-        members: dict[tuple[str, int | str], list[int]] = {}
-        for i, (name, own, step) in enumerate(zip(self.protocol, self.seeds, self.steps, strict=True)):
-            key = ("seed", int(own)) if own != UNKNOWN else ("run", name) if step != UNKNOWN else ("state", i)
-            members.setdefault(key, []).append(i)
-        samples = list(members.values())
+        samples = [np.flatnonzero(self.samples == k).tolist() for k in range(1 + max(self.samples, default=-1))]
         random = np.random.default_rng(seed)
         rank = {name: random.random() for name in self.counts}
         shuffled = [samples[k] for k in random.permutation(len(samples))]
