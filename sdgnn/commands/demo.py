@@ -116,11 +116,11 @@ def pipeline(config: DemoConfig, folder: Path, resume: bool = False) -> Outcome:
     seconds: dict[str, float] = {}
     clock = _Clock(seconds)
 
-    labels = make_labels(config, folder / "labels" / LABELS, resume)
+    labels = make_labels(config, folder / "labels" / LABELS, resume, config.network)
     rest, test = labels.split([1 - config.test, config.test], config.seed)
     training, validation = rest.split([1 - config.validation, config.validation], config.seed)
     clock.lap("labels")
-    larger = make_labels(config.of_larger(), folder / "larger" / LABELS, resume)
+    larger = make_labels(config.of_larger(), folder / "larger" / LABELS, resume, config.network)
     clock.lap("labels of the larger lattice")
 
     few = first_of_each(training, config.calibrated)

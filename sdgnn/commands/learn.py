@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdgnn.commands.console import console, say
+from sdgnn.commands.console import console, say, warn
 from sdgnn.config.learning import LearnConfig
+from sdgnn.nn.images import model_of, too_small
 from sdgnn.results import open_results
 from sdgnn.train.learn import Learned, learn
 from sdgnn.train.metrics import value_and_error
@@ -19,6 +20,7 @@ def run(config: LearnConfig, resume: bool = False) -> Path:
     from sdgnn.report.learning import write_report
 
     exact = config.electrons.build(config.hamiltonian.build(config.lattice.build()))
+    warn(too_small(model_of(config.network, exact), "labels"))
     exploration, protocols = config.exploration.build(exact), config.build_protocols()
     for protocol in protocols:
         protocol.check(exact.lattice)

@@ -335,6 +335,7 @@ class LabelSet:
         o = self.origin
         parts = [
             counts or "no states",
+            f"hopping={o.hamiltonian['hopping']}" if o.hamiltonian and "hopping" in o.hamiltonian else "",
             f"J={o.hamiltonian['exchange']:g}" if o.hamiltonian and "exchange" in o.hamiltonian else "",
             f"kT={o.kT:g}" if o.kT is not None else "",
             f"filling={o.filling:g}" if o.filling is not None else "",

@@ -27,6 +27,7 @@ from sdgnn.nn import ElectronsSettings, Network, NetworkField, NetworkSettings
 from sdgnn.nn.readout import UNIT
 from sdgnn.provenance import provenance
 from sdgnn.train.binding import bind, electrons_of
+from sdgnn.train.held_out import seen_record
 from sdgnn.train.sum_rule import check_sum_rule
 
 LENGTH, DIAGONALISATIONS = 40, 30
@@ -175,6 +176,7 @@ def calibrate(
     network = network.float()
     network.constant.data = network.constant.data.double()
     network.provenance = {**provenance(), "calibration": asdict(report), "labels": labels.content_hash}
+    network.provenance["seen"] = seen_record([labels], [])
     return network, report
 
 
