@@ -33,7 +33,8 @@ def page(config: LearnConfig, outcome: Learned, folder: Path) -> Page:
             f"{outcome.rounds[0]['training_states']} exactly labelled states at first and "
             f"{outcome.rounds[-1]['training_states']} at last. On fresh states of its own dynamics the torque R² went "
             f"from {_r2(first)} to {_r2(last)}. It ended because: {outcome.reason}.",
-            repr(outcome.committee),
+            f"Labels by {config.electrons.build(config.hamiltonian.build(config.lattice.build()))!r}.",
+            f"{outcome.committee!r}.",
         ],
         sections=[_errors(config, outcome), _calibration(outcome), _picks(outcome, folder)],
         details={"Configuration": config.to_yaml(), "Versions": json.dumps(provenance(), indent=2)},

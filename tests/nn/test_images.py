@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
+import yaml
 
 from sdgnn import Lattice, SDModel, TruncatedField, load
+from sdgnn.config.commands import GenerateConfig
 from sdgnn.electrons import ExactField
 from sdgnn.fields import Zeeman
-from sdgnn.nn import EquivariantNetwork, EquivariantSettings, create
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings, NetworkSettings, create
 from sdgnn.nn.committee import Committee
 from sdgnn.nn.images import cells_needed, model_of, too_small
 from sdgnn.nn.settings import BehlerParrinelloSettings
 
+ROOT = Path(__file__).resolve().parents[2]
 HOPPINGS = [[1.0], [1.0, -0.3]]
 LATTICES = [
     Lattice.chain(3), Lattice.square(3, 3), Lattice.triangular(3, 3), Lattice.honeycomb(3, 3), Lattice.kagome(3, 3),
@@ -66,6 +73,35 @@ def test_every_kind_of_field_says_what_it_needs() -> None:
     assert too_small(members[0].on(lattice), "a run") == []
     (text,) = too_small(field, "a run")
     assert text.startswith("a run on 6 x 8 cells") and "at least 7 x 7 cells" in text
+
+
+def keys_of(path: Path) -> set[str]:
+    return set(yaml.safe_load(path.read_text()))
+
+
+LABELLING = [
+    path
+    for path in sorted((ROOT / "configs").rglob("*.yaml"))
+    if {"lattice", "protocols"} <= keys_of(path) and not keys_of(path) & {"learning", "quench"}
+]
+
+
+@pytest.mark.parametrize("path", LABELLING, ids=lambda path: str(path.relative_to(ROOT)))
+def test_labels_of_the_configurations_are_large_enough(path: Path) -> None:
+    """For networks of the default size, which the trainings in configs/ have or stay below."""
+    config = GenerateConfig.load(path)
+    exact = config.electrons.build(config.hamiltonian.build(config.lattice.build()))
+    assert too_small(model_of(NetworkSettings(), exact), "labels") == []
+
+
+@pytest.mark.parametrize("name", ["02_training_and_judging", "03_transfer_and_quench", "07_train_your_own_model"])
+def test_labels_of_the_notebooks_are_large_enough(name: str) -> None:
+    """Bonds of their lattices lead one cell along each axis at most."""
+    cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())["cells"]
+    (parameters,) = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    values: dict[str, Any] = {}
+    exec("".join(parameters["source"]), values)
+    assert values["size"] > 2 * values["cutoff"]
 
 
 def test_shipped_models_say_which_electrons_they_are_of() -> None:
