@@ -27,6 +27,10 @@ class StepSizeWarning(UserWarning):
     """A time step so large that the dynamics is not that of the equation."""
 
 
+class LabelsWarning(UserWarning):
+    """Labels that do not serve what they are used for: states that judge a model and were trained on."""
+
+
 class DamagedFileWarning(UserWarning):
     """A file that the disk has changed since it was written, and what is done without it."""
 

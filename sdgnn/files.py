@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import hashlib
 import lzma
@@ -75,6 +76,26 @@ def write_failure(error: BaseException) -> str | None:
         if getattr(error, "errno", None) == code or text in str(error) or f"errno = {code}," in str(error):
             return text.lower()
     return None
+
+
+def where_else(path: str | os.PathLike[str], *patterns: str) -> str:
+    """What to do about a ``path`` that is not there: the nearest existing name, else the names beside it.
+
+    Only names that match one of the ``patterns`` count, of its folder, or of the nearest folder above that there is.
+    """
+    path = Path(path)
+    folder = next(parent for parent in path.parents if parent.is_dir() or parent == parent.parent)
+    found = sorted({str(one) for pattern in patterns for one in folder.glob(pattern)})
+    if near := difflib.get_close_matches(str(path), found, n=1, cutoff=0.5):
+        return f"did you mean {near[0]}?"
+    if not found:
+        return f"nothing of that kind is in {folder.absolute()}: check the path and the folder you are in"
+    rest = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"in {folder.absolute()} there are {', '.join(found[:SHOWN])}{rest}"
+
+
+SHOWN = 5
+"""Names that a message lists at most."""
 
 
 def content_hash(*arrays: np.ndarray | str | None) -> str:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from sdgnn.cli import app
 from sdgnn.errors import UserError
-from sdgnn.files import atomic_path, content_hash, file_hash
+from sdgnn.files import atomic_path, content_hash, file_hash, where_else
 
 
 def test_content_appears_at_once_and_replaces_the_old(tmp_path: Path) -> None:
@@ -100,3 +102,36 @@ def test_file_hash_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")  # the standard's own test vector, FIPS 180-2
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert file_hash(tmp_path / "abc") == expected
+
+
+def test_a_missing_file_is_answered_by_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nearest name; else what lies beside it, also where the folder is missing; else that nothing does."""
+    monkeypatch.chdir(tmp_path)
+    assert where_else("nowhere.yaml", "*.yaml") == (
+        f"nothing of that kind is in {tmp_path}: check the path and the folder you are in"
+    )
+    for k in range(7):
+        (tmp_path / f"labels-{k}.yaml").touch()
+    assert where_else("lables-3.yaml", "*.yaml") == "did you mean labels-3.yaml?"
+    listed = f"in {tmp_path} there are {', '.join(f'labels-{k}.yaml' for k in range(5))} and 2 more"
+    assert where_else("zzz/qqq.yaml", "*.yaml") == listed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "nowhere.yaml"],
+        ["train", "train.yaml", "data=[nowhere.h5]"],
+        ["evaluate", "nowhere", "labels.h5"],
+        ["export", "nowhere", "--to", "a.ovf"],
+    ],
+)
+def test_commands_say_what_to_do_about_missing_files(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "train.yaml" in arguments:
+        (tmp_path / "train.yaml").write_text("{}")
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "nowhere" in result.stderr and "check the path" in result.stderr

@@ -22,6 +22,7 @@ from sdgnn.nn import load
 from sdgnn.results import open_results
 from sdgnn.train import Comparison, compare, fit_heisenberg
 from sdgnn.train.binding import bind
+from sdgnn.train.metrics import value_and_error
 
 REPEATS = 5
 """Evaluations of one state whose median is the time per site."""
@@ -138,7 +139,7 @@ def cells(row: dict[str, Any]) -> list[str]:
     return [
         row["field"],
         f"{row['protocol']} ({row['n_states']})",
-        f"{row['torque_r2']:.4f}",
+        value_and_error(row["torque_r2"], row["torque_r2_error"]),
         f"{row['torque_mse']:.2e}",
         "-" if floor is None else f"{row['floor_torque_r2']:.4f}",
         "-" if floor is None else _with_error(floor**2, row["floor_torque_rmse_error"], floor),

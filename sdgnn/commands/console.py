@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
@@ -43,6 +43,12 @@ def bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
+
+
+def warn(texts: Iterable[str]) -> None:
+    """A line of warning for each text, once where several are the same."""
+    for text in dict.fromkeys(texts):
+        say(f"warning: {text}")
 
 
 @contextmanager

@@ -116,11 +116,11 @@ def pipeline(config: DemoConfig, folder: Path, resume: bool = False) -> Outcome:
     seconds: dict[str, float] = {}
     clock = _Clock(seconds)
 
-    labels = make_labels(config, folder / "labels" / LABELS, resume)
+    labels = make_labels(config, folder / "labels" / LABELS, resume, config.network)
     rest, test = labels.split([1 - config.test, config.test], config.seed)
     training, validation = rest.split([1 - config.validation, config.validation], config.seed)
     clock.lap("labels")
-    larger = make_labels(config.of_larger(), folder / "larger" / LABELS, resume)
+    larger = make_labels(config.of_larger(), folder / "larger" / LABELS, resume, config.network)
     clock.lap("labels of the larger lattice")
 
     few = first_of_each(training, config.calibrated)
@@ -188,13 +188,14 @@ def measure(
 ) -> tuple[Row, ...]:  # fmt: skip
     """A row of every field, with the time of its evaluation on the larger lattice."""
     exact = config.electrons.build(config.hamiltonian.build(larger.lattice))
-    rows = [Row(EXACT, 0, 0.0, (1.0, 1.0), (0.0, 0.0), microseconds(exact, larger.spins[:1], 1))]
+    rows = [Row(EXACT, 0, 0.0, (1.0, 1.0), (0.0, 0.0), (0.0, 0.0), microseconds(exact, larger.spins[:1], 1))]
     for name, field in _fields(models, training, larger).items():
         held, far = errors[name, "all"], errors_larger[name, "all"]
         fitted = models.get(name)
         labels, seconds = (len(training), math.nan) if fitted is None else (fitted.labels, fitted.seconds)
         r2, rmse = (held.torque_r2, far.torque_r2), (held.torque_rmse, far.torque_rmse)
-        rows.append(Row(name, labels, seconds, r2, rmse, microseconds(field, larger.spins[:1])))
+        error = (held.torque_r2_error, far.torque_r2_error)
+        rows.append(Row(name, labels, seconds, r2, rmse, error, microseconds(field, larger.spins[:1])))
     return tuple(rows)
 
 

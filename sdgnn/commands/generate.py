@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdgnn.commands.console import say, timed
+from sdgnn.commands.console import say, timed, warn
 from sdgnn.config.commands import GenerateConfig, LabelsConfig
 from sdgnn.data import LabelSet
 from sdgnn.data.generate import generate
+from sdgnn.data.protocols import Snapshots
+from sdgnn.data.solvers import describe
+from sdgnn.fields import Field
+from sdgnn.nn import NetworkSettings, Settings, load
+from sdgnn.nn.images import model_of, too_small
 from sdgnn.results import open_results
+from sdgnn.train.binding import electrons_in, other_electrons
 
 LABELS = "labels.h5"
 """Name of the label set in its folder."""
@@ -29,13 +35,20 @@ def realisations(config: GenerateConfig, count: int) -> dict[str, LabelsConfig]:
     return {f"labels-{r:03d}.h5": config.realisation(r) for r in range(count)}
 
 
-def make_labels(config: LabelsConfig, path: Path, resume: bool = False) -> LabelSet:
-    """The labels that ``config`` describes, generated into ``path``, with a progress bar."""
+def make_labels(config: LabelsConfig, path: Path, resume: bool = False, network: Settings | None = None) -> LabelSet:
+    """The labels that ``config`` describes, generated into ``path``, with a progress bar.
+
+    Lattices smaller than what a ``network`` of these settings sees, one of the default size without any, are warned of.
+    """
+    network = NetworkSettings() if network is None else network
     field = config.electrons.build(config.hamiltonian.build(config.lattice.build()))
+    warn(too_small(model_of(network, field), "labels"))
+    protocols = config.build_protocols()
+    warn(text for protocol in protocols if isinstance(protocol, Snapshots) for text in other_drive(protocol, field))
     with timed(f"labels by {field!r}"):
         return generate(
             field,
-            config.build_protocols(),
+            protocols,
             path,
             seed=config.seed,
             workers=config.workers,
@@ -43,3 +56,10 @@ def make_labels(config: LabelsConfig, path: Path, resume: bool = False) -> Label
             resume=resume,
             progress=True,
         )
+
+
+def other_drive(protocol: Snapshots, field: Field) -> list[str]:
+    """What is to be said of runs driven by a model of other electrons than those that label them."""
+    if protocol.model is None:
+        return []
+    return other_electrons(load(protocol.model), electrons_in(describe(field)), "the labels of its runs")

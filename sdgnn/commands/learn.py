@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdgnn.commands.console import console, say
+from sdgnn.commands.console import console, say, warn
 from sdgnn.config.learning import LearnConfig
+from sdgnn.nn.images import model_of, too_small
 from sdgnn.results import open_results
 from sdgnn.train.learn import Learned, learn
+from sdgnn.train.metrics import value_and_error
 
 REPORT = "report.html"
 """Name of the report in the folder."""
@@ -18,6 +20,7 @@ def run(config: LearnConfig, resume: bool = False) -> Path:
     from sdgnn.report.learning import write_report
 
     exact = config.electrons.build(config.hamiltonian.build(config.lattice.build()))
+    warn(too_small(model_of(config.network, exact), "labels"))
     exploration, protocols = config.exploration.build(exact), config.build_protocols()
     for protocol in protocols:
         protocol.check(exact.lattice)
@@ -45,8 +48,9 @@ def table(outcome: Learned):  # type: ignore[no-untyped-def]
         rows.add_column(name, justify="right")
     for one in outcome.rounds:
         errors = one["errors"]
+        r2 = value_and_error(errors["torque_r2"], errors.get("torque_r2_error"))
         rows.add_row(
-            str(one["round"]), str(one["training_states"]), f"{errors['torque_r2']:.4f}",
+            str(one["round"]), str(one["training_states"]), r2,
             f"{errors['torque_rmse']:.5f}", f"{one['reliability']['ratio']:.2f}", f"{one['seconds']:.0f}",
         )  # fmt: skip
     return rows

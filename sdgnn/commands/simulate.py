@@ -10,13 +10,14 @@ from torch import Tensor
 
 from sdgnn import processes
 from sdgnn.analysis.observers import observer
-from sdgnn.commands.console import say, timed, warnings_said
+from sdgnn.commands.console import say, timed, warn, warnings_said
 from sdgnn.config.commands import QuenchConfig, SimulateConfig
 from sdgnn.config.runs import GuardConfig
 from sdgnn.dynamics import Guard, Integrator, Observer, Run, forecast, simulate
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.memory import GB
+from sdgnn.nn.images import too_small
 from sdgnn.results import open_results, shared_results
 
 FREE = ("steps", "checkpoint_every", "guard", "device")
@@ -42,6 +43,7 @@ def run(config: SimulateConfig, resume: bool = False, guard: bool = False) -> Pa
 
         return sweep.run(config, resume)
     start = _start(config)
+    warn(doubts_about(config, start.field))
     expected = forecast(start.field, start.spins, start.integrator, config.steps)
     if config.memory is not None:
         expected.check(config.memory)
@@ -58,10 +60,18 @@ def _run_together(config: SimulateConfig, resume: bool) -> Path:
     if config.sweep or config.guard is not None:
         raise UserError("a sweep or guard on several processes", allowed="a single run without guard")
     start = _start(config)
+    warn(doubts_about(config, start.field))
     results = shared_results(config, "simulate", resume, FREE)
     say(repr(run_dynamics(config, start, results.path, resume=resume)))
     say(f"trajectory: {results.path}")
     return results.path
+
+
+def doubts_about(config: SimulateConfig, field: Field) -> list[str]:
+    """What is to be said of a run before it starts: a lattice smaller than what a model sees, electrons twice."""
+    twice = config.field.model is not None and config.field.electrons is not None
+    said = f"the field of electrons twice: that of {config.field.model} and that of field.electrons"
+    return [*([said] if twice else []), *too_small(field, "a run")]
 
 
 def _start(config: SimulateConfig) -> Start:

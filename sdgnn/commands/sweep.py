@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sdgnn.commands.console import say
-from sdgnn.commands.simulate import FREE, Start, run_dynamics
+from sdgnn.commands.console import say, warn
+from sdgnn.commands.simulate import FREE, Start, doubts_about, run_dynamics
 from sdgnn.config.commands import SimulateConfig
 from sdgnn.config.sweeps import Batch, axes, batches
 from sdgnn.dynamics import open_trajectory
@@ -26,8 +26,10 @@ RUNS = "runs"
 def run(config: SimulateConfig, resume: bool = False) -> Path:
     """Simulate all points into a results folder, put them together, and return the folder."""
     plan = batches(config)
-    for batch in plan:
-        _start(batch)  # a mistake in any of them is found before the first runs
+    doubts = []
+    for batch in plan:  # a mistake in any of them is found before the first runs
+        doubts += doubts_about(batch.config, _start(batch).field)
+    warn(doubts)
     results = open_results(config, "simulate", config.output, resume, free=FREE)
     for number, batch in enumerate(plan):
         say(f"batch {number + 1} of {len(plan)}: {len(batch.points)} point(s)")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sdgnn import processes
-from sdgnn.commands.console import say, timed
+from sdgnn.commands.console import say, timed, warnings_said
 from sdgnn.config.training import TrainConfig
 from sdgnn.data import LabelSet, read_all
 from sdgnn.errors import UserError
@@ -62,7 +62,7 @@ def train_network(
         fresh = create(with_electrons(network, training), training[0].lattice if family is None else family, seed)
     else:
         fresh = create(network, family_of(training, family), seed)
-    with timed(f"training {fresh!r} on {sum(map(len, training))} states"):
+    with warnings_said(), timed(f"training {fresh!r} on {sum(map(len, training))} states"):
         return fit(fresh, training, validation, settings, folder, resume=resume, progress=True)
 
 

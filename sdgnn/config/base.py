@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sdgnn.errors import UserError
-from sdgnn.files import atomic_path
+from sdgnn.files import atomic_path, where_else
 
 Kind = TypeVar("Kind", bound="Config")
 
@@ -74,9 +74,7 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
         _check_tokens(text, path)
         data = yaml.safe_load(text)
     except FileNotFoundError:
-        beside = sorted(str(p) for p in path.parent.glob("*.y*ml"))
-        near = difflib.get_close_matches(str(path), beside, n=1, cutoff=0.5)
-        raise UserError(f"no file {path}", fix=f"did you mean {near[0]}?" if near else "") from None
+        raise UserError(f"no file {path}", fix=where_else(path, "*.yaml", "*.yml")) from None
     except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as text ({error})", allowed="a YAML file") from None
     except yaml.YAMLError as error:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sdgnn.errors import UserError
-from sdgnn.fields import check_spins
+from sdgnn.fields import Field, check_spins
 from sdgnn.files import content_hash
 from sdgnn.lattice import Lattice
 
@@ -184,6 +184,20 @@ class LabelSet:
         return self.step
 
     @cached_property
+    def samples(self) -> np.ndarray:
+        """(state,) number, from 0, of the independent sample that each state belongs to.
+
+        States of one seed are correlated: a path, the snapshots of one run. Where the seed is unknown, snapshots
+        (step >= 0) of one protocol count as one run.
+        """
+        numbers: dict[tuple[str, int | str], int] = {}
+        found = []
+        for i, (name, own, step) in enumerate(zip(self.protocol, self.seeds, self.steps, strict=True)):
+            key = ("seed", int(own)) if own != UNKNOWN else ("run", name) if step != UNKNOWN else ("state", i)
+            found.append(numbers.setdefault(key, len(numbers)))
+        return np.array(found, dtype=np.int64)
+
+    @cached_property
     def content_hash(self) -> str:
         """SHA-256 of lattice, physics, states and labels (not of dates and versions), 64 hex digits.
 
@@ -267,21 +281,38 @@ class LabelSet:
             ),
         )
 
+    def minus(self, term: Field) -> LabelSet:
+        """The labels without the energy and field of a known ``term`` of the Hamiltonian.
+
+        A model of the electrons learns from these where labels hold more, for instance from another program, and is
+        added to the term again where it runs:
+
+            term = sdgnn.fields.DMI(labels.lattice, strength=0.1)
+            labels.minus(term).write("electrons.h5")
+            network.on(lattice) + sdgnn.fields.DMI(lattice, strength=0.1)
+
+        Raises UserError when the term lives on another lattice.
+        """
+        here, there = self.lattice.positions, term.lattice.positions
+        if here.shape != there.shape or not np.allclose(here, there, atol=1e-6):
+            raise UserError(f"labels on {self.lattice!r} minus a term on {term.lattice!r}", allowed="one lattice")
+        known = term(self.spins)
+        return replace(
+            self,
+            field=self.field - known.field,
+            energy=None if self.energy is None else self.energy - known.energy,
+        )
+
     def split(self, fractions: Sequence[float], seed: int) -> tuple[LabelSet, ...]:
         """Disjoint random parts with the given fractions of the states, each protocol shared out in proportion.
 
-        States that belong to one sample (the same seed: a path, the snapshots of one run) stay together: they are
-        correlated and must not lie in training and test at once. Where the seed is unknown, snapshots (step >= 0)
-        of one protocol count as one run. Each part keeps the states in their order. Raises UserError when fractions do
+        States that belong to one of the :attr:`samples` stay together: they are correlated and must not lie in training
+        and test at once. Each part keeps the states in their order. Raises UserError when fractions do
         not add up to 1 or a part would be empty.
         """
         if min(fractions, default=0) <= 0 or abs(sum(fractions) - 1) > 1e-9:
             raise UserError(f"fractions {list(fractions)}", allowed="positive numbers that add up to 1")
-        members: dict[tuple[str, int | str], list[int]] = {}
-        for i, (name, own, step) in enumerate(zip(self.protocol, self.seeds, self.steps, strict=True)):
-            key = ("seed", int(own)) if own != UNKNOWN else ("run", name) if step != UNKNOWN else ("state", i)
-            members.setdefault(key, []).append(i)
-        samples = list(members.values())
+        samples = [np.flatnonzero(self.samples == k).tolist() for k in range(1 + max(self.samples, default=-1))]
         random = np.random.default_rng(seed)
         rank = {name: random.random() for name in self.counts}
         shuffled = [samples[k] for k in random.permutation(len(samples))]
@@ -304,6 +335,7 @@ class LabelSet:
         o = self.origin
         parts = [
             counts or "no states",
+            f"hopping={o.hamiltonian['hopping']}" if o.hamiltonian and "hopping" in o.hamiltonian else "",
             f"J={o.hamiltonian['exchange']:g}" if o.hamiltonian and "exchange" in o.hamiltonian else "",
             f"kT={o.kT:g}" if o.kT is not None else "",
             f"filling={o.filling:g}" if o.filling is not None else "",

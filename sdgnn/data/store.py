@@ -11,7 +11,7 @@ from sdgnn.data.hdf5 import read_hdf5
 from sdgnn.data.labels import LabelSet
 from sdgnn.data.npz import read_npz
 from sdgnn.errors import UserError
-from sdgnn.files import PARSER_ERRORS
+from sdgnn.files import PARSER_ERRORS, where_else
 
 
 def read_all(path: str | os.PathLike[str]) -> list[LabelSet]:
@@ -40,6 +40,7 @@ def read(path: str | os.PathLike[str]) -> LabelSet:
         raise UserError(
             f"label set {path}, which {'is a folder' if path.is_dir() else 'does not exist'}",
             allowed="an .h5 file written by `sdgnn generate` or an .npz with spins, field, lattice, shape",
+            fix=where_else(path / "labels.h5" if path.is_dir() else path, "*.h5", "*.npz", "*/*.h5"),
         )
     try:
         with open(path, "rb") as stream:

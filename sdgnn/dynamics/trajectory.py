@@ -16,7 +16,7 @@ from sdgnn.dynamics.observers import Observer
 from sdgnn.dynamics.state import State
 from sdgnn.errors import UserError
 from sdgnn.fields import FieldResult
-from sdgnn.files import PARSER_ERRORS, write_failure
+from sdgnn.files import PARSER_ERRORS, where_else, write_failure
 from sdgnn.lattice import Lattice
 from sdgnn.schedules import Schedule
 
@@ -230,7 +230,9 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
         path = Path(folder)
         store = path if path.suffix == ".zarr" else path / NAME
         if not (store / "zarr.json").is_file():
-            raise UserError(f"no trajectory in {path}", allowed="the folder of a run", fix="check the path")
+            raise UserError(
+                f"no trajectory in {path}", allowed="the folder of a run", fix=where_else(path, NAME, f"*/{NAME}")
+            )
     try:
         store = checked(store)
         check_arrays(store)

@@ -20,6 +20,7 @@ from sdgnn.files import atomic_path
 from sdgnn.lattice import Lattice
 from sdgnn.nn.model import Model
 from sdgnn.nn.potentials import Potentials
+from sdgnn.nn.settings import ElectronsSettings
 from sdgnn.provenance import package_version
 
 FORMAT = 1
@@ -98,6 +99,11 @@ class Committee(Model):
     def reach(self) -> float:
         """The longest reach of the members."""
         return max(member.reach for member in self.models)
+
+    @property
+    def electrons(self) -> ElectronsSettings | None:
+        """Those of the members."""
+        return self.models[0].electrons
 
     @property
     def models(self) -> list[Model]:

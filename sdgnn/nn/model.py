@@ -15,6 +15,7 @@ from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 from sdgnn.nn.potentials import Potentials
+from sdgnn.nn.settings import ElectronsSettings
 
 if TYPE_CHECKING:
     from sdgnn.nn.settings import Settings
@@ -27,6 +28,8 @@ class Model(nn.Module, ABC):
     all kinds. ``lattice`` fixes the family (primitive vectors and basis), not the size.
     """
 
+    torques_cancel: bool = True
+    """Whether sum_i S_i x H_i = 0 in every state, as one rotation-invariant energy has it."""
     constant: nn.Parameter
     """c, the energy per site that is added to every e_i."""
 
@@ -43,6 +46,18 @@ class Model(nn.Module, ABC):
         """Distance, in nearest-neighbour distances, that a site's energy sees; the field sees twice as far."""
 
     @property
+    def electrons(self) -> ElectronsSettings | None:
+        """Electrons that the model was trained for: Hamiltonian, kT, filling or mu; None where unknown or several."""
+        made = self.provenance.get("training")
+        try:
+            physics = (made if isinstance(made, dict) else self.provenance)["physics"]
+            if "electrons" in physics:
+                (physics,) = physics["electrons"]
+            return ElectronsSettings(**{name: physics[name] for name in ("hamiltonian", "kT", "filling", "mu")})
+        except (TypeError, KeyError, ValueError):
+            return None
+
+    @property
     def n_parameters(self) -> int:
         """Number of weights."""
         return sum(weight.numel() for weight in self.parameters())
@@ -57,6 +72,10 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def potentials(self, field: Field) -> Potentials:
         """The energies behind ``field``, this model on a lattice, and how they make it."""
+
+    def told_electrons(self) -> str:
+        """:attr:`electrons` in words, for reprs."""
+        return "electrons not known" if self.electrons is None else f"learned from {self.electrons!r}"
 
     def look(self, seen: Sequence[tuple[Field, Tensor]]) -> None:
         """Called before training with this model on lattices and states of each, which it may measure."""

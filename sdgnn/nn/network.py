@@ -49,6 +49,11 @@ class Network(Model):
             self.readout = Readout(TruncatedField.counts(self.moments), settings.hidden, seed)
 
     @property
+    def electrons(self) -> ElectronsSettings | None:
+        """Electrons that the network knows; None where it takes any."""
+        return self.settings.electrons
+
+    @property
     def reach(self) -> float:
         """Bonds that a site's energy sees."""
         return float(self.cutoff)
@@ -130,7 +135,8 @@ class Network(Model):
     def __repr__(self) -> str:
         learned = "nothing learned" if self.readout is None else f"{self.n_parameters} weights"
         electrons = "any electrons" if self.settings.electrons is None else repr(self.settings.electrons)
-        return f"Network of walks (cutoff {self.cutoff}, {self.moments} moments; {learned}) for {electrons}"
+        where = "any lattice" if self.readout is None else f"{self.family.name} lattices"
+        return f"Network of walks (cutoff {self.cutoff}, {self.moments} moments; {learned}) for {electrons} on {where}"
 
 
 class NetworkField(Field):

@@ -49,7 +49,7 @@ class ElectronsSettings(BaseModel):
 
     def __repr__(self) -> str:
         ensemble = f"mu {self.mu:g}" if self.filling is None else f"filling {self.filling:g}"
-        physics = ", ".join(f"{name} {value}" for name, value in self.hamiltonian.items())
+        physics = ", ".join(f"{name} {value}" for name, value in self.hamiltonian.items() if value is not None)
         return f"electrons of {physics}, kT {self.kT:g}, {ensemble}"
 
 

@@ -17,6 +17,7 @@ In format 1, ``kind`` is absent or ``network`` where format 2 says ``equivariant
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from pathlib import Path
@@ -27,7 +28,7 @@ from pydantic import TypeAdapter
 
 from sdgnn.electrons.truncated import LEVELS, Level
 from sdgnn.errors import UserError
-from sdgnn.files import PARSER_ERRORS, atomic_path
+from sdgnn.files import PARSER_ERRORS, atomic_path, where_else
 from sdgnn.lattice import Lattice
 from sdgnn.nn.kinds import create
 from sdgnn.nn.model import Model
@@ -124,9 +125,11 @@ def _find(name_or_path: str | os.PathLike[str]) -> Path:
     for candidate in (path, path / f"model{SUFFIX}", SHIPPED / f"{name_or_path}{SUFFIX}"):
         if candidate.is_file():
             return candidate
+    near = difflib.get_close_matches(str(name_or_path), names(), n=1)
     raise UserError(
         f"no model at {name_or_path!s}",
         allowed=f"a {SUFFIX} file or a folder with model{SUFFIX}, or one of {', '.join(names())}",
+        fix=f"did you mean {near[0]}?" if near else where_else(path, f"*{SUFFIX}", f"*/model{SUFFIX}"),
     )
 
 

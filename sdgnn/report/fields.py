@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sdgnn.train.metrics import value_and_error
+
 EXACT, FAST, ACCURATE = "exact diagonalisation", "universal, fast", "universal, accurate"
 CALIBRATED, TRAINED = "calibrated", "trained"
 """Names of the fields in tables; those of the Heisenberg models are their own."""
@@ -24,13 +26,15 @@ class Row:
     """On held-out states and on the larger lattice."""
     torque_rmse: tuple[float, float]
     """The same per component, in units of t."""
+    torque_r2_error: tuple[float, float]
+    """Standard errors of R^2 over the states; NaN where not known."""
     microseconds: float
     """Processor time of one evaluation on the larger lattice, per site."""
 
     def cells(self) -> list[str]:
         """For tables; :data:`HEAD` names them."""
-        errors = [f"{self.torque_r2[0]:.4f}", f"{self.torque_rmse[0]:.5f}"]
-        errors += [f"{self.torque_r2[1]:.4f}", f"{self.torque_rmse[1]:.5f}"]
+        r2 = map(value_and_error, self.torque_r2, self.torque_r2_error)
+        errors = [cell for one, rmse in zip(r2, self.torque_rmse, strict=True) for cell in (one, f"{rmse:.5f}")]
         if self.field == EXACT:
             errors = ["1", "0", "1", "0"]
         fit = "-" if math.isnan(self.seconds) or not self.labels else f"{self.seconds:.0f}"

@@ -15,6 +15,7 @@ from sdgnn.dynamics import open_trajectory
 from sdgnn.provenance import provenance
 from sdgnn.report.page import Figure, Page, Section, Table
 from sdgnn.train.learn import Learned
+from sdgnn.train.metrics import value_and_error
 
 
 def write_report(config: LearnConfig, outcome: Learned, folder: Path, path: str | os.PathLike[str]) -> Path:
@@ -31,18 +32,24 @@ def page(config: LearnConfig, outcome: Learned, folder: Path) -> Page:
             f"A committee of {config.learning.members} models was trained in {len(outcome.rounds)} round(s), on "
             f"{outcome.rounds[0]['training_states']} exactly labelled states at first and "
             f"{outcome.rounds[-1]['training_states']} at last. On fresh states of its own dynamics the torque R² went "
-            f"from {first['torque_r2']:.3f} to {last['torque_r2']:.3f}. It ended because: {outcome.reason}.",
-            repr(outcome.committee),
+            f"from {_r2(first)} to {_r2(last)}. It ended because: {outcome.reason}.",
+            f"Labels by {config.electrons.build(config.hamiltonian.build(config.lattice.build()))!r}.",
+            f"{outcome.committee!r}.",
         ],
         sections=[_errors(config, outcome), _calibration(outcome), _picks(outcome, folder)],
         details={"Configuration": config.to_yaml(), "Versions": json.dumps(provenance(), indent=2)},
     )
 
 
+def _r2(row: dict) -> str:
+    """Torque R² with its standard error; rounds of older versions have none."""
+    return value_and_error(row["torque_r2"], row.get("torque_r2_error"))
+
+
 def _errors(config: LearnConfig, outcome: Learned) -> Section:
     names = [row["field"] for row in outcome.rounds[-1]["comparison"] if row["protocol"] == "all"]
     rows = [
-        [str(one["round"]), str(one["training_states"]), str(one["validation_states"]), name, f"{row['torque_r2']:.4f}",
+        [str(one["round"]), str(one["training_states"]), str(one["validation_states"]), name, _r2(row),
          f"{row['torque_rmse']:.5f}", f"{one['seconds']:.0f}"]
         for one in outcome.rounds for name in names for row in [_row(one, name)]
     ]  # fmt: skip
@@ -55,7 +62,8 @@ def _errors(config: LearnConfig, outcome: Learned) -> Section:
     return Section(
         "Errors by round",
         ["Every round is judged on states that nothing was trained on, one from each of several runs driven by the "
-         "round's own committee, at times spread over the runs, and labelled exactly."],
+         "round's own committee, at times spread over the runs, and labelled exactly. Errors of R² are "
+         "standard errors over these states; of a handful they are rough."],
         [Table(head, rows, "fresh states")],
         [Figure.of(figure, "Torque RMSE on fresh states, per component, by the number of training states.")],
     )  # fmt: skip

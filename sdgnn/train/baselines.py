@@ -140,9 +140,10 @@ class Comparison:
         ]
 
     def table(self, title: str = "") -> Table:
-        """A rich table: torque R^2 and RMSE, angle errors and the energy RMSE per site after a constant shift.
+        """A rich table: torque R^2 with its standard error, and RMSE; angle errors; the energy RMSE per site.
 
-        Where floors are known, beside them the best that the reach of each field allows.
+        The energies are compared after a constant shift. Where floors are known, beside the errors stands the best that
+        the reach of each field allows.
         """
         from rich.table import Table
 
@@ -158,7 +159,7 @@ class Comparison:
             table.add_row(
                 name,
                 f"{protocol} ({m.n_states})",
-                f"{m.torque_r2:.4f}",
+                m.r2,
                 f"{m.torque_rmse:.5f}",
                 f"{m.angle_mean:.1f}° / {m.angle_95:.1f}°",
                 "-" if math.isnan(m.energy_rmse_shifted) else f"{m.energy_rmse_shifted:.2e}",

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from sdgnn.data import LabelSet
+from sdgnn.data import LabelSet, Origin
+from sdgnn.data.labels import differences
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.hamiltonian import SDModel
@@ -37,10 +38,29 @@ def bind(model: Model, labels: LabelSet, dtype: torch.dtype = torch.float32) -> 
 
 def electrons_of(labels: LabelSet) -> ElectronsSettings | None:
     """Hamiltonian, kT and filling or mu of labels; None where they do not say them."""
-    origin = labels.origin
+    return electrons_in(labels.origin)
+
+
+def electrons_in(origin: Origin) -> ElectronsSettings | None:
+    """The same of where labels come from."""
     if origin.hamiltonian is None or origin.kT is None:
         return None
     return ElectronsSettings(hamiltonian=origin.hamiltonian, kT=origin.kT, filling=origin.filling, mu=origin.mu)
+
+
+def other_electrons(model: Model, theirs: ElectronsSettings | None, what: str) -> list[str]:
+    """What is to be said where a model has learned other electrons than those of ``what``; nothing where not.
+
+    Realisations of bond disorder are the same electrons. A network without a learned part is that of any electrons.
+    """
+    own = model.electrons
+    if own is None or theirs is None or own.without_seed() == theirs.without_seed():
+        return []
+    if isinstance(model, Network) and model.readout is None:
+        return []
+    effect = "its learned part is off there" if isinstance(model, Network) else "it knows nothing of those"
+    changed = differences(own.model_dump(exclude_none=True), theirs.model_dump(exclude_none=True))
+    return [f"a model that learned from other electrons than those of {what}: {changed} (model, {what}); {effect}"]
 
 
 def adopt(model: Model, sets: Sequence[LabelSet]) -> None:

@@ -27,6 +27,8 @@ from sdgnn.nn import ElectronsSettings, Network, NetworkField, NetworkSettings
 from sdgnn.nn.readout import UNIT
 from sdgnn.provenance import provenance
 from sdgnn.train.binding import bind, electrons_of
+from sdgnn.train.held_out import seen_record
+from sdgnn.train.sum_rule import check_sum_rule
 
 LENGTH, DIAGONALISATIONS = 40, 30
 """Sites along each axis, at least, of the crystal of repeated spins that exact states stand for, unless that takes more
@@ -124,8 +126,8 @@ def calibrate(
         print(report)
         field = network.on(sdgnn.Lattice.triangular(96, 96))
 
-    Raises UserError on a lattice without unit cells of more than 600 sites, and on labels of fewer than two states or
-    of other electrons.
+    Raises UserError on a lattice without unit cells of more than 600 sites, and on labels of fewer than two states, of
+    other electrons or that no rotation-invariant energy has (:mod:`~sdgnn.train.sum_rule`).
     """
     start = time.perf_counter()
     electrons = ElectronsSettings(hamiltonian=model.to_dict(), kT=kT, mu=mu, filling=filling)
@@ -138,6 +140,7 @@ def calibrate(
     assert isinstance(field, NetworkField) and network.readout is not None
     if electrons_of(labels) not in (None, electrons):
         raise UserError(f"labels of {field.electrons!r}", allowed=f"labels of {electrons!r}")
+    check_sum_rule(network, [labels])
     network.look([(field, labels.spins)])
     fits = [_Fit.of(field, labels[k]) for k in range(len(labels))]
     families = list(dict.fromkeys(labels.protocol))
@@ -173,6 +176,7 @@ def calibrate(
     network = network.float()
     network.constant.data = network.constant.data.double()
     network.provenance = {**provenance(), "calibration": asdict(report), "labels": labels.content_hash}
+    network.provenance["seen"] = seen_record([labels], [])
     return network, report
 
 

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +21,20 @@ from torch import Tensor
 
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import differences
-from sdgnn.errors import UserError
+from sdgnn.errors import LabelsWarning, UserError
 from sdgnn.files import atomic_path
 from sdgnn.locking import sole_writer
 from sdgnn.nn import Model, Network
+from sdgnn.nn.images import too_small
 from sdgnn.processes import first_alone, is_first, number_of_processes, together
 from sdgnn.provenance import provenance
 from sdgnn.train.baselines import baselines_on, compare
 from sdgnn.train.binding import bind
+from sdgnn.train.held_out import seen_record, shared_states
 from sdgnn.train.metrics import judge, judge_all, not_empty
 from sdgnn.train.objective import Objective, Scales
 from sdgnn.train.settings import TrainSettings
+from sdgnn.train.sum_rule import check_sum_rule
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -59,8 +63,8 @@ def fit(
     network's family. ``folder`` receives
 
     ===================== ==========================================================================================
-    settings.json         settings, versions, Hamiltonian and content hashes of the labels, scales of the loss, and the
-                          same of an earlier training of this network
+    settings.json         settings, versions, Hamiltonian and content hashes of the labels, names of their states,
+                          scales of the loss, and the same of an earlier training of this network
     metrics.json          final metrics on every label set; for validation sets, by protocol and next to the
                           Heisenberg models fitted to the training sets
     model.safetensors     the trained network
@@ -74,15 +78,20 @@ def fit(
     early stopping included. The settings (but ``minutes``) and labels must be those of the first call. A folder
     without a checkpoint starts from the beginning.
 
-    Raises UserError on empty labels, labels without torque or of several Hamiltonians, lattices of another family than
+    Raises UserError on empty labels, labels without torque, labels that no rotation-invariant energy has
+    (:mod:`~sdgnn.train.sum_rule`), labels of several Hamiltonians, lattices of another family than
     the network's, a folder that already holds a training (unless ``resume``) or that another process writes into,
-    settings or labels that differ from those of the run to be resumed, and a loss that is no longer finite.
+    settings or labels that differ from those of the run to be resumed, and a loss that is no longer finite. Warns
+    (LabelsWarning) of validation states that are trained on, and of lattices smaller than what the network sees.
     """
     folder = Path(folder)
     training, validation = list(training), list(validation)
     _check(network, training, validation)
     if settings.minutes is not None and together():
         raise UserError("minutes of a training on several processes, whose clocks differ", allowed="epochs alone")
+    small = [too_small(bind(network, labels), f"training on {labels!r}") for labels in training]
+    for text in [*dict.fromkeys(chain(*small)), *shared_states(training, validation)]:
+        warnings.warn(text, LabelsWarning, stacklevel=2)
     scales = Scales.of(training)
     record = {
         "settings": settings.model_dump(),
@@ -90,6 +99,7 @@ def fit(
         "physics": _physics(network, training + validation),
         "training": [labels.content_hash for labels in training],
         "validation": [labels.content_hash for labels in validation],
+        "seen": seen_record(training, validation),
         "scales": {name: getattr(scales, name) for name in ("torque", "longitudinal", "energy")},
         "before": network.provenance.get("training"),
     }
@@ -213,6 +223,7 @@ def _check(network: Model, training: list[LabelSet], validation: list[LabelSet])
         for labels in sets:
             network.check_family(not_empty(labels).lattice)
         Scales.of(sets)
+        check_sum_rule(network, sets)
 
 
 def _without_seed(hamiltonian: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ class Metrics:
 
     n_states: int
     """States judged."""
+    n_samples: int
+    """Independent samples among them: states of one run or path are one."""
     n_sites: int
     """Sites of the lattice; the largest one, where label sets of several lattices were judged together."""
     torque_rmse: float
@@ -34,6 +36,8 @@ class Metrics:
     """Root mean square of the true T per component: the torque RMSE of predicting nothing."""
     torque_r2: float
     """1 - sum |dT|^2 / sum |T|^2. No mean is subtracted: that of T vanishes by spin rotation. NaN without torque."""
+    torque_r2_error: float
+    """Standard error of R^2 over independent samples of states, see :func:`jackknife`; NaN with a single one."""
     field_rmse: float
     """Root mean square error of the full field per component, the part along S included."""
     energy_rmse: float
@@ -48,9 +52,36 @@ class Metrics:
     angle_95: float
     """Angle in degrees that 95 % of these sites stay below."""
 
+    @property
+    def r2(self) -> str:
+        """Torque R^2 with its standard error, for tables."""
+        return value_and_error(self.torque_r2, self.torque_r2_error)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON; NaN becomes None."""
         return {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in asdict(self).items()}
+
+
+def value_and_error(value: float | None, error: float | None) -> str:
+    """A torque R^2 and its standard error as text; the error is left out where it is not known."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.4f}" if error is None or math.isnan(error) else f"{value:.4f} ± {error:.1g}"
+
+
+def jackknife(errors: Float[np.ndarray, " sample"], sizes: Float[np.ndarray, " sample"]) -> float:
+    """Standard error of R^2 = 1 - sum_k e_k / sum_k t_k over independent samples k, from leaving each out in turn.
+
+    sqrt[(g - 1)/g sum_k (R^2_(-k) - mean)^2] for g samples, with e_k the squared error and t_k the squared torque of
+    one. It says how R^2 would differ on other samples drawn alike, not on other kinds of states; of few samples it is
+    rough itself, to about 1 / sqrt(2 (g - 1)). NaN for fewer than two samples, and where one holds all the torque.
+    B. Efron, C. Stein, Ann. Statist. 9, 586 (1981), doi:10.1214/aos/1176345462.
+    """
+    rest = sizes.sum() - sizes
+    if len(sizes) < 2 or rest.min() <= 0:
+        return math.nan
+    left_out = (errors.sum() - errors) / rest
+    return float(np.sqrt((len(sizes) - 1) * left_out.var()))
 
 
 class Tally:
@@ -58,7 +89,8 @@ class Tally:
 
     def __init__(self) -> None:
         self._states, self._largest, self._components = 0, 0, 0
-        self._torque_error, self._torque, self._field_error = 0.0, 0.0, 0.0
+        self._field_error = 0.0
+        self._by_sample: dict[tuple[str, int], np.ndarray] = {}
         self._angles: list[Tensor] = []
         self._shifts: list[Tensor] = []
 
@@ -69,15 +101,21 @@ class Tally:
         true: Float[Tensor, "replica site 3"],
         predicted_energy: Float[Tensor, " replica"] | None = None,
         true_energy: Float[Tensor, " replica"] | None = None,
+        samples: Sequence[int] | None = None,
     ) -> None:
-        """Count a batch of states; sums are taken in float64."""
+        """Count a batch of states; sums are taken in float64.
+
+        ``samples`` names the independent sample of each state; without it each state is one.
+        """
         spins, predicted, true = (x.detach().to(torch.float64) for x in (spins, predicted, true))
         torque, wanted = torque_part(predicted, spins), torque_part(true, spins)
+        sums = torch.stack([(torque - wanted).square().sum((1, 2)), wanted.square().sum((1, 2))], dim=1).cpu().numpy()
+        for k, own in enumerate(sums):
+            key = ("state", self._states + k) if samples is None else ("sample", int(samples[k]))
+            self._by_sample[key] = self._by_sample.get(key, 0.0) + own
         self._states += len(spins)
         self._largest = max(self._largest, spins.shape[1])
         self._components += spins.numel()
-        self._torque_error += float((torque - wanted).square().sum())
-        self._torque += float(wanted.square().sum())
         self._field_error += float((predicted - true).square().sum())
         moved = wanted.norm(dim=-1) > NO_TORQUE
         a, b = torque[moved], wanted[moved]
@@ -91,14 +129,18 @@ class Tally:
         """Everything counted so far. Raises UserError when nothing was."""
         if self._states == 0:
             raise UserError("metrics of no states", allowed="at least one labelled state")
+        errors, sizes = np.stack(list(self._by_sample.values()), axis=1)
+        error, size = float(errors.sum()), float(sizes.sum())
         angles = torch.rad2deg(torch.cat(self._angles))
         shifts = torch.cat(self._shifts) if self._shifts else torch.full((1,), math.nan, dtype=torch.float64)
         return Metrics(
             n_states=self._states,
+            n_samples=len(sizes),
             n_sites=self._largest,
-            torque_rmse=math.sqrt(self._torque_error / self._components),
-            torque_rms=math.sqrt(self._torque / self._components),
-            torque_r2=1 - self._torque_error / self._torque if self._torque > 0 else math.nan,
+            torque_rmse=math.sqrt(error / self._components),
+            torque_rms=math.sqrt(size / self._components),
+            torque_r2=1 - error / size if size > 0 else math.nan,
+            torque_r2_error=jackknife(errors, sizes),
             field_rmse=math.sqrt(self._field_error / self._components),
             energy_rmse=float(shifts.square().mean().sqrt()),
             energy_rmse_shifted=float((shifts - shifts.mean()).square().mean().sqrt()) if len(shifts) > 1 else math.nan,
@@ -120,7 +162,7 @@ def judge_all(pairs: Iterable[tuple[Field, LabelSet]], batch: int = 16) -> Metri
     """The same over several label sets, each with a field on its own lattice."""
     if batch < 1:
         raise UserError(f"batches of {batch} states", allowed="at least 1")
-    tally = Tally()
+    tally, before = Tally(), 0
     for field, labels in pairs:
         not_empty(labels)
         if field.lattice.n_sites != labels.lattice.n_sites or not np.allclose(
@@ -134,7 +176,9 @@ def judge_all(pairs: Iterable[tuple[Field, LabelSet]], batch: int = 16) -> Metri
         for start in range(0, len(labels), batch):
             part = labels[start : start + batch]
             result = field(part.spins)
-            tally.add(part.spins, result.field.cpu(), part.field, result.energy.cpu(), part.energy)
+            samples = (before + labels.samples[start : start + batch]).tolist()
+            tally.add(part.spins, result.field.cpu(), part.field, result.energy.cpu(), part.energy, samples)
+        before += 1 + int(labels.samples.max())
     return tally.metrics()
 
 

@@ -70,5 +70,5 @@ class BehlerParrinello(SiteModel):
         return (
             f"Behler-Parrinello model for {self.family.name} lattices: {len(self._around)} spins, "
             f"{len(self.descriptor)} invariants, {self.n_parameters} weights; energies reach {self.reach:.3g}, "
-            f"fields {2 * self.reach:.3g}"
+            f"fields {2 * self.reach:.3g}; {self.told_electrons()}"
         )

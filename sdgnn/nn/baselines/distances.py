@@ -150,5 +150,5 @@ class Distances(SiteModel):
         return (
             f"Distances-only network for {self.family.name} lattices: {s.layers} layers, {s.channels} channels, "
             f"{s.shells} shells, {self.n_parameters} weights; energies reach {self.reach:.3g}, "
-            f"fields {2 * self.reach:.3g}"
+            f"fields {2 * self.reach:.3g}; {self.told_electrons()}"
         )

@@ -127,7 +127,8 @@ class EquivariantNetwork(SiteModel):
         s = self.settings
         return (
             f"Equivariant network for {self.family.name} lattices: {s.layers} layers, {s.channels} channels, "
-            f"{self.n_parameters} weights; energies reach {s.layers + 1} bonds, fields {2 * s.layers + 2}"
+            f"{self.n_parameters} weights; energies reach {s.layers + 1} bonds, fields {2 * s.layers + 2}; "
+            f"{self.told_electrons()}"
         )
 
 

@@ -36,6 +36,7 @@ class TwoEnergies(SiteModel):
     """
 
     settings: TwoEnergiesSettings
+    torques_cancel = False
 
     def __init__(self, settings: TwoEnergiesSettings, lattice: Lattice, seed: int = 0) -> None:
         super().__init__(settings, lattice)
@@ -84,7 +85,8 @@ class TwoEnergies(SiteModel):
         s = self.settings
         return (
             f"Network of two energies for {self.family.name} lattices: {s.layers} layers, {s.channels} channels each, "
-            f"{self.n_parameters} weights; energies reach {self.reach} bonds, fields {2 * self.reach}"
+            f"{self.n_parameters} weights; energies reach {self.reach} bonds, fields {2 * self.reach}; "
+            f"{self.told_electrons()}"
         )
 
 

@@ -1,0 +1,73 @@
+"""Lattices so small that a model meets the same spins again across their boundary."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int
+
+from sdgnn.electrons import ExactField, KPMField, TruncatedField
+from sdgnn.errors import UserError
+from sdgnn.fields import Field
+from sdgnn.fields.protocol import Sum
+from sdgnn.lattice import margins
+from sdgnn.nn.baselines.bound import SiteField
+from sdgnn.nn.committee import CommitteeField
+from sdgnn.nn.kinds import create
+from sdgnn.nn.network import NetworkField
+from sdgnn.nn.settings import NetworkSettings, Settings
+
+
+def cells_needed(field: Field) -> Int[np.ndarray, " dim"] | None:
+    """Cells along each axis of a crystal on which no site's energy sees a spin twice; None where no energies are.
+
+    An energy that sees d cells to either side needs 2 d + 1. With fewer, images of one spin stand at several places of
+    its neighbourhood: in training the model learns from surroundings that larger lattices do not have, and in runs it
+    is the field of a crystal that repeats itself. Positions without unit cells are not judged.
+    """
+    if isinstance(field, Sum):
+        found = [needed for part in field.parts if (needed := cells_needed(part)) is not None]
+        return np.max(found, axis=0) if found else None
+    if not field.lattice.is_crystal:
+        return None
+    if isinstance(field, CommitteeField):
+        return cells_needed(Sum(*(member.on(field.lattice) for member in field.network.models)))
+    if isinstance(field, NetworkField):
+        return cells_needed(field.electrons)
+    if isinstance(field, TruncatedField):
+        return 1 + _cells_of_walks(field)
+    if isinstance(field, SiteField):
+        return 1 + field.network.margin(field.lattice)
+    return None
+
+
+def _cells_of_walks(field: TruncatedField) -> Int[np.ndarray, " dim"]:
+    """Cells along each axis within two cutoffs: by distance, or by the cells that bonds cross where these are fewer."""
+    lattice, bonds = field.lattice, field.model.bonds
+    assert lattice.vectors is not None and lattice.basis is not None
+    inside = lattice.basis[bonds.target % lattice.n_basis] - lattice.basis[bonds.source % lattice.n_basis]
+    crossed = np.abs(np.round((bonds.vector - inside) @ np.linalg.inv(lattice.vectors))).max(0, initial=0).astype(int)
+    longest = float(np.linalg.norm(bonds.vector, axis=1).max(initial=0.0))
+    return np.minimum(margins(lattice, 2 * field.cutoff * longest), 2 * field.cutoff * crossed)
+
+
+def too_small(field: Field, what: str) -> list[str]:
+    """What is to be said where ``what`` (labels, a run) lives on a lattice that the model sees around; else nothing."""
+    needed, shape = cells_needed(field), field.lattice.shape
+    if needed is None or shape is None or all(np.array(shape) >= needed):
+        return []
+    size = " x ".join(map(str, needed))
+    return [
+        f"{what} on {' x '.join(map(str, shape))} cells, smaller than what an energy of the model sees: the same spins "
+        f"stand around it several times; allowed without this: at least {size} cells, or a model that sees less far "
+        "(docs/choosing.md)"
+    ]
+
+
+def model_of(settings: Settings, exact: Field) -> Field:
+    """A new model of these settings on the lattice, and for the electrons, of a field that labels."""
+    if not isinstance(settings, NetworkSettings):
+        return create(settings, exact.lattice).on(exact.lattice)
+    if not isinstance(exact, ExactField | KPMField | TruncatedField):
+        raise UserError(f"labels from {exact!r}", allowed="a field of electrons")
+    size = TruncatedField.size(settings.cutoff, settings.moments, settings.level)
+    return TruncatedField(exact.model, exact.kT, exact.mu, exact.filling, *size)
