@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdgnn.config.base import Config, read_yaml
+from sdgnn.config import yaml_text
+from sdgnn.config.base import Config
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path
 from sdgnn.locking import LOCK, OWNER, lock_folder
@@ -77,7 +78,7 @@ def open_results(
     if resume:
         if not saved.is_file():
             raise UserError(f"nothing to resume in {path}", allowed="the folder of an interrupted run (output=...)")
-        _check_same(config, read_yaml(saved), path, {"output", *free})
+        _check_same(config, yaml_text.read(saved), path, {"output", *free})
     elif path.exists() and (not path.is_dir() or any(item.name not in EMPTY for item in path.iterdir())):
         raise UserError(
             f"{path} already holds something",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgnn.config.base import fields_of, set_key
+from sdgnn.config.base import set_key
+from sdgnn.config.sections import fields_of
 from sdgnn.dynamics.observers import RESERVED
 from sdgnn.errors import UserError
 from sdgnn.schedules import Schedule, Values
