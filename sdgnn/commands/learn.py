@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sdgnn.commands.console import console, say
 from sdgnn.config.learning import LearnConfig
-from sdgnn.results import open_results
-from sdgnn.train.learn import Learned, learn
+from sdgnn.results import open_results, resumed_folder
+from sdgnn.train.learn import Learned, exploration_of, learn
 
 REPORT = "report.html"
 """Name of the report in the folder."""
@@ -18,10 +18,14 @@ def run(config: LearnConfig, resume: bool = False) -> Path:
     from sdgnn.report.learning import write_report
 
     exact = config.electrons.build(config.hamiltonian.build(config.lattice.build()))
-    exploration, protocols = config.exploration.build(exact), config.build_protocols()
+    place = resumed_folder("learn", config.output) if resume else None
+    settled = {} if place is None else exploration_of(place).get("integrator", {})
+    exploration, protocols = config.exploration.build(exact, settled.get("dt")), config.build_protocols()
     for protocol in protocols:
         protocol.check(exact.lattice)
-    results = open_results(config, "learn", config.output, resume, free=["learning", "workers", "scheduler"])
+    results = open_results(
+        config, "learn", config.output if place is None else place, resume, free=["learning", "workers", "scheduler"]
+    )
     outcome = learn(
         exact, protocols, exploration, config.network, config.training, config.learning, results.path,
         validation=config.validation, seed=config.seed, workers=config.workers, scheduler=config.scheduler,
