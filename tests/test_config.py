@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+import sdgnn
 from sdgnn import ExactField, KPMField, Lattice, SDModel, TruncatedField
 from sdgnn.config.base import Config, apply_override
 from sdgnn.config.commands import AnalyzeConfig, GenerateConfig, SimulateConfig
@@ -19,6 +21,7 @@ from sdgnn.config.physics import HamiltonianConfig, LatticeConfig
 from sdgnn.config.reference import describe, keys, markdown
 from sdgnn.errors import UserError
 from sdgnn.fields import Sum
+from sdgnn.nn import ElectronsSettings, NetworkSettings, create
 
 
 class Steps(BaseModel):
@@ -453,6 +456,27 @@ def test_fields_add_up() -> None:
     assert len(both.parts) == 3
     with pytest.raises(UserError, match="no field; allowed"):
         FieldConfig.parse({})
+
+
+def test_bond_disorder_of_what_drives_a_run_can_be_set(tmp_path: Path) -> None:
+    """By the electrons' Hamiltonian, or for a network in place of that which it learned from."""
+    lattice = Lattice.triangular(4, 4)
+    hamiltonian = {"hopping": [1.0], "exchange": 3.0, "disorder": {"width": 0.3, "seed": 1}}
+    model, other = (SDModel.from_dict(lattice, {**hamiltonian, "disorder": {"width": 0.3, "seed": s}}) for s in (1, 2))
+    electrons = FieldConfig.parse({"electrons": {"filling": 0.25, "hamiltonian": hamiltonian}}).build(lattice)
+    assert isinstance(electrons, ExactField) and electrons.model.to_dict() == model.to_dict() != other.to_dict()
+    settings = ElectronsSettings(hamiltonian=hamiltonian, kT=0.1, filling=0.25)
+    network = create(NetworkSettings(cutoff=2, moments=9, hidden=4, electrons=settings), lattice, 0)
+    network.save(tmp_path / "model.safetensors")
+    given = {"model": str(tmp_path), "disorder": {"width": 0.3, "seed": 2}}
+    spins = sdgnn.spins.random(lattice, 2, seed=0, dtype=torch.float32)
+    field = FieldConfig.parse(given).build(lattice)
+    assert torch.equal(field(spins).field, network.on(other, kT=0.1, filling=0.25)(spins).field)
+    assert not torch.allclose(field(spins).field, network.on(lattice)(spins).field, atol=1e-3)
+    with pytest.raises(UserError, match="disorder without model"):
+        FieldConfig.parse({"heisenberg": [1.0], "disorder": {"width": 0.1}})
+    with pytest.raises(UserError, match=r"disorder of .*; allowed: models of kind network that know their electrons"):
+        FieldConfig.parse({"model": "universal", "disorder": {"width": 0.1}}).build(lattice)
 
 
 def test_the_reference_page_is_current() -> None:
