@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 SETTINGS_NAME = "run.json"
 """The name of the settings in a run's folder."""
+MOST_STEPS = 2**53
+"""Steps at most: times are whole multiples of dt up to these."""
 CONTENT = "content"
 """Which of the settings says what the field is made of."""
 ENERGY_TOLERANCE = 1e-4
@@ -126,10 +128,12 @@ def simulate(
     guard stops the run. Warns (StepSizeWarning) when dt is too large, see
     :class:`sdgnn.dynamics.step_size.StepWatch`.
     """
-    if int(steps) != steps or steps < 0 or int(checkpoint_every) != checkpoint_every or checkpoint_every < 1:
-        raise UserError(
-            f"{steps} steps with a checkpoint every {checkpoint_every}", allowed="whole numbers, >= 0 and >= 1"
-        )
+    for number, least in ((steps, 0), (checkpoint_every, 1)):
+        if not least <= number <= MOST_STEPS or int(number) != number:
+            raise UserError(
+                f"{steps} steps with a checkpoint every {checkpoint_every}",
+                allowed=f"whole numbers, >= 0 and >= 1, up to 2^53 = {MOST_STEPS}",
+            )
     if guard is not None and together():
         raise UserError("a guard of a run on several processes", allowed="one process, or no guard")
     if resume and folder is None:
