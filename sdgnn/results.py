@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdgnn.config.base import Config, read_yaml
+from sdgnn.config import yaml_text
+from sdgnn.config.base import Config
 from sdgnn.errors import UserError
-from sdgnn.files import atomic_path
+from sdgnn.files import atomic_path, write_failure
 from sdgnn.locking import LOCK, OWNER, lock_folder
 from sdgnn.processes import first_alone, together
 from sdgnn.provenance import provenance
@@ -66,25 +68,24 @@ def open_results(
     """Make the folder of a run, or open that of an interrupted one.
 
     ``output`` names the folder; without it a new ``results/<name>-<date>-<time>`` is made, and ``resume`` takes the
-    newest of that name; keys in ``free`` may then differ from before. ``config.yaml`` repeats the run
-    (``sdgnn <command> config.yaml``); ``provenance.json`` holds versions, commit, date and machine of every start.
+    newest of that name; keys in ``free`` (``steps``, ``field.model``) may then differ from before. ``config.yaml``
+    repeats the run (``sdgnn <command> config.yaml``); ``provenance.json`` holds versions, commit, date and machine of
+    every start.
 
     Raises UserError when the folder already holds a run and ``resume`` is not set, when there is nothing to resume,
     when it holds the run of another configuration, and when another process is writing there.
     """
-    path = output if output is not None else _newest(name) if resume else _fresh(name)
+    path = resumed_folder(name, output) if resume else _fresh(name) if output is None else output
     saved, starts = (path / name for name in START)
     if resume:
         if not saved.is_file():
             raise UserError(f"nothing to resume in {path}", allowed="the folder of an interrupted run (output=...)")
-        _check_same(config, read_yaml(saved), path, {"output", *free})
-    elif path.exists() and (not path.is_dir() or any(item.name not in EMPTY for item in path.iterdir())):
-        raise UserError(
-            f"{path} already holds something",
-            allowed="a new or empty folder",
-            fix="give another output=FOLDER, remove it, or go on with an interrupted run with --resume",
-        )
+        _check_same(config, yaml_text.read(saved), path, {"output", *free})
+    else:
+        _check_empty(path)
     lock = lock_folder(path)
+    if not resume:
+        _check_empty(path)  # nobody has run here before the lock was ours
     config.save(saved)
     history = json.loads(starts.read_text())["starts"] if starts.is_file() else []
     results = Results(path, resume, lock)
@@ -107,15 +108,39 @@ def shared_results(config: Config, name: str, resume: bool = False, free: Sequen
     return Results(output, resume, None)
 
 
+def _check_empty(path: Path) -> None:
+    """Raises UserError where a folder holds results, or a file is in its place."""
+    if path.exists() and (not path.is_dir() or any(item.name not in EMPTY for item in path.iterdir())):
+        raise UserError(
+            f"{path} already holds something",
+            allowed="a new or empty folder",
+            fix="give another output=FOLDER, remove it, or go on with an interrupted run with --resume",
+        )
+
+
 def _fresh(name: str) -> Path:
-    stem = ROOT / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    path, count = stem, 2
-    while path.exists():
-        path, count = stem.with_name(f"{stem.name}-{count}"), count + 1
-    return path
+    """A new folder that no other start has, however many there are in a second."""
+    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    for number in itertools.count(1):
+        path = ROOT / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            if not path.is_dir():
+                raise UserError(f"{path} cannot be made: {error}", fix="give output=FOLDER") from error
+        except OSError as error:
+            raise UserError(
+                f"{path} could not be written: {write_failure(error) or error}", fix="give output=FOLDER"
+            ) from error
+        else:
+            return path
+    raise AssertionError("whole numbers have no end")
 
 
-def _newest(name: str) -> Path:
+def resumed_folder(name: str, output: Path | None = None) -> Path:
+    """The folder of the run to go on with: ``output``, else the newest of that name. Raises UserError without any."""
+    if output is not None:
+        return output
     runs = sorted(ROOT.glob(f"{name}-*/config.yaml"), key=lambda p: p.stat().st_mtime)
     if not runs:
         raise UserError(f"no run in {ROOT}/{name}-* to resume", fix="give its folder with output=FOLDER")
@@ -123,12 +148,23 @@ def _newest(name: str) -> Path:
 
 
 def _check_same(config: Config, saved: dict[str, Any], path: Path, free: set[str]) -> None:
-    now = type(config).parse(saved, source=str(path / "config.yaml")).model_dump(mode="json")
+    there = type(config).parse(saved, source=str(path / "config.yaml")).model_dump(mode="json")
     asked = config.model_dump(mode="json")
-    different = [key for key in asked if asked[key] != now.get(key) and key not in free]
+    for key in free:
+        for data in (there, asked):
+            _forget(data, key.split("."))
+    different = [key for key in asked if asked[key] != there.get(key)]
     if different:
         raise UserError(
             f"{path} holds a run with another {', '.join(different)}",
             allowed="resuming with the same configuration",
             fix=f"resume with {path / 'config.yaml'}, or start a new run in another folder",
         )
+
+
+def _forget(data: dict[str, Any], keys: Sequence[str]) -> None:
+    """Take a key out of nested data, but not that something was given there."""
+    for key in keys[:-1]:
+        data = data.get(key) or {}
+    if data.get(keys[-1]) is not None or len(keys) == 1:
+        data[keys[-1]] = ...

@@ -284,7 +284,7 @@ def test_protocols_from_a_configuration(folder: Path) -> None:
     for words, wrong in (
         ("zeeman_schedule without zeeman", "field.zeeman_schedule={kind: pulse, peak: 2, centre: 0.6, width: 0.1}"),
         ("integrator.kT", "integrator.kT={kind: quench, before: 0.5, aftr: 0.1, at: 1}"),
-        ("dt = 0.02 of scheme monte-carlo", "integrator.scheme=monte-carlo"),
+        ("dt and damping of scheme monte-carlo", "integrator.scheme=monte-carlo"),
     ):
         result = sdgnn("simulate", "quench.yaml", wrong, "output=none")
         assert result.exit_code == 2 and words in " ".join(result.stderr.split())
@@ -296,7 +296,7 @@ def test_protocols_from_a_configuration(folder: Path) -> None:
 def test_keys_are_documented() -> None:
     result = sdgnn("simulate", "--keys")
     assert result.exit_code == 0
-    assert "integrator.damping: number or list of number, default 0.1" in result.output
+    assert "integrator.damping: number or list of number\n    Gilbert damping alpha, 0.1 by default" in result.output
     assert "field.dmi.kind: bloch | neel, default bloch" in result.output
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+import sdgnn
 from sdgnn import ExactField, KPMField, Lattice, SDModel, TruncatedField
 from sdgnn.config.base import Config, apply_override
 from sdgnn.config.commands import AnalyzeConfig, GenerateConfig, SimulateConfig
@@ -19,6 +21,7 @@ from sdgnn.config.physics import HamiltonianConfig, LatticeConfig
 from sdgnn.config.reference import describe, keys, markdown
 from sdgnn.errors import UserError
 from sdgnn.fields import Sum
+from sdgnn.nn import ElectronsSettings, NetworkSettings, create
 
 
 class Steps(BaseModel):
@@ -134,6 +137,111 @@ def test_written_yaml_is_read_back_unchanged(tmp_path_factory, epochs: int, rate
     path = tmp_path_factory.mktemp("config") / "config.yaml"
     config.save(path)
     assert Example.load(path) == config
+
+
+class Scalars(Config):
+    """One key of each type."""
+
+    whole: int = 0
+    """A whole number."""
+    number: float | tuple[float, ...] = 0.0
+    """A number, or several."""
+    flag: bool = False
+    """A boolean."""
+    text: str | None = None
+    """A text."""
+    place: Path | None = None
+    """A path."""
+    free: dict[str, Any] = {}
+    """Anything."""
+
+
+YAML = [
+    ("whole: 010", 10),
+    ("whole: 1e6", 1_000_000),
+    ("whole: 2.5e1", 25),
+    ("whole: 0x10", 16),
+    ("whole: 0o10", 8),
+    ("number: 1e-3", 1e-3),
+    ("number: 1/3", 1 / 3),
+    ("number: '1/3'", 1 / 3),
+    ("number: [1/4, -2/5, .5, 1]", (0.25, -0.4, 0.5, 1.0)),
+    ("flag: true", True),
+    ("flag: off", False),
+    ("text: 1/3", "1/3"),
+    ("text: 007", "007"),
+    ("text: true", "true"),
+    ("text: 1:30", "1:30"),
+    ("text: null", None),
+    ("text: ~", None),
+    ("text:", None),
+    ("text: 'null'", "null"),
+    ("place: 2026-11-28", Path("2026-11-28")),
+    ("place: 1e3", Path("1e3")),
+    ("place: runs#3", Path("runs#3")),
+    ("place: ./~/x", Path("~/x")),
+    ("text: '~'", "~"),
+    ("free: {a: 1e3}", {"a": 1000}),
+    ("free: {a: 1/8, b: off, c: [010], d: 1.5, e: 1e300}", {"a": 0.125, "b": "off", "c": [10], "d": 1.5, "e": 1e300}),
+]
+"""Scalars as the core schema of YAML 1.2 has them (https://yaml.org/spec/1.2.2/#103-core-schema), text where text is
+wanted, and fractions."""
+
+
+@pytest.mark.parametrize(("line", "value"), YAML)
+def test_scalars_are_those_of_yaml_1_2_and_of_the_keys_that_they_stand_for(tmp_path: Path, line: str, value) -> None:
+    (tmp_path / "file.yaml").write_text(line + "\n")
+    key, _, written = line.partition(":")
+    for config in (Scalars.load(tmp_path / "file.yaml"), Scalars.parse({}, [f"{key}={written}"])):
+        assert getattr(config, key) == value and type(getattr(config, key)) is type(value)
+        assert Scalars.from_yaml(config.to_yaml()) == config
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["whole: yes", "whole: 1:0", "whole: true", "whole: 2.5", "whole: 1/2", "number: off", "number: false",
+     "number: 1/0", "number: [on]", "number: 2026-11-28", "flag: 2", "text: [a]"],
+)  # fmt: skip
+def test_words_and_booleans_are_no_numbers(given: str) -> None:
+    key, _, value = given.partition(": ")
+    for parse in (lambda: Scalars.from_yaml(given), lambda: Scalars.parse({}, [f"{key}={value}"])):
+        with pytest.raises(UserError, match=rf"{key}.* = .*nput should be"):
+            parse()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("whole: 1\nwhole: 2\n", 1), ("text: a\nfree:\n  a: 1\n  b: 2\n  a: 3\n", 3)]
+)
+def test_a_key_that_is_given_twice_is_refused(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "file.yaml").write_text(text)
+    with pytest.raises(UserError, match=rf"file\.yaml is no YAML at line {line}: the key (whole|a) twice"):
+        Scalars.load(tmp_path / "file.yaml")
+
+
+def test_paths_begin_at_home_and_keep_what_yaml_would_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/of/someone")
+    assert Scalars.parse({}, ["place=~/x"]).place == Path("/home/of/someone/x")
+    assert Scalars.from_yaml("text: ~/model").text == "/home/of/someone/model"
+    for name in ("a #1", "b: c", "&a", "- x", "!x", "007", "a, b"):
+        assert Scalars.parse({}, [f"place={name}"]).place == Path(name)
+    with pytest.raises(UserError, match="no such home folder"):
+        Scalars.parse({}, ["place=~nobody-of-this-name/x"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    text=st.one_of(
+        st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])),
+        st.from_regex(r"[-+]?[0-9]*[.:/eEox_-]?[0-9a-f]*", fullmatch=True),
+        st.sampled_from(["", "~", "null", "true", "off", ".inf", ".NaN", "<<", "=", "1e5", "0o7", "1/3", "~/x"]),
+    ),
+    value=st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)), st.lists
+    ),
+)
+def test_what_is_written_is_what_is_read(text: str, value: Any) -> None:
+    config = Scalars(text=text, free={"value": value, "text": text})
+    assert Scalars.from_yaml(config.to_yaml()) == config
 
 
 def test_descriptions_name_every_key() -> None:
@@ -348,6 +456,27 @@ def test_fields_add_up() -> None:
     assert len(both.parts) == 3
     with pytest.raises(UserError, match="no field; allowed"):
         FieldConfig.parse({})
+
+
+def test_bond_disorder_of_what_drives_a_run_can_be_set(tmp_path: Path) -> None:
+    """By the electrons' Hamiltonian, or for a network in place of that which it learned from."""
+    lattice = Lattice.triangular(4, 4)
+    hamiltonian = {"hopping": [1.0], "exchange": 3.0, "disorder": {"width": 0.3, "seed": 1}}
+    model, other = (SDModel.from_dict(lattice, {**hamiltonian, "disorder": {"width": 0.3, "seed": s}}) for s in (1, 2))
+    electrons = FieldConfig.parse({"electrons": {"filling": 0.25, "hamiltonian": hamiltonian}}).build(lattice)
+    assert isinstance(electrons, ExactField) and electrons.model.to_dict() == model.to_dict() != other.to_dict()
+    settings = ElectronsSettings(hamiltonian=hamiltonian, kT=0.1, filling=0.25)
+    network = create(NetworkSettings(cutoff=2, moments=9, hidden=4, electrons=settings), lattice, 0)
+    network.save(tmp_path / "model.safetensors")
+    given = {"model": str(tmp_path), "disorder": {"width": 0.3, "seed": 2}}
+    spins = sdgnn.spins.random(lattice, 2, seed=0, dtype=torch.float32)
+    field = FieldConfig.parse(given).build(lattice)
+    assert torch.equal(field(spins).field, network.on(other, kT=0.1, filling=0.25)(spins).field)
+    assert not torch.allclose(field(spins).field, network.on(lattice)(spins).field, atol=1e-3)
+    with pytest.raises(UserError, match="disorder without model"):
+        FieldConfig.parse({"heisenberg": [1.0], "disorder": {"width": 0.1}})
+    with pytest.raises(UserError, match=r"disorder of .*; allowed: models of kind network that know their electrons"):
+        FieldConfig.parse({"model": "universal", "disorder": {"width": 0.1}}).build(lattice)
 
 
 def test_the_reference_page_is_current() -> None:

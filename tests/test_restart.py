@@ -20,12 +20,18 @@ from hypothesis import strategies as st
 
 import sdgnn
 from sdgnn import Heun, Lattice, simulate
+from sdgnn.commands.simulate import run as quench
+from sdgnn.commands.train import run as train
+from sdgnn.config.commands import SimulateConfig
+from sdgnn.config.training import TrainConfig
+from sdgnn.data import Random, generate
 from sdgnn.dynamics import observers, open_trajectory
 from sdgnn.dynamics.checkpoint import NAME, PREVIOUS, last_checkpoint, load_checkpoint
 from sdgnn.dynamics.run import Run
 from sdgnn.errors import DamagedFileWarning, UserError
 from sdgnn.fields import Heisenberg
 from sdgnn.locking import lock_folder, sole_writer
+from sdgnn.nn import ElectronsSettings, NetworkSettings, create
 
 LATTICE = Lattice.triangular(4, 4)
 STEPS = 24
@@ -134,6 +140,58 @@ def test_trajectories_without_checksums_are_still_read(tmp_path: Path) -> None:
         stored = group.create_array(name, shape=array.shape, dtype=array.dtype, dimension_names=("time",))
         stored[...] = array
     assert open_trajectory(tmp_path / "old")["energy"].values.tolist() == [0, 1, 2]
+
+
+def configured(folder: Path, **changes: object) -> SimulateConfig:
+    """A run of a network or of what ``changes`` say."""
+    base = {
+        "lattice": {"type": "triangular", "size": [4, 4]}, "field": {"heisenberg": [1.0]},
+        "integrator": {"damping": 0.1, "kT": 0.1}, "steps": 6, "observe": {"energy": 2}, "output": str(folder),
+    }  # fmt: skip
+    return SimulateConfig.parse({**base, **changes})
+
+
+def test_a_time_step_that_was_suggested_is_read_from_the_run(tmp_path: Path) -> None:
+    """Suggested again on another machine it has other last digits: here those of the run are made so."""
+    spins = sdgnn.spins.random(LATTICE, 1, seed=0, dtype=torch.float32)
+    suggested = sdgnn.suggest_dt(Heisenberg(LATTICE, [1.0]), spins, Heun(dt=1.0, damping=0.1, kT=0.1))
+    elsewhere = {"damping": 0.1, "kT": 0.1, "dt": suggested * (1 + 1e-7)}
+    quench(configured(tmp_path / "whole", integrator=elsewhere, steps=12))
+    quench(configured(tmp_path / "part", integrator=elsewhere))
+    configured(tmp_path / "part").save(tmp_path / "part" / "config.yaml")
+    quench(configured(tmp_path / "part", steps=12), resume=True)
+    assert open_trajectory(tmp_path / "part").identical(open_trajectory(tmp_path / "whole"))
+
+
+def test_a_run_goes_on_with_its_model_wherever_that_lies_and_with_no_other(tmp_path: Path) -> None:
+    settings = NetworkSettings(cutoff=2, moments=9, hidden=4, electrons=ElectronsSettings(
+        hamiltonian={"hopping": [1.0], "exchange": 3.0}, kT=0.1, filling=0.25))  # fmt: skip
+    for seed, name in ((0, "a"), (1, "other")):
+        create(settings, LATTICE, seed).save(tmp_path / name / "model.safetensors")
+    model, run = {"model": str(tmp_path / "a")}, tmp_path / "run"
+    quench(configured(run, field=model))
+    (tmp_path / "a").rename(tmp_path / "b")
+    run.rename(tmp_path / "moved")
+    quench(configured(tmp_path / "moved", field={"model": str(tmp_path / "b")}, steps=8), resume=True)
+    shutil.rmtree(tmp_path / "b")
+    (tmp_path / "other").rename(tmp_path / "b")
+    with pytest.raises(UserError, match=r"content\.network\.weights\..* was .*, is "):
+        quench(configured(tmp_path / "moved", field={"model": str(tmp_path / "b")}, steps=8), resume=True)
+    with pytest.raises(UserError, match="holds a run with another field"):
+        quench(configured(tmp_path / "moved", steps=8), resume=True)
+
+
+def test_a_training_goes_on_with_its_labels_wherever_they_lie(tmp_path: Path) -> None:
+    exact = sdgnn.ExactField(sdgnn.SDModel(LATTICE, exchange=3.0), kT=0.1, filling=0.25)
+    for seed, name in ((0, "labels.h5"), (1, "others.h5")):
+        generate(exact, [Random(4)], tmp_path / name, seed=seed, workers=0)
+    base = {"network": {"cutoff": 2, "moments": 9, "hidden": 4}, "training": {"epochs": 1}, "validation": 0.3,
+            "output": str(tmp_path / "model")}  # fmt: skip
+    train(TrainConfig.parse({**base, "data": [str(tmp_path / "labels.h5")]}))
+    (tmp_path / "labels.h5").rename(tmp_path / "moved.h5")
+    train(TrainConfig.parse({**base, "data": [str(tmp_path / "moved.h5")]}), resume=True)
+    with pytest.raises(UserError, match="the labels' content has changed"):
+        train(TrainConfig.parse({**base, "data": [str(tmp_path / "others.h5")]}), resume=True)
 
 
 HOLDER = """

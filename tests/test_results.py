@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,6 +27,12 @@ class Settings(Config):
     """Folder."""
 
 
+def _start_at(moment: float) -> Path:
+    """The folder of a run that starts at ``moment``, or at once."""
+    time.sleep(max(0.0, moment - time.time()))
+    return open_results(Settings(seed=os.getpid()), "train").path.resolve()
+
+
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -41,6 +51,15 @@ def test_runs_without_a_name_get_folders_of_their_own() -> None:
     paths = {open_results(Settings(), "train").path for _ in range(3)}
     assert len(paths) == 3
     assert {path.parent for path in paths} == {Path("results")}
+
+
+def test_starts_of_one_second_get_folders_of_their_own_from_several_processes() -> None:
+    """Twelve processes that wait for each other at the door."""
+    with ProcessPoolExecutor(4, multiprocessing.get_context("fork")) as pool:
+        barrier = time.time() + 0.3
+        paths = list(pool.map(_start_at, [barrier] * 12))
+    assert len(set(paths)) == 12
+    assert all(Settings.load(path / "config.yaml").seed for path in paths)
 
 
 def test_full_folders_are_refused() -> None:
@@ -67,6 +86,30 @@ def test_resuming_takes_the_newest_folder_and_the_same_configuration() -> None:
         open_results(Settings(seed=1, steps=2), "train", first.path, resume=True)
     open_results(Settings(seed=1, steps=2), "train", first.path, resume=True, free=["steps"])
     assert Settings.load(first.path / "config.yaml").steps == 2
+
+
+def test_parts_of_a_section_may_differ_where_they_are_free() -> None:
+    class Section(Config):
+        """A section."""
+
+        model: str | None = None
+        """A model."""
+        size: int = 1
+        """A size."""
+
+    class Whole(Config):
+        """A configuration with a section."""
+
+        field: Section = Section()
+        """A section."""
+        output: Path | None = None
+        """Folder."""
+
+    open_results(Whole(field=Section(model="a")), "simulate", Path("run"))
+    open_results(Whole(field=Section(model="b")), "simulate", Path("run"), resume=True, free=["field.model"])
+    for other in (Section(model="b", size=2), Section()):
+        with pytest.raises(UserError, match="another field"):
+            open_results(Whole(field=other), "simulate", Path("run"), resume=True, free=["field.model"])
 
 
 def test_there_must_be_something_to_resume() -> None:

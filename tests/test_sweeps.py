@@ -100,6 +100,28 @@ def test_every_point_is_the_run_it_would_be_alone(tmp_path):
     assert np.array_equal(open_trajectory(plain)["energy"], data["energy"].sel(seed=7, kT=0.1))
 
 
+def test_memory_holds_in_sweeps_too(tmp_path):
+    swept = {"sweep": {"integrator.kT": [0.1, 0.4]}}
+    with pytest.raises(UserError, match=r"memory = 0.1 for 4 replica\(s\) of 16 sites"):
+        run(tmp_path / "none", memory=0.1, **swept)
+    exact, lattice = {"electrons": {"filling": 0.25}}, {"type": "square", "size": [16, 16]}
+    with pytest.raises(UserError, match=r"a run that takes about .* GB with memory = 0.51"):
+        run(tmp_path / "none", memory=0.51, field=exact, lattice=lattice, **swept)
+    assert not (tmp_path / "none").exists()
+    assert run(tmp_path / "a", memory=8, **swept)["energy"].equals(run(tmp_path / "b", **swept)["energy"])
+
+
+def test_monte_carlo_takes_no_damping_swept_or_not():
+    sampled = {"scheme": "monte-carlo", "kT": 0.5}
+    assert [b.config.integrator.kT for b in batches(config(integrator=sampled, sweep={"integrator.kT": [0.1, 0.2]}))]
+    for given in ({"damping": 0.1}, {"form": "gilbert"}, {"dt": 1.0}):
+        with pytest.raises(UserError, match=rf"{next(iter(given))} of scheme monte-carlo"):
+            config(integrator={**sampled, **given})
+        with pytest.raises(UserError, match=rf"{next(iter(given))} of scheme monte-carlo"):
+            config(integrator=sampled, sweep={f"integrator.{key}": [value] for key, value in given.items()})
+    assert config(integrator={"kT": 0.5}).integrator.damping == 0.1
+
+
 def test_quench_depths_share_a_batch(tmp_path):
     quench = {"kind": "quench", "before": 0.5, "after": 0.1, "at": 0.3}
     swept = config(integrator={**BASE["integrator"], "kT": quench}, sweep={"integrator.kT.after": [0.1, 0.01]})

@@ -142,7 +142,7 @@ def pipeline(config: DemoConfig, folder: Path, resume: bool = False) -> Outcome:
     clock.lap("errors and times")
 
     driving = models[TRAINED].model.on(config.quench.lattice.build())
-    quench = run_dynamics(config.quench, Start.of(config.quench, driving), folder / "quench", resume)
+    quench = run_dynamics(config.quench, Start.of(config.quench, driving, folder / "quench"), folder / "quench", resume)
     clock.lap("quench")
     with timed("analysis of the quench"):
         analysis = analyze(quench.trajectory, quench.field.lattice)

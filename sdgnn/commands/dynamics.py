@@ -77,10 +77,8 @@ def alone(config: DynamicsBenchmarkConfig, size: tuple[int, ...], replicas: int,
 
 def measure(plain: str, size: tuple[int, ...], replicas: int, name: str, threads: int) -> dict[str, Any]:
     """Time and memory of one run by this process; the shortest of all repeats counts."""
-    import yaml
-
     torch.set_num_threads(threads)
-    config = DynamicsBenchmarkConfig.parse(yaml.safe_load(plain))
+    config = DynamicsBenchmarkConfig.from_yaml(plain)
     lattice = config.lattice.build().resized(*size)
     field = Timed(config.fields[name].build(lattice, config.dtype, config.memory))
     spins = config.initial.build(lattice, replicas, config.seed, config.dtype)

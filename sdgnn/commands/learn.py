@@ -7,8 +7,8 @@ from pathlib import Path
 from sdgnn.commands.console import console, say, warn
 from sdgnn.config.learning import LearnConfig
 from sdgnn.nn.images import model_of, too_small
-from sdgnn.results import open_results
-from sdgnn.train.learn import Learned, learn
+from sdgnn.results import open_results, resumed_folder
+from sdgnn.train.learn import Learned, exploration_of, learn
 from sdgnn.train.metrics import value_and_error
 
 REPORT = "report.html"
@@ -21,10 +21,14 @@ def run(config: LearnConfig, resume: bool = False) -> Path:
 
     exact = config.electrons.build(config.hamiltonian.build(config.lattice.build()))
     warn(too_small(model_of(config.network, exact), "labels"))
-    exploration, protocols = config.exploration.build(exact), config.build_protocols()
+    place = resumed_folder("learn", config.output) if resume else None
+    settled = {} if place is None else exploration_of(place).get("integrator", {})
+    exploration, protocols = config.exploration.build(exact, settled.get("dt")), config.build_protocols()
     for protocol in protocols:
         protocol.check(exact.lattice)
-    results = open_results(config, "learn", config.output, resume, free=["learning", "workers", "scheduler"])
+    results = open_results(
+        config, "learn", config.output if place is None else place, resume, free=["learning", "workers", "scheduler"]
+    )
     outcome = learn(
         exact, protocols, exploration, config.network, config.training, config.learning, results.path,
         validation=config.validation, seed=config.seed, workers=config.workers, scheduler=config.scheduler,

@@ -14,14 +14,15 @@ from sdgnn.commands.console import say, timed, warn, warnings_said
 from sdgnn.config.commands import QuenchConfig, SimulateConfig
 from sdgnn.config.runs import GuardConfig
 from sdgnn.dynamics import Guard, Integrator, Observer, Run, forecast, simulate
+from sdgnn.dynamics.run import settings_of
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.memory import GB
 from sdgnn.nn.images import too_small
-from sdgnn.results import open_results, shared_results
+from sdgnn.results import open_results, resumed_folder, shared_results
 
-FREE = ("steps", "checkpoint_every", "guard", "device")
-"""Keys that may differ when a run is resumed."""
+FREE = ("steps", "checkpoint_every", "guard", "device", "field.model", "initial.file")
+"""Keys that may differ when a run is resumed; of files the content counts, which the run's own settings know."""
 PROGRAM = 0.5
 """GB that the program takes before a run."""
 ARRAYS = 16
@@ -42,13 +43,12 @@ def run(config: SimulateConfig, resume: bool = False, guard: bool = False) -> Pa
         from sdgnn.commands import sweep
 
         return sweep.run(config, resume)
-    start = _start(config)
+    place = resumed_folder("simulate", config.output) if resume else None
+    start = Start.within(config, place)
     warn(doubts_about(config, start.field))
     expected = forecast(start.field, start.spins, start.integrator, config.steps)
-    if config.memory is not None:
-        expected.check(config.memory)
     watch = None if config.guard is None else config.guard.build(start.field)
-    results = open_results(config, "simulate", config.output, resume, FREE)
+    results = open_results(config, "simulate", place or config.output, resume, FREE)
     say(str(expected))
     say(repr(run_dynamics(config, start, results.path, resume=results.resumed, guard=watch)))
     say(f"trajectory: {results.path}")
@@ -59,7 +59,9 @@ def _run_together(config: SimulateConfig, resume: bool) -> Path:
     """The run on the processes that torchrun has started; the first one makes the folder and speaks."""
     if config.sweep or config.guard is not None:
         raise UserError("a sweep or guard on several processes", allowed="a single run without guard")
-    start = _start(config)
+    if config.memory is not None:
+        raise UserError("memory on several processes", allowed="memory of a run by one process", fix="leave it out")
+    start = Start.within(config, config.output if resume else None)
     warn(doubts_about(config, start.field))
     results = shared_results(config, "simulate", resume, FREE)
     say(repr(run_dynamics(config, start, results.path, resume=resume)))
@@ -72,13 +74,6 @@ def doubts_about(config: SimulateConfig, field: Field) -> list[str]:
     twice = config.field.model is not None and config.field.electrons is not None
     said = f"the field of electrons twice: that of {config.field.model} and that of field.electrons"
     return [*([said] if twice else []), *too_small(field, "a run")]
-
-
-def _start(config: SimulateConfig) -> Start:
-    lattice = config.lattice.build()
-    return Start.of(
-        config, config.field.build(lattice, config.dtype, field_memory(config, lattice.n_sites), config.device)
-    )
 
 
 def field_memory(config: SimulateConfig, sites: int) -> float | None:
@@ -109,15 +104,27 @@ class Start:
     """What is measured."""
 
     @classmethod
-    def of(cls, config: QuenchConfig, field: Field, streams: range | None = None) -> Start:
+    def within(cls, config: SimulateConfig, folder: Path | None = None, streams: range | None = None) -> Start:
+        """What ``config`` describes, as :meth:`of`. Raises UserError where its ``memory`` does not allow it."""
+        lattice = config.lattice.build()
+        field = config.field.build(lattice, config.dtype, field_memory(config, lattice.n_sites), config.device)
+        start = cls.of(config, field, folder, streams)
+        if config.memory is not None:
+            forecast(start.field, start.spins, start.integrator, config.steps).check(config.memory)
+        return start
+
+    @classmethod
+    def of(cls, config: QuenchConfig, field: Field, folder: Path | None = None, streams: range | None = None) -> Start:
         """What ``config`` describes, driven by ``field``; the first states are those numbered by ``streams``.
 
-        Raises UserError where the lattice does not allow it.
+        A time step that ``config`` leaves open is that of the run in ``folder``, if there is one to go on with: derived
+        again, it would have other last digits on another machine. Raises UserError where the lattice does not allow it.
         """
+        settled = {} if folder is None else settings_of(folder).get("integrator", {})
         count = config.replicas if streams is None else streams.stop
         spins = config.initial.build(field.lattice, count, config.seed, config.dtype)[count - config.replicas :]
         spins = spins.to(config.device)
-        integrator = config.integrator.build(field, spins)
+        integrator = config.integrator.build(field, spins, settled.get("dt"))
         run = (field, integrator)
         observers = tuple(observer(name, field.lattice, every, run) for name, every in config.observe.items())
         return cls(field, spins, integrator, observers)

@@ -28,16 +28,15 @@ def run(config: SimulateConfig, resume: bool = False) -> Path:
     plan = batches(config)
     doubts = []
     for batch in plan:  # a mistake in any of them is found before the first runs
-        doubts += doubts_about(batch.config, _start(batch).field)
+        doubts += doubts_about(batch.config, Start.within(batch.config, streams=batch.streams).field)
     warn(doubts)
     results = open_results(config, "simulate", config.output, resume, free=FREE)
     for number, batch in enumerate(plan):
         say(f"batch {number + 1} of {len(plan)}: {len(batch.points)} point(s)")
-        start = _start(batch)
+        place = results.path / RUNS / f"{number:03d}"
+        start = Start.within(batch.config, place if results.resumed else None, batch.streams)
         watch = None if config.guard is None else config.guard.build(start.field)
-        run_dynamics(
-            batch.config, start, results.path / RUNS / f"{number:03d}", results.resumed, watch, list(batch.streams)
-        )
+        run_dynamics(batch.config, start, place, results.resumed, watch, list(batch.streams))
     dims = axes(config)
     parts = _points(config, plan, results.path, tuple(len(values) for values in dims.values()))
     odd = write_sweep(results.path, dims, parts, {"config": config.to_yaml()})
@@ -45,14 +44,6 @@ def run(config: SimulateConfig, resume: bool = False) -> Path:
         say(f"of different shapes at different points, in {results.path / RUNS} alone: {', '.join(odd)}")
     say(f"sweep over {', '.join(dims)}: {results.path / NAME}")
     return results.path
-
-
-def _start(batch: Batch) -> Start:
-    """What a batch runs."""
-    config = batch.config
-    return Start.of(
-        config, config.field.build(config.lattice.build(), config.dtype, device=config.device), batch.streams
-    )
 
 
 def _points(

@@ -18,6 +18,9 @@ from sdgnn.train import TrainSettings
 from sdgnn.train.binding import adopt, with_electrons
 from sdgnn.train.loop import fit
 
+FREE = ("data",)
+"""Keys that may differ when a training is resumed: the labels' content counts, which the training knows."""
+
 
 def run(config: TrainConfig, resume: bool = False) -> Path:
     """Train into a results folder and return it, on all processes that torchrun has started."""
@@ -27,7 +30,7 @@ def run(config: TrainConfig, resume: bool = False) -> Path:
 
 def _run(config: TrainConfig, resume: bool) -> Path:
     sets = [labels for path in config.data for labels in read_all(path)]
-    results = shared_results(config, "train", resume)
+    results = shared_results(config, "train", resume, FREE)
     parts = [labels.split([1 - config.validation, config.validation], config.seed) for labels in sets]
     training, validation = [first for first, _ in parts], [second for _, second in parts]
     train_network(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import os
 import typing
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from sdgnn.config import yaml_text
+from sdgnn.config.sections import fields_of, sections_in, wanted
 from sdgnn.errors import UserError
-from sdgnn.files import atomic_path, where_else
+from sdgnn.files import atomic_path
 
 Kind = TypeVar("Kind", bound="Config")
 
@@ -34,7 +33,12 @@ class Config(BaseModel):
 
         Raises UserError when the file is missing or no YAML mapping, or as :meth:`parse` does.
         """
-        return cls.parse(read_yaml(path), overrides, source=str(path))
+        return cls.parse(yaml_text.read(path), overrides, source=str(path))
+
+    @classmethod
+    def from_yaml(cls: type[Kind], given: str) -> Kind:
+        """The configuration that :meth:`to_yaml` wrote."""
+        return cls.parse(yaml_text.load(given, "configuration"))
 
     @classmethod
     def parse(
@@ -48,13 +52,13 @@ class Config(BaseModel):
         for override in overrides:
             apply_override(data, override)
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(wanted(data, cls))
         except ValidationError as error:
             raise UserError("\n".join([f"{source}:", *_explain(cls, error)])) from None
 
     def to_yaml(self) -> str:
         """YAML text from which the same configuration is read again."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml_text.dump(self.model_dump(mode="json"))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write :meth:`to_yaml` to ``path``."""
@@ -62,65 +66,13 @@ class Config(BaseModel):
             temporary.write_text(self.to_yaml())
 
 
-def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The mapping in a YAML file, of plain values alone.
-
-    Raises UserError when it is missing, no YAML, no mapping, nested deeply, or repeats itself by aliases (a few lines
-    of them can stand for more than any memory).
-    """
-    path = Path(path)
-    try:
-        text = path.read_text()
-        _check_tokens(text, path)
-        data = yaml.safe_load(text)
-    except FileNotFoundError:
-        raise UserError(f"no file {path}", fix=where_else(path, "*.yaml", "*.yml")) from None
-    except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as text ({error})", allowed="a YAML file") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark is not None else ""
-        raise UserError(f"{path} is no YAML{where}: {getattr(error, 'problem', error)}") from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise UserError(f"{path} holds {type(data).__name__}", allowed="a YAML mapping of keys to values")
-    return data
-
-
-LEVELS = 32
-"""Levels of lists and mappings in a file, at most."""
-
-
-def _check_tokens(text: str, path: Path) -> None:
-    """Refuse aliases and many levels before anything is built from them."""
-    depth = 0
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
-        line = token.start_mark.line + 1
-        if isinstance(token, yaml.AliasToken):
-            raise UserError(f"{path} with the alias *{token.value} at line {line}", allowed="values written out")
-        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
-        if depth > LEVELS:
-            raise UserError(f"{path} with more than {LEVELS} levels at line {line}", allowed=f"{LEVELS} levels")
-
-
-_OPENING = (
-    yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken
-)  # fmt: skip
-_CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
-
-
 def apply_override(data: dict[str, Any], override: str) -> None:
     """Set ``key.subkey=value`` in nested ``data``; a number as key counts list entries from 0."""
-    path, equals, text = override.partition("=")
+    path, equals, given = override.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
         raise UserError(f"override {override!r}", allowed="key=value or section.key=value, for example train.epochs=3")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"override {override!r}: the value is no YAML ({getattr(error, 'problem', error)})") from None
-    set_key(data, path.strip(), value)
+    set_key(data, path.strip(), yaml_text.value(given, f"override {override!r}"))
 
 
 def set_key(data: dict[str, Any], path: str, value: Any) -> None:
@@ -141,12 +93,16 @@ def _enter(place: Any, key: str, path: str) -> Any:
     if isinstance(place, list):
         inside = _entry(place, key, path)
     else:
-        if place.get(key) is None:
+        if _is_null(place.get(key)):
             place[key] = {}
         inside = place[key]
     if not isinstance(inside, dict | list):
         raise UserError(f"override of {path}.*, but {path} is {inside!r}", allowed="keys of sections and lists")
     return inside
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or (isinstance(value, yaml_text.Plain) and yaml_text.meaning(value) is None)
 
 
 def _entry(place: list[Any], key: str, path: str) -> Any:
@@ -250,23 +206,6 @@ def _follow(cls: type, loc: Sequence[int | str], last_is_unknown: bool) -> tuple
 def _holds_mapping(annotation: Any) -> bool:
     """Whether a mapping of any keys may stand there."""
     return typing.get_origin(annotation) is dict or any(map(_holds_mapping, typing.get_args(annotation)))
-
-
-def fields_of(cls: type) -> dict[str, Any]:
-    """Names and annotations of the keys of a section: a Config or a dataclass of settings."""
-    if issubclass(cls, BaseModel):
-        return {name: info.annotation for name, info in cls.model_fields.items()}
-    if dataclasses.is_dataclass(cls):
-        hints = typing.get_type_hints(cls)
-        return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
-    return {}
-
-
-def sections_in(annotation: Any) -> list[type]:
-    """Section classes that appear in a type annotation (``X | None``, ``list[X]``, ...)."""
-    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)):
-        return [annotation]
-    return [section for part in typing.get_args(annotation) for section in sections_in(part)]
 
 
 def _suggest(cls: type, section: type | None, keys: list[str], alternatives: Sequence[type]) -> str:

@@ -126,7 +126,7 @@ class QuenchConfig(Config):
     """The spins at time 0."""
     integrator: IntegratorConfig = IntegratorConfig()
     """Scheme, time step, damping and bath temperature."""
-    steps: Annotated[int, Key(ge=0)]
+    steps: Annotated[int, Key(ge=0, le=2**53)]
     """Number of time steps."""
     replicas: Count = 1
     """Independent runs, each with its own first state and noise."""

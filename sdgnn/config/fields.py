@@ -11,6 +11,8 @@ from sdgnn.config.base import Config
 from sdgnn.config.electrons import ModelElectrons
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, Sum
+from sdgnn.hamiltonian import SDModel
+from sdgnn.hopping import BondDisorder
 from sdgnn.lattice import Lattice
 from sdgnn.schedules import ScheduleSection
 
@@ -40,6 +42,9 @@ class FieldConfig(Config):
 
     model: str | None = None
     """A trained network: its folder, file or shipped name."""
+    disorder: BondDisorder | None = None
+    """Bond disorder of that network's Hamiltonian, for example {width: 0.2, seed: 1}, in place of what it learned from.
+    """
     electrons: ModelElectrons | None = None
     """The field of an s-d model's electrons, by any solver."""
     heisenberg: tuple[float, ...] | None = None
@@ -59,6 +64,8 @@ class FieldConfig(Config):
             raise UserError("no field", allowed=f"at least one of {', '.join(type(self).model_fields)}")
         if self.zeeman_schedule is not None and self.zeeman is None:
             raise UserError("zeeman_schedule without zeeman", allowed="a schedule of the external field zeeman")
+        if self.disorder is not None and self.model is None:
+            raise UserError("disorder without model", allowed="that of a model; else electrons.hamiltonian.disorder")
         return self
 
     def build(
@@ -76,9 +83,7 @@ class FieldConfig(Config):
 
         parts: list[Field] = []
         if self.model is not None:
-            from sdgnn.nn import load
-
-            parts.append(load(self.model).to(device).on(lattice, dtype=dtype, memory=memory))
+            parts.append(self._network(self.model, lattice, dtype, memory, device))
         if self.electrons is not None:
             parts.append(self.electrons.on(lattice))
         if self.heisenberg is not None:
@@ -90,3 +95,18 @@ class FieldConfig(Config):
         if self.dmi is not None:
             parts.append(fields.DMI(lattice, strength=self.dmi.strength, kind=self.dmi.kind))
         return parts[0] if len(parts) == 1 else Sum(*parts)
+
+    def _network(
+        self, name: str, lattice: Lattice, dtype: torch.dtype, memory: float | None, device: str
+    ) -> Field:  # fmt: skip
+        """The field of a trained network, in its own Hamiltonian or in that with ``disorder``."""
+        from sdgnn.nn import Network, load
+
+        network = load(name).to(device)
+        if self.disorder is None:
+            return network.on(lattice, dtype=dtype, memory=memory)
+        own = network.settings.electrons if isinstance(network, Network) else None
+        if own is None or not isinstance(network, Network):
+            raise UserError(f"disorder of {network!r}", allowed="models of kind network that know their electrons")
+        model = SDModel.from_dict(lattice, {**own.hamiltonian, "disorder": self.disorder.model_dump()})
+        return network.on(model, dtype, kT=own.kT, filling=own.filling, mu=own.mu)

@@ -48,14 +48,14 @@ class ExploreConfig(Config):
             raise UserError("damping or kT for each replica", allowed="one number for all runs")
         return self
 
-    def build(self, exact: ElectronsField) -> Exploration:
-        """The exploration; a time step that is not given is the one suggested for the exact field's random states."""
+    def build(self, exact: ElectronsField, dt: float | None = None) -> Exploration:
+        """The exploration; a time step that is not given is ``dt``, else suggested for random states of ``exact``."""
         lattice = exact.lattice if self.lattice is None else self.lattice.build()
 
         def first(where, replicas, seed):  # type: ignore[no-untyped-def]
             return self.initial.build(where, replicas, seed, torch.float32)
 
-        integrator = self.integrator.build(exact, first(exact.lattice, 1, 0))
+        integrator = self.integrator.build(exact, first(exact.lattice, 1, 0), dt)
         return Exploration(lattice, first, integrator, self.steps, self.every, self.replicas)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from sdgnn.config.base import alternative, sections_in, tag
+from sdgnn.config.base import alternative, tag
+from sdgnn.config.sections import sections_in
 
 
 def describe(cls: type[BaseModel]) -> str:

@@ -42,6 +42,9 @@ SCHEMES = {
     "monte-carlo": dynamics.MonteCarlo,
 }
 
+DYNAMICS = {"damping": 0.1, "form": "gilbert"}
+"""Settings that dynamics has and Monte Carlo has not, where none are given."""
+
 LARGEST = 1024
 """Sites that a guard labels at once, half a minute of diagonalisation; local moments take lattices of any size."""
 
@@ -105,15 +108,22 @@ class IntegratorConfig(Config):
     tolerance: Positive | None = None
     """Largest error of a spin in one adaptive substep (radian), 1e-6 by default; or largest change of a spin in the
     last iteration of the midpoint rule, 1e-11 by default."""
-    damping: NotNegative | tuple[NotNegative, ...] = 0.1
-    """Gilbert damping alpha; one number, or one per replica."""
+    damping: NotNegative | tuple[NotNegative, ...] | None = None
+    """Gilbert damping alpha, 0.1 by default; one number, or one per replica; Monte Carlo has none."""
     kT: NotNegative | tuple[NotNegative, ...] | ScheduleSection = 0.0
     """Temperature of the spins' bath (not that of the electrons); one number, one per replica, or a schedule in time,
     for example {kind: quench, before: 0.5, after: [0.1, 0.01], at: 100}."""
-    form: Literal["gilbert", "landau-lifshitz"] = "gilbert"
-    """gilbert divides by 1 + alpha^2, landau-lifshitz does not."""
+    form: Literal["gilbert", "landau-lifshitz"] | None = None
+    """gilbert, the default, divides by 1 + alpha^2, landau-lifshitz does not; Monte Carlo has neither."""
     overrelaxation: Annotated[int, Key(ge=0)] = 0
     """Sweeps of overrelaxation in each step of Monte Carlo."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _moves_in_time(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("scheme") == "monte-carlo":
+            return given
+        return {**given, **{key: value for key, value in DYNAMICS.items() if given.get(key) is None}}
 
     @model_validator(mode="after")
     def _tolerates(self) -> IntegratorConfig:
@@ -121,23 +131,28 @@ class IntegratorConfig(Config):
             raise UserError(
                 f"tolerance of scheme {self.scheme}", allowed="schemes implicit-midpoint and dormand-prince with it"
             )
-        monte_carlo = self.scheme == "monte-carlo"
-        if (self.overrelaxation and not monte_carlo) or (monte_carlo and self.dt is not None):
-            wrong = f"dt = {self.dt}" if monte_carlo else f"overrelaxation = {self.overrelaxation}"
+        if self.overrelaxation and self.scheme != "monte-carlo":
             raise UserError(
-                f"{wrong} of scheme {self.scheme}", allowed="dt for dynamics, overrelaxation for monte-carlo"
+                f"overrelaxation = {self.overrelaxation} of scheme {self.scheme}", allowed="scheme monte-carlo with it"
+            )
+        given = [key for key in ("dt", *DYNAMICS) if getattr(self, key) is not None]
+        if self.scheme == "monte-carlo" and given:
+            raise UserError(
+                f"{' and '.join(given)} of scheme monte-carlo, which has no time",
+                allowed="kT and overrelaxation",
+                fix=f"leave {' and '.join(given)} out",
             )
         return self
 
-    def build(self, field: Field, spins: Tensor) -> Integrator:
-        """The integrator; where dt is not given, it is the one suggested for these spins."""
+    def build(self, field: Field, spins: Tensor, dt: float | None = None) -> Integrator:
+        """The integrator; where the configuration gives no dt, with this one, else the one suggested for the spins."""
         if self.scheme == "monte-carlo":
             return dynamics.MonteCarlo(kT=self.kT, overrelaxation=self.overrelaxation)
         tolerance = {} if self.tolerance is None else {"tolerance": self.tolerance}
         integrator = SCHEMES[self.scheme](
-            dt=1.0 if self.dt is None else self.dt, damping=self.damping, kT=self.kT, form=self.form, **tolerance
+            dt=self.dt or dt or 1.0, damping=self.damping, kT=self.kT, form=self.form, **tolerance
         )
-        return integrator if self.dt else integrator.with_dt(dynamics.suggest_dt(field, spins, integrator))
+        return integrator if self.dt or dt else integrator.with_dt(dynamics.suggest_dt(field, spins, integrator))
 
 
 class GuardConfig(Config):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgnn.config.base import fields_of, set_key
+from sdgnn.config.base import set_key
+from sdgnn.config.sections import fields_of
 from sdgnn.dynamics.observers import RESERVED
 from sdgnn.errors import UserError
 from sdgnn.schedules import Schedule, Values
@@ -125,7 +126,8 @@ def _together(chosen: Sequence[SimulateConfig]) -> SimulateConfig:
         )
     else:
         kT = _each([kT for point in chosen if not isinstance(kT := point.integrator.kT, Schedule)], replicas)
-    damping = _each([point.integrator.damping for point in chosen], replicas)
+    dampings = [damping for point in chosen if (damping := point.integrator.damping) is not None]
+    damping = _each(dampings, replicas) if dampings else None
     integrator = first.integrator.model_copy(update={"kT": kT, "damping": damping})
     return first.model_copy(update={"integrator": integrator, "replicas": replicas * len(chosen)})
 

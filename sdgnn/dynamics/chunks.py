@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import google_crc32c
+import numpy as np
 import zarr
 from zarr.abc.store import ByteRequest
 from zarr.codecs import Crc32cCodec, ZstdCodec
@@ -16,10 +17,17 @@ from zarr.storage import LocalStore
 
 from sdgnn.errors import UserError
 
+if TYPE_CHECKING:
+    import xarray
+
 CODECS = (ZstdCodec(), Crc32cCodec())
 """How the numbers of a chunk become its bytes: compressed, and the CRC-32C of that (RFC 3720) appended."""
 SEALED = {"checksums": "crc32c"}
 """Attributes of a trajectory whose chunks have them; older ones have none."""
+UNWRITTEN = -1
+"""Step of an entry that is not written (completely)."""
+BLOCK = 2**12
+"""Steps that are read first."""
 LARGEST = 2**31
 """Bytes of a chunk or a coordinate at most."""
 
@@ -55,13 +63,58 @@ def checked(store: Any) -> Any:
     return CheckedStore(store) if SEALED.items() <= dict(attributes).items() else store
 
 
+def written(steps: Any) -> int:
+    """How many first entries of an array of steps are written; no more of it is read than about twice as many."""
+    done, block = 0, BLOCK
+    while done < steps.shape[0]:
+        unwritten = np.flatnonzero(steps[done : done + block] == UNWRITTEN)
+        if len(unwritten):
+            return done + int(unwritten[0])
+        done, block = done + block, 2 * block
+    return int(steps.shape[0])
+
+
+def open_written(store: Any) -> xarray.Dataset:
+    """The entries that are written, their times and steps read, all else when it is asked for.
+
+    Arrays have room for all steps of a run, which may be many more than there are entries.
+    """
+    import xarray
+
+    group = zarr.open_group(store, mode="r", zarr_format=3)
+    times = time_arrays(group)
+    named = [name for pair in times.items() for name in pair]
+    data = xarray.open_zarr(
+        store, consolidated=False, chunks=None, decode_times=False, zarr_format=3, drop_variables=named
+    )
+    for step, time in times.items():
+        count = written(group[step])
+        data = data.isel({time: slice(0, count)}, missing_dims="ignore")
+        for name in (time, step):
+            array: Any = group[name]
+            data = data.assign_coords({name: (time, array[:count], dict(array.attrs))})
+    return data
+
+
+def time_arrays(group: Any) -> dict[str, str]:
+    """Names of the arrays of steps of a trajectory, each with that of its times."""
+    found = {}
+    for name, array in group.arrays():
+        dims = array.metadata.dimension_names
+        if name.split("_")[0] == "step" and array.ndim == 1 and dims and dims[0] in group:
+            found[name] = dims[0]
+    return found
+
+
 def check_arrays(store: Any) -> None:
     """Refuse pieces that are read at once and larger than LARGEST, and numbers that are not what is said of them.
 
     Raises UserError, or whatever zarr raises on arrays that are none.
     """
-    for name, array in zarr.open_group(store, mode="r", zarr_format=3).arrays():
-        at_once = array.shape if array.ndim == 1 else array.chunks
+    group = zarr.open_group(store, mode="r", zarr_format=3)
+    by_parts = {name for pair in time_arrays(group).items() for name in pair}
+    for name, array in group.arrays():
+        at_once = array.shape if array.ndim == 1 and name not in by_parts else array.chunks
         size = math.prod(at_once) * array.dtype.itemsize
         if size > LARGEST:
             raise UserError(f"{name!r} of {size / 2**30:.1f} GiB in one piece", allowed=f"{LARGEST / 2**30:g} GiB")

@@ -26,6 +26,7 @@ from sdgnn.dynamics.trajectory import Recorder, memory_store, open_trajectory
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult
 from sdgnn.files import atomic_path, content_hash
+from sdgnn.identity import content
 from sdgnn.locking import sole_writer
 from sdgnn.processes import first_alone, is_first, together
 from sdgnn.provenance import provenance
@@ -35,8 +36,12 @@ if TYPE_CHECKING:
 
 SETTINGS_NAME = "run.json"
 """The name of the settings in a run's folder."""
+MOST_STEPS = 2**53
+"""Steps at most: times are whole multiples of dt up to these."""
+CONTENT = "content"
+"""Which of the settings says what the field is made of."""
 ENERGY_TOLERANCE = 1e-4
-"""Relative difference of the first energies from which on a field of the same name counts as another one; below it
+"""Relative difference of the first energies from which on a field of the same content counts as another one; below it
 lies what machines and numbers of threads make of one field in float32."""
 
 
@@ -110,6 +115,9 @@ def simulate(
     guard              what to do when the run leaves the states that a committee knows, see :class:`Guard`
     ================== ==============================================================================================
 
+    What a run is made of is told by content (:func:`sdgnn.identity.content`): weights, terms, disorder and seeds of the
+    field, lattice, first spins, integrator and observers, not by names of files.
+
     An interrupted and resumed run equals an uninterrupted one bit for bit; memory does not grow with the number of
     steps when a folder is given. Whatever ends the run (exception, kill), what was written stays readable, see
     :func:`open_trajectory`. A damaged checkpoint is passed over for the one before it (DamagedFileWarning).
@@ -120,10 +128,12 @@ def simulate(
     guard stops the run. Warns (StepSizeWarning) when dt is too large, see
     :class:`sdgnn.dynamics.step_size.StepWatch`.
     """
-    if int(steps) != steps or steps < 0 or int(checkpoint_every) != checkpoint_every or checkpoint_every < 1:
-        raise UserError(
-            f"{steps} steps with a checkpoint every {checkpoint_every}", allowed="whole numbers, >= 0 and >= 1"
-        )
+    for number, least in ((steps, 0), (checkpoint_every, 1)):
+        if not least <= number <= MOST_STEPS or int(number) != number:
+            raise UserError(
+                f"{steps} steps with a checkpoint every {checkpoint_every}",
+                allowed=f"whole numbers, >= 0 and >= 1, up to 2^53 = {MOST_STEPS}",
+            )
     if guard is not None and together():
         raise UserError("a guard of a run on several processes", allowed="one process, or no guard")
     if resume and folder is None:
@@ -194,6 +204,7 @@ def describe(field: Field, state: State, integrator: Integrator, observers: Sequ
     """What determines a run besides its length, in plain values: two runs with equal descriptions are the same."""
     return {
         "field": re.sub(r" at 0x[0-9a-f]+", "", repr(field)),
+        CONTENT: content(field),
         "lattice": field.lattice.to_dict(),
         "integrator": integrator.to_dict(),
         "seed": state.seed,
@@ -205,23 +216,35 @@ def describe(field: Field, state: State, integrator: Integrator, observers: Sequ
     }
 
 
+def settings_of(folder: Path) -> dict[str, Any]:
+    """The settings in the run.json of a folder, empty where there is none. Raises UserError on one that is damaged."""
+    path = folder / SETTINGS_NAME
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text())["settings"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read ({error!r})", allowed="the run.json of a run") from error
+
+
 def _enter(place: Path, settings: dict[str, Any], state: State, steps: int, resume: bool) -> State:
     """The state to start from in a folder; writes run.json into a new one."""
     path = place / SETTINGS_NAME
     if not path.is_file():
         if (place / trajectory.NAME).exists():
             raise UserError(f"{place} holds a trajectory without its {SETTINGS_NAME}", fix="choose another folder")
-        content = {"settings": settings, "steps": steps, "provenance": provenance()}
+        record = {"settings": settings, "steps": steps, "provenance": provenance()}
         with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + "\n")
+            temporary.write_text(json.dumps(record, indent=2) + "\n")
         return state
     if not resume:
         raise UserError(f"{place} already holds a run", fix="choose another folder, or go on with it by resume=True")
-    try:
-        before = json.loads(path.read_text())["settings"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} cannot be read ({error!r})", allowed="the run.json of a run") from error
-    differences = list(_differences(before, json.loads(json.dumps(settings))))
+    before, now = settings_of(place), json.loads(json.dumps(settings))
+    if CONTENT not in before:  # of an earlier version
+        del now[CONTENT]
+    elif before[CONTENT] == now[CONTENT]:
+        now["field"] = before["field"]
+    differences = list(_differences(before, now))
     if differences:
         raise UserError(
             f"resuming {place} with other settings: {'; '.join(differences)}",

@@ -31,8 +31,6 @@ LARGEST_CHUNK = 256
 FLUSH_SECONDS = 10.0
 FLUSH_BYTES = 2**23
 """Observations wait in memory until they are LARGEST_CHUNK entries, of this size or this old."""
-UNWRITTEN = -1
-"""Step of an entry that is not written (completely)."""
 LATTICE = "lattice"
 """The attribute of a trajectory that describes its lattice."""
 
@@ -156,7 +154,7 @@ class Recorder:
 
     def _prepare_time(self, every: int, state: State, steps: int) -> None:
         """Time and step arrays of one schedule, with room for all entries and none later than ``state``."""
-        from sdgnn.dynamics.chunks import CODECS
+        from sdgnn.dynamics.chunks import CODECS, UNWRITTEN, written
 
         length = steps // every + 1
         time_name, step_name = self._names[every]
@@ -169,8 +167,10 @@ class Recorder:
                 )  # fmt: skip
         first_later = state.step // every + 1 if state.step else 0
         step_array = self._group[step_name]
-        if first_later < step_array.shape[0]:
-            step_array[first_later:] = UNWRITTEN
+        touched = written(step_array) + 2 * LARGEST_CHUNK  # a flush that was killed has touched two chunks at most
+        end = min(touched, step_array.shape[0])
+        if first_later < end:
+            step_array[first_later:end] = UNWRITTEN
         for name in [time_name, step_name, *(o.name for o in self._schedules[every])]:
             if name in self._known and self._group[name].shape[0] < length:
                 self._group[name].resize((length, *self._group[name].shape[1:]))
@@ -221,9 +221,7 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
     written so far. The attribute ``lattice`` is read by :func:`lattice_of`. Raises UserError where no trajectory is;
     reading values that the disk has changed raises one that names their file.
     """
-    import xarray
-
-    from sdgnn.dynamics.chunks import check_arrays, checked
+    from sdgnn.dynamics.chunks import check_arrays, checked, open_written
 
     store: Any = folder
     if isinstance(folder, str | Path):
@@ -236,8 +234,7 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
     try:
         store = checked(store)
         check_arrays(store)
-        data = xarray.open_zarr(store, consolidated=False, chunks=None, decode_times=False, zarr_format=3)
-        return _written(data)
+        return _with_coordinates(open_written(store))
     except UserError as error:
         raise UserError(f"trajectory {folder}: {error.given}", allowed=error.allowed, fix=error.fix) from error
     except PARSER_ERRORS as error:
@@ -248,15 +245,9 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
         ) from error
 
 
-def _written(data: xarray.Dataset) -> xarray.Dataset:
-    """The entries that are written, times and parameters as coordinates."""
-    steps = [name for name in data.variables if str(name) == "step" or str(name).startswith("step_")]
-    data = data.set_coords([*steps, *(n for n in ("position", "damping", "kT") if n in data)])
-    for name in steps:
-        unwritten = np.flatnonzero(data[name].values == UNWRITTEN)
-        if len(unwritten):
-            data = data.isel({data[name].dims[0]: slice(0, int(unwritten[0]))})
-    return data
+def _with_coordinates(data: xarray.Dataset) -> xarray.Dataset:
+    """Parameters of the replicas and positions as coordinates."""
+    return data.set_coords([n for n in ("position", "damping", "kT") if n in data])
 
 
 def lattice_of(trajectory: xarray.Dataset) -> Lattice:

@@ -29,6 +29,8 @@ from sdgnn.train.exploring import Exploration, one_of_each_run, pick, picked_spi
 from sdgnn.train.loop import fit, write_json
 from sdgnn.train.settings import TrainSettings
 
+SETTINGS_NAME = "learn.json"
+"""The name of the settings in a learning's folder."""
 FREE = ("rounds", "labels", "minutes", "target_r2", "target_rmse")
 """Settings that may differ when a run is resumed: they say when to stop, not what to do."""
 
@@ -266,9 +268,15 @@ class _Stages:
         return LabelSet.read(place / "picked.h5"), json.loads((place / "picked.json").read_text())
 
 
+def exploration_of(folder: Path) -> dict[str, Any]:
+    """What the learn.json of a folder says of the exploration, empty where there is none."""
+    path = folder / SETTINGS_NAME
+    return dict(json.loads(path.read_text()).get("exploration", {})) if path.is_file() else {}
+
+
 def _open(folder: Path, record: dict[str, Any], resume: bool) -> None:
     """Write learn.json into a fresh folder, or check that what is there is the same."""
-    path, plain = folder / "learn.json", json.loads(json.dumps(record))
+    path, plain = folder / SETTINGS_NAME, json.loads(json.dumps(record))
     if path.is_file():
         if not resume:
             raise UserError(f"{folder} already holds a learning", allowed="a new folder", fix="resume it")

@@ -129,13 +129,13 @@ class Failing(Field):
     """Zeeman field that becomes NaN in one replica at one evaluation."""
 
     def __init__(self, at, replica=1):
-        self.lattice, self.at, self.replica, self.calls = LATTICE, at, replica, 0
+        self.lattice, self._at, self.replica, self._calls = LATTICE, at, replica, 0
         self.zeeman = Zeeman(LATTICE, (0, 0, 1.0))
 
     def evaluate(self, spins):
-        self.calls += 1
+        self._calls += 1
         result = self.zeeman.evaluate(spins)
-        if self.calls == self.at:
+        if self._calls == self._at:
             result.field[self.replica, 3] = torch.nan
         return FieldResult(result.energy, result.field)
 
@@ -213,14 +213,20 @@ def test_resuming_with_other_settings_names_them(change, words, tmp_path):
 
 
 def test_resuming_with_another_field_of_the_same_name_is_refused(tmp_path):
-    """As a network with other weights would be: the first energies tell."""
+    """As a network with other weights would be; of runs that an earlier version began, the first energies tell."""
 
     class Anonymous(Heisenberg):
         def __repr__(self):
             return "Anonymous"
 
     simulate(Anonymous(LATTICE, [1.0]), start(), integrator(), 2, folder=tmp_path)
-    simulate(Anonymous(LATTICE, [1.0 + 1e-6]), start(), integrator(), 2, folder=tmp_path, resume=True)
+    simulate(Anonymous(LATTICE, [1.0]), start(), integrator(), 2, folder=tmp_path, resume=True)
+    with pytest.raises(UserError, match=r"content.couplings was \[1.0\], is \[1.000001\]"):
+        simulate(Anonymous(LATTICE, [1.0 + 1e-6]), start(), integrator(), 2, folder=tmp_path, resume=True)
+    record = json.loads((tmp_path / "run.json").read_text())
+    del record["settings"]["content"]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    simulate(Anonymous(LATTICE, [1.0]), start(), integrator(), 2, folder=tmp_path, resume=True)
     with pytest.raises(UserError, match="initial_energy was"):
         simulate(Anonymous(LATTICE, [1.01]), start(), integrator(), 2, folder=tmp_path, resume=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 
 import numpy as np
@@ -136,3 +137,40 @@ def test_bad_observers():
 def test_no_trajectory(tmp_path):
     with pytest.raises(UserError, match="no trajectory in"):
         open_trajectory(tmp_path)
+
+
+def test_what_is_not_yet_written_costs_nothing(tmp_path):
+    """A run of 10^15 steps begins, is killed, read and goes on as one of ten steps does."""
+
+    class Enough(Exception):
+        pass
+
+    def measure(state, result):
+        if state.step == 600:
+            raise Enough
+        return result.energy
+
+    settings = {"observers": [Observer("energy", measure, every=2, units="t"), observers.spins(100)], "seed": 1}
+    start, bath = sdgnn.spins.random(LATTICE, 2, seed=0), Heun(dt=0.05, damping=0.1, kT=0.1)
+    for resume in (False, True):
+        begin = time.process_time()
+        with pytest.raises(Enough):
+            simulate(Heisenberg(LATTICE, [1.0]), start, bath, 10**15, folder=tmp_path, resume=resume, **settings)
+        data = open_trajectory(tmp_path)
+        assert data["step"].values.tolist() == list(range(0, 600, 2))
+        assert data["step_100"].values.tolist() == list(range(0, 600, 100))
+        assert data["energy"].shape == (300, 2) and data["spins"].shape == (6, 2, LATTICE.n_sites, 3)
+        assert np.allclose(data["time"], 0.05 * data["step"])
+        # about 1 s; 10^15 steps one by one would take days, and their arrays 10^15 bytes
+        assert time.process_time() - begin < 30
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 10**6
+
+
+@pytest.mark.parametrize("steps", [2**53 + 1, 10**20, -1])
+def test_numbers_of_steps_that_no_run_can_have_are_refused(steps, tmp_path):
+    with pytest.raises(UserError, match="steps with a checkpoint every 1000; allowed: whole numbers"):
+        simulate(
+            Heisenberg(LATTICE, [1.0]), sdgnn.spins.random(LATTICE, 1, 0), Heun(dt=0.1, damping=0.1), steps,
+            folder=tmp_path,
+        )  # fmt: skip
+    assert not any(tmp_path.iterdir())
