@@ -190,7 +190,8 @@ class KPMField(Field):
         dtype: torch.dtype = torch.float64,
         memory: float = GIBIBYTE,
     ) -> None:
-        check_ensemble(kT, mu, filling)
+        self.ensemble = check_ensemble(kT, mu, filling)
+        self.kT, self.mu, self.filling = self.ensemble
         if not moments >= 4 or moments % 2:
             raise UserError(f"{moments} moments", allowed="an even number >= 4")
         if vectors is not None and vectors < 1:
@@ -205,9 +206,6 @@ class KPMField(Field):
             raise UserError(f"memory {memory}", allowed="a positive number of bytes")
         self.model = model
         self.lattice = model.lattice
-        self.kT = float(kT)
-        self.mu = None if mu is None else float(mu)
-        self.filling = None if filling is None else float(filling)
         self.moments = int(moments)
         self.vectors = None if vectors is None else int(vectors)
         self.seed = int(seed)
@@ -318,8 +316,8 @@ class KPMField(Field):
                 ):
                     traces[part.replicas] += part.share * trace
                     states.append(last)
-                electrons = self.filling * self.model.n_orbitals
-                mu = [e.chemical_potential(t, electrons) for e, t in zip(expansions, traces.numpy(), strict=True)]
+                filling = self.filling
+                mu = [e.chemical_potential(t, filling) for e, t in zip(expansions, traces.numpy(), strict=True)]
                 weights = _weights(expansions, mu)
                 given = zip(parts, states, strict=True)
                 for part, found in zip(parts, run(lambda pair: pair[0].reverse(moments, weights, pair[1]), given)):
@@ -398,11 +396,10 @@ class KPMField(Field):
             yield pool.map
 
     def __repr__(self) -> str:
-        ensemble = f"mu={self.mu:g}" if self.mu is not None else f"filling={self.filling:g}"
         twists = f", twists={self.twists}" if max(self.twists) > 1 else ""
         if self.tolerance is not None:
             size = f"tolerance={self.tolerance:g}"
         else:
             size = f"moments={self.moments}, " + ("full trace" if self.vectors is None else f"vectors={self.vectors}")
         number = str(self.dtype).removeprefix("torch.")
-        return f"KPMField(kT={self.kT:g}, {ensemble}{twists}, {size}, {number}) of {self.model!r}"
+        return f"KPMField({self.ensemble}{twists}, {size}, {number}) of {self.model!r}"

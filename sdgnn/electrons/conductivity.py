@@ -79,7 +79,7 @@ def conductivity(
     rows = []
     for state in spins:
         solved = [torch.linalg.eigh(model.matrix(state[None], phase)[0].cpu()) for phase in phases(counts)]
-        fermi, _ = occupations(torch.cat([levels for levels, _ in solved])[None], kT, mu, filling)
+        fermi = occupations(torch.cat([levels for levels, _ in solved])[None], kT, mu, filling).mu
         total = torch.zeros(model.lattice.dim, model.lattice.dim, dtype=torch.float64)
         for phase, (levels, states) in zip(phases(counts), solved, strict=True):
             currents = [_between(velocity, states) for velocity in velocities(model, phase)]

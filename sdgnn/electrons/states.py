@@ -77,7 +77,7 @@ class DensityOfStates:
         """
         check_ensemble(kT, None, filling)
         moments = self.moments.reshape(len(self.bounds), -1, self.moments.shape[-1]).mean(1).numpy()
-        found = [e.chemical_potential(m, 2 * filling) for e, m in zip(self._expansions(kT), moments, strict=True)]
+        found = [e.chemical_potential(m, filling) for e, m in zip(self._expansions(kT), moments, strict=True)]
         return torch.tensor(found, dtype=torch.float64)
 
     def _expansions(self, kT: float) -> list[Expansion]:
