@@ -25,6 +25,7 @@ from sdgnn.electrons.scaled import LANES, Hopping, ScaledHamiltonian
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Field, FieldResult
 from sdgnn.hamiltonian import SDModel
+from sdgnn.seeds import check_seed
 
 GIBIBYTE = 2**30
 
@@ -208,7 +209,7 @@ class KPMField(Field):
         self.lattice = model.lattice
         self.moments = int(moments)
         self.vectors = None if vectors is None else int(vectors)
-        self.seed = int(seed)
+        self.seed = check_seed(seed)
         self.tolerance = None if tolerance is None else float(tolerance)
         self.twists = check_twists(twists, model.lattice.dim)
         self.probing = cast(Kind, probing)
@@ -290,8 +291,8 @@ class KPMField(Field):
         scaled = [ScaledHamiltonian.of(self.model, spins, bounds, hopping, self.dtype) for hopping in self._hoppings]
         parts = self._parts(scaled, probe, size)
 
-        traces = torch.zeros(len(spins), moments, dtype=torch.float64)
-        slope = torch.zeros(*spins.shape[:2], 4, dtype=torch.float64)
+        traces = torch.zeros(len(spins), moments, dtype=torch.float64, device="cpu")
+        slope = torch.zeros(*spins.shape[:2], 4, dtype=torch.float64, device="cpu")
         difference = torch.zeros_like(slope)
 
         def collect(part: _Part, found: Tensor) -> None:
@@ -323,7 +324,7 @@ class KPMField(Field):
                 for part, found in zip(parts, run(lambda pair: pair[0].reverse(moments, weights, pair[1]), given)):
                     collect(part, found)
 
-        scale = torch.tensor([e.scale for e in expansions], dtype=torch.float64)[:, None, None]
+        scale = torch.tensor([e.scale for e in expansions], dtype=torch.float64, device="cpu")[:, None, None]
         energy = [e.grand_potential(m) @ t for e, m, t in zip(expansions, mu, traces.numpy(), strict=True)]
         if self.filling is not None:
             energy = [
@@ -334,22 +335,22 @@ class KPMField(Field):
         along = torch.nn.functional.normalize(spins.to("cpu", torch.float64), dim=-1)
         across = noise - (noise * along).sum(-1, keepdim=True) * along
         truncation = [self._bound(e.truncation(m, t)) for e, m, t in zip(expansions, mu, traces.numpy(), strict=True)]
-        cut = torch.tensor(truncation, dtype=torch.float64)
+        cut = torch.tensor(truncation, dtype=torch.float64, device="cpu")
         torque_error = (across.square().mean((1, 2)) + cut.square()).sqrt()
 
         def out(values: Tensor) -> Tensor:
             return values.to(device=spins.device, dtype=self.dtype)
 
         return KPMResult(
-            energy=out(torch.tensor(energy, dtype=torch.float64)),
+            energy=out(torch.tensor(energy, dtype=torch.float64, device="cpu")),
             field=out(field),
             density=out(slope[..., 3] / scale[..., 0]),
             torque_error=out(torque_error[:, None].expand(slope.shape[:2])),
-            mu=out(torch.tensor(mu, dtype=torch.float64)),
+            mu=out(torch.tensor(mu, dtype=torch.float64, device="cpu")),
             noise=out(noise.square().mean((1, 2)).sqrt()),
             truncation=out(cut),
-            moments=torch.full((len(spins),), moments),
-            vectors=torch.full((len(spins),), probe.count),
+            moments=torch.full((len(spins),), moments, device="cpu"),
+            vectors=torch.full((len(spins),), probe.count, device="cpu"),
         )
 
     def _parts(self, scaled: list[ScaledHamiltonian], probe: Probe, size: int) -> list[_Part]:

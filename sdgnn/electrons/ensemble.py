@@ -11,7 +11,6 @@ import numpy as np
 
 from sdgnn.errors import UserError
 
-
 HOTTEST = 1e100
 """Largest kT, in t: beyond, energies of the order of kT overflow."""
 

@@ -92,7 +92,9 @@ class Tally:
         if self._states == 0:
             raise UserError("metrics of no states", allowed="at least one labelled state")
         angles = torch.rad2deg(torch.cat(self._angles))
-        shifts = torch.cat(self._shifts) if self._shifts else torch.full((1,), math.nan, dtype=torch.float64)
+        shifts = (
+            torch.cat(self._shifts) if self._shifts else torch.full((1,), math.nan, dtype=torch.float64, device="cpu")
+        )
         return Metrics(
             n_states=self._states,
             n_sites=self._largest,

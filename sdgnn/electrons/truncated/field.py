@@ -171,7 +171,9 @@ class TruncatedField(Field):
     @property
     def whole_sites(self) -> int:
         """Sites of the whole lattice, of which this may be a part."""
-        return int(self._total(torch.tensor(self.lattice.n_sites if self._own is None else len(self._own))))
+        return int(
+            self._total(torch.tensor(self.lattice.n_sites if self._own is None else len(self._own), device="cpu"))
+        )
 
     @property
     def resolution(self) -> float:
@@ -310,7 +312,7 @@ class TruncatedField(Field):
                 allowed=f"up to {LONGEST + LONGER * (MOST - 1):.3g}; spins of length 1 are meant",
             )
         wanted = torch.nn.functional.one_hot(beyond, MOST)
-        return (self._total(wanted) > 0).long().mul(torch.arange(MOST)).amax(1)
+        return (self._total(wanted) > 0).long().mul(torch.arange(MOST, device="cpu")).amax(1)
 
     def _walk(self, spins: Float[Tensor, "replica site 3"], widened: int) -> tuple[Walk, Expansion]:
         """The walk for spins of this dtype and device, and the expansion that belongs to its moments."""
