@@ -71,7 +71,7 @@ def exact_fields(model: sdgnn.SDModel, spins: Tensor, twists: int, cases: Cases)
     """Exact fields (site, 3) of one state at each (filling, kT), from one diagonalisation for each twist."""
     solved = [torch.linalg.eigh(model.matrix(spins, twist)[0]) for twist in phases((twists,) * model.lattice.dim)]
     levels = torch.cat([levels for levels, _ in solved])[None]
-    f = torch.stack([occupations(levels, kT, None, filling)[1][0] for filling, kT in cases])
+    f = torch.stack([occupations(levels, kT, filling=filling).f[0] for filling, kT in cases])
     total = torch.zeros(len(cases), model.lattice.n_sites, 3, dtype=torch.float64)
     for share, (_, vectors) in zip(f.chunk(len(solved), dim=1), solved, strict=True):
         up, down = vectors[0::2], vectors[1::2]

@@ -125,6 +125,7 @@ class SDModel:
                 size=matrix.shape,
                 is_coalesced=True,
                 check_invariants=True,
+                device="cpu",
             )
         return self._hoppings[key]
 

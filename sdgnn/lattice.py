@@ -20,6 +20,7 @@ from scipy.spatial import cKDTree
 from sdgnn.amorphous import relaxed_positions
 from sdgnn.errors import UserError
 from sdgnn.neighbours import LENGTH_TOLERANCE, periodic_pairs, periodic_triangles
+from sdgnn.seeds import check_seed
 from sdgnn.symmetry import PointOperation, integer_isometries
 
 if TYPE_CHECKING:
@@ -194,12 +195,12 @@ class Lattice:
         nearest neighbour is 1. One seed gives one realisation. Raises UserError on other dimensions than 2 and 3, no
         sites and a ``min_distance`` at which they would have to be ordered.
         """
-        if dim not in (2, 3) or n_sites < 1 or not 0 <= min_distance < 1 or seed < 0:
+        if dim not in (2, 3) or n_sites < 1 or not 0 <= min_distance < 1:
             raise UserError(
-                f"{n_sites} amorphous sites in {dim} dimensions, min_distance {min_distance}, seed {seed}",
-                allowed="at least one site in 2 or 3 dimensions, 0 <= min_distance < 1, seed >= 0",
+                f"{n_sites} amorphous sites in {dim} dimensions, min_distance {min_distance}",
+                allowed="at least one site in 2 or 3 dimensions, 0 <= min_distance < 1",
             )
-        return cls.free(*relaxed_positions(n_sites, dim, seed, min_distance))
+        return cls.free(*relaxed_positions(n_sites, dim, check_seed(seed), min_distance))
 
     def without(self, sites: Any) -> Lattice:
         """What remains when ``sites`` (a list of their indices) are taken out: a free lattice in the same cell.
@@ -225,7 +226,7 @@ class Lattice:
         if not 0 <= fraction < 1:
             raise UserError(f"vacancies on a fraction {fraction} of the sites", allowed="0 <= fraction < 1")
         count = round(fraction * self.n_sites)
-        return self.without(np.sort(np.random.default_rng(seed).choice(self.n_sites, count, replace=False)))
+        return self.without(np.sort(np.random.default_rng(check_seed(seed)).choice(self.n_sites, count, replace=False)))
 
     # -- size and naming ----------------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ def first_alone() -> Iterator[bool]:
     if not together():
         yield True
         return
-    failed = torch.zeros(1)
+    failed = torch.zeros(1, dtype=torch.float32, device="cpu")
     try:
         yield is_first()
     except BaseException:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
+from sdgnn.seeds import check_seed
 
 STATE, NOISE, ROTATION = 0, 1, 2
 """Purposes of random streams: a state, its noise and its rotation drawn from one seed are independent."""
@@ -22,10 +23,8 @@ BACKGROUND = 0.5
 
 def stream(seed: int, replica: int, purpose: int = STATE) -> np.random.Generator:
     """The random stream of one replica: the same numbers however many replicas are drawn."""
-    if seed < 0:
-        raise UserError(f"seed {seed}", allowed="a whole number >= 0")
     key = (replica,) if purpose == STATE else (replica, purpose)
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy=seed, spawn_key=key)))
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy=check_seed(seed), spawn_key=key)))
 
 
 def random(
@@ -178,7 +177,7 @@ def rotate(spins: Float[Tensor, "replica site 3"], matrix: Tensor) -> Float[Tens
 
     Raises UserError unless R is orthogonal with determinant +1.
     """
-    turn = torch.as_tensor(matrix).to(spins)
+    turn = torch.as_tensor(matrix, device="cpu").to(spins)
     if turn.shape not in ((3, 3), (len(spins), 3, 3)):
         raise UserError(f"rotation of shape {tuple(turn.shape)}", allowed=f"(3, 3) or ({len(spins)}, 3, 3)")
     tolerance = 1e-4 if spins.dtype == torch.float32 else 1e-8

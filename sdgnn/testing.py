@@ -95,7 +95,7 @@ def circulation(
     random = np.random.default_rng(seed)
     u, v = (torch.from_numpy(random.standard_normal(spins.shape)).to(spins) for _ in range(2))
     u, v = u / u.norm(dim=-1, keepdim=True), v / v.norm(dim=-1, keepdim=True)
-    work, torque, speed = (torch.zeros(len(spins), dtype=torch.float64) for _ in range(3))
+    work, torque, speed = (torch.zeros(len(spins), dtype=torch.float64, device="cpu") for _ in range(3))
     for s in 2 * np.pi * np.arange(points) / points:
         at = spins + size * (np.cos(s) * u + np.sin(s) * v)
         length = at.norm(dim=-1, keepdim=True)

@@ -20,7 +20,7 @@ def frozen_fraction(phases: Iterable[Int[Tensor, "replica node"]]) -> Float[Tens
     """
     kept: list[Tensor] = []
     first: Tensor | None = None
-    same = torch.tensor(True)
+    same = torch.tensor(True, device="cpu")
     for now in phases:
         first = now if first is None else first
         same = same.to(now.device) & (now == first)

@@ -161,7 +161,7 @@ def length_from_clusters(
     ``smallest`` leaves them out. inf where no cluster is left.
     """
     counts = [int((areas >= smallest).sum()) for areas in cluster_areas(phases, graph)]
-    return (float(graph.area.sum()) / torch.tensor(counts, dtype=torch.float64)).sqrt()
+    return (float(graph.area.sum()) / torch.tensor(counts, dtype=torch.float64, device="cpu")).sqrt()
 
 
 def wrapping(phases: Int[Tensor, "replica node"], graph: DomainGraph) -> Bool[Tensor, "replica node"]:

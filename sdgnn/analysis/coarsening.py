@@ -204,7 +204,7 @@ def _with_laws(
     low, high = window or (0.0, math.inf)
     kept = np.flatnonzero((time >= low) & (time <= high) & (time > 0))
     tails = np.full((2, len(time)), math.nan)
-    k, factor = torch.tensor(data["wave_number"].values), torch.from_numpy(data["factor"].values)
+    k, factor = torch.tensor(data["wave_number"].values, device="cpu"), torch.from_numpy(data["factor"].values)
     for at_time in kept.tolist():
         reach = (3 / float(length[0, at_time].mean()), TAIL)
         if factor.shape[1] > 1 and ((k >= reach[0]) & (k <= TAIL)).sum() >= LEAST_TAIL:
@@ -239,7 +239,7 @@ def _collapse(
     logarithm = np.log(data["time"].values[kept])
     wanted = np.linspace(logarithm[0], logarithm[-1], COLLAPSED)
     chosen = np.unique(kept[np.abs(logarithm[:, None] - wanted).argmin(axis=0)])
-    distance = torch.tensor(data["distance"].values)
+    distance = torch.tensor(data["distance"].values, device="cpu")
     shared = float(distance[-1]) / mean[chosen].max()
     values = torch.from_numpy(data["correlation"].values[chosen])
     x = np.linspace(0.1, min(2.0, 0.99 * shared), 24)

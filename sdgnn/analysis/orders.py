@@ -71,5 +71,5 @@ def overlap(
         raise UserError(f"an overlap of {shapes}", allowed="(replica, site, 3) and (site, 3)")
     matrix = torch.einsum("rsa,sb->rab", spins.double(), reference.double()) / len(reference)
     values = torch.linalg.svdvals(matrix)
-    sign = torch.ones(len(matrix), dtype=torch.float64) if improper else torch.linalg.det(matrix).sign()
+    sign = torch.ones(len(matrix), dtype=torch.float64, device="cpu") if improper else torch.linalg.det(matrix).sign()
     return values[:, 0] + values[:, 1] + sign.to(values) * values[:, 2]

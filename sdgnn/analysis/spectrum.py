@@ -93,7 +93,7 @@ class Spectrum:
             )
         self.lattice, self.q, self.dt, self.segment = lattice, q, float(dt), int(segment)
         self._phase = torch.from_numpy(np.exp(-1j * lattice.positions @ q.T))
-        self._window = torch.hann_window(self.segment, dtype=torch.float64)
+        self._window = torch.hann_window(self.segment, dtype=torch.float64, device="cpu")
         self._buffer: list[Complex[Tensor, "replica q 3"]] = []
         self._sum: Tensor | None = None
         self._count = 0

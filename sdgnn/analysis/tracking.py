@@ -40,7 +40,7 @@ def track(
                 group.follow(row, label)
         moved.append([group.squared for group in groups])
         left.append([group.share for group in groups])
-    return torch.tensor(moved, dtype=torch.float64), torch.tensor(left, dtype=torch.float64)
+    return torch.tensor(moved, dtype=torch.float64, device="cpu"), torch.tensor(left, dtype=torch.float64, device="cpu")
 
 
 class _Group:

@@ -145,7 +145,7 @@ class QuenchConfig(Config):
     @classmethod
     def _present(cls, name: str) -> str:
         try:
-            torch.empty(0, device=name)
+            torch.empty(0, device=name, dtype=torch.float32)
         except (RuntimeError, AssertionError) as error:
             gpus = [f"cuda:{k}" for k in range(torch.cuda.device_count())]
             raise UserError(f"device {name}", allowed=", ".join(["cpu", *gpus])) from error

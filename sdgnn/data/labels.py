@@ -96,7 +96,7 @@ class LabelSet:
     def __post_init__(self) -> None:
         n = len(self.spins)
         as_double = {
-            name: None if value is None else torch.as_tensor(value).detach().to("cpu", torch.float64)
+            name: None if value is None else torch.as_tensor(value, device="cpu").detach().to("cpu", torch.float64)
             for name, value in (
                 ("spins", self.spins), ("field", self.field), ("energy", self.energy), ("density", self.density),
                 ("mu", self.mu),

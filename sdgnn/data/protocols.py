@@ -109,7 +109,7 @@ class Interpolation(Protocol):
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
         ordered = textures.rotate_randomly(ORDERS[self.order](lattice), seed)
         disordered = textures.random(lattice, 1, seed)
-        x = torch.tensor(self.fractions, dtype=torch.float64)[:, None, None]
+        x = torch.tensor(self.fractions, dtype=torch.float64, device="cpu")[:, None, None]
         mixed = (1 - x) * ordered + x * disordered
         names = tuple(f"{self.order} to random {fraction:g}" for fraction in self.fractions)
         return Sample(mixed / mixed.norm(dim=-1, keepdim=True), names, (UNKNOWN,) * len(names))
@@ -225,7 +225,7 @@ class Given(Protocol):
     name: ClassVar[str] = "given"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "spins", torch.as_tensor(self.spins).detach().to("cpu", torch.float64))
+        object.__setattr__(self, "spins", torch.as_tensor(self.spins, device="cpu").detach().to("cpu", torch.float64))
         if self.spins.ndim != 3 or not len(self.spins):
             raise UserError(f"given spins of shape {tuple(self.spins.shape)}", allowed="(state, site, 3)")
 

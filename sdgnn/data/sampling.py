@@ -16,6 +16,7 @@ from sdgnn import spins as textures
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
+from sdgnn.seeds import check_seed
 
 ORDERS: dict[str, Callable[[Lattice], Tensor]] = {
     "ferro": textures.ferro,
@@ -29,9 +30,7 @@ ORDERS: dict[str, Callable[[Lattice], Tensor]] = {
 
 def sample_seed(seed: int, protocol: int, sample: int) -> int:
     """Seed in [0, 2^63) of sample ``sample`` of protocol number ``protocol`` in a set of seed ``seed``."""
-    if seed < 0:
-        raise UserError(f"seed {seed}", allowed="a whole number >= 0")
-    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(protocol, sample))
+    sequence = np.random.SeedSequence(entropy=check_seed(seed), spawn_key=(protocol, sample))
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 

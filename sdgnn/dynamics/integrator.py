@@ -20,6 +20,7 @@ from sdgnn.dynamics.state import State, evaluate
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, check_spins
 from sdgnn.schedules import Schedule
+from sdgnn.seeds import check_seed
 
 LARGEST_SEED = 2**64 - 1
 BLOCK = 2**16
@@ -86,15 +87,14 @@ class Integrator(ABC):
                 f"replica numbers {list(streams)} for {len(spins)} replicas",
                 allowed="one number >= 0 per replica, all different",
             )
-        if not 0 <= seed <= LARGEST_SEED:
-            raise UserError(f"seed {seed}", allowed=f"0 to {LARGEST_SEED}")
+        seed = check_seed(seed, LARGEST_SEED)
         for name, values in (("damping", self.damping), ("kT", self.kT)):
             count = values.replicas if isinstance(values, Schedule) else np.size(values) if np.ndim(values) else None
             if count not in (None, len(spins)):
                 raise UserError(
                     f"{count} values of {name} for {len(spins)} replicas", allowed="one number or one per replica"
                 )
-        return State(spins=spins, time=0.0, step=0, seed=int(seed), replicas=streams)
+        return State(spins=spins, time=0.0, step=0, seed=seed, replicas=streams)
 
     @abstractmethod
     def step(self, field: Field, state: State) -> State:

@@ -135,7 +135,7 @@ def bath_temperature(integrator: Integrator, every: int = 10) -> Observer:
     """kT (replica,) of the bath of ``integrator``, in units of t, where it depends on time."""
 
     def measure(state: State, result: FieldResult) -> Tensor:
-        now = torch.as_tensor(integrator.temperature(state.time), dtype=torch.float64)
+        now = torch.as_tensor(integrator.temperature(state.time), dtype=torch.float64, device="cpu")
         return now.expand(len(state.spins)).clone()
 
     return Observer("bath_temperature", measure, (), every, units="t")

@@ -79,7 +79,7 @@ def _exact(
     rows = []
     for state in spins:
         solved = [torch.linalg.eigh(model.matrix(state[None], phase)[0]) for phase in phases(twists)]
-        _, f = occupations(torch.cat([levels for levels, _ in solved])[None], kT, mu, filling)
+        f = occupations(torch.cat([levels for levels, _ in solved])[None], kT, mu, filling).f
         energy = torch.zeros(1, len(model.bonds), dtype=torch.float64, device=spins.device)
         for hopping, share, (_, states) in zip(hoppings, f[0].chunk(len(solved)), solved, strict=True):
             vectors = states.reshape(1, -1, 2, states.shape[-1])

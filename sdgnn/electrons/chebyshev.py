@@ -25,6 +25,7 @@ from sdgnn.electrons.scaled import LANES, Hopping, ScaledHamiltonian
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Field, FieldResult
 from sdgnn.hamiltonian import SDModel
+from sdgnn.seeds import check_seed
 
 GIBIBYTE = 2**30
 
@@ -190,7 +191,8 @@ class KPMField(Field):
         dtype: torch.dtype = torch.float64,
         memory: float = GIBIBYTE,
     ) -> None:
-        check_ensemble(kT, mu, filling)
+        self.ensemble = check_ensemble(kT, mu, filling)
+        self.kT, self.mu, self.filling = self.ensemble
         if not moments >= 4 or moments % 2:
             raise UserError(f"{moments} moments", allowed="an even number >= 4")
         if vectors is not None and vectors < 1:
@@ -205,12 +207,9 @@ class KPMField(Field):
             raise UserError(f"memory {memory}", allowed="a positive number of bytes")
         self.model = model
         self.lattice = model.lattice
-        self.kT = float(kT)
-        self.mu = None if mu is None else float(mu)
-        self.filling = None if filling is None else float(filling)
         self.moments = int(moments)
         self.vectors = None if vectors is None else int(vectors)
-        self.seed = int(seed)
+        self.seed = check_seed(seed)
         self.tolerance = None if tolerance is None else float(tolerance)
         self.twists = check_twists(twists, model.lattice.dim)
         self.probing = cast(Kind, probing)
@@ -292,8 +291,8 @@ class KPMField(Field):
         scaled = [ScaledHamiltonian.of(self.model, spins, bounds, hopping, self.dtype) for hopping in self._hoppings]
         parts = self._parts(scaled, probe, size)
 
-        traces = torch.zeros(len(spins), moments, dtype=torch.float64)
-        slope = torch.zeros(*spins.shape[:2], 4, dtype=torch.float64)
+        traces = torch.zeros(len(spins), moments, dtype=torch.float64, device="cpu")
+        slope = torch.zeros(*spins.shape[:2], 4, dtype=torch.float64, device="cpu")
         difference = torch.zeros_like(slope)
 
         def collect(part: _Part, found: Tensor) -> None:
@@ -318,14 +317,14 @@ class KPMField(Field):
                 ):
                     traces[part.replicas] += part.share * trace
                     states.append(last)
-                electrons = self.filling * self.model.n_orbitals
-                mu = [e.chemical_potential(t, electrons) for e, t in zip(expansions, traces.numpy(), strict=True)]
+                filling = self.filling
+                mu = [e.chemical_potential(t, filling) for e, t in zip(expansions, traces.numpy(), strict=True)]
                 weights = _weights(expansions, mu)
                 given = zip(parts, states, strict=True)
                 for part, found in zip(parts, run(lambda pair: pair[0].reverse(moments, weights, pair[1]), given)):
                     collect(part, found)
 
-        scale = torch.tensor([e.scale for e in expansions], dtype=torch.float64)[:, None, None]
+        scale = torch.tensor([e.scale for e in expansions], dtype=torch.float64, device="cpu")[:, None, None]
         energy = [e.grand_potential(m) @ t for e, m, t in zip(expansions, mu, traces.numpy(), strict=True)]
         if self.filling is not None:
             energy = [
@@ -336,22 +335,22 @@ class KPMField(Field):
         along = torch.nn.functional.normalize(spins.to("cpu", torch.float64), dim=-1)
         across = noise - (noise * along).sum(-1, keepdim=True) * along
         truncation = [self._bound(e.truncation(m, t)) for e, m, t in zip(expansions, mu, traces.numpy(), strict=True)]
-        cut = torch.tensor(truncation, dtype=torch.float64)
+        cut = torch.tensor(truncation, dtype=torch.float64, device="cpu")
         torque_error = (across.square().mean((1, 2)) + cut.square()).sqrt()
 
         def out(values: Tensor) -> Tensor:
             return values.to(device=spins.device, dtype=self.dtype)
 
         return KPMResult(
-            energy=out(torch.tensor(energy, dtype=torch.float64)),
+            energy=out(torch.tensor(energy, dtype=torch.float64, device="cpu")),
             field=out(field),
             density=out(slope[..., 3] / scale[..., 0]),
             torque_error=out(torque_error[:, None].expand(slope.shape[:2])),
-            mu=out(torch.tensor(mu, dtype=torch.float64)),
+            mu=out(torch.tensor(mu, dtype=torch.float64, device="cpu")),
             noise=out(noise.square().mean((1, 2)).sqrt()),
             truncation=out(cut),
-            moments=torch.full((len(spins),), moments),
-            vectors=torch.full((len(spins),), probe.count),
+            moments=torch.full((len(spins),), moments, device="cpu"),
+            vectors=torch.full((len(spins),), probe.count, device="cpu"),
         )
 
     def _parts(self, scaled: list[ScaledHamiltonian], probe: Probe, size: int) -> list[_Part]:
@@ -398,11 +397,10 @@ class KPMField(Field):
             yield pool.map
 
     def __repr__(self) -> str:
-        ensemble = f"mu={self.mu:g}" if self.mu is not None else f"filling={self.filling:g}"
         twists = f", twists={self.twists}" if max(self.twists) > 1 else ""
         if self.tolerance is not None:
             size = f"tolerance={self.tolerance:g}"
         else:
             size = f"moments={self.moments}, " + ("full trace" if self.vectors is None else f"vectors={self.vectors}")
         number = str(self.dtype).removeprefix("torch.")
-        return f"KPMField(kT={self.kT:g}, {ensemble}{twists}, {size}, {number}) of {self.model!r}"
+        return f"KPMField({self.ensemble}{twists}, {size}, {number}) of {self.model!r}"

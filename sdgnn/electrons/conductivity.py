@@ -79,8 +79,8 @@ def conductivity(
     rows = []
     for state in spins:
         solved = [torch.linalg.eigh(model.matrix(state[None], phase)[0].cpu()) for phase in phases(counts)]
-        fermi, _ = occupations(torch.cat([levels for levels, _ in solved])[None], kT, mu, filling)
-        total = torch.zeros(model.lattice.dim, model.lattice.dim, dtype=torch.float64)
+        fermi = occupations(torch.cat([levels for levels, _ in solved])[None], kT, mu, filling).mu
+        total = torch.zeros(model.lattice.dim, model.lattice.dim, dtype=torch.float64, device="cpu")
         for phase, (levels, states) in zip(phases(counts), solved, strict=True):
             currents = [_between(velocity, states) for velocity in velocities(model, phase)]
             weight = torch.from_numpy(_response(levels.numpy(), float(fermi), kT, broadening))
@@ -170,8 +170,8 @@ def conductivity_moments(
     probe = Probe.of(model.lattice, check_vectors(vectors), seed=seed)
     counts = check_twists(twists, dim)
     spectrum = Spectrum.of(model, spins, counts)
-    double = torch.zeros(len(spins), dim, dim, moments, moments, dtype=torch.complex128)
-    trace = torch.zeros(len(spins), moments, dtype=torch.float64)
+    double = torch.zeros(len(spins), dim, dim, moments, moments, dtype=torch.complex128, device="cpu")
+    trace = torch.zeros(len(spins), moments, dtype=torch.float64, device="cpu")
     for twist, (phase, hamiltonian) in enumerate(zip(phases(counts), spectrum.hamiltonians, strict=True)):
         currents = [_tensor(velocity) for velocity in velocities(model, phase)]
         for replica in range(len(spins)):
@@ -203,7 +203,7 @@ def _response(levels: np.ndarray, mu: float, kT: float, broadening: float) -> Co
 
 def _terms(hamiltonian: ScaledHamiltonian, psi: Tensor, count: int) -> Complex[Tensor, "moment entry"]:
     """T_m psi of one state for m < ``count``, each flattened."""
-    found = torch.empty(count, psi.numel(), dtype=torch.complex128)
+    found = torch.empty(count, psi.numel(), dtype=torch.complex128, device="cpu")
     for row, vectors in zip(found, chebyshev_vectors(hamiltonian, psi), strict=False):
         row.copy_(vectors.reshape(-1))
     return found
@@ -219,7 +219,9 @@ def _tensor(matrix: scipy.sparse.csr_array) -> Tensor:
     """The same as a sparse tensor."""
     entries = matrix.tocoo()
     place = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
-    return torch.sparse_coo_tensor(place, torch.from_numpy(entries.data), matrix.shape, check_invariants=True)
+    return torch.sparse_coo_tensor(
+        place, torch.from_numpy(entries.data), matrix.shape, check_invariants=True, device="cpu"
+    )
 
 
 def _volume(model: SDModel) -> float:

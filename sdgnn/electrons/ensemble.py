@@ -5,22 +5,53 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from sdgnn.errors import UserError
 
+HOTTEST = 1e100
+"""Largest kT, in t: beyond, energies of the order of kT overflow."""
 
-def check_ensemble(kT: float, mu: float | None, filling: float | None) -> None:
-    """Raises UserError unless exactly one of mu and filling is given, kT >= 0 and filling is in [0, 1]."""
+
+class Ensemble(NamedTuple):
+    """Electrons at one temperature, of one chemical potential or of one filling: the other of the two is None."""
+
+    kT: float
+    """Electron temperature, in t."""
+    mu: float | None
+    """Chemical potential, in t."""
+    filling: float | None
+    """N_e / (2 N_sites)."""
+
+    def __str__(self) -> str:
+        return f"kT={self.kT:g}, " + (f"filling={self.filling:g}" if self.mu is None else f"mu={self.mu:g}")
+
+
+def check_ensemble(kT: object, mu: object, filling: object) -> Ensemble:
+    """The three as floating-point numbers.
+
+    Raises UserError unless exactly one of mu and filling is given, kT >= 0 and finite, mu finite and filling in [0, 1].
+    """
     if (mu is None) == (filling is None):
         raise UserError(f"mu = {mu} with filling = {filling}", allowed="exactly one of the two")
-    if not (kT >= 0 and math.isfinite(kT)):
-        raise UserError(f"electron temperature kT = {kT}", allowed="kT >= 0")
-    if mu is not None and not math.isfinite(mu):
-        raise UserError(f"mu = {mu}", allowed="a finite chemical potential")
-    if filling is not None and not 0 <= filling <= 1:
-        raise UserError(f"filling {filling}", allowed="N_e / (2 N_sites) in [0, 1]")
+    return Ensemble(
+        _number("electron temperature kT", kT, 0, HOTTEST, "kT >= 0, and at most 1e100"),
+        None if mu is None else _number("mu", mu, -HOTTEST, HOTTEST, "a finite chemical potential"),
+        None if filling is None else _number("filling", filling, 0, 1, "N_e / (2 N_sites) in [0, 1]"),
+    )
+
+
+def _number(what: str, given: object, lowest: float, highest: float, allowed: str) -> float:
+    """A number of any library between two bounds."""
+    try:
+        number = math.nan if isinstance(given, str) else float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        number = math.nan
+    if not lowest <= number <= highest:
+        raise UserError(f"{what} = {given!r}", allowed=allowed)
+    return number
 
 
 def check_twists(twists: Sequence[int] | None, dim: int) -> tuple[int, ...]:

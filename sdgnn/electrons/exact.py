@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
-from sdgnn.electrons.filling import grand_potential, occupations
+from sdgnn.electrons.filling import Occupations, occupations
 from sdgnn.fields import Field, FieldResult, check_spins
 from sdgnn.hamiltonian import SDModel
 
@@ -36,12 +36,10 @@ class ExactField(Field):
         filling: float | None = None,
         twists: Sequence[int] | None = None,
     ) -> None:
-        check_ensemble(kT, mu, filling)
+        self.ensemble = check_ensemble(kT, mu, filling)
+        self.kT, self.mu, self.filling = self.ensemble
         self.model = model
         self.lattice = model.lattice
-        self.kT = float(kT)
-        self.mu = None if mu is None else float(mu)
-        self.filling = None if filling is None else float(filling)
         self.twists = check_twists(twists, model.lattice.dim)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
@@ -53,20 +51,15 @@ class ExactField(Field):
         """The given mu, or the one that gives the filling."""
         spins = check_spins(spins, self.lattice).to(torch.float64)
         levels = torch.stack([torch.cat([torch.linalg.eigvalsh(h) for h in self._matrices(s)]) for s in spins])
-        return self._occupy(levels)[0]
+        return self._occupy(levels).mu
 
     def _matrices(self, spins: Tensor) -> list[Tensor]:
         """H of one state (site, 3), for each twist."""
         return [self.model.matrix(spins[None], twist=phase)[0] for phase in phases(self.twists)]
 
-    def _occupy(self, levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """mu (replica,), occupations (replica, level) and energy (replica,) of all twists' levels together."""
-        mu, f = occupations(levels, self.kT, self.mu, self.filling)
-        if self.filling is None:
-            return mu, f, grand_potential(levels, mu, self.kT)
-        if self.kT == 0 or bool(mu.isinf().any()):
-            return mu, f, (f * levels).sum(-1)
-        return mu, f, grand_potential(levels, mu, self.kT) + mu * self.filling * levels.shape[-1]
+    def _occupy(self, levels: Tensor) -> Occupations:
+        """Electrons in the levels (replica, level) of all twists together."""
+        return occupations(levels, self.kT, self.mu, self.filling)
 
     def _one(self, spins: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Energy, field (site, 3), density (site,) and mu of one state (site, 3), averaged over twists."""
@@ -83,6 +76,5 @@ class ExactField(Field):
         return energy[0] / len(solved), self.model.exchange * field / len(solved), density / len(solved), mu[0]
 
     def __repr__(self) -> str:
-        ensemble = f"mu={self.mu:g}" if self.mu is not None else f"filling={self.filling:g}"
         twists = f", twists={self.twists}" if max(self.twists) > 1 else ""
-        return f"ExactField(kT={self.kT:g}, {ensemble}{twists}) of {self.model!r}"
+        return f"ExactField({self.ensemble}{twists}) of {self.model!r}"

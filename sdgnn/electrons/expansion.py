@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.fft
@@ -12,8 +13,6 @@ import scipy.optimize
 import scipy.special
 from jaxtyping import Float
 from numpy.polynomial import chebyshev
-
-from sdgnn.electrons.filling import WHOLE
 
 SMOOTH = 2.0
 """A kernel damps the expansion where pi kT moments / scale is smaller: there, the coefficients do not yet decay."""
@@ -65,7 +64,7 @@ class Expansion:
             return line
         if self._cold:
             return self.damping * self._grand_potential_of_step(mu)
-        energies = self._nodes()
+        energies = self._nodes
         omega = -self.kT * np.logaddexp(0, (mu - energies) / self.kT)
         return self.damping * _coefficients(omega)[: self.moments]
 
@@ -77,31 +76,54 @@ class Expansion:
             return line
         if self._cold:
             return self.damping * self._step(mu, self.moments)
-        return self.damping * _coefficients(self._fermi(mu, self._nodes()))[: self.moments]
+        return self.damping * _coefficients(self._fermi(mu, self._nodes))[: self.moments]
 
-    def chemical_potential(self, moments: Float[np.ndarray, " moment"], electrons: float) -> float:
-        """mu at which the moments Tr T_m(H~) say that there are so many electrons; infinite for none and for all."""
-        if electrons < WHOLE or electrons > moments[0] - WHOLE:
-            return math.copysign(math.inf, electrons - moments[0] / 2)
-        count = self._cold_count(moments) if self._cold else self._warm_count(moments)
-        margin = self.scale + DECAY * self.kT
+    def chemical_potential(self, moments: Float[np.ndarray, " moment"], filling: float) -> float:
+        """mu at which the moments Tr T_m(H~) say that this part of all levels is filled; infinite for none and all.
+
+        Where kT is not resolved, N(mu) of an expansion without kernel rings: of its roots, one next to the Fermi level
+        of the density of states with the Jackson kernel is taken, which is positive.
+        """
+        if filling in (0, 1):
+            return math.copysign(math.inf, filling - 0.5)
+        electrons, margin = filling * float(moments[0]), self.scale + DECAY * self.kT
         low, high = self.centre - margin, self.centre + margin
-        return scipy.optimize.brentq(lambda mu: count(mu) - electrons, low, high, xtol=PRECISION, rtol=PRECISION)
+        count = self._count(self.damping * moments)
 
-    def _cold_count(self, moments: Float[np.ndarray, " moment"]) -> Callable[[float], float]:
-        """N(mu) of a step."""
-        return lambda mu: float(self.occupation(mu) @ moments)
+        def excess(mu: float) -> float:
+            return count(mu) - electrons
 
-    def _warm_count(self, moments: Float[np.ndarray, " moment"]) -> Callable[[float], float]:
-        """N(mu) as a sum over the nodes, which are all full or empty but for those near mu."""
-        nodes = self._nodes()
+        if self.plain or self.resolved:
+            near, reach = self._fermi_level(moments, electrons), max(self.kT, self.scale / self.moments)
+            while reach < margin and excess(near - reach) * excess(near + reach) > 0:
+                reach *= 2
+            low, high = max(low, near - reach), min(high, near + reach)
+        if excess(low) * excess(high) > 0:  # fewer electrons, or holes, than rounding lets see
+            return low if excess(low) > 0 else high
+        return scipy.optimize.brentq(excess, low, high, xtol=PRECISION, rtol=PRECISION)
+
+    def _fermi_level(self, moments: Float[np.ndarray, " moment"], electrons: float) -> float:
+        """Energy up to which the density of states with the Jackson kernel holds so many electrons, on a grid."""
+        points = 2 * self.moments
+        padded = np.zeros(points)
+        padded[: self.moments] = jackson(self.moments) * moments * np.where(np.arange(self.moments), 2, 1)
+        filled = np.cumsum(_values(padded)[::-1]) / points
+        place = min(int(np.searchsorted(filled, electrons)), points - 1)
+        return self.centre - self.scale * math.cos(math.pi * (place + 0.5) / points)
+
+    def _count(self, damped: Float[np.ndarray, " moment"]) -> Callable[[float], float]:
+        """N(mu) of damped moments: of a step, or as a sum over the nodes, which are all full or empty but near mu."""
+        if self._cold:
+            return lambda mu: float(self._step(mu, self.moments) @ damped)
+        nodes = self._nodes
         padded = np.zeros(len(nodes))
-        padded[: self.moments] = self.damping * moments * np.where(np.arange(self.moments), 2, 1)
+        padded[: self.moments] = damped * np.where(np.arange(self.moments), 2, 1)
         density = _values(padded) / len(nodes)
         from_here_on = np.append(np.cumsum(density[::-1])[::-1], 0.0)
+        ascending = -nodes
 
         def count(mu: float) -> float:
-            first, last = np.searchsorted(-nodes, [-mu - DECAY * self.kT, -mu + DECAY * self.kT])
+            first, last = np.searchsorted(ascending, (-mu - DECAY * self.kT, -mu + DECAY * self.kT))
             return float(self._fermi(mu, nodes[first:last]) @ density[first:last] + from_here_on[last])
 
         return count
@@ -114,7 +136,7 @@ class Expansion:
         """
         if math.isinf(mu):
             return 0.0
-        nodes = self._nodes()
+        nodes = self._nodes
         slope = chebyshev.chebder(self.grand_potential(mu)) / self.scale
         padded = np.zeros(len(nodes))
         padded[: len(slope)] = slope
@@ -130,6 +152,7 @@ class Expansion:
     def _cold(self) -> bool:
         return self.kT < COLD * self.scale
 
+    @cached_property
     def _nodes(self) -> Float[np.ndarray, " node"]:
         """Energies cos(pi (j + 1/2) / n) at which functions are sampled."""
         kT = max(self.kT, COLD * self.scale)

@@ -3,115 +3,110 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-DEGENERACY = 1e-9
-"""At kT = 0, levels closer than this (in units of t) to the Fermi level share its electrons equally."""
+DEGENERACY = 4096
+"""Levels closer to each other than so many roundings of the largest one are one level, which rounding has split."""
 
 WHOLE = 1e-9
 """A number of electrons closer than this to a whole number is meant to be whole (1/3 of 36 in floating point)."""
 
+COLDEST = 1e-200
+"""kT below this counts as this, in t: occupations and energies are those at kT = 0 to all digits."""
+
 HALVINGS = 70
-"""Bisections of the bracket of mu: from hundreds of t to below the rounding of mu."""
+"""Bisections of the bracket of mu, which is some 80 kT wide: to below the rounding of mu / kT."""
+
+
+class Occupations(NamedTuple):
+    """How electrons fill energy levels."""
+
+    mu: Float[Tensor, " replica"]
+    """(replica,) chemical potential."""
+    f: Float[Tensor, "replica level"]
+    """(replica, level) electrons in each level, in [0, 1]."""
+    energy: Float[Tensor, " replica"]
+    """(replica,) the grand potential Omega at given mu, F = Omega + mu N_e at given filling."""
 
 
 def occupation(
     levels: Float[Tensor, "replica level"], mu: Float[Tensor, " replica"], kT: float
 ) -> Float[Tensor, "replica level"]:
     """Fermi function f = 1 / (exp((e - mu)/kT) + 1); at kT = 0 the step, 1/2 at e = mu."""
-    x = levels - mu[..., None]
-    if kT == 0:
-        return torch.where(x.abs() <= DEGENERACY, 0.5, (x < 0).to(levels.dtype))
-    return torch.sigmoid(-x / kT)
+    return torch.sigmoid(-_from(levels, mu) / max(kT, COLDEST))
 
 
 def grand_potential(
     levels: Float[Tensor, "replica level"], mu: Float[Tensor, " replica"], kT: float
 ) -> Float[Tensor, " replica"]:
     """Omega = -kT sum ln(1 + exp(-(e - mu)/kT)); at kT = 0, sum of e - mu over e < mu."""
-    x = levels - mu[..., None]
-    if kT == 0:
-        return x.clamp(max=0).sum(-1)
-    return -kT * torch.nn.functional.softplus(-x / kT, threshold=700).sum(-1)
-
-
-def chemical_potential(
-    levels: Float[Tensor, "replica level"], electrons: float, kT: float
-) -> Float[Tensor, " replica"]:
-    """mu with sum f(e) = electrons for each replica, to rounding; infinite for no electrons and for full levels.
-
-    Bisection. The excess of electrons is summed as particles above minus holes below the Fermi level, so that it keeps
-    its sign where both are exponentially small (kT far below a gap); kT -> 0 ends in the middle of the gap.
-    """
-    mu, _ = ground_state_occupation(levels, electrons)
-    if kT == 0 or bool(mu.isinf().any()):
-        return mu
-    ordered = levels.sort(-1).values
-    electrons = _whole(electrons)
-    below = int(electrons)
-    margin = 40 * kT
-    low, high = ordered[..., 0] - margin, ordered[..., -1] + margin
-    while bool((_excess(ordered, low, below, electrons, kT) > 0).any()):
-        low = low - margin
-    while bool((_excess(ordered, high, below, electrons, kT) < 0).any()):
-        high = high + margin
-    for _ in range(HALVINGS):
-        excess = _excess(ordered, mu, below, electrons, kT)
-        low, high = torch.where(excess <= 0, mu, low), torch.where(excess >= 0, mu, high)
-        mu = (low + high) / 2
-    return mu
+    kT = max(kT, COLDEST)
+    return -kT * torch.nn.functional.softplus((mu[..., None] - levels) / kT, threshold=700).sum(-1)
 
 
 def occupations(
-    levels: Float[Tensor, "replica level"], kT: float, mu: float | None, filling: float | None
-) -> tuple[Float[Tensor, " replica"], Float[Tensor, "replica level"]]:
-    """(mu, f) at the given mu, or where f has the mean ``filling``."""
+    levels: Float[Tensor, "replica level"], kT: float, mu: float | None = None, filling: float | None = None
+) -> Occupations:
+    """Electrons at the given mu, or at the one at which f has the mean ``filling``.
+
+    mu at a filling is the root of sum f(e) = N_e, found as mu_0 + d. mu_0 is the limit kT -> 0: the Fermi level where
+    levels are filled in part, the middle of the gap where N_e is whole. d is of the order of kT and found by bisection
+    of its own, so that f keeps all digits where kT is below the rounding of mu itself; the excess of electrons is
+    summed as particles above minus holes below mu_0, so that it keeps its sign where both are exponentially small.
+    Degenerate levels share their electrons equally, at kT = 0 too. Without electrons mu is -inf, with all levels full
+    +inf.
+    """
     if mu is not None:
         given = levels.new_full(levels.shape[:1], mu)
-        return given, occupation(levels, given, kT)
+        return Occupations(given, occupation(levels, given, kT), grand_potential(levels, given, kT))
     assert filling is not None
-    electrons = filling * levels.shape[-1]
-    found, f = ground_state_occupation(levels, electrons)
-    if kT == 0 or bool(found.isinf().any()):
-        return found, f
-    found = chemical_potential(levels, electrons, kT)
-    return found, occupation(levels, found, kT)
-
-
-def ground_state_occupation(
-    levels: Float[Tensor, "replica level"], electrons: float
-) -> tuple[Float[Tensor, " replica"], Float[Tensor, "replica level"]]:
-    """(mu, f) at kT = 0: the lowest levels filled, those at the Fermi level sharing what is left equally.
-
-    With a gap, mu is in its middle; without electrons it is -inf, with all levels full +inf.
-    """
-    n_levels = levels.shape[-1]
-    electrons = _whole(electrons)
-    if electrons in (0, n_levels):
-        return levels.new_full(levels.shape[:-1], math.copysign(math.inf, electrons - 0.5)), torch.full_like(
-            levels, float(electrons > 0)
+    kT = max(kT, COLDEST)
+    count = levels.shape[-1]
+    electrons = filling * count
+    if electrons in (0, count):
+        f = torch.full_like(levels, filling)
+        return Occupations(
+            levels.new_full(levels.shape[:1], math.copysign(math.inf, filling - 0.5)), f, (f * levels).sum(-1)
         )
-    ordered = levels.sort(-1).values
-    highest = math.ceil(electrons) - 1
-    fermi = ordered[..., highest : highest + 1]
-    at_level = (levels - fermi).abs() <= DEGENERACY
-    below = levels < fermi - DEGENERACY
-    share = (electrons - below.sum(-1, keepdim=True)) / at_level.sum(-1, keepdim=True)
-    above = ordered[..., highest + 1] if electrons == highest + 1 else fermi[..., 0]
-    return (fermi[..., 0] + above) / 2, (below + at_level * share).to(levels.dtype)
-
-
-def _whole(electrons: float) -> float:
-    """``electrons``, rounded if it is whole but for floating point."""
     nearest = round(electrons)
-    return float(nearest) if abs(electrons - nearest) < WHOLE else electrons
+    whole = abs(electrons - nearest) < WHOLE and 0 < nearest < count
+    if whole:
+        electrons = float(nearest)
+    ordered, highest = levels.sort(-1).values, math.ceil(electrons) - 1
+    start = (ordered[:, highest] + ordered[:, highest + whole]) / 2
+    shift = _root(_from(ordered, start), electrons, kT)
+    excess = shift[:, None] - _from(levels, start)
+    omega = -kT * torch.nn.functional.softplus(excess / kT, threshold=700).sum(-1)
+    found = start + shift
+    return Occupations(found, torch.sigmoid(excess / kT), omega + found * electrons)
 
 
-def _excess(ordered: Tensor, mu: Tensor, below: int, electrons: float, kT: float) -> Tensor:
-    """sum f - electrons (replica,), for ascending levels of which the ``below`` lowest are filled at kT = 0."""
-    x = (ordered - mu[..., None]) / kT
-    holes, particles = torch.sigmoid(x[..., :below]), torch.sigmoid(-x[..., below:])
-    return particles.sum(-1) - holes.sum(-1) - (electrons - below)
+def _from(levels: Tensor, start: Tensor) -> Tensor:
+    """e - ``start`` (replica, level), 0 for levels that are there but for rounding."""
+    rounding = DEGENERACY * torch.finfo(levels.dtype).eps * levels.abs().amax(-1, keepdim=True)
+    distance = levels - start[..., None]
+    return torch.where(distance.abs() <= rounding, 0.0, distance)
+
+
+def _root(ordered: Tensor, electrons: float, kT: float) -> Tensor:
+    """d (replica,) at which ascending levels hold so many electrons, sum 1 / (exp((e - d)/kT) + 1); 0 as kT -> 0."""
+    below = int(electrons)
+
+    def excess(shift: Tensor) -> Tensor:
+        x = (ordered - shift[:, None]) / kT
+        return torch.sigmoid(-x[:, below:]).sum(-1) - torch.sigmoid(x[:, :below]).sum(-1) - (electrons - below)
+
+    reach = torch.full_like(ordered[:, 0], 40 * kT)
+    while bool((outside := (excess(-reach) > 0) | (excess(reach) < 0)).any()):
+        reach = torch.where(outside, 2 * reach, reach)
+    low, high = -reach, reach
+    shift = torch.zeros_like(reach)
+    for _ in range(HALVINGS):
+        found = excess(shift)
+        low, high = torch.where(found <= 0, shift, low), torch.where(found >= 0, shift, high)
+        shift = (low + high) / 2
+    return shift

@@ -89,7 +89,7 @@ def spectral_gap(
     for state, (low, high) in zip(spins, bounds, strict=True):
         matrices = [_sparse(model, state, phase) for phase in twist]
         pairs.append(_bracket(partial(_levels_below, matrices), electrons, low, high, tolerance))
-    edges = torch.tensor(pairs, dtype=torch.float64)
+    edges = torch.tensor(pairs, dtype=torch.float64, device="cpu")
     return Gap(edges[:, 0], edges[:, 1])
 
 

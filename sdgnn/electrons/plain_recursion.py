@@ -84,7 +84,9 @@ def _sparse(site: np.ndarray, amplitude: np.ndarray, like: Tensor) -> Tensor:
     row, column = np.nonzero(amplitude)
     indices = torch.from_numpy(np.stack([row, site[row, column].astype(np.int64)]))
     size = (len(site), len(site))
-    matrix = torch.sparse_coo_tensor(indices, torch.from_numpy(amplitude[row, column]), size, check_invariants=True)
+    matrix = torch.sparse_coo_tensor(
+        indices, torch.from_numpy(amplitude[row, column]), size, check_invariants=True, device="cpu"
+    )
     return matrix.to(device=like.device, dtype=like.dtype).coalesce()
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sdgnn.electrons.colouring import colouring
 from sdgnn.lattice import Lattice
+from sdgnn.seeds import check_seed
 
 Kind = Literal["coloured", "plain"]
 
@@ -40,7 +41,7 @@ class Probe:
     @classmethod
     def of(cls, lattice: Lattice, vectors: int | None, kind: Kind = "coloured", seed: int = 0) -> Probe:
         """The probe with at most ``vectors`` vectors (None for the exact trace)."""
-        n = lattice.n_sites
+        n, seed = lattice.n_sites, check_seed(seed)
         if vectors is None or vectors >= 2 * n:
             return cls(n, 2 * n, 1.0, seed, np.arange(n))
         if kind == "plain" or vectors < 2 * lattice.n_basis * lattice.is_crystal or vectors < 2:

@@ -43,17 +43,19 @@ class DensityOfStates:
 
     def energies(self, count: int) -> Float[Tensor, " energy"]:
         """``count`` energies, evenly spaced over the spectra of all states."""
-        return torch.linspace(float(self.bounds[:, 0].min()), float(self.bounds[:, 1].max()), count).to(self.moments)
+        return torch.linspace(
+            float(self.bounds[:, 0].min()), float(self.bounds[:, 1].max()), count, dtype=torch.float32, device="cpu"
+        ).to(self.moments)
 
     def __call__(self, energies: Float[Tensor, " energy"]) -> Float[Tensor, "replica *site energy"]:
         """D(e) in states per t and site; zero outside of the bounds."""
-        energies = torch.as_tensor(energies).to(self.moments)
+        energies = torch.as_tensor(energies, device="cpu").to(self.moments)
         found = []
         for (low, high), moments in zip(self.bounds.tolist(), self.moments, strict=True):
             x = (2 * energies - low - high) / (high - low)
             inside = x.abs() < 1
             angle = torch.acos(x.clamp(-1, 1))
-            m = torch.arange(moments.shape[-1]).to(moments)
+            m = torch.arange(moments.shape[-1], device="cpu").to(moments)
             kernel = torch.from_numpy(jackson(len(m))) * torch.where(m > 0, 2.0, 1.0)
             values = (kernel * moments) @ torch.cos(m[:, None] * angle)
             width = np.pi * (high - low) / 2 * (1 - x**2).clamp(min=0).sqrt()
@@ -64,7 +66,7 @@ class DensityOfStates:
         self, kT: float, mu: float | Sequence[float] | Float[Tensor, " replica"]
     ) -> Float[Tensor, " replica *site"]:
         """Electrons per site, in [0, 2]: the integral of f(e) D(e), expanded as kernel polynomial fields do."""
-        given = torch.as_tensor(mu, dtype=torch.float64).expand(len(self.bounds)).tolist()
+        given = torch.as_tensor(mu, dtype=torch.float64, device="cpu").expand(len(self.bounds)).tolist()
         for one in given:
             check_ensemble(kT, one, None)
         rows = [e.occupation(one) for e, one in zip(self._expansions(kT), given, strict=True)]
@@ -77,8 +79,8 @@ class DensityOfStates:
         """
         check_ensemble(kT, None, filling)
         moments = self.moments.reshape(len(self.bounds), -1, self.moments.shape[-1]).mean(1).numpy()
-        found = [e.chemical_potential(m, 2 * filling) for e, m in zip(self._expansions(kT), moments, strict=True)]
-        return torch.tensor(found, dtype=torch.float64)
+        found = [e.chemical_potential(m, filling) for e, m in zip(self._expansions(kT), moments, strict=True)]
+        return torch.tensor(found, dtype=torch.float64, device="cpu")
 
     def _expansions(self, kT: float) -> list[Expansion]:
         count = self.moments.shape[-1]
@@ -102,7 +104,7 @@ def density_of_states(
     check_moments(moments)
     probe = Probe.of(model.lattice, check_vectors(vectors), seed=seed)
     spectrum = Spectrum.of(model, spins, check_twists(twists, model.lattice.dim))
-    total = torch.zeros(len(spins), moments, dtype=torch.float64)
+    total = torch.zeros(len(spins), moments, dtype=torch.float64, device="cpu")
     for twist, hamiltonian in enumerate(spectrum.hamiltonians):
         for psi in blocks(probe, twist, len(spins)):
             total += chebyshev_moments(hamiltonian, psi, moments).sum(-1).cpu()
@@ -128,10 +130,10 @@ def local_density_of_states(
     if not chosen or not all(0 <= site < n for site in chosen):
         raise UserError(f"sites {chosen}", allowed=f"one or more from 0 to {n - 1}")
     spectrum = Spectrum.of(model, spins, check_twists(twists, model.lattice.dim))
-    found = torch.zeros(len(spins), len(chosen), moments, dtype=torch.float64)
+    found = torch.zeros(len(spins), len(chosen), moments, dtype=torch.float64, device="cpu")
     for k, site in enumerate(chosen):
-        unit = torch.zeros(1, n, 2, 2, dtype=torch.complex128)
-        unit[0, site] = torch.eye(2)
+        unit = torch.zeros(1, n, 2, 2, dtype=torch.complex128, device="cpu")
+        unit[0, site] = torch.eye(2, dtype=torch.float32, device="cpu")
         psi = unit.expand(len(spins), -1, -1, -1)
         for hamiltonian in spectrum.hamiltonians:
             found[:, k] += chebyshev_moments(hamiltonian, psi, moments).sum(-1).cpu()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from sdgnn.errors import UserError
@@ -47,7 +48,8 @@ class Field(ABC):
     """Anything that can drive spins: exact electrons, a network bound to a lattice, classical terms, or a sum.
 
     Call it with spins (replica, site, 3). Spins need not have unit length (the derivative is taken freely), but must
-    be finite and fit the lattice; otherwise UserError is raised. Add fields with ``+``.
+    be finite and fit the lattice; otherwise UserError is raised. H_i is the derivative: results carry no graph of
+    autograd, and are the same whatever torch's mode, default dtype and default device. Add fields with ``+``.
     """
 
     lattice: Lattice
@@ -56,8 +58,9 @@ class Field(ABC):
     sees: float | None = None
     """Distance of the spins that decide a site's field, in fields that are sums over sites; None in others."""
 
-    def __call__(self, spins: Tensor) -> FieldResult:
-        return self.evaluate(check_spins(spins, self.lattice))
+    def __call__(self, spins: Tensor | ArrayLike) -> FieldResult:
+        with torch.inference_mode(False):
+            return self.evaluate(check_spins(spins, self.lattice))
 
     def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
         """Sites that interact, each pair in both orders, of fields whose H is linear in the spins; None for others."""
@@ -214,19 +217,31 @@ def _same_sites(first: Lattice, second: Lattice) -> bool:
     )
 
 
-def check_spins(spins: Tensor, lattice: Lattice, unit: bool = False) -> Float[Tensor, "replica site 3"]:
-    """Spins as a real floating tensor (replica, site, 3) that fits ``lattice``.
+def _as_tensor(values: Tensor | ArrayLike) -> Tensor:
+    """The same numbers as a tensor apart from autograd, on the device where they are; a copy of what is no tensor."""
+    if isinstance(values, Tensor):
+        return values.clone() if values.is_inference() else values.detach()
+    try:
+        array = np.array(values)
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"spins that are no array of numbers ({error})", allowed="a tensor, an array, a list") from None
 
-    With ``unit``, every spin must have length 1 to within 1e-3. Raises UserError.
+
+def check_spins(spins: Tensor | ArrayLike, lattice: Lattice, unit: bool = False) -> Float[Tensor, "replica site 3"]:
+    """Spins as a real floating tensor (replica, site, 3) that fits ``lattice``, without autograd's graph.
+
+    Tensors, arrays and lists are taken; numbers of Python are float64. With ``unit``, every spin must have length 1 to
+    within 1e-3. Raises UserError, on no replica too.
     """
-    spins = torch.as_tensor(spins)
-    if spins.ndim != 3 or spins.shape[1:] != (lattice.n_sites, 3):
+    spins = _as_tensor(spins)
+    if spins.ndim != 3 or spins.shape[1:] != (lattice.n_sites, 3) or len(spins) == 0:
         raise UserError(
             f"spins of shape {tuple(spins.shape)}",
-            allowed=f"(replica, {lattice.n_sites}, 3) for {lattice!r}",
+            allowed=f"(replica, {lattice.n_sites}, 3) for {lattice!r}, at least one replica",
             fix="for a single state use spins[None]" if spins.ndim == 2 else "",
         )
-    if not spins.is_floating_point():
+    if spins.dtype not in (torch.float32, torch.float64):
         raise UserError(f"spins of dtype {spins.dtype}", allowed="float32 or float64")
     if not torch.isfinite(spins).all():
         replica, site, _ = torch.nonzero(~torch.isfinite(spins))[0].tolist()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import torch
+
 from sdgnn.lattice import Lattice
 from sdgnn.nn.baselines.behler_parrinello import BehlerParrinello
 from sdgnn.nn.baselines.distances import Distances
@@ -21,6 +23,7 @@ from sdgnn.nn.settings import (
 )
 
 
+@torch.inference_mode(False)
 def create(settings: Settings, lattice: Lattice, seed: int = 0) -> Model:
     """A model of the kind that ``settings`` describe for the family of ``lattice``, initial weights from ``seed``.
 

@@ -38,7 +38,7 @@ class Model(nn.Module, ABC):
         self.settings = settings
         self.family = lattice
         self.provenance: dict[str, Any] = {}
-        self.constant = nn.Parameter(torch.zeros((), dtype=torch.float64))
+        self.constant = nn.Parameter(torch.zeros((), dtype=torch.float64, device="cpu"))
 
     @property
     @abstractmethod

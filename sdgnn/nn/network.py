@@ -195,7 +195,7 @@ class NetworkField(Field):
     def known(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
         """1 for a state like those that the learned part was trained on, 0 for one where that part is switched off."""
         if self.readout is None:
-            return torch.zeros(len(spins))
+            return torch.zeros(len(spins), dtype=torch.float32, device="cpu")
         return self.readout.known(self.electrons.local_moments(spins.to(self.dtype)))
 
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:

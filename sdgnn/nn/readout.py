@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sdgnn.seeds import torch_generator
+
 FIRST = 2
 """Moments before this one are the same for all spins."""
 
@@ -64,16 +66,18 @@ class Readout(nn.Module):
         super().__init__()
         self.counts = counts
         size = sum(count - FIRST for count in counts)
-        generator = torch.Generator().manual_seed(seed)
-        self.mean = nn.Buffer(torch.zeros(size))
-        self.spread = nn.Buffer(torch.ones(size))
-        self.directions = nn.Buffer(torch.zeros(min(DIRECTIONS, size), size))
-        self.radius = nn.Buffer(torch.ones(()))
-        self.sites = nn.Buffer(torch.ones(()))
-        self.factors = nn.Parameter(torch.zeros(size))
-        self.inward = nn.Parameter(torch.randn(hidden, size, generator=generator) / math.sqrt(size))
-        self.bias = nn.Parameter(0.5 * torch.randn(hidden, generator=generator))
-        self.outward = nn.Parameter(torch.zeros(hidden))
+        generator = torch_generator(seed)
+        self.mean = nn.Buffer(torch.zeros(size, dtype=torch.float32, device="cpu"))
+        self.spread = nn.Buffer(torch.ones(size, dtype=torch.float32, device="cpu"))
+        self.directions = nn.Buffer(torch.zeros(min(DIRECTIONS, size), size, dtype=torch.float32, device="cpu"))
+        self.radius = nn.Buffer(torch.ones((), dtype=torch.float32, device="cpu"))
+        self.sites = nn.Buffer(torch.ones((), dtype=torch.float32, device="cpu"))
+        self.factors = nn.Parameter(torch.zeros(size, dtype=torch.float32, device="cpu"))
+        self.inward = nn.Parameter(
+            torch.randn(hidden, size, generator=generator, dtype=torch.float32, device="cpu") / math.sqrt(size)
+        )
+        self.bias = nn.Parameter(0.5 * torch.randn(hidden, generator=generator, dtype=torch.float32, device="cpu"))
+        self.outward = nn.Parameter(torch.zeros(hidden, dtype=torch.float32, device="cpu"))
 
     @torch.no_grad()
     def look(self, seen: Sequence[Float[Tensor, "_state _site channel _computed"]]) -> None:

@@ -65,6 +65,7 @@ def save(network: Model, path: Path, provenance: dict[str, Any] | None) -> Path:
     return path
 
 
+@torch.inference_mode(False)
 def load(name_or_path: str | os.PathLike[str], level: Level | None = None) -> Model:
     """A model from a file, from a results folder that holds ``model.safetensors``, or a shipped model by its name.
 

@@ -71,7 +71,7 @@ class LaggingElectrons(Field):
 
 def polarisation(rho: Complex[Tensor, "orbital orbital"]) -> Float[Tensor, "site 3"]:
     """Tr[rho sigma_i] of a density matrix whose orbitals are up and down on each site."""
-    up, down = torch.arange(0, len(rho), 2), torch.arange(1, len(rho), 2)
+    up, down = torch.arange(0, len(rho), 2, device="cpu"), torch.arange(1, len(rho), 2, device="cpu")
     mixed = rho[down, up]
     return torch.stack([2 * mixed.real, 2 * mixed.imag, (rho[up, up] - rho[down, down]).real], dim=-1)
 

@@ -69,7 +69,9 @@ class Shuffled(Sampler[tuple[int, Tensor]]):
             batches += [(which, states) for states in order.split(self._batch)]
         for k in draw.permutation(len(batches)):
             which, states = batches[k]
-            filled = states[torch.arange(-(-len(states) // self._processes) * self._processes) % len(states)]
+            filled = states[
+                torch.arange(-(-len(states) // self._processes) * self._processes, device="cpu") % len(states)
+            ]
             yield which, filled[self._rank :: self._processes]
 
 
@@ -78,7 +80,9 @@ class InOrder(Sampler[tuple[int, Tensor]]):
 
     def __init__(self, sizes: Sequence[int], batch: int) -> None:
         self._batches = [
-            (which, states) for which, size in enumerate(sizes) for states in torch.arange(size).split(batch)
+            (which, states)
+            for which, size in enumerate(sizes)
+            for states in torch.arange(size, device="cpu").split(batch)
         ]
 
     def __len__(self) -> int:

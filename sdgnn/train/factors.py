@@ -236,7 +236,7 @@ class _Fit:
         spins = state.spins  # in float32, rounding would find factors for moments that move no torque
         moments = field.electrons.local_moments(spins)
         columns: list[Tensor] = []
-        for row in torch.eye(len(readout.mean)):
+        for row in torch.eye(len(readout.mean), dtype=torch.float32, device="cpu"):
             slopes = readout.spread_out(row, moments.shape)
             columns.append(torque_part(field.electrons.field_of_moments(spins, slopes), spins).flatten())
         basis = torch.stack(columns).double().numpy()

@@ -132,7 +132,9 @@ class Tally:
         errors, sizes = np.stack(list(self._by_sample.values()), axis=1)
         error, size = float(errors.sum()), float(sizes.sum())
         angles = torch.rad2deg(torch.cat(self._angles))
-        shifts = torch.cat(self._shifts) if self._shifts else torch.full((1,), math.nan, dtype=torch.float64)
+        shifts = (
+            torch.cat(self._shifts) if self._shifts else torch.full((1,), math.nan, dtype=torch.float64, device="cpu")
+        )
         return Metrics(
             n_states=self._states,
             n_samples=len(sizes),

@@ -44,7 +44,7 @@ class Scales:
                 allowed="states that are not all collinear",
                 fix="add random or noisy states",
             )
-        per_site = torch.cat(energies) if energies else torch.zeros(1)
+        per_site = torch.cat(energies) if energies else torch.zeros(1, dtype=torch.float32, device="cpu")
         spread = float(per_site.std(correction=0))
         return cls(
             torque=(torque / count) ** 0.5,

@@ -26,7 +26,7 @@ def test_sum_rule(model: SDModel, ensemble: dict[str, float]) -> None:
     # <H> = sum f e = kinetic energy + exchange energy - sum S_i . H_i
     state = spins.random(model.lattice, replicas=2, seed=1)
     levels = torch.linalg.eigvalsh(model.matrix(state))
-    _, f = occupations(levels, 0.2, ensemble.get("mu"), ensemble.get("filling"))
+    f = occupations(levels, 0.2, ensemble.get("mu"), ensemble.get("filling")).f
     energy = bond_energies(model, state, kT=0.2, **ensemble)
     exchange = -(state * ExactField(model, kT=0.2, **ensemble)(state).field).sum((1, 2))
     torch.testing.assert_close(energy.sum(1) / 2 + exchange, (f * levels).sum(1), atol=1e-11, rtol=0)

@@ -346,7 +346,7 @@ def test_results_are_double_precision_whatever_the_spins() -> None:
         ({"kT": -0.1, "mu": 0.0}, "kT >= 0"),
         ({"kT": math.nan, "mu": 0.0}, "kT >= 0"),
         ({"kT": 0.1, "mu": math.inf}, "finite"),
-        ({"kT": 0.1, "filling": 1.5}, "filling 1.5"),
+        ({"kT": 0.1, "filling": 1.5}, "filling = 1.5"),
         ({"kT": 0.1, "filling": 0.5, "twists": (2,)}, "2 whole numbers"),
         ({"kT": 0.1, "filling": 0.5, "twists": (0, 2)}, "2 whole numbers"),
     ],

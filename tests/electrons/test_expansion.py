@@ -8,7 +8,7 @@ import torch
 from numpy.polynomial import chebyshev
 
 from sdgnn.electrons.expansion import Expansion, jackson
-from sdgnn.electrons.filling import chemical_potential
+from sdgnn.electrons.filling import occupations
 
 X = np.linspace(-1, 1, 2001)
 CENTRE, SCALE, MU = -1.5, 7.5, -3.2
@@ -66,7 +66,33 @@ def test_chemical_potential_of_exact_moments(kT: float, share: float) -> None:
     levels = CENTRE + SCALE * np.sort(np.random.default_rng(0).uniform(-0.95, 0.95, 400))
     expansion = Expansion(CENTRE, SCALE, kT, moments=1000)
     moments = chebyshev.chebvander((levels - CENTRE) / SCALE, 999).sum(0)
-    exact = float(chemical_potential(torch.from_numpy(levels)[None], share * 400, kT))
-    found = expansion.chemical_potential(moments, share * 400)
+    exact = float(occupations(torch.from_numpy(levels)[None], kT, filling=share).mu)
+    found = expansion.chemical_potential(moments, share)
     # 400 levels are 0.036 apart; at kT = 0 the kernel is pi scale / moments = 0.024 wide
     assert found == pytest.approx(exact, abs=1e-6 if kT else 0.05)
+
+
+@pytest.mark.parametrize("kT", [0.0, 1e-16, 1e-4, 0.02])
+@pytest.mark.parametrize("plain", [False, True])
+def test_in_a_gap_mu_is_in_its_middle_whatever_rings(kT: float, plain: bool) -> None:
+    """Levels on both sides of [-1, 1] in equal number: N(mu) of 500 moments rings about N_e all over the gap."""
+    side = np.random.default_rng(1).uniform(1, 6, 30)
+    levels = np.concatenate([-side, side])
+    expansion = Expansion(0.0, 7.5, kT, moments=500, plain=plain)
+    moments = chebyshev.chebvander(levels / 7.5, 499).sum(0)
+    assert abs(expansion.chemical_potential(moments, 0.5)) < np.pi * 7.5 / 500
+
+
+@pytest.mark.parametrize("kT", [0.0, 1e-16, 0.1, 1e6])
+@pytest.mark.parametrize("filling", [1e-300, 1e-17, 1e-12, 1e-6, 1 - 1e-12, 1 - 2**-53])
+@pytest.mark.parametrize("plain", [False, True])
+def test_almost_no_electrons_and_almost_no_holes_have_a_finite_mu(kT: float, filling: float, plain: bool) -> None:
+    """Outside of all levels but for the width of the kernel, and N(mu) is the number of electrons to rounding."""
+    levels = CENTRE + SCALE * np.linspace(-0.9, 0.9, 50)
+    expansion = Expansion(CENTRE, SCALE, kT, moments=200, plain=plain)
+    moments = chebyshev.chebvander((levels - CENTRE) / SCALE, 199).sum(0)
+    mu = expansion.chemical_potential(moments, filling)
+    assert np.isfinite(mu)
+    assert expansion.occupation(mu) @ moments == pytest.approx(50 * filling, abs=1e-11)
+    assert np.sign(mu - CENTRE) == np.sign(filling - 0.5)
+    assert abs(mu - CENTRE) > 0.9 * SCALE - np.pi * SCALE / 200

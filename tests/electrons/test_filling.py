@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdgnn.electrons.ensemble import check_ensemble
-from sdgnn.electrons.filling import (
-    chemical_potential,
-    grand_potential,
-    ground_state_occupation,
-    occupation,
-)
+from sdgnn.electrons.filling import grand_potential, occupation, occupations
 from sdgnn.errors import UserError
 
 
 def rows(*values: list[float]) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
+
+
+def chemical_potential(levels: torch.Tensor, electrons: float, kT: float) -> torch.Tensor:
+    return occupations(levels, kT, filling=electrons / levels.shape[-1]).mu
 
 
 def test_two_levels_closed_form() -> None:
@@ -64,9 +65,25 @@ def test_chemical_potential_in_a_gap_keeps_its_precision() -> None:
 
 
 def test_degenerate_levels_share_electrons() -> None:
-    mu, f = ground_state_occupation(rows([0.0, 1.0, 1.0 + 1e-12, 2.0]), 2.0)
+    mu, f, energy = occupations(rows([0.0, 1.0, 1.0 + 1e-14, 2.0]), 0.0, filling=0.5)
     assert f.tolist() == [[1, 0.5, 0.5, 0]]
-    assert float(mu) == pytest.approx(1)
+    assert float(mu) == pytest.approx(1, abs=1e-14)
+    assert float(energy) == pytest.approx(1, abs=1e-14)
+
+
+@pytest.mark.parametrize("kT", [0.0, 1e-300, 1e-17, 1e-12, 1e-6])
+def test_a_shell_filled_in_part_holds_its_electrons_to_rounding(kT: float) -> None:
+    """9.6 electrons in levels -5, four of -3, ten of -1, 17 of 1: 4.6 of ten, at any kT far below the spacing of 2."""
+    levels = rows([-5.0, *[-3.0] * 4, *[-1.0] * 10, *[1.0] * 17])
+    levels += torch.linspace(-1e-14, 1e-14, 32, dtype=torch.float64)  # as rounding leaves them
+    mu, f, energy = occupations(levels, kT, filling=0.3)
+    expected = torch.tensor([*[1.0] * 5, *[0.46] * 10, *[0.0] * 17], dtype=torch.float64)
+    # levels 1e-14 off change f by that over 4 kT, once kT resolves them
+    torch.testing.assert_close(f[0], expected, rtol=0, atol=1e-14 + (1e-14 / kT if kT > 1e-7 else 0))
+    assert float(mu) == pytest.approx(-1 + kT * math.log(0.46 / 0.54), abs=1e-14)
+    # F = E - T S, S = -10 (f ln f + (1 - f) ln(1 - f))
+    entropy = -10 * (0.46 * math.log(0.46) + 0.54 * math.log(0.54))
+    assert float(energy) == pytest.approx(-5 - 12 - 4.6 - kT * entropy, abs=1e-12)
 
 
 @pytest.mark.parametrize("kT", [0.0, 0.1])
@@ -74,8 +91,10 @@ def test_empty_and_full(kT: float) -> None:
     levels = rows([0.0, 1.0])
     assert float(chemical_potential(levels, 0.0, kT)) == -math.inf
     assert float(chemical_potential(levels, 2.0, kT)) == math.inf
-    assert ground_state_occupation(levels, 0.0)[1].tolist() == [[0, 0]]
-    assert ground_state_occupation(levels, 2.0)[1].tolist() == [[1, 1]]
+    for filling, energy in ((0.0, 0.0), (1.0, 1.0)):
+        _, f, found = occupations(levels, kT, filling=filling)
+        assert f.tolist() == [[filling, filling]]
+        assert float(found) == energy
 
 
 def test_a_third_in_floating_point_counts_as_whole() -> None:
@@ -91,21 +110,51 @@ def test_rows_are_independent() -> None:
     assert torch.equal(together, alone)
 
 
+FILLINGS = st.floats(0, 1) | st.floats(-40, -1).map(lambda x: 10**x)
+
+
 @given(
-    st.lists(st.floats(-10, 10), min_size=2, max_size=20),
-    st.floats(1e-6, 1 - 1e-6),
-    st.floats(-4, 2).map(lambda x: 10**x),
+    st.lists(
+        st.integers(-(10**6), 10**6).map(lambda n: n / 1e5) | st.integers(-3, 3).map(float), min_size=1, max_size=20
+    ),
+    FILLINGS,
+    st.just(0.0) | st.floats(-40, 6).map(lambda x: 10**x),
 )
-@settings(max_examples=200, deadline=None)
-def test_chemical_potential_gives_the_filling(values: list[float], filling: float, kT: float) -> None:
+@settings(max_examples=100, deadline=None)
+def test_occupations_are_those_of_counted_levels(values: list[float], filling: float, kT: float) -> None:
+    """sum f = N_e, and ln(f/(1 - f)) differs between levels by their distance over kT: no other f does both."""
     levels = rows(values)
+    mu, f, energy = occupations(levels, kT, filling=filling)
     electrons = filling * len(values)
-    mu = chemical_potential(levels, electrons, kT)
-    # mu is known to rounding (1e-15 of its size), which kT turns into occupation: dN/dmu <= n / (4 kT)
-    tolerance = 1e-12 + len(values) * 4e-15 * (1 + abs(float(mu))) / kT
-    if abs(electrons - round(electrons)) < 1e-9:
-        tolerance += 1e-9
-    assert float(occupation(levels, mu, kT).sum()) == pytest.approx(electrons, abs=tolerance)
+    # 1e-9 of an electron is rounded to a whole number; tiny numbers of electrons hold to their own digits
+    whole = abs(electrons - round(electrons)) < 1e-9 and 0 < round(electrons) < len(values)
+    assert float(f.sum()) == pytest.approx(electrons, rel=1e-12, abs=1e-9 if whole else 1e-300)
+    if kT == 0:
+        counted = lowest_first(values, electrons)
+        assert f[0].tolist() == pytest.approx(counted, rel=1e-12, abs=1e-9 if whole else 1e-300)
+        assert float(energy) == pytest.approx(np.dot(counted, values), rel=1e-12, abs=2e-8 if whole else 1e-13)
+    inner = [(level, share) for level, share in zip(values, f[0].tolist(), strict=True) if 1e-300 < share < 1 - 1e-6]
+    for (first, share), (second, other) in itertools.combinations(inner, 2):
+        difference = math.log(share / (1 - share)) - math.log(other / (1 - other))
+        # the difference of two levels near 10 is known to 1e-15, and 1 - f to 1e-10 of itself
+        expected = (second - first) / max(kT, 1e-200)
+        assert difference == pytest.approx(expected, rel=1e-9, abs=1e-9 + (4e-15 / kT if expected else 0))
+
+
+def lowest_first(values: list[float], electrons: float) -> list[float]:
+    """Occupations at kT = 0, counted level by level; those equal to the last one share what is left."""
+    last = sorted(values)[max(math.ceil(electrons - 1e-9) - 1, 0)]
+    below, at = sum(value < last for value in values), values.count(last)
+    return [1.0 if value < last else (electrons - below) / at if value == last else 0.0 for value in values]
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=10), st.floats(1e-6, 1 - 1e-6))
+@settings(max_examples=50, deadline=None)
+def test_all_levels_are_filled_alike_as_kT_goes_to_infinity(values: list[float], filling: float) -> None:
+    mu, f, _ = occupations(rows(values), 1e12, filling=filling)
+    # f - filling < (e - mean) / (4 kT)
+    torch.testing.assert_close(f, torch.full_like(f, filling), rtol=0, atol=1e-11)
+    assert float(mu) == pytest.approx(1e12 * math.log(filling / (1 - filling)), rel=1e-10, abs=11)
 
 
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=20), st.floats(-12, 12), st.floats(0.01, 10))
@@ -118,7 +167,20 @@ def test_minus_slope_of_the_grand_potential_is_the_number(values: list[float], m
     assert float(-at.grad) == pytest.approx(float(occupation(levels, at.detach(), kT).sum()), abs=1e-12)
 
 
-@pytest.mark.parametrize("filling", [-0.01, 1.01, math.nan, math.inf])
-def test_filling_outside_zero_to_one_is_refused(filling: float) -> None:
-    with pytest.raises(UserError, match=r"\[0, 1\]"):
-        check_ensemble(kT=0.1, mu=None, filling=filling)
+@pytest.mark.parametrize(
+    ("ensemble", "message"),
+    [
+        *[({"filling": filling}, r"\[0, 1\]") for filling in (-0.01, 1.01, math.nan, math.inf, "1/3", [0.1, 0.2])],
+        *[({"filling": 0.3, "kT": kT}, "kT >= 0") for kT in (-1e-9, math.nan, math.inf, 1e101, None, "warm")],
+        *[({"mu": mu}, "finite") for mu in (math.inf, math.nan, "high")],
+        *[(both, "exactly one") for both in ({}, {"mu": 0.0, "filling": 0.3})],
+    ],
+    ids=str,
+)
+def test_electrons_that_cannot_be_are_refused(ensemble: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_ensemble(**{"kT": 0.1, "mu": None, "filling": None, **ensemble})
+
+
+def test_numbers_of_any_library_are_taken() -> None:
+    assert check_ensemble(np.float32(0.5), None, torch.tensor(0.25)) == (0.5, None, 0.25)

@@ -209,8 +209,8 @@ def _exact(
         exact = ExactField(model, kT, mu, filling, twists=(number,) * dim)
         return torque_part(exact(spins[which]).field, spins[which])
 
-    open_ones = torch.arange(len(spins))
-    torques, changes = torque(1, open_ones), torch.full((len(spins),), math.inf, dtype=torch.float64)
+    open_ones = torch.arange(len(spins), device="cpu")
+    torques, changes = torque(1, open_ones), torch.full((len(spins),), math.inf, dtype=torch.float64, device="cpu")
     for number in TWISTS:
         if number**dim > DIAGONALISATIONS or not len(open_ones):
             break

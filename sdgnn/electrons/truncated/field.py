@@ -129,15 +129,13 @@ class TruncatedField(Field):
         moments: int | None = None,
         level: str | None = None,
     ) -> None:
-        check_ensemble(kT, mu, filling)
+        self.ensemble = check_ensemble(kT, mu, filling)
+        self.kT, self.mu, self.filling = self.ensemble
         self.cutoff, self.moments = self.size(cutoff, moments, level)
         self.model = model
         self.lattice: Lattice = model.lattice
-        self.kT = float(kT)
-        self.mu = None if mu is None else float(mu)
-        self.filling = None if filling is None else float(filling)
         self._band = band(model)
-        self._electrons = None if filling is None else filling * model.n_orbitals
+        self._electrons = None if self.filling is None else self.filling * model.n_orbitals
         self._own: np.ndarray | None = None
         self._near: np.ndarray | None = None
         self._total: Total = _itself
@@ -173,7 +171,9 @@ class TruncatedField(Field):
     @property
     def whole_sites(self) -> int:
         """Sites of the whole lattice, of which this may be a part."""
-        return int(self._total(torch.tensor(self.lattice.n_sites if self._own is None else len(self._own))))
+        return int(
+            self._total(torch.tensor(self.lattice.n_sites if self._own is None else len(self._own), device="cpu"))
+        )
 
     @property
     def resolution(self) -> float:
@@ -266,8 +266,8 @@ class TruncatedField(Field):
         if self.mu is not None:
             mu = np.full(len(spins), self.mu)
         else:
-            assert totals is not None and self._electrons is not None
-            mu = np.array([expansion.chemical_potential(one, self._electrons) for one in totals])
+            assert totals is not None and self.filling is not None
+            mu = np.array([expansion.chemical_potential(one, self.filling) for one in totals])
         coefficients = np.stack([expansion.grand_potential(one) for one in mu])
         by_site, slopes = walk.slopes(spins, coefficients, self._near, more)
         if extra is not None:
@@ -312,7 +312,7 @@ class TruncatedField(Field):
                 allowed=f"up to {LONGEST + LONGER * (MOST - 1):.3g}; spins of length 1 are meant",
             )
         wanted = torch.nn.functional.one_hot(beyond, MOST)
-        return (self._total(wanted) > 0).long().mul(torch.arange(MOST)).amax(1)
+        return (self._total(wanted) > 0).long().mul(torch.arange(MOST, device="cpu")).amax(1)
 
     def _walk(self, spins: Float[Tensor, "replica site 3"], widened: int) -> tuple[Walk, Expansion]:
         """The walk for spins of this dtype and device, and the expansion that belongs to its moments."""
@@ -360,6 +360,5 @@ class TruncatedField(Field):
         return math.ceil(PLAIN_DECAY * scale / (2 * math.pi * self.kT)) if self.kT > 0 else sys.maxsize
 
     def __repr__(self) -> str:
-        ensemble = f"mu={self.mu:g}" if self.mu is not None else f"filling={self.filling:g}"
         size = f"cutoff={self.cutoff}, moments={self.moments}"
-        return f"TruncatedField(kT={self.kT:g}, {ensemble}, {size}; resolves {self.resolution:.2g}) of {self.model!r}"
+        return f"TruncatedField({self.ensemble}, {size}; resolves {self.resolution:.2g}) of {self.model!r}"

@@ -46,7 +46,7 @@ def _sparse(matrix: scipy.sparse.csr_array) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
         rows, columns, values = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
-        return torch.sparse_csr_tensor(rows, columns, values, size=matrix.shape, check_invariants=True)
+        return torch.sparse_csr_tensor(rows, columns, values, size=matrix.shape, check_invariants=True, device="cpu")
 
 
 def beginning(spins: Float[Tensor, "site 3"], side: int) -> Complex[Tensor, "site 2"]:
@@ -206,8 +206,10 @@ class TensorWalk(Walk):
         order = moments.shape[1] - 1
         if self.settings.count <= order + 1:
             return moments
-        lag = (torch.arange(order)[:, None] - torch.arange(order)).abs().to(moments.device)
-        toeplitz = moments[:, lag] + channel.background * moments[:, :1, None] * torch.eye(order).to(moments)
+        lag = (torch.arange(order, device="cpu")[:, None] - torch.arange(order, device="cpu")).abs().to(moments.device)
+        toeplitz = moments[:, lag] + channel.background * moments[:, :1, None] * torch.eye(
+            order, dtype=torch.float32, device="cpu"
+        ).to(moments)
         predictor = torch.linalg.solve(toeplitz, moments[:, 1:]).flip(1)
         found = list(moments.unbind(1))
         for n in range(order + 1, self.settings.count):

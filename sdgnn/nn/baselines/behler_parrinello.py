@@ -14,6 +14,7 @@ from sdgnn.nn.baselines.neighbourhood import Neighbourhood
 from sdgnn.nn.baselines.readout import site_energies
 from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.settings import BehlerParrinelloSettings
+from sdgnn.seeds import torch_generator
 
 
 class BehlerParrinello(SiteModel):
@@ -36,14 +37,17 @@ class BehlerParrinello(SiteModel):
         self._radius, pairs, sides = (float(lattice.shell_distances(n)[-1]) if n else 0.0 for n in wanted)
         self._around = Neighbourhood.of(lattice, self._radius)
         self.descriptor = Descriptor(self._around, pairs, sides)
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch_generator(seed)
         widths = [len(self.descriptor), *settings.hidden]
-        self.linear = nn.Parameter(torch.zeros(widths[0], 2))
+        self.linear = nn.Parameter(torch.zeros(widths[0], 2, dtype=torch.float32, device="cpu"))
         self.hidden = nn.ParameterList(
-            torch.randn(before, after, generator=generator) / before**0.5 for before, after in pairwise(widths)
+            torch.randn(before, after, generator=generator, dtype=torch.float32, device="cpu") / before**0.5
+            for before, after in pairwise(widths)
         )
-        self.bias = nn.ParameterList(torch.zeros(width) for width in settings.hidden)
-        self.out = nn.Parameter(0.1 * torch.randn(widths[-1], 2, generator=generator) / widths[-1] ** 0.5)
+        self.bias = nn.ParameterList(torch.zeros(width, dtype=torch.float32, device="cpu") for width in settings.hidden)
+        self.out = nn.Parameter(
+            0.1 * torch.randn(widths[-1], 2, generator=generator, dtype=torch.float32, device="cpu") / widths[-1] ** 0.5
+        )
 
     @property
     def reach(self) -> float:
@@ -55,7 +59,7 @@ class BehlerParrinello(SiteModel):
     ) -> Int[Tensor, "site member"]:
         """Members of every site's neighbourhood."""
         sites = torch.from_numpy(self._around.sites(lattice))
-        start = torch.arange(replicas)[:, None, None] * lattice.n_sites
+        start = torch.arange(replicas, device="cpu")[:, None, None] * lattice.n_sites
         return (sites + start).flatten(0, 1).to(device)
 
     def forward(self, spins: Float[Tensor, "site 3"], tables: Int[Tensor, "site member"]) -> Float[Tensor, " site"]:

@@ -78,7 +78,7 @@ class SiteField(Field):
         whole, parts = self._tiles
         field = spins.new_empty(spins.shape, dtype=self.dtype)
         energies = spins.new_empty(spins.shape[:2], dtype=self.dtype)
-        for replicas in torch.arange(len(spins)).split(self._at_once):
+        for replicas in torch.arange(len(spins), device="cpu").split(self._at_once):
             rows = slice(int(replicas[0]), int(replicas[-1]) + 1)
             if not parts:
                 energy, slope = self._slopes(spins[rows])

@@ -84,8 +84,10 @@ class Descriptor(nn.Module):
         ]
         representations = irreps(around.matrices)
         self.blocks, transform = _blocks(around, pairs, triples, representations)
-        self.register_buffer("pairs", torch.tensor(pairs).T, persistent=False)
-        self.register_buffer("triples", torch.tensor(triples, dtype=torch.int64).reshape(-1, 3).T, persistent=False)
+        self.register_buffer("pairs", torch.tensor(pairs, device="cpu").T, persistent=False)
+        self.register_buffer(
+            "triples", torch.tensor(triples, dtype=torch.int64, device="cpu").reshape(-1, 3).T, persistent=False
+        )
         self.register_buffer("transform", torch.from_numpy(transform))
         self._couplings: list[tuple[int, int, int, str]] = []
         phased = [k for k, block in enumerate(self.blocks) if not block.is_invariant]

@@ -17,6 +17,7 @@ from sdgnn.nn.baselines.readout import Readout, site_energies
 from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.baselines.spin_matrices import multiply
 from sdgnn.nn.settings import DistancesSettings
+from sdgnn.seeds import torch_generator
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def shell_tables(lattice: Lattice, shells: int, replicas: int, device: torch.dev
     present = np.zeros(site.shape)
     site[slot, bonds.source] = bonds.target
     present[slot, bonds.source] = 1
-    start = torch.arange(replicas)[:, None] * lattice.n_sites
+    start = torch.arange(replicas, device="cpu")[:, None] * lattice.n_sites
     return ShellTables(
         site=(torch.from_numpy(site)[:, None] + start).flatten(1).to(device),
         present=torch.from_numpy(present).repeat(1, replicas).to(device=device, dtype=dtype),
@@ -68,12 +69,23 @@ class DistanceInteraction(nn.Module):
         channels = settings.channels
         self.own = Linear(1, channels, 3 * channels, generator)
         self.message = Linear(1, channels, 3 * channels, generator)
-        bond = 0.1 * torch.randn(settings.shells, settings.bond_functions, 3 * channels, generator=generator)
-        bond[:, 0] += torch.randn(settings.shells, 3 * channels, generator=generator) * 0.5
+        bond = 0.1 * torch.randn(
+            settings.shells,
+            settings.bond_functions,
+            3 * channels,
+            generator=generator,
+            dtype=torch.float32,
+            device="cpu",
+        )
+        bond[:, 0] += (
+            torch.randn(settings.shells, 3 * channels, generator=generator, dtype=torch.float32, device="cpu") * 0.5
+        )
         self.bond = nn.Parameter(bond)
         self.out = Linear(1, 2 * channels, channels, generator, scale=0.1)
-        self.gate = nn.Parameter(torch.randn(channels, channels, generator=generator) / channels**0.5)
-        self.gate_bias = nn.Parameter(torch.zeros(channels))
+        self.gate = nn.Parameter(
+            torch.randn(channels, channels, generator=generator, dtype=torch.float32, device="cpu") / channels**0.5
+        )
+        self.gate_bias = nn.Parameter(torch.zeros(channels, dtype=torch.float32, device="cpu"))
 
     def forward(
         self,
@@ -113,10 +125,14 @@ class Distances(SiteModel):
         super().__init__(settings, lattice)
         if not lattice.is_crystal:
             raise UserError(f"a network on {lattice!r}", allowed="crystals (perfect lattices with a basis)")
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch_generator(seed)
         self._radius = float(lattice.shell_distances(settings.shells)[-1])
-        self.embedding = nn.Parameter(0.5 * torch.randn(2, settings.channels, generator=generator))
-        self.pair = nn.Parameter(torch.zeros(settings.shells, settings.bond_functions, 2))
+        self.embedding = nn.Parameter(
+            0.5 * torch.randn(2, settings.channels, generator=generator, dtype=torch.float32, device="cpu")
+        )
+        self.pair = nn.Parameter(
+            torch.zeros(settings.shells, settings.bond_functions, 2, dtype=torch.float32, device="cpu")
+        )
         self.layers = nn.ModuleList(DistanceInteraction(settings, generator) for _ in range(settings.layers))
         self.readouts = nn.ModuleList(Readout(settings.channels, generator) for _ in range(settings.layers))
 

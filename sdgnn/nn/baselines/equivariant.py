@@ -20,6 +20,7 @@ from sdgnn.nn.baselines.readout import Readout, site_energies
 from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.baselines.tiles import Tile
 from sdgnn.nn.settings import EquivariantSettings
+from sdgnn.seeds import torch_generator
 
 
 class EquivariantNetwork(SiteModel):
@@ -43,11 +44,13 @@ class EquivariantNetwork(SiteModel):
         super().__init__(settings, lattice)
         self.directions = Directions.of(lattice)
         degrees(self.directions)  # refuses what no list of bonds can carry
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch_generator(seed)
         spaces = self.directions.n_spaces
         channels, functions = settings.channels, settings.bond_functions * (1 + settings.strength_powers)
-        self.embedding = nn.Parameter(0.5 * torch.randn(4, functions, channels, generator=generator))
-        self.pair = nn.Parameter(torch.zeros(functions, 2))
+        self.embedding = nn.Parameter(
+            0.5 * torch.randn(4, functions, channels, generator=generator, dtype=torch.float32, device="cpu")
+        )
+        self.pair = nn.Parameter(torch.zeros(functions, 2, dtype=torch.float32, device="cpu"))
         self.layers = nn.ModuleList(Interaction(spaces, channels, functions, generator) for _ in range(settings.layers))
         self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
 

@@ -166,7 +166,7 @@ class Graph:
         padded, real = to_dense_batch(columns, torch.from_numpy(bonds.source)[order], batch_size=lattice.n_sites)
         place = torch.empty_like(back)
         place[order] = real.flatten().nonzero()[:, 0]
-        reverse = torch.arange(real.numel())
+        reverse = torch.arange(real.numel(), device="cpu")
         reverse[place] = place[back]
         return cls(
             reverse=reverse,
@@ -190,7 +190,7 @@ class Graph:
 
     def repeat(self, replicas: int, device: torch.device, dtype: torch.dtype) -> Graph:
         """``replicas`` copies side by side."""
-        start = torch.arange(replicas)[:, None] * len(self.reverse)
+        start = torch.arange(replicas, device="cpu")[:, None] * len(self.reverse)
         return Graph(
             reverse=(self.reverse + start).flatten().to(device),
             strength=self.strength.repeat(replicas).to(device=device, dtype=dtype),

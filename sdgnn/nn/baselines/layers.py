@@ -22,9 +22,9 @@ class Linear(nn.Module):
 
     def __init__(self, spaces: int, inputs: int, outputs: int, generator: torch.Generator, scale: float = 1) -> None:
         super().__init__()
-        weight = torch.randn(4, spaces, inputs, outputs, generator=generator)
+        weight = torch.randn(4, spaces, inputs, outputs, generator=generator, dtype=torch.float32, device="cpu")
         self.weight = nn.Parameter(weight * scale / inputs**0.5)
-        self.register_buffer("_irrep", torch.tensor(IRREP), persistent=False)
+        self.register_buffer("_irrep", torch.tensor(IRREP, device="cpu"), persistent=False)
 
     def forward(self, features: Features, space: Int[Tensor, " harmonic"]) -> Features:
         """Harmonics in, harmonics out; ``space`` to which each harmonic belongs."""
@@ -48,12 +48,14 @@ class Interaction(nn.Module):
         super().__init__()
         self.own = Linear(spaces, channels, 3 * channels, generator)
         self.message = Linear(spaces, channels, 3 * channels, generator)
-        bond = torch.randn(bond_functions, 3 * channels, generator=generator) * 0.1
+        bond = torch.randn(bond_functions, 3 * channels, generator=generator, dtype=torch.float32, device="cpu") * 0.1
         bond[0] = 1.0
         self.bond = nn.Parameter(bond)
         self.out = Linear(spaces, 2 * channels, channels, generator, scale=0.1)
-        self.gate = nn.Parameter(torch.randn(channels, channels, generator=generator) / channels**0.5)
-        self.gate_bias = nn.Parameter(torch.zeros(channels))
+        self.gate = nn.Parameter(
+            torch.randn(channels, channels, generator=generator, dtype=torch.float32, device="cpu") / channels**0.5
+        )
+        self.gate_bias = nn.Parameter(torch.zeros(channels, dtype=torch.float32, device="cpu"))
 
     def forward(self, features: Features, graph: Graph, functions: Float[Tensor, "bond function"]) -> Features:
         """Harmonics in, harmonics out; ``functions`` of S_i . S_j on bonds."""

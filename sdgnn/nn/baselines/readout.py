@@ -15,10 +15,14 @@ class Readout(nn.Module):
 
     def __init__(self, channels: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.linear = nn.Parameter(torch.zeros(channels, 2))
-        self.hidden = nn.Parameter(torch.randn(channels, channels, generator=generator) / channels**0.5)
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.out = nn.Parameter(torch.randn(channels, 2, generator=generator) * 0.1 / channels**0.5)
+        self.linear = nn.Parameter(torch.zeros(channels, 2, dtype=torch.float32, device="cpu"))
+        self.hidden = nn.Parameter(
+            torch.randn(channels, channels, generator=generator, dtype=torch.float32, device="cpu") / channels**0.5
+        )
+        self.bias = nn.Parameter(torch.zeros(channels, dtype=torch.float32, device="cpu"))
+        self.out = nn.Parameter(
+            torch.randn(channels, 2, generator=generator, dtype=torch.float32, device="cpu") * 0.1 / channels**0.5
+        )
 
     def forward(self, scalars: Float[Tensor, "site channel"]) -> Float[Tensor, "site 2"]:
         """Scalars in, numbers out."""
