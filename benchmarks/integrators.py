@@ -1,6 +1,7 @@
 """Work against precision of all integrators, without and with a bath.
 
     python benchmarks/integrators.py [--figure docs/images/integrators.png] [--json FILE] [--model MODEL]
+    python benchmarks/integrators.py --quench DATA.npz          # the published quench of electrons alone
 
 Three problems, work being evaluations of the field per unit of time:
 
@@ -10,8 +11,17 @@ Three problems, work being evaluations of the field per unit of time:
     bath       ring of 64 spins with J = 1, alpha = 0.5, kT = 0.5, 24 replicas, over times 20 to 100: deviation of
                <S_i . S_i+1> from coth x - 1/x, x = J / kT, with its standard error over replicas
 
-References of the first two: Dormand and Prince's steps at a tolerance of 1e-12. Also the change of the energy of the
-first problem without damping, to t = 100. Everything in float64.
+References of the first two: Dormand and Prince's steps at a tolerance of 1e-12. Besides:
+
+    temperature   24 x 24 square lattice, J = 1, 8 replicas over times 15 to 75: energy per site, beside that of Monte
+                  Carlo, and T_spin / kT - 1, with standard errors over replicas, beside the estimate of it (steps
+                  without noise at the last state) and what is left as a multiple of (D_s dt)^2
+    free spins    20000 in a field h = 1 at kT = 0.5, over times 10 to 30: <cos> against the Langevin function
+    energy        without damping: change per site of the first problem to t = 100
+    quench        DATA.npz as in published_quench.py: parallel bonds of electrons (level fast) at t = 25, one noise,
+                  and evaluations
+
+Everything in float64 but the quench, in float32.
 """
 
 from __future__ import annotations
@@ -23,19 +33,22 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 
 import sdgnn
+from sdgnn.analysis.correlations import parallel_bonds
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, WIDTH, style
 from sdgnn.dynamics import Integrator
+from sdgnn.dynamics.step_size import Miss, temperature_bias
 from sdgnn.fields import DMI, Field, FieldResult, Heisenberg, Zeeman
 from sdgnn.files import atomic_path
 
 FIXED: dict[str, type[Integrator]] = {
-    "Heun": sdgnn.Heun,
     "semi-implicit B": sdgnn.SemiImplicitB,
+    "Heun": sdgnn.Heun,
     "Depondt-Mertens": sdgnn.DepondtMertens,
     "implicit midpoint": sdgnn.ImplicitMidpoint,
 }
@@ -127,6 +140,92 @@ def bath(steps_per_unit: list[int]) -> list[dict[str, Any]]:
     return rows
 
 
+CASES = [
+    (1.0, 0.5, 0.05), (1.0, 0.5, 0.1), (1.0, 0.5, 0.2), (2.0, 0.5, 0.1), (0.1, 0.5, 0.05), (1.0, 0.1, 0.05),
+    (2.0, 1.0, 0.2), (1.0, 1.0, 0.2), (4.0, 1.0, 0.1),
+]  # fmt: skip
+"""kT, damping and dt of the square lattice; the last three for semi-implicit B alone, to see what is not harmonic."""
+
+
+def temperature() -> list[dict[str, Any]]:
+    """Energy and temperature of the spins of a square lattice in a bath, measured and estimated."""
+    lattice, replicas = sdgnn.Lattice.square(24, 24), 8
+    field, rows = Heisenberg(lattice, [1.0]), []
+    exact = {}
+    for kT in dict.fromkeys(kT for kT, _, _ in CASES):
+        start = sdgnn.spins.noisy(sdgnn.spins.ferro(lattice, replicas), 0.4 * math.sqrt(kT), seed=1)
+        mixing = sdgnn.MonteCarlo(kT=kT, overrelaxation=1)
+        run = sdgnn.simulate(field, start, mixing, 500, seed=2, observers=[sdgnn.dynamics.observers.energy(1)])
+        late = run.trajectory["energy"].values[100:].mean(0) / lattice.n_sites
+        exact[kT] = run.spins, late.mean()
+    for number, (kT, damping, dt) in enumerate(CASES):
+        start, energy = exact[kT]
+        watched = [sdgnn.dynamics.observers.energy(4), sdgnn.dynamics.observers.spin_temperature(field, 4)]
+        for name, scheme in FIXED.items() if number < 6 else [("semi-implicit B", sdgnn.SemiImplicitB)]:
+            settings = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
+            integrator = scheme(dt, damping, kT, **settings)
+            try:
+                run = sdgnn.simulate(field, start, integrator, round(75 / dt), seed=3, observers=watched)
+            except sdgnn.errors.NumericalError:
+                continue
+            late = run.trajectory.isel(time=slice(round(15 / dt / 4), None))
+            means = late["energy"].values.mean(0) / lattice.n_sites
+            warmth = late["spin_temperature"].values.mean(0) / kT - 1
+            state = integrator.init(field, run.spins)
+            terms = temperature_bias(field, state, integrator, kT, Miss.of(field, state, integrator))
+            spread = damping * kT * dt / (1 + damping**2)
+            rows.append(
+                {
+                    "scheme": name, "kT": kT, "damping": damping, "dt": dt, "E": means.mean(),
+                    "E, Monte Carlo": energy, "T/kT - 1, %": 100 * warmth.mean(),
+                    "error": 100 * warmth.std(ddof=1) / math.sqrt(replicas), "estimate": 100 * sum(terms),
+                    "rest": (warmth.mean() - terms[0] - terms[1]) / spread**2,
+                }
+            )  # fmt: skip
+    return rows
+
+
+def free_spins() -> list[dict[str, Any]]:
+    """<cos> of independent spins in an external field, against coth x - 1/x with x = h / kT = 2."""
+    field, expected = Zeeman(sdgnn.Lattice.chain(20000), (0, 0, 1.0)), 1 / math.tanh(2.0) - 0.5
+    rows = []
+    for damping in (0.3, 1.0):
+        for dt in (0.4, 0.2, 0.1):
+            for name, scheme in FIXED.items():
+                settings = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
+                state = scheme(dt, damping, 0.5, **settings).init(field, sdgnn.spins.random(field.lattice, 1, seed=1))
+                integrator, seen = scheme(dt, damping, 0.5, **settings), []
+                for step in range(round(30 / dt)):
+                    state = integrator.step(field, state)
+                    if step * dt >= 10 and step % round(2 / dt) == 0:
+                        seen.append(state.spins[0, :, 2])
+                means = torch.stack(seen).mean(0)
+                off = 100 * (float(means.mean()) / expected - 1)
+                error = 100 * float(means.std()) / math.sqrt(len(means)) / expected
+                rows.append({"scheme": name, "damping": damping, "dt": dt, "<cos> off, %": off, "error": error})
+    return rows
+
+
+def quench(path: Path) -> list[dict[str, Any]]:
+    """Parallel bonds of the published double-exchange lattice at t = 25, from its own start."""
+    with np.load(path, allow_pickle=False) as data:
+        start = torch.from_numpy(data["spins"][data["protocol"] == "quench"])[:1].float()
+    lattice = sdgnn.Lattice.square(30, 30)
+    model = sdgnn.SDModel(lattice, exchange=6.0)
+    field = Counted(sdgnn.TruncatedField(model, kT=0.003, filling=873 / 1800, level="fast"))
+    rows = []
+    for dt in (0.2, 0.1, 0.05, 0.025):
+        for name, scheme in FIXED.items():
+            if scheme is sdgnn.ImplicitMidpoint and dt < 0.1:
+                continue
+            settings = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
+            field.calls = 0
+            run = sdgnn.simulate(field, start, scheme(dt, 0.055, 0.001, **settings), round(25 / dt), observers=())
+            bonds = float(parallel_bonds(run.spins, lattice)) * 1800
+            rows.append({"scheme": name, "dt": dt, "parallel bonds": bonds, "evaluations": field.calls})
+    return rows
+
+
 def figure(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """The three problems side by side."""
     titles = {
@@ -174,7 +273,13 @@ def main() -> None:
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--model", default="triangular-tetrahedral", help="network: folder, file or shipped name")
+    parser.add_argument("--quench", type=Path, help="double_exchange_prl2021.npz: the quench of electrons alone")
     given = parser.parse_args()
+    threads = torch.get_num_threads()
+    Console(width=110).print(f"{platform.machine()}, torch {torch.__version__}, {threads} thread(s)")
+    if given.quench is not None:
+        tables({"quench": quench(given.quench)})
+        return
 
     square = sdgnn.Lattice.square(12, 12)
     classical = Heisenberg(square, [1.0]) + DMI(square, 0.3) + Zeeman(square, (0, 0, 0.2))
@@ -184,10 +289,10 @@ def main() -> None:
         "exchange": quiet(classical, 10.0, [40, 80, 160, 320], tolerances),
         "network": quiet(network, 20.0, [20, 40, 80, 160], tolerances[:6]),
         "bath": bath([2, 3, 5, 10]),
-        "energy without damping": drift(classical, 100.0, [1000]),
+        "temperature": temperature(),
+        "free spins": free_spins(),
+        "energy without damping": drift(classical, 100.0, [1000, 2000]),
     }
-    threads = torch.get_num_threads()
-    Console(width=110).print(f"{platform.machine()}, torch {torch.__version__}, float64, {threads} thread(s)")
     tables(found)
     if given.json is not None:
         with atomic_path(given.json) as temporary:

@@ -98,10 +98,10 @@ class IntegratorConfig(Config):
 
     scheme: Literal[
         "heun", "implicit-midpoint", "semi-implicit-b", "depondt-mertens", "dormand-prince", "monte-carlo"
-    ] = "heun"  # fmt: skip
-    """Heun's predictor-corrector, the implicit midpoint rule, Mentink's semi-implicit scheme B, the rotations of
-    Depondt and Mertens, or Dormand and Prince's adaptive steps (kT = 0); or no dynamics but Metropolis steps of Monte
-    Carlo in classical fields, which have no dt and no damping."""
+    ] = "semi-implicit-b"  # fmt: skip
+    """Mentink's semi-implicit scheme B, Heun's predictor-corrector, the rotations of Depondt and Mertens, the implicit
+    midpoint rule (for runs without damping), or Dormand and Prince's adaptive steps (kT = 0); or no dynamics but
+    Metropolis steps of Monte Carlo in classical fields, which have no dt and no damping."""
     dt: Positive | None = None
     """Time step in hbar / t; without it the one that suggest_dt finds for the first spins. Adaptive steps go from state
     to state in substeps of their own."""

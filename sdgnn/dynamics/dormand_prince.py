@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.dynamics.equation import dot, unit, velocity
-from sdgnn.dynamics.integrator import Integrator, _number
+from sdgnn.dynamics.integrator import _number
+from sdgnn.dynamics.splitting import Splitting
 from sdgnn.dynamics.state import State
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Field
@@ -34,7 +35,7 @@ SAFETY, SHRINK, GROWTH = 0.9, 0.2, 5.0
 
 @final
 @dataclass(frozen=True)
-class DormandPrince(Integrator):
+class DormandPrince(Splitting):
     """Fifth order with adaptive substeps, for kT = 0; spins are renormalised.
 
     ``dt`` is the time between states: what is recorded lies on a regular axis whatever happens in between. A step goes
@@ -46,11 +47,11 @@ class DormandPrince(Integrator):
     step is dt, so nothing is remembered from one step to the next, and each replica has its own substeps: a restart
     and the company of other replicas change no bit.
 
-    A thermal field of one length of step cannot be cut at will without biasing the noise, so kT > 0 is refused.
+    Where a substep ends would depend on the noise before, which biases the noise, so kT > 0 is refused.
 
     Source: Dormand and Prince, J. Comput. Appl. Math. 6, 19 (1980), doi:10.1016/0771-050X(80)90013-3.
 
-    Raises UserError on kT > 0; ``step`` raises NumericalError when the substeps do not suffice.
+    Raises UserError on kT > 0; ``motion`` raises NumericalError when the substeps do not suffice.
     """
 
     tolerance: float = 1e-6
@@ -74,7 +75,7 @@ class DormandPrince(Integrator):
                 fix="use Heun, SemiImplicitB, DepondtMertens or ImplicitMidpoint, whose noise belongs to a fixed dt",
             )
 
-    def step(self, field: Field, state: State) -> State:
+    def motion(self, field: Field, state: State) -> Tensor:
         spins, alpha = state.spins, self.alpha(state.spins)
         tolerance = max(self.tolerance, 16 * torch.finfo(spins.dtype).eps)
         rest = torch.full((len(spins),), self.dt, dtype=torch.float64, device=spins.device)
@@ -92,7 +93,7 @@ class DormandPrince(Integrator):
             slope = torch.where(good[:, None, None], slopes[-1], slope)
             rest = torch.where(good, rest - length, rest)
             if not (rest > 0).any():
-                return state.advanced(spins, self.dt)
+                return spins
             factor = (SAFETY * (tolerance / error.clamp_min(1e-300)) ** 0.2).clamp(SHRINK, GROWTH)
             length = torch.minimum(length * factor, rest)
         slowest = int(rest.argmax())
@@ -104,7 +105,7 @@ class DormandPrince(Integrator):
 
     def _slope(self, field: Field, spins: Tensor, state: State, alpha: Tensor, after: float | Tensor = 0.0) -> Tensor:
         """dS/dt at a stage of the step that follows ``state``, ``after`` its time."""
-        return velocity(spins, self.total_field(field, spins, state, spins.new_zeros(()), after), alpha, self.form)
+        return velocity(spins, self.effective_field(field, spins, state, after), alpha, self.form)
 
 
 def _weighted(

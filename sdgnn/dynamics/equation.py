@@ -1,4 +1,4 @@
-"""The Landau-Lifshitz-Gilbert equation: rotation vectors of spins, thermal noise and exact rotations."""
+"""The Landau-Lifshitz-Gilbert equation: rotation vectors of spins, strength of the noise and exact rotations."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def rotation(
 ) -> Float[Tensor, "replica site 3"]:
     """A of dS/dt = S x A, the equation of motion of every integrator here.
 
-        A = - g [ B + alpha S x B ]     so that     dS/dt = - g [ S x B + alpha S x (S x B) ]
+        A = - g [ H + alpha S x H ]     so that     dS/dt = - g [ S x H + alpha S x (S x H) ]
 
     ========= ============ ==================================================================
     symbol    argument     meaning
     ========= ============ ==================================================================
     S         ``spins``    (replica, site, 3) unit vectors
-    B = H + h ``field``    effective field H = -dE/dS plus thermal noise h, in units of t
+    H         ``field``    effective field -dE/dS, in units of t
     alpha     ``damping``  dimensionless, broadcast against (replica, site, 1)
     g         ``form``     1 / (1 + alpha^2) for "gilbert", 1 for "landau-lifshitz"
     ========= ============ ==================================================================
 
-    In a field along +z a spin turns counter-clockwise about z, at the angular velocity g |B|. Times are in hbar / t.
+    In a field along +z a spin turns counter-clockwise about z, at the angular velocity g |H|. Times are in hbar / t.
     """
     turn = field + damping * torch.linalg.cross(spins, field)
     return -gyration(damping, form) * turn
@@ -59,9 +59,9 @@ def noise_strength(
 
     Derivation. The noise enters as dS = - g [S x h + alpha S x (S x h)]. In the plane transverse to S the two terms
     are perpendicular and of length |h_t| and alpha |h_t|, so that S diffuses on the sphere isotropically with the
-    coefficient D g^2 (1 + alpha^2) (read in Stratonovich's sense, which keeps |S| = 1 and which Heun's and the
-    midpoint rules realise). The damping drifts S at the velocity g alpha H_t. The Fokker-Planck equation of the
-    probability P(S) is therefore, with the gradient on the sphere,
+    coefficient D g^2 (1 + alpha^2) (read in Stratonovich's sense, which keeps |S| = 1). The damping drifts S at the
+    velocity g alpha H_t. The Fokker-Planck equation of the probability P(S) is therefore, with the gradient on the
+    sphere,
 
         dP/dt = - div [ (precession) P + g alpha H_t P - D g^2 (1 + alpha^2) grad P ].
 
@@ -75,6 +75,23 @@ def noise_strength(
     Source: Garcia-Palacios and Lazaro, Phys. Rev. B 58, 14937 (1998), doi:10.1103/PhysRevB.58.14937.
     """
     return damping * kT / (gyration(damping, form) * (1 + damping**2))
+
+
+def diffusion(
+    damping: Float[Tensor, "*#batch"], kT: Float[Tensor, "*#batch"], form: Form = "gilbert"
+) -> Float[Tensor, "..."]:
+    """Coefficient of the diffusion of a spin on its sphere in a bath, D g^2 (1 + alpha^2) = g alpha kT, in t / hbar.
+
+    Without a field <S(t) . S(0)> = exp(-2 g alpha kT t); D is that of :func:`noise_strength`.
+    """
+    return noise_strength(damping, kT, form) * gyration(damping, form) ** 2 * (1 + damping**2)
+
+
+def transverse(
+    field: Float[Tensor, "replica site 3"], spins: Float[Tensor, "replica site 3"]
+) -> Float[Tensor, "replica site 3"]:
+    """The part of the field that moves spins, H - (H . S) S / S^2; spins need not have unit length."""
+    return field - dot(field, spins) / dot(spins, spins) * spins
 
 
 def cayley(

@@ -5,31 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from sdgnn.dynamics.equation import unit, velocity
-from sdgnn.dynamics.integrator import Integrator
+from torch import Tensor
+
+from sdgnn.dynamics.equation import velocity
+from sdgnn.dynamics.splitting import Splitting
 from sdgnn.dynamics.state import State
 from sdgnn.fields import Field
 
 
 @final
 @dataclass(frozen=True)
-class Heun(Integrator):
+class Heun(Splitting):
     """Explicit, second order, two field evaluations per step; spins are renormalised at its end.
 
-        S~ = S + dt f(S, h)
-        S' = S + dt [ f(S, h) + f(S~, h) ] / 2,    then S' / |S'|
+        S~ = S + dt f(S)
+        S' = S + dt [ f(S) + f(S~) ] / 2,    then S' / |S'|
 
-    with f = dS/dt of :mod:`sdgnn.dynamics.equation` and one thermal field h for both stages, which makes it converge
-    to the Stratonovich solution. Energy drifts upwards without damping, as dt^3 per time.
+    with f = dS/dt of :mod:`sdgnn.dynamics.equation`. Energy drifts without damping. In a bath see
+    :class:`~sdgnn.dynamics.splitting.Splitting`.
 
-    Source: Garcia-Palacios and Lazaro, Phys. Rev. B 58, 14937 (1998), doi:10.1103/PhysRevB.58.14937.
+    Source: Garcia-Palacios and Lazaro, Phys. Rev. B 58, 14937 (1998), doi:10.1103/PhysRevB.58.14937, who have the noise
+    inside the stages.
     """
 
     phase_error: ClassVar[float] = 1 / 6
 
-    def step(self, field: Field, state: State) -> State:
-        spins, alpha, noise = state.spins, self.alpha(state.spins), self.thermal_field(state)
-        first = velocity(spins, self.total_field(field, spins, state, noise), alpha, self.form)
+    def motion(self, field: Field, state: State) -> Tensor:
+        spins, alpha = state.spins, self.alpha(state.spins)
+        first = velocity(spins, self.effective_field(field, spins, state), alpha, self.form)
         guess = spins + self.dt * first
-        second = velocity(guess, self.total_field(field, guess, state, noise, self.dt), alpha, self.form)
-        return state.advanced(unit(spins + self.dt / 2 * (first + second)), self.dt)
+        second = velocity(guess, self.effective_field(field, guess, state, self.dt), alpha, self.form)
+        return spins + self.dt / 2 * (first + second)

@@ -1,4 +1,4 @@
-"""What all integrators share: settings per replica, the first state and the thermal field of a step."""
+"""What all integrators share: settings per replica and the first state."""
 
 from __future__ import annotations
 
@@ -10,28 +10,24 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.dynamics.equation import Form, noise_strength
-from sdgnn.dynamics.noise import normal
-from sdgnn.dynamics.state import State, evaluate
+from sdgnn.dynamics.equation import Form
+from sdgnn.dynamics.state import State
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, check_spins
 from sdgnn.schedules import Schedule
 from sdgnn.seeds import check_seed
 
 LARGEST_SEED = 2**64 - 1
-BLOCK = 2**16
-"""Sites whose noise is drawn at once, lest its double precision be held for all."""
 PerReplica = float | Sequence[float] | np.ndarray | Tensor
 """One number for all replicas, or one for each."""
 
 
 @dataclass(frozen=True)
 class Integrator(ABC):
-    """One way to step dS/dt = - g [ S x (H + h) + alpha S x (S x (H + h)) ], see :mod:`sdgnn.dynamics.equation`.
+    """One way from a state of spins to the next.
 
     ``init`` makes a state and ``step`` returns the next one; both leave their arguments alone.
 
@@ -49,7 +45,7 @@ class Integrator(ABC):
     """"gilbert" divides by 1 + alpha^2, "landau-lifshitz" does not."""
 
     phase_error: ClassVar[float]
-    """c of the angle c x^3 by which a step misses the angle x of a precession in a constant field."""
+    """c of the angle c x^3 by which a step misses a spin that turns by the angle x in a constant field."""
     keeps_time: ClassVar[bool] = True
     """Whether dt is a time; Monte Carlo counts steps."""
 
@@ -114,7 +110,7 @@ class Integrator(ABC):
 
     def alpha(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "batch 1 1"]:
         """Damping broadcast against spins: (1, 1, 1) or (replica, 1, 1)."""
-        return _broadcast(self.damping, spins)
+        return per_replica(self.damping, spins)
 
     @property
     def has_bath(self) -> bool:
@@ -124,37 +120,6 @@ class Integrator(ABC):
     def temperature(self, time: float) -> PerReplica:
         """kT of the bath at ``time``: one number, or one per replica."""
         return self.kT(time) if isinstance(self.kT, Schedule) else self.kT
-
-    def thermal_field(self, state: State) -> Float[Tensor, " ..."]:
-        """h of the step that follows ``state``: constant during dt, normal with variance 2 D / dt; 0 without a bath.
-
-        A temperature that depends on time is that of the middle of the step.
-        """
-        spins = state.spins
-        if not self.has_bath:
-            return spins.new_zeros(())
-        now = self.temperature(state.time + self.dt / 2)
-        alpha, kT = (_broadcast(values, spins).double() for values in (self.damping, now))
-        amplitude = (2 * noise_strength(alpha, kT, self.form) / self.dt).sqrt()
-        thermal = torch.empty_like(spins)
-        for first in range(0, spins.shape[1], BLOCK):
-            sites = range(first, min(first + BLOCK, spins.shape[1]))
-            numbers = range(state.first_site + sites.start, state.first_site + sites.stop)
-            white = torch.from_numpy(normal(state.seed, state.replicas, state.step, numbers))
-            thermal[:, sites.start : sites.stop] = amplitude * white.to(spins.device)
-        return thermal
-
-    def total_field(
-        self,
-        field: Field,
-        spins: Float[Tensor, "replica site 3"],
-        state: State,
-        noise: Tensor,
-        after: float | Tensor = 0.0,
-    ) -> Float[Tensor, "replica site 3"]:
-        """B = H(spins) + h at a stage of the step that follows ``state``, ``after`` its time."""
-        result = state.result(field) if spins is state.spins else evaluate(field, spins, state, after)
-        return result.field + noise
 
 
 def _number(name: str, value: Any) -> float:
@@ -186,6 +151,6 @@ def _not_negative(name: str, value: Any) -> float:
     return number
 
 
-def _broadcast(values: PerReplica, spins: Tensor) -> Tensor:
+def per_replica(values: PerReplica, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "batch 1 1"]:
     """Numbers as a tensor (replica or 1, 1, 1) like the spins."""
     return spins.new_tensor(values).reshape(-1, 1, 1)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import torch
+from torch import Tensor
 
-from sdgnn.dynamics.equation import cayley, dot, rotation
-from sdgnn.dynamics.integrator import Integrator, _number
+from sdgnn.dynamics.equation import cayley, rotation
+from sdgnn.dynamics.integrator import _number
+from sdgnn.dynamics.splitting import Splitting
 from sdgnn.dynamics.state import State
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Field
@@ -17,23 +19,23 @@ from sdgnn.processes import largest
 
 @final
 @dataclass(frozen=True)
-class ImplicitMidpoint(Integrator):
-    """Second order; keeps |S| = 1 to rounding and, at zero damping, every quadratic energy to ``tolerance``.
+class ImplicitMidpoint(Splitting):
+    """Second order; keeps |S| = 1 to rounding and, at zero damping and kT, every quadratic energy to ``tolerance``.
 
-        S' = S + dt m x A(m, h),    m = (S + S')/2
+        S' = S + dt m x A(m),    m = (S + S')/2
 
     with A of :func:`sdgnn.dynamics.equation.rotation`. Since S' - S is perpendicular to m, |S'| = |S|; without
     damping it is also perpendicular to H(m), and E(S') - E(S) = -H(m) . (S' - S) = 0 when E is quadratic in S
     (exchange, Zeeman, anisotropy, DMI). For electrons the energy error stays bounded.
 
-    Solved by iterating S' = cayley(S, dt A(m)), a rotation at every stage. Of the field, only the part transverse to m
-    is used, which is the same at the solution and lets the iteration converge where most of the field follows the
-    spin, as with electrons. The number of field evaluations per step is that of the iterations. A replica that has
+    Solved by iterating S' = cayley(S, dt A(m)), a rotation at every stage, about the part of the field transverse to m,
+    which is the same at the solution and lets the iteration converge where most of the field follows the spin, as with
+    electrons. The number of field evaluations per step is that of the iterations. A replica that has
     converged is not touched again, so replicas do not depend on each other.
 
     Source: d'Aquino, Serpico and Miano, J. Comput. Phys. 209, 730 (2005), doi:10.1016/j.jcp.2005.04.001.
 
-    ``step`` raises NumericalError when the iterations do not suffice.
+    ``motion`` raises NumericalError when the iterations do not suffice.
     """
 
     tolerance: float = 1e-11
@@ -51,22 +53,21 @@ class ImplicitMidpoint(Integrator):
                 allowed="tolerance > 0 and at least 1 iteration",
             )
 
-    def step(self, field: Field, state: State) -> State:
-        spins, alpha, noise = state.spins, self.alpha(state.spins), self.thermal_field(state)
+    def motion(self, field: Field, state: State) -> Tensor:
+        spins, alpha = state.spins, self.alpha(state.spins)
         tolerance = max(self.tolerance, 16 * torch.finfo(spins.dtype).eps)
         middle, following = spins, spins
         active = torch.ones(len(spins), dtype=torch.bool, device=spins.device)
         change = torch.full((len(spins),), torch.inf, dtype=spins.dtype, device=spins.device)
         for _ in range(self.iterations):
-            total = self.total_field(field, middle, state, noise, self.dt / 2)
-            transverse = total - dot(total, middle) / dot(middle, middle) * middle
-            better = cayley(spins, self.dt * rotation(middle, transverse, alpha, self.form))
+            vectors = self.effective_field(field, middle, state, self.dt / 2)
+            better = cayley(spins, self.dt * rotation(middle, vectors, alpha, self.form))
             better = torch.where(active[:, None, None], better, following)
             change = torch.where(active, largest((better - following).abs().amax((1, 2))), change)
             following, middle = better, (spins + better) / 2
             active = active & (change > tolerance)
             if not active.any():
-                return state.advanced(following, self.dt)
+                return following
         worst = int(change.argmax())
         where = f"step {state.step + 1} (time {state.time:g}), replica {state.replicas[worst]}"
         raise NumericalError(

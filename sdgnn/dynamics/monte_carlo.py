@@ -13,14 +13,11 @@ from torch import Tensor
 
 from sdgnn.dynamics.equation import dot, unit
 from sdgnn.dynamics.integrator import Integrator, PerReplica, _number
-from sdgnn.dynamics.noise import normal
+from sdgnn.dynamics.noise import Stream, normal
 from sdgnn.dynamics.state import State, evaluate
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.schedules import Schedule
-
-DRAWS = 2
-"""Normal vectors of a site in one step: a trial direction, and the number that decides whether it is taken."""
 
 
 @final
@@ -77,8 +74,8 @@ class MonteCarlo(Integrator):
         kT = spins.new_tensor(self.temperature(state.time)).reshape(-1, 1, 1)
         sites = range(spins.shape[1])
         trial, decision = (
-            torch.from_numpy(normal(state.seed, state.replicas, DRAWS * state.step + k, sites)).to(spins)
-            for k in range(DRAWS)
+            torch.from_numpy(normal(state.seed, state.replicas, state.step, sites, stream)).to(spins)
+            for stream in (Stream.TRIAL, Stream.DECISION)
         )
         limit = torch.log(torch.special.ndtr(decision[..., :1].double())).to(spins)  # of a uniform number in (0, 1)
         colours = self._colours(field, spins)

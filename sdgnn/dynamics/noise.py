@@ -1,8 +1,9 @@
-"""Thermal noise that depends on seed, replica, step and site alone."""
+"""Random numbers of a run that depend on seed, replica, step, site and purpose alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 
 import numpy as np
 from scipy.special import ndtri
@@ -11,14 +12,30 @@ WORDS = 4
 """64-bit words of one Philox block; every site owns one block."""
 
 
-def normal(seed: int, replicas: Sequence[int], step: int, sites: range) -> np.ndarray:
+class Stream(IntEnum):
+    """What numbers are drawn for; numbers of different streams are independent of each other."""
+
+    BEFORE = 0
+    """The bath's kick before the motion of a step."""
+    AFTER = 1
+    """The bath's kick after the motion of a step."""
+    TRIAL = 2
+    """Directions that Monte Carlo tries."""
+    DECISION = 3
+    """Whether Monte Carlo takes them."""
+    PROBE = 4
+    """Tangents that probe the curvature of the energy, for the spins' temperature."""
+
+
+def normal(seed: int, replicas: Sequence[int], step: int, sites: range, stream: Stream) -> np.ndarray:
     """Independent standard normal numbers (replica, site, 3), float64.
 
     Counter based: the Philox 4x64 generator (Salmon et al., SC11, doi:10.1145/2063384.2063405) with the key
-    (seed, replica) is read at the counter (site, step). Nothing is carried over from one call to the next, so the
-    numbers of a replica, step and site are the same however many replicas run, after a restart, and when the sites of
-    one lattice are shared among processes (``sites`` is then a process's contiguous part). Three words of a block
-    become uniform numbers of 52 bits in (0, 1) and then normal ones by inversion of the error function, each by itself.
+    (seed, replica) is read at the counter (site, step, stream). Nothing is carried over from one call to the next, so
+    the numbers of a replica, step, site and stream are the same however many replicas run, after a restart, and when
+    the sites of one lattice are shared among processes (``sites`` is then a process's contiguous part). Three words of
+    a block become uniform numbers of 52 bits in (0, 1) and then normal ones by inversion of the error function, each by
+    itself.
     """
     if sites.step != 1:
         raise ValueError(f"sites {sites}: a contiguous range is needed")
@@ -26,7 +43,7 @@ def normal(seed: int, replicas: Sequence[int], step: int, sites: range) -> np.nd
         [
             np.random.Philox(
                 key=np.array([seed, replica], dtype=np.uint64),
-                counter=np.array([sites.start, step, 0, 0], dtype=np.uint64),
+                counter=np.array([sites.start, step, stream, 0], dtype=np.uint64),
             ).random_raw(WORDS * len(sites))
             for replica in replicas
         ]

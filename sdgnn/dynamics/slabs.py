@@ -125,7 +125,7 @@ class SlabField(Field):
     def __init__(self, field: Field, slab: Slab) -> None:
         self.whole, self.slab = field, slab
         self.lattice = slab.crystal(0)
-        self.linear = field.linear
+        self.linear, self.has_energy = field.linear, field.has_energy
         rim, own = slab.rim * slab.plane, slab.planes[slab.rank] * slab.plane
         self._own = slice(rim, rim + own)
         self._wide = field.part(slab.crystal(slab.rim), self._own, total)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.dynamics.equation import dot, unit
-from sdgnn.dynamics.noise import normal
+from sdgnn.dynamics.noise import Stream, normal
 from sdgnn.dynamics.state import State, evaluate
 from sdgnn.fields import Field, FieldResult
 
@@ -41,14 +41,22 @@ def spin_temperature(field: Field, state: State, result: FieldResult) -> Float[T
     """
     vectors = result.field.to(state.spins)
     torque = torch.linalg.cross(state.spins, vectors)
-    laplacian = 2 * dot(state.spins, vectors).sum((1, 2)) if field.linear else probed_laplacian(field, state)
-    return dot(torque, torque).sum((1, 2)) / laplacian
+    return dot(torque, torque).sum((1, 2)) / laplacian(field, state, result)
+
+
+def laplacian(field: Field, state: State, result: FieldResult) -> Float[Tensor, " replica"]:
+    """L of :func:`spin_temperature`: exact where E is linear in every spin, probed otherwise."""
+    if field.linear:
+        return 2 * dot(state.spins, result.field.to(state.spins)).sum((1, 2))
+    return probed_laplacian(field, state)
 
 
 def probed_laplacian(field: Field, state: State) -> Float[Tensor, " replica"]:
-    """L of :func:`spin_temperature` from one tangent at each site, drawn from the state's seed, replicas and step."""
+    """L of :func:`spin_temperature` from one tangent at each site, drawn from the state's seed, replicas and step,
+    independent of the noise."""
     spins = state.spins
-    drawn = torch.from_numpy(normal(state.seed, state.replicas, state.step, range(spins.shape[1]))).to(spins)
+    sites = range(state.first_site, state.first_site + spins.shape[1])
+    drawn = torch.from_numpy(normal(state.seed, state.replicas, state.step, sites, Stream.PROBE)).to(spins)
     tangent = unit(drawn - dot(drawn, spins) * spins)
     size = torch.finfo(spins.dtype).eps ** 0.25
     slopes = []

@@ -55,6 +55,8 @@ class Field(ABC):
     lattice: Lattice
     linear: bool = False
     """Whether E is linear in every single spin, so that H_i does not depend on S_i: exchange, external fields."""
+    has_energy: bool = True
+    """Whether the field is the slope of its energy; not so of spin torques, which no energy belongs to."""
     sees: float | None = None
     """Distance of the spins that decide a site's field, in fields that are sums over sites; None in others."""
 
@@ -126,6 +128,7 @@ class Part(Field):
     def __init__(self, field: Field, own: slice, total: Total) -> None:
         self.field, self.own, self.total = field, own, total
         self.lattice, self.linear, self.sees = field.lattice, field.linear, field.sees
+        self.has_energy = field.has_energy
 
     def at_time(self, time: Time) -> Field:
         field = self.field.at_time(time)
@@ -157,6 +160,7 @@ class Sum(Field):
         )
         self.lattice = first.lattice
         self.linear = all(part.linear for part in self.parts)
+        self.has_energy = all(part.has_energy for part in self.parts)
         seen = [part.sees for part in self.parts]
         self.sees = None if None in seen else max(distance for distance in seen if distance is not None)
 

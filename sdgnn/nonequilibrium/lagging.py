@@ -34,6 +34,8 @@ class LaggingElectrons(Field):
     Raises UserError unless kT and rate are positive and mu is finite.
     """
 
+    has_energy = False
+
     def __init__(self, model: SDModel, kT: float, mu: float, rate: float) -> None:
         for what, value in (("electron temperature kT", kT), ("relaxation rate", rate)):
             if not 0 < value < float("inf"):

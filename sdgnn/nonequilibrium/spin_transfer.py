@@ -27,6 +27,8 @@ class SpinTransfer(Field):
     lattices on which the bonds of a site do not span all directions evenly.
     """
 
+    has_energy = False
+
     def __init__(self, lattice: Lattice, drift: Sequence[float], beta: float = 0.0) -> None:
         self.lattice, self.drift, self.beta = lattice, tuple(map(float, drift)), float(beta)
         if len(self.drift) != lattice.dim or not np.isfinite([*self.drift, self.beta]).all():

@@ -24,6 +24,8 @@ class DampingLike(Field):
     for it. Raises UserError on a strength that is not finite.
     """
 
+    has_energy = False
+
     def __init__(self, towards: Field, strength: float) -> None:
         self.lattice = towards.lattice
         self.towards = towards
@@ -51,6 +53,8 @@ class Alignment(Field):
     doi:10.1038/s41586-021-03375-9.) It has no energy; 0 stands for it. Crystals only. Raises UserError on a coupling
     that is not finite.
     """
+
+    has_energy = False
 
     def __init__(self, lattice: Lattice, coupling: float) -> None:
         self.lattice = lattice
