@@ -195,7 +195,7 @@ def test_simulate_and_analyze(folder: Path) -> None:
     result = sdgnn("analyze", "analyze.yaml", "domains={window: [0.05, 10]}", "output=c")
     assert result.exit_code == 0, result.output
     growth = json.loads((folder / "c/analysis.json").read_text())["growth"]
-    assert set(growth) == {"correlation", "moment", "walls", "clusters", "collapse", "map"}
+    assert set(growth) == {"correlation", "moment", "walls", "clusters", "routes", "collapse", "map"}
     with xarray.open_dataset(folder / "c/domains.nc", engine="scipy") as domains:
         assert domains["exponent"].sel(route="walls").item() == pytest.approx(growth["walls"]["exponent"])
     assert "Growth of domains" in (folder / "c/report.html").read_text()
