@@ -98,7 +98,7 @@ def coarsening(stored: Path, images: Path) -> None:
             by_replica = torch.tensor(length[n].T)
             fits = [analysis.growth_exponent(time, by_replica, window) for window in WINDOWS]
             beside = analysis.offset_exponent(time, by_replica, WINDOWS[0])
-            rows.append((str(route), *(f"{f.value:.2f} ± {f.replica_error:.2f}" for f in fits),
+            rows.append((str(route), *(f"{f.value:.2f} ± {f.error:.2f}" for f in fits),
                          f"{beside.value:.2f} ± {beside.error:.2f}"))  # fmt: skip
         windows = (f"n, t = {low} to {high}" for low, high in WINDOWS)
         table(f"{name}: exponents", ("route", *windows, "beside an offset"), rows)

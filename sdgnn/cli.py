@@ -104,7 +104,7 @@ def train(config: ConfigFile, overrides: Overrides = None, resume: Resume = Fals
 
       sdgnn train configs/triangular/train.yaml
 
-      sdgnn train configs/triangular/train.yaml network.channels=32 seed=1 output=results/wide
+      sdgnn train configs/triangular/train.yaml network.hidden=32 seed=1 output=results/wide
 
       sdgnn train configs/triangular/train.yaml --resume     goes on from the last checkpoint
 

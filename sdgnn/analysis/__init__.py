@@ -25,13 +25,13 @@ from sdgnn.analysis.correlations import (
 from sdgnn.analysis.density import densities
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.equilibrium import autocorrelation_time, equilibrium
-from sdgnn.analysis.growth import growth_exponent, local_exponent, offset_exponent
+from sdgnn.analysis.growth import growth_exponent, local_exponent, offset_exponent, route_spread
 from sdgnn.analysis.orders import bragg_weight, order_peaks, overlap
 from sdgnn.analysis.orientation import wall_harmonic, wall_orientations
 from sdgnn.analysis.scaling import collapse_correlation, collapse_structure_factor, porod_tail
 from sdgnn.analysis.skyrmions import skyrmion_number, solid_angles
 from sdgnn.analysis.spectrum import Spectrum, dynamical_structure_factor
-from sdgnn.analysis.statistics import bootstrap, mean_and_error
+from sdgnn.analysis.statistics import jackknife, mean_and_error
 from sdgnn.analysis.structure_factor import radial_average, structure_factor, structure_factor_at, wave_vectors
 from sdgnn.analysis.tracking import track
 from sdgnn.analysis.trajectories import analyze
@@ -42,7 +42,6 @@ __all__ = [
     "analyze",
     "autocorrelation",
     "autocorrelation_time",
-    "bootstrap",
     "bragg_weight",
     "cluster_areas",
     "cluster_labels",
@@ -56,6 +55,7 @@ __all__ = [
     "equilibrium",
     "frozen_fraction",
     "growth_exponent",
+    "jackknife",
     "length_from_clusters",
     "length_from_correlation",
     "length_from_structure_factor",
@@ -72,6 +72,7 @@ __all__ = [
     "porod_tail",
     "radial_average",
     "radial_correlation",
+    "route_spread",
     "scalar_chirality",
     "site_chirality",
     "site_graph",

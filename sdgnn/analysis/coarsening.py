@@ -18,7 +18,14 @@ from sdgnn.analysis.chirality import site_chirality
 from sdgnn.analysis.clusters import length_from_clusters, length_from_walls, site_graph, wrapping
 from sdgnn.analysis.correlations import PARALLEL, local_correlation, radial_correlation
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
-from sdgnn.analysis.growth import growth_exponent, local_exponent, offset_exponent
+from sdgnn.analysis.growth import (
+    RouteSpread,
+    growth_exponent,
+    local_exponent,
+    offset_exponent,
+    route_spread,
+    within_window,
+)
 from sdgnn.analysis.orientation import wall_orientations
 from sdgnn.analysis.scaling import Collapse, collapse_correlation, porod_tail
 from sdgnn.analysis.structure_factor import radial_average, structure_factor
@@ -69,7 +76,6 @@ def coarsening(
     map: str = "chirality",
     window: tuple[float, float] | None = None,
     smoothing: float = 2.0,
-    seed: int = 0,
 ) -> xarray.Dataset:
     """How domains grow in a trajectory of a two-dimensional crystal, from its stored spins or chirality map.
 
@@ -79,9 +85,10 @@ def coarsening(
 
     ======================================= ============================ ==============================================
     length                                  (route, time, replica)       L by :data:`ROUTES`
-    exponent, exponent_error,               (route,)                     n of L ~ t^n, see
-    exponent_replica_error,                                              :func:`~sdgnn.analysis.growth.growth_exponent`
-    exponent_window_error
+    exponent, exponent_error                (route,)                     n of L ~ t^n in the window, see
+                                                                         :func:`~sdgnn.analysis.growth.growth_exponent`
+    exponent_drift, exponent_drift_error,   (route,)                     its change from the first to the second half of
+    exponent_drifts                                                      ln t, and whether that is more than chance
     offset_exponent, offset_exponent_error  (route,)                     n of L ~ L_0 + t^n, see
                                                                          :func:`~sdgnn.analysis.growth.offset_exponent`
     local_exponent, local_exponent_error    (route, time)                d ln L / d ln t, nan near the ends
@@ -98,8 +105,10 @@ def coarsening(
     collapse, collapse_error                (collapsed, scaled_distance) C(r) against r / L, L by walls
     ======================================= ============================ ==============================================
 
-    with the attributes ``collapse_quality`` and ``collapse_spread`` (nan with a single replica). Raises UserError on an
-    unknown map, and where neither spins nor the map were recorded.
+    with the attributes ``collapse_quality`` and ``collapse_spread`` (nan with a single replica), and
+    ``exponent_spread``, ``exponent_spread_error`` and ``routes_disagree`` (1 or 0), how far exponents of the routes are
+    apart: see :func:`~sdgnn.analysis.growth.route_spread`. Raises UserError on an unknown map, where neither spins nor
+    the map were recorded, and where nothing was recorded at a time > 0 within the window.
     """
     import xarray
 
@@ -110,6 +119,13 @@ def coarsening(
     chosen, graph = DOMAIN_MAPS[map], site_graph(lattice)
     source, convert = _source(trajectory, lattice, chosen)
     time = source[source.dims[0]].values.astype(np.float64)
+    kept = np.flatnonzero(within_window(time, window))
+    if not len(kept):
+        raise UserError(
+            "laws of growth without a time > 0" + ("" if window is None else f" from {window[0]:g} to {window[1]:g}"),
+            allowed=f"times that were recorded: {time.min():g} to {time.max():g}" if len(time) else "a recorded state",
+        )
+    start = int(kept[0])
 
     def maps(first: int = 0) -> Iterator[Float[Tensor, "replica site"]]:
         for k in range(first, len(time)):
@@ -149,14 +165,13 @@ def coarsening(
         attrs={"map": map, "lattice": repr(lattice)},
     )  # fmt: skip
     data["length"] = (("route", "time", "replica"), length.numpy(), {"units": "nearest-neighbour distance"})
-    start = int(np.argmax(time >= window[0])) if window else int(np.argmax(time > 0))
     data = data.assign_coords(later=time[start:])
     data["frozen"] = (("later", "replica"), frozen_fraction(v.sign().long() for v in maps(start)).numpy())
     data["autocorrelation"] = (("later", "replica"), autocorrelation(maps(start)).numpy())
     moved, left = track((v.sign().long() for v in maps(start)), graph, lattice, FOLLOWED)
     data["displacement"] = (("later", "replica"), moved.numpy(), {"units": "nearest-neighbour distance squared"})
     data["clusters_left"] = (("later", "replica"), left.numpy())
-    return _with_laws(data, length, window, seed)
+    return _with_curves(with_exponents(data, window), kept)
 
 
 def _source(
@@ -174,35 +189,43 @@ def _source(
     return trajectory["spins"], lambda spins: chosen.function(spins, lattice)
 
 
-def _with_laws(
-    data: xarray.Dataset,
-    length: Float[Tensor, "route time replica"],
-    window: tuple[float, float] | None,
-    seed: int,
-) -> xarray.Dataset:
-    """Exponents, Porod's tail and the collapse, from lengths and curves."""
-    time = data["time"].values
+def with_exponents(data: xarray.Dataset, window: tuple[float, float] | None) -> xarray.Dataset:
+    """The exponents of :func:`coarsening` from the lengths in ``data``, beside what else it holds."""
+    time, length = data["time"].values, torch.tensor(data["length"].values, dtype=torch.float64)
     fits = np.full((6, len(ROUTES)), math.nan)
+    drifts, fitted = np.zeros(len(ROUTES), dtype=np.int8), []
     local = np.full((2, len(ROUTES), len(time)), math.nan)
     for n in range(len(ROUTES)):
         by_replica = length[n].T
         try:
-            fit = growth_exponent(time, by_replica, window, seed=seed)
+            fit = growth_exponent(time, by_replica, window)
         except UserError:
             continue  # a route without finite lengths at three times has no exponent
-        fits[:4, n] = fit.value, fit.error, fit.replica_error, fit.window_error
+        fits[:4, n] = fit.value, fit.error, fit.drift, fit.drift_error
+        drifts[n] = fit.drifts
+        fitted.append(n)
         with suppress(UserError):  # of which one beside an offset needs a fourth
-            shifted = offset_exponent(time, by_replica, window, seed=seed)
+            shifted = offset_exponent(time, by_replica, window)
             fits[4:, n] = shifted.value, shifted.error
-        at, slope, error = local_exponent(time, by_replica, seed=seed)
+        at, slope, error = local_exponent(time, by_replica)
         place = np.searchsorted(time, at * (1 - 1e-9))
         local[:, n, place] = slope, error
-    names = ("exponent", "exponent_error", "exponent_replica_error", "exponent_window_error")
+    data = data.assign(exponent_drifts=(("route",), drifts))
+    names = ("exponent", "exponent_error", "exponent_drift", "exponent_drift_error")
     for name, row in zip((*names, "offset_exponent", "offset_exponent_error"), fits):
         data[name] = (("route",), row)
     data["local_exponent"], data["local_exponent_error"] = ((("route", "time"), values) for values in local)
-    low, high = window or (0.0, math.inf)
-    kept = np.flatnonzero((time >= low) & (time <= high) & (time > 0))
+    spread = RouteSpread(math.nan, math.nan, disagree=False)
+    with suppress(UserError):  # of fewer than two routes, or of routes without finite lengths in common
+        spread = route_spread(time, length[fitted].transpose(1, 2), window)
+    return data.assign_attrs(
+        exponent_spread=spread.value, exponent_spread_error=spread.error, routes_disagree=int(spread.disagree)
+    )
+
+
+def _with_curves(data: xarray.Dataset, kept: Int[np.ndarray, " kept"]) -> xarray.Dataset:
+    """Porod's tail and the collapse at the times ``kept``, from lengths and curves."""
+    time, length = data["time"].values, torch.from_numpy(data["length"].values)
     tails = np.full((2, len(time)), math.nan)
     k, factor = torch.tensor(data["wave_number"].values, device="cpu"), torch.from_numpy(data["factor"].values)
     for at_time in kept.tolist():

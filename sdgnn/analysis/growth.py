@@ -1,4 +1,4 @@
-"""Growth laws L ~ t^n: the exponent with its errors, and the local exponent d ln L / d ln t."""
+"""Growth laws L ~ t^n: the exponent, what its error covers, and how windows and routes to a length agree."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
+from scipy.optimize import minimize_scalar
+from scipy.stats import t as student
 from torch import Tensor
 
+from sdgnn.analysis.statistics import jackknife
 from sdgnn.errors import UserError
 
 LEAST_TIMES = 3
 """Times that a slope is fitted to at least."""
 OFFSET_TIMES = 4
 """Times that a law with an offset is fitted to at least."""
-EXPONENTS = np.linspace(0.05, 3.0, 296)
-"""Exponents that a law with an offset is tried with."""
+EXPONENTS = np.linspace(0.05, 3.0, 60)
+"""Exponents that a law with an offset is tried with, before the best one is refined."""
+CONFIDENCE = 0.95
+"""Share of steady laws, and of routes of one law, that pass for what they are."""
+RESOLVED = 1e-9
+"""Differences of exponents below this are rounding."""
 
 
 @dataclass(frozen=True)
@@ -24,51 +32,62 @@ class GrowthExponent:
     """n of L = a t^n, fitted over a window of times."""
 
     value: float
-    """n from the mean over all replicas and the whole window."""
-    replica_error: float
-    """Standard deviation of n over bootstrap samples of the replicas; nan with a single one."""
-    window_error: float
-    """Standard deviation of n over windows within the window, each at least half as long in ln t."""
+    """n from the mean over all replicas."""
     error: float
-    """Standard deviation of n when replicas and windows are drawn together."""
+    """Standard error of n over replicas: how far the n of infinitely many replicas may be, in this window and by this
+    length. Tells nothing about later times or another length. nan with a single replica."""
+    drift: float
+    """n in the second half of the window, in ln t, less n in the first."""
+    drift_error: float
+    """Standard error of the drift over replicas; nan with a single one."""
     prefactor: float
     """a."""
     window: tuple[float, float]
     """First and last time of the fit."""
+    replicas: int
+    """Number of replicas."""
+
+    @property
+    def drifts(self) -> bool:
+        """Whether n changes within the window by more than the replicas explain (Student's t, 95 %).
+
+        Then n is that of no law, its error covers nothing else, and the text of the result shows the drift in place of
+        the error. No drift does not make n the exponent of late times: the smaller the window, the larger the drift
+        that is not seen. False with a single replica, about which nothing is known.
+        """
+        return _differs(self.drift, self.drift_error, self.replicas)
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} +- {self.error:.3f} (t = {self.window[0]:g} to {self.window[1]:g})"
+        when = f"(t = {self.window[0]:g} to {self.window[1]:g})"
+        if self.drifts:
+            return f"{self.value:.3f}, drifting by {self.drift:+.3f} +- {self.drift_error:.3f} {when}"
+        return f"{self.value:.3f} +- {self.error:.3f} {when}"
 
 
 def growth_exponent(
     time: Float[np.ndarray, " time"],
     lengths: Float[Tensor, "replica time"],
     window: tuple[float, float] | None = None,
-    samples: int = 1000,
-    seed: int = 0,
 ) -> GrowthExponent:
-    """Least-squares slope of ln <L> against ln t, <> the mean over replicas, and its errors by bootstrap.
+    """Least-squares slope of ln <L> against ln t, <> the mean over replicas, with its error and its drift.
 
     Every stretch of ln t weighs alike, however densely it was measured. Times outside ``window``, times <= 0 and those
-    with a length that is not finite and positive are left out. The statistical error is that over replicas drawn with
-    replacement (Efron, Ann. Stat. 7, 1 (1979), doi:10.1214/aos/1176344552). The choice of the window is the larger
-    error where the law is not yet, or no longer, a power: windows are drawn with their ends uniform in ln t, at least
-    half of the given one long. Raises UserError with fewer than three times.
+    with a length that is not finite and positive are left out. Errors are those of
+    :func:`~sdgnn.analysis.statistics.jackknife`. The drift is that of the parabola which fits ln <L> best. Raises
+    UserError with fewer than three times.
     """
-    times, values, draws, generator = _chosen(time, lengths, window, samples, seed, LEAST_TIMES)
-    x, replicas = np.log(times), len(values)
-    resampled = np.log(draws @ values)
-    everything = np.log(values.mean(axis=0))[None]
-    whole = np.ones((1, len(x)), dtype=bool)
-    windows = _windows(x, samples, generator, LEAST_TIMES)
-    slope, intercept = (float(v[0]) for v in _line(x, everything, whole))
-    by_replica = _line(x, resampled, whole)[0].std(ddof=1) if replicas > 1 else math.nan
-    by_window = _line(x, everything, windows)[0].std(ddof=1)
-    together = _line(x, resampled, windows)[0].std(ddof=1) if replicas > 1 else math.nan
+    times, kept = _chosen(time, lengths, window, LEAST_TIMES)
+    x = np.log(times)
+
+    def fit(sample: Tensor) -> Tensor:
+        y = sample.mean(0).log().numpy()
+        slope, middle = _polynomial(x, y, 1)
+        return torch.tensor([slope, _polynomial(x, y, 2)[0] * (x[-1] - x[0]), middle - slope * x.mean()])
+
+    (value, drift, intercept), (error, drift_error, _) = (found.tolist() for found in jackknife(kept, fit))
     return GrowthExponent(
-        slope, float(by_replica), float(by_window), float(together), math.exp(intercept),
-        (float(times[0]), float(times[-1])),
-    )  # fmt: skip
+        value, error, drift, drift_error, math.exp(intercept), (float(times[0]), float(times[-1])), len(kept)
+    )
 
 
 @dataclass(frozen=True)
@@ -76,9 +95,10 @@ class OffsetGrowth:
     """n of L = L_0 + a t^n, fitted over a window of times."""
 
     value: float
-    """n from the mean over all replicas."""
+    """n from the mean over all replicas; nan where none within 0.05 to 3 fits best, so that L follows no such law."""
     error: float
-    """Standard deviation of n when replicas and windows are drawn together, as for :class:`GrowthExponent`."""
+    """Standard error of n over replicas, if L follows such a law; nan with a single one, and where that is so only
+    because of one replica."""
     offset: float
     """L_0."""
     prefactor: float
@@ -89,88 +109,118 @@ def offset_exponent(
     time: Float[np.ndarray, " time"],
     lengths: Float[Tensor, "replica time"],
     window: tuple[float, float] | None = None,
-    samples: int = 400,
-    seed: int = 0,
 ) -> OffsetGrowth:
     """Least squares of L_0 + a t^n against <L>, relative to <L>, over L_0, a and n together.
 
     A length that has grown a few times its first value still carries it: L_0 + v t looks like a power below 1 to
-    :func:`growth_exponent`, and like 1 to this fit, whose statistical error is larger in return. Times weigh as
-    there; n is the best of :data:`EXPONENTS`. Raises UserError with fewer than four times.
+    :func:`growth_exponent`, and like 1 to this fit, whose error is larger in return. Times weigh and errors are found
+    as there. Raises UserError with fewer than four times.
     """
-    times, values, draws, generator = _chosen(time, lengths, window, samples, seed, OFFSET_TIMES)
-    x, mean = np.log(times), values.mean(axis=0)
-    curves = np.concatenate([mean[None], draws @ values])
-    within = np.concatenate([np.ones((1, len(x)), dtype=bool), _windows(x, samples, generator, OFFSET_TIMES)])
-    weight = within * _shares(x) / mean**2
-    weight /= weight.sum(axis=1, keepdims=True)
-    centred = curves - (weight * curves).sum(axis=1, keepdims=True)
-    best = np.full(len(curves), math.inf)
-    found = np.zeros((3, len(curves)))
-    for n in EXPONENTS:
-        power = np.exp(n * (x - x[-1]))
-        about = power - (weight @ power)[:, None]
-        slope = (weight * centred * about).sum(axis=1) / (weight * about**2).sum(axis=1)
-        rest = (weight * (centred - slope[:, None] * about) ** 2).sum(axis=1)
-        law = np.stack([np.full(len(curves), n), curves[:, -1] - centred[:, -1] - slope * (weight @ power), slope])
-        found = np.where(rest < best, law, found)
-        best = np.minimum(rest, best)
-    value, offset, at_end = map(float, found[:, 0])
-    return OffsetGrowth(value, float(found[0, 1:].std(ddof=1)), offset, at_end * float(times[-1]) ** -value)
+    times, kept = _chosen(time, lengths, window, OFFSET_TIMES)
+    x = np.log(times)
+    estimate, error = jackknife(kept, lambda sample: torch.tensor(_beside_offset(x, sample.mean(0).numpy())))
+    value, offset, prefactor = estimate.tolist()
+    return OffsetGrowth(value, float(error[0]), offset, prefactor)
+
+
+@dataclass(frozen=True)
+class RouteSpread:
+    """How far exponents by several routes to a length are apart."""
+
+    value: float
+    """The largest n less the smallest."""
+    error: float
+    """Standard error of this difference over replicas, which the routes share; nan with a single one."""
+    disagree: bool
+    """Whether any two routes differ by more than the replicas explain (Student's t, 95 % for all pairs together): L is
+    no single length then, and no error of one route is that of the law. False with a single replica."""
+
+    def __str__(self) -> str:
+        told = f"routes differ by {self.value:.3f} +- {self.error:.3f}"
+        return f"{told}: no single law" if self.disagree else told
+
+
+def route_spread(
+    time: Float[np.ndarray, " time"],
+    lengths: Float[Tensor, "route replica time"],
+    window: tuple[float, float] | None = None,
+) -> RouteSpread:
+    """Exponents by several routes against one another, each the slope of :func:`growth_exponent` at the same times.
+
+    ``lengths`` are those of the same replicas, whose chance is common to all routes: errors are those of differences.
+    Raises UserError with fewer than two routes or three times at which all have finite lengths.
+    """
+    routes, replicas = lengths.shape[:2]
+    if routes < 2:
+        raise UserError(f"a spread between {routes} routes", allowed="at least 2")
+    times, kept = _chosen(time, lengths.flatten(0, 1), window, LEAST_TIMES)
+    x, by_replica = np.log(times), kept.unflatten(0, (routes, replicas)).transpose(0, 1)
+
+    def differences(sample: Tensor) -> Tensor:
+        slopes = torch.from_numpy(_polynomial(x, sample.mean(0).log().numpy().T, 1)[0])
+        return slopes[:, None] - slopes
+
+    apart, errors = jackknife(by_replica, differences)
+    first, second = divmod(int(apart.argmax()), routes)
+    pairs = routes * (routes - 1) // 2
+    disagree = any(_differs(float(d), float(e), replicas, pairs) for d, e in zip(apart.ravel(), errors.ravel()))
+    return RouteSpread(float(apart[first, second]), float(errors[first, second]), disagree)
 
 
 def local_exponent(
-    time: Float[np.ndarray, " time"],
-    lengths: Float[Tensor, "replica time"],
-    factor: float = 2.0,
-    samples: int = 400,
-    seed: int = 0,
+    time: Float[np.ndarray, " time"], lengths: Float[Tensor, "replica time"], factor: float = 2.0
 ) -> tuple[Float[np.ndarray, " point"], Float[np.ndarray, " point"], Float[np.ndarray, " point"]]:
     """d ln <L> / d ln t at each time t: the slope over times from t / ``factor`` to t ``factor``.
 
-    Returns times, exponents and bootstrap errors over replicas (nan with a single one), at the times whose whole
+    Returns times, exponents and standard errors over replicas (nan with a single one), at the times whose whole
     stretch was measured and holds at least three times. A constant exponent is a law; a drift tells of corrections, of
     the finite cell or of arrest.
     """
     if not factor > 1:
         raise UserError(f"stretches by a factor of {factor}", allowed="a factor > 1")
-    values = lengths.detach().cpu().double().numpy()
-    kept = (time > 0) & (np.isfinite(values) & (values > 0)).all(axis=0)
-    x, values = np.log(time[kept]), values[:, kept]
+    kept = _measured(time, lengths, None)
+    x, values = np.log(time[kept]), lengths.detach().cpu().double()[:, torch.from_numpy(kept)]
     within = np.abs(x[:, None] - x[None]) <= math.log(factor) * (1 + 1e-9)
     inside = (x - x[:1] >= math.log(factor) * (1 - 1e-9)) & (x[-1:] - x >= math.log(factor) * (1 - 1e-9))
     points = np.flatnonzero(inside & (within.sum(axis=1) >= LEAST_TIMES))
-    replicas = len(values)
-    draws = np.random.default_rng(seed).multinomial(replicas, np.full(replicas, 1 / replicas), size=samples) / replicas
-    resampled = np.log(draws @ values)
-    mean = np.log(values.mean(axis=0))[None]
-    slopes = [_line(x, mean, within[[k]])[0][0] for k in points]
-    errors = [_line(x, resampled, within[[k]])[0].std(ddof=1) if replicas > 1 else math.nan for k in points]
-    return np.exp(x[points]), np.array(slopes), np.array(errors)
+
+    def slopes(sample: Tensor) -> Tensor:
+        y = sample.mean(0).log().numpy()
+        return torch.tensor([_polynomial(x[within[k]], y[within[k]], 1)[0] for k in points], dtype=torch.float64)
+
+    found, errors = jackknife(values, slopes)
+    return np.exp(x[points]), found.numpy(), errors.numpy()
+
+
+def within_window(time: Float[np.ndarray, " time"], window: tuple[float, float] | None) -> Bool[np.ndarray, " time"]:
+    """Which times are positive and within ``window``, its ends included up to rounding; by default all times > 0."""
+    low, high = (0.0, math.inf) if window is None else window
+    return (time > 0) & (time >= low * (1 - 1e-9)) & (time <= high * (1 + 1e-9))
+
+
+def _measured(
+    time: Float[np.ndarray, " time"], lengths: Float[Tensor, "replica time"], window: tuple[float, float] | None
+) -> Bool[np.ndarray, " time"]:
+    """Which times within the window have finite, positive lengths in all replicas."""
+    values = lengths.detach().cpu().double()
+    return within_window(time, window) & (values.isfinite() & (values > 0)).all(0).numpy()
 
 
 def _chosen(
     time: Float[np.ndarray, " time"],
     lengths: Float[Tensor, "replica time"],
     window: tuple[float, float] | None,
-    samples: int,
-    seed: int,
     least: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.random.Generator]:
-    """Times, (replica, time) lengths within the window, and (sample, replica) weights of a bootstrap over replicas."""
-    low, high = (0.0, math.inf) if window is None else window
-    values = lengths.detach().cpu().double().numpy()
-    kept = (time > 0) & (time >= low) & (time <= high) & (np.isfinite(values) & (values > 0)).all(axis=0)
-    if kept.sum() < least or samples < 2:
+) -> tuple[Float[np.ndarray, " chosen"], Float[Tensor, "replica chosen"]]:
+    """Times of a fit, and the lengths at them."""
+    kept = _measured(time, lengths, window)
+    if kept.sum() < least:
         raise UserError(
-            f"a growth exponent from {int(kept.sum())} times and {samples} bootstrap samples",
-            allowed=f"at least {least} times > 0 with finite lengths in all replicas, and 2 samples",
+            f"a growth exponent from {int(kept.sum())} times",
+            allowed=f"at least {least} times > 0 with finite lengths in all replicas",
             fix="choose another window",
         )
-    generator = np.random.default_rng(seed)
-    replicas = len(values)
-    draws = generator.multinomial(replicas, np.full(replicas, 1 / replicas), size=samples) / replicas
-    return time[kept], values[:, kept], draws, generator
+    return time[kept], lengths.detach().cpu().double()[:, torch.from_numpy(kept)]
 
 
 def _shares(x: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
@@ -178,30 +228,39 @@ def _shares(x: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
     return np.diff(np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]]))
 
 
-def _windows(
-    x: Float[np.ndarray, " time"], samples: int, generator: np.random.Generator, least: int
-) -> Bool[np.ndarray, "sample time"]:
-    """Which times lie in each of the drawn windows: at least half of the range of ``x``, and ``least`` times."""
-    low, high = x[0], x[-1]
-    found: list[np.ndarray] = []
-    while len(found) < samples:
-        start = generator.uniform(low, (low + high) / 2, size=samples)
-        end = generator.uniform((low + high) / 2, high, size=samples)
-        long_enough = end - start >= (high - low) / 2
-        within = (x >= start[:, None] - 1e-12) & (x <= end[:, None] + 1e-12)
-        found += list(within[long_enough & (within.sum(axis=1) >= least)])
-        if not found:  # so few times that only the whole window holds enough of them
-            return np.ones((samples, len(x)), dtype=bool)
-    return np.stack(found[:samples])
+def _polynomial(x: Float[np.ndarray, " time"], y: Float[np.ndarray, " time *curve"], degree: int) -> np.ndarray:
+    """Coefficients of the least-squares fit of y(x) in powers of x - <x>, highest first, points by their share."""
+    return np.polyfit(x - x.mean(), y, degree, w=np.sqrt(_shares(x)))
 
 
-def _line(
-    x: Float[np.ndarray, " time"], y: Float[np.ndarray, "_ time"], within: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes and intercepts of the lines through y(x), each over the times ``within``, weighted by their share of x."""
-    weight = _shares(x) * within
-    weight = weight / weight.sum(axis=1, keepdims=True)
-    x_mean, y_mean = (weight * x).sum(axis=1), (weight * y).sum(axis=1)
-    centred = x - x_mean[:, None]
-    slope = (weight * centred * y).sum(axis=1) / (weight * centred**2).sum(axis=1)
-    return slope, y_mean - slope * x_mean
+def _beside_offset(x: Float[np.ndarray, " time"], mean: Float[np.ndarray, " time"]) -> tuple[float, float, float]:
+    """n, L_0 and a of the best L_0 + a t^n, x = ln t; nan where the best n is at the end of those that are tried."""
+    weight = _shares(x) / mean**2
+    weight /= weight.sum()
+
+    def law(n: Float[np.ndarray, " n"]) -> Float[np.ndarray, "3 n"]:
+        """L_0, a t_last^n, and the mean square of what is left, for each n."""
+        power = np.exp(np.outer(n, x - x[-1]))
+        about = power - (power @ weight)[:, None]
+        slope = about @ (weight * mean) / (about**2 @ weight)
+        offset = weight @ mean - slope * (power @ weight)
+        return np.stack([offset, slope, (mean - offset[:, None] - slope[:, None] * power) ** 2 @ weight])
+
+    best = int(np.argmin(law(EXPONENTS)[2]))
+    if best in (0, len(EXPONENTS) - 1):
+        return math.nan, math.nan, math.nan
+    between = (EXPONENTS[best - 1], EXPONENTS[best + 1])
+    refined = minimize_scalar(
+        lambda n: law(np.array([n]))[2, 0], bounds=between, method="bounded", options={"xatol": 1e-7}
+    )
+    n = float(refined.x)
+    offset, at_end, _ = law(np.array([n]))[:, 0].tolist()
+    return n, offset, at_end * math.exp(-n * x[-1])
+
+
+def _differs(difference: float, error: float, replicas: int, tests: int = 1) -> bool:
+    """Whether a difference is more than chance, by Student's t; of several ``tests`` the first (Bonferroni)."""
+    if replicas < 2:
+        return False
+    quantile = float(student.ppf(1 - (1 - CONFIDENCE) / (2 * tests), replicas - 1))
+    return abs(difference) > max(quantile * error, RESOLVED)

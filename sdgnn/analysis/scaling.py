@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.analysis.statistics import bootstrap
+from sdgnn.analysis.statistics import jackknife
 from sdgnn.errors import UserError
 
 
@@ -95,7 +95,7 @@ class PorodTail:
     exponent: float
     """p; dim + 1 for sharp walls of a scalar order parameter."""
     error: float
-    """Bootstrap error of p over replicas."""
+    """Standard error of p over replicas; nan with a single one."""
     amplitude: float
     """A if p is taken as dim + 1: the mean of S k^(dim + 1). In two dimensions, for phases +-1 on n sites per area with
     walls of length w per area, A = 8 n w."""
@@ -119,6 +119,6 @@ def porod_tail(
     def exponent(sample: Tensor) -> Tensor:
         return -(centred * sample.mean(0).log()).sum() / centred.square().sum()
 
-    value, error = bootstrap(values, exponent, samples=400)
+    value, error = jackknife(values, exponent)
     amplitude = (values.mean(0) * (x * (dim + 1)).exp()).mean()
     return PorodTail(float(value), float(error), float(amplitude))

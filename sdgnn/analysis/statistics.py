@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-
-from sdgnn.errors import UserError
 
 
 def mean_and_error(values: Float[Tensor, " replica *rest"]) -> tuple[Float[Tensor, "*rest"], Float[Tensor, "*rest"]]:
@@ -22,22 +19,21 @@ def mean_and_error(values: Float[Tensor, " replica *rest"]) -> tuple[Float[Tenso
     return values.mean(0), error
 
 
-def bootstrap(
-    values: Float[Tensor, " replica *rest"],
-    statistic: Callable[[Tensor], Tensor],
-    samples: int = 1000,
-    seed: int = 0,
-) -> tuple[Tensor, Tensor]:
-    """``statistic(values)`` and its bootstrap standard error over replicas.
+def jackknife(
+    values: Float[Tensor, " replica *rest"], statistic: Callable[[Tensor], Tensor]
+) -> tuple[Float[Tensor, "*value"], Float[Tensor, "*value"]]:
+    """``statistic(values)`` and its standard error over replicas.
 
-    ``statistic`` takes (replica, ...) to any shape, for instance the exponent fitted to the mean of L(t). The error is
-    the standard deviation over ``samples`` draws of n replicas out of n with replacement (Efron, Ann. Stat. 7, 1
-    (1979), doi:10.1214/aos/1176344552). For a mean it is sqrt((n - 1) / n) of :func:`mean_and_error`'s.
-    Raises UserError with fewer than two replicas or samples.
+    ``statistic`` takes (replica, ...) to any shape, for instance the exponent fitted to the mean of L(t). With theta_k
+    what it makes of all replicas but the k-th, error^2 = (n - 1) / n sum_k (theta_k - mean theta)^2 (Efron and Stein,
+    Ann. Stat. 9, 586 (1981), doi:10.1214/aos/1176345462): that of :func:`mean_and_error` for a mean, and right to
+    leading order in 1 / n for smooth statistics. An interval of one error holds the truth as often as Student's t
+    with n - 1 degrees of freedom says: 61 % of times for 4 replicas, 65 % for 8, 68 % for many. With a single replica
+    the error is nan.
     """
     n = len(values)
-    if n < 2 or samples < 2:
-        raise UserError(f"a bootstrap of {n} replicas with {samples} samples", allowed="at least 2 of either")
-    draws = np.random.default_rng(seed).integers(n, size=(samples, n))
-    resampled = torch.stack([statistic(values[torch.from_numpy(draw).to(values.device)]) for draw in draws])
-    return statistic(values), resampled.std(0, correction=1)
+    estimate = statistic(values)
+    if n < 2:
+        return estimate, torch.full_like(estimate, torch.nan)
+    left_out = torch.stack([statistic(torch.cat([values[:k], values[k + 1 :]])) for k in range(n)])
+    return estimate, left_out.std(0, correction=0) * (n - 1) ** 0.5

@@ -147,14 +147,24 @@ def agreements(together: xarray.Dataset) -> dict[str, Any]:
 
 
 def laws(domains: xarray.Dataset) -> dict[str, Any]:
-    """Exponents with their errors by route, and how good the collapse is; null where there is none."""
+    """Exponents with their errors by route, how far the routes are apart, and how good the collapse is; null where
+    there is none. Says which exponents are those of no law."""
     names = {
-        "exponent": "exponent", "error": "exponent_error", "replica_error": "exponent_replica_error",
-        "window_error": "exponent_window_error", "offset_exponent": "offset_exponent",
+        "exponent": "exponent", "error": "exponent_error", "drift": "exponent_drift",
+        "drift_error": "exponent_drift_error", "offset_exponent": "offset_exponent",
         "offset_exponent_error": "offset_exponent_error",
     }  # fmt: skip
     table = {key: _finite(domains[name].values) for key, name in names.items()}
     content: dict[str, Any] = {route: {key: row[k] for key, row in table.items()} for k, route in enumerate(ROUTES)}
+    for k, route in enumerate(ROUTES):
+        content[route]["drifts"] = bool(domains["exponent_drifts"][k])
+    if drifting := [route for route in ROUTES if content[route]["drifts"]]:
+        say(f"the exponent changes within the window, which is no power law: {', '.join(drifting)}")
+    names = {"spread": "exponent_spread", "error": "exponent_spread_error"}
+    content["routes"] = dict(zip(names, _finite(domains.attrs[name] for name in names.values()), strict=True))
+    content["routes"]["disagree"] = bool(domains.attrs["routes_disagree"])
+    if content["routes"]["disagree"]:
+        say(f"exponents differ by {domains.attrs['exponent_spread']:.2f} between routes: L is no single length")
     (quality, spread) = _finite(np.array([domains.attrs["collapse_quality"], domains.attrs["collapse_spread"]]))
     content["collapse"] = {"quality": quality, "spread": spread}
     content["map"] = domains.attrs["map"]

@@ -39,8 +39,8 @@ def glauber_chain(sites: int, replicas: int, times: list[int], seed: int = 0) ->
             spins[:, half::2] = np.where(side, left, right)
 
 
-def glauber_plane(size: int, replicas: int, times: list[int], seed: int = 0) -> Iterator[Tensor]:
-    """Ising model on a square lattice after a quench to zero temperature, heat bath on either sublattice in turn."""
+def glauber_plane(size: int, replicas: int, times: list[int], seed: int = 0, kT: float = 0.0) -> Iterator[Tensor]:
+    """Ising model on a square lattice after a quench to ``kT`` < 2.27, heat bath on either sublattice in turn."""
     generator = np.random.default_rng(seed)
     spins = generator.choice([-1, 1], size=(replicas, size, size)).astype(np.int8)
     even = (np.add.outer(np.arange(size), np.arange(size)) % 2 == 0)[None]
@@ -49,8 +49,13 @@ def glauber_plane(size: int, replicas: int, times: list[int], seed: int = 0) -> 
             yield torch.from_numpy(spins.reshape(replicas, -1).copy())
         for sublattice in (even, ~even):
             around = sum(np.roll(spins, shift, axis) for axis in (1, 2) for shift in (-1, 1))
-            coin = generator.choice(np.array([-1, 1], dtype=np.int8), size=spins.shape)
-            spins = np.where(sublattice, np.where(around == 0, coin, np.sign(around)), spins).astype(np.int8)
+            if kT > 0:
+                up = generator.random(spins.shape) < 1 / (1 + np.exp(-2 * around / kT))
+                new = 2 * up.astype(np.int8) - 1
+            else:
+                coin = generator.choice(np.array([-1, 1], dtype=np.int8), size=spins.shape)
+                new = np.where(around == 0, coin, np.sign(around))
+            spins = np.where(sublattice, new, spins).astype(np.int8)
 
 
 def cahn_hilliard(size: int, replicas: int, times: list[float], dt: float, seed: int = 0) -> Iterator[Tensor]:

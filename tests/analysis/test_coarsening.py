@@ -35,10 +35,11 @@ def quench():
 def test_every_route_finds_the_law(quench):
     for route in ROUTES:
         row = quench.sel(route=route)
-        assert float(row["exponent"]) == pytest.approx(0.5, abs=max(0.05, 3 * float(row["exponent_error"])))
-        assert 0 < float(row["exponent_replica_error"]) < 0.12
-        assert float(row["offset_exponent"]) == pytest.approx(0.5, abs=2 * float(row["offset_exponent_error"]))
+        # early corrections of 0.03, and the scatter of 4 replicas, up to 0.04 by the noisiest routes
+        assert float(row["exponent"]) == pytest.approx(0.5, abs=0.15) and 0 < float(row["exponent_error"]) < 0.08
+        assert not row["exponent_drifts"]
         assert np.isfinite(row["local_exponent"]).sum() >= 4
+    assert not quench.attrs["routes_disagree"] and 0 < quench.attrs["exponent_spread"] < 0.15
     assert quench.attrs["collapse_spread"] < 0.03
     assert quench["collapsed"].values[[0, -1]].tolist() == [6.0, 64.0]
     late = quench.sel(time=64)
@@ -46,6 +47,24 @@ def test_every_route_finds_the_law(quench):
     assert late["orientation"].mean("angle").values == pytest.approx(np.ones(4))
     assert (quench["frozen"][0] == 1).all() and (np.diff(quench["frozen"], axis=0) <= 0).all()
     assert quench["later"].values.tolist() == TIMES[3:]
+
+
+def test_thermal_flips_make_routes_disagree():
+    """At kT = 1.2 growth is t^(1/2), but flipped spins count as walls and clusters, whose lengths saturate: that of
+    clusters is more than 5 of its errors off 1/2, and the result says in several ways that it is that of no law."""
+    times = [2, 3, 4, 6, 8, 11, 16, 23, 32]
+    trajectory = recorded([s.double() for s in glauber_plane(160, 4, times, kT=1.2)], np.array(times, dtype=np.float64))
+    found = coarsening(trajectory, Lattice.square(160, 160))
+    clusters, walls = (found.sel(route=route) for route in ("clusters", "walls"))
+    assert abs(float(clusters["exponent"]) - 0.5) > 5 * float(clusters["exponent_error"])
+    assert float(walls["exponent"]) < 0.47 and clusters["exponent_drifts"]
+    assert found.attrs["routes_disagree"] and found.attrs["exponent_spread"] > 0.12
+    assert np.isnan(clusters["offset_exponent"]) and np.isnan(clusters["offset_exponent_error"])
+    legend = coarsening_figures(found)["lengths"].legends[0]
+    assert f"differs by {found.attrs['exponent_spread']:.2f}" in legend.get_title().get_text()
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert not [label for label in labels if r"\pm" in label]
+    assert f"clusters: $n = {float(clusters['exponent']):.2f}$, drifting" in labels
 
 
 def test_curves_are_those_of_the_single_functions(quench):
@@ -128,5 +147,9 @@ def test_errors():
         coarsening(spins, lattice, map="stripes")
     with pytest.raises(UserError, match="record the observer spins or chirality_map"):
         coarsening(xarray.Dataset(), lattice)
+    states = [torch.ones(1, 16, dtype=torch.float64)] * 3
+    for window, times in (((20, 30), [0.0, 1.0, 2.0]), ((0.1, 0.5), [0.0, 1.0, 2.0]), (None, [0.0, -1.0, -2.0])):
+        with pytest.raises(UserError, match=r"without a time > 0.*recorded: "):
+            coarsening(recorded(states, times), lattice, window=window)
     with pytest.raises(UserError, match="two-dimensional crystals"):
         coarsening(spins, Lattice.chain(4))

@@ -191,6 +191,9 @@ def coarsening_figures(found: xarray.Dataset) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     if curves:
         figures["lengths"] = domain_growth(curves)
+        if found.attrs.get("routes_disagree"):
+            told = f"no single law: $n$ differs by {found.attrs['exponent_spread']:.2f}"
+            figures["lengths"].legends[0].set_title(told)
     local: dict[str, Curve] = {}
     for route in names:
         value, error = (found[n].sel(route=route).values for n in ("local_exponent", "local_exponent_error"))
@@ -224,11 +227,16 @@ def coarsening_figures(found: xarray.Dataset) -> dict[str, Figure]:
 
 
 def _told(route: str, found: xarray.Dataset) -> str:
-    """A route with its exponent."""
+    """A route with its exponent, and with its error where that is the one of a law."""
     value, error = (float(found[name].sel(route=route)) for name in ("exponent", "exponent_error"))
     if not np.isfinite(value):
         return route
-    return f"{route}: $n = {value:.2f}$" + (rf"$\pm{error:.2f}$" if np.isfinite(error) else "")
+    told = f"{route}: $n = {value:.2f}$"
+    if "exponent_drifts" in found and found["exponent_drifts"].sel(route=route):
+        return f"{told}, drifting"
+    if found.attrs.get("routes_disagree") or not np.isfinite(error):
+        return told
+    return told + rf"$\pm{error:.2f}$"
 
 
 def _mean_and_error(values: xarray.DataArray) -> tuple[np.ndarray, np.ndarray]:
