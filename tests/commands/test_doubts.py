@@ -105,3 +105,16 @@ def test_lattices_smaller_than_what_the_model_sees() -> None:
     assert "a run on 2 x 2 cells" in said("simulate", "run.yaml", "lattice.size=[2,2]", "output=run2")
     swept = said("simulate", "run.yaml", "lattice.size=[4,4]", "sweep={integrator.damping: [0.1, 0.5]}", "output=run3")
     assert swept.count("a run on 4 x 4 cells") == 1
+
+
+def test_runs_by_a_model_of_other_electrons_than_those_that_label_them() -> None:
+    runs = "protocols=[{protocol: snapshots, runs: 2, steps: [1], dt: 0.1, model: model}]"
+    assert "(model, the labels of its runs)" in said(
+        "generate", "labels.yaml", runs, "electrons.kT=0.5", "seed=3", "output=runs"
+    )
+    assert "(model, " not in said("generate", "labels.yaml", runs, "seed=3", "output=runs2")
+
+
+def test_electrons_beside_a_model_of_electrons_count_twice() -> None:
+    electrons = "field.electrons={hamiltonian: {exchange: 3.0}, kT: 0.3, filling: 0.25}"
+    assert "warning: the field of electrons twice" in said("simulate", "run.yaml", electrons, "output=twice")
