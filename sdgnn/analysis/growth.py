@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sdgnn.errors import UserError
+from sdgnn.seeds import check_seed
 
 LEAST_TIMES = 3
 """Times that a slope is fitted to at least."""
@@ -141,7 +142,10 @@ def local_exponent(
     inside = (x - x[:1] >= math.log(factor) * (1 - 1e-9)) & (x[-1:] - x >= math.log(factor) * (1 - 1e-9))
     points = np.flatnonzero(inside & (within.sum(axis=1) >= LEAST_TIMES))
     replicas = len(values)
-    draws = np.random.default_rng(seed).multinomial(replicas, np.full(replicas, 1 / replicas), size=samples) / replicas
+    draws = (
+        np.random.default_rng(check_seed(seed)).multinomial(replicas, np.full(replicas, 1 / replicas), size=samples)
+        / replicas
+    )
     resampled = np.log(draws @ values)
     mean = np.log(values.mean(axis=0))[None]
     slopes = [_line(x, mean, within[[k]])[0][0] for k in points]
@@ -167,7 +171,7 @@ def _chosen(
             allowed=f"at least {least} times > 0 with finite lengths in all replicas, and 2 samples",
             fix="choose another window",
         )
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(check_seed(seed))
     replicas = len(values)
     draws = generator.multinomial(replicas, np.full(replicas, 1 / replicas), size=samples) / replicas
     return time[kept], values[:, kept], draws, generator

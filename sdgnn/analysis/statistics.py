@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.errors import UserError
+from sdgnn.seeds import check_seed
 
 
 def mean_and_error(values: Float[Tensor, "replica *rest"]) -> tuple[Float[Tensor, "*rest"], Float[Tensor, "*rest"]]:
@@ -18,6 +19,8 @@ def mean_and_error(values: Float[Tensor, "replica *rest"]) -> tuple[Float[Tensor
     Both have the shape of one replica. With a single replica the error is nan: nothing is known about it.
     """
     n = len(values)
+    if n == 0:
+        raise UserError("a mean over no replica", allowed="at least one")
     error = values.std(0, correction=1) / n**0.5 if n > 1 else torch.full_like(values[0], torch.nan)
     return values.mean(0), error
 
@@ -38,6 +41,6 @@ def bootstrap(
     n = len(values)
     if n < 2 or samples < 2:
         raise UserError(f"a bootstrap of {n} replicas with {samples} samples", allowed="at least 2 of either")
-    draws = np.random.default_rng(seed).integers(n, size=(samples, n))
+    draws = np.random.default_rng(check_seed(seed)).integers(n, size=(samples, n))
     resampled = torch.stack([statistic(values[torch.from_numpy(draw).to(values.device)]) for draw in draws])
     return statistic(values), resampled.std(0, correction=1)

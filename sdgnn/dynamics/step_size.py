@@ -7,9 +7,8 @@ import math
 import warnings
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.dynamics.equation import dot, gyration, velocity
 from sdgnn.dynamics.integrator import Integrator, PerReplica
 from sdgnn.dynamics.state import State
@@ -28,9 +27,7 @@ FIRST_LOOK = 128
 """Shorter runs are not checked: a look costs about four evaluations of the field."""
 
 
-def suggest_dt(
-    field: Field, spins: Float[Tensor, "replica site 3"], integrator: Integrator, accuracy: float = 0.01
-) -> float:
+def suggest_dt(field: Field, spins: Numbers, integrator: Integrator, accuracy: float = 0.01) -> float:
     """The time step (hbar / t) at which ``integrator`` misses the path by about ``accuracy``.
 
     ``accuracy`` is the error of the worst spin's direction, in radian, per radian that the fastest spin turns. The dt
