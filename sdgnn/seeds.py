@@ -10,6 +10,9 @@ import torch
 
 from sdgnn.errors import UserError
 
+LARGEST = 2**64 - 1
+"""Largest seed of what is written to disk: label sets and runs, the key of whose noise has 64 bits."""
+
 
 def check_seed(seed: Any, largest: int | None = None) -> int:
     """``seed`` as Python's int. Raises UserError unless a whole number >= 0 (and at most ``largest``)."""
@@ -24,8 +27,8 @@ def check_seed(seed: Any, largest: int | None = None) -> int:
 
 
 def torch_generator(seed: int) -> torch.Generator:
-    """torch's generator on the CPU, which takes 64 bits: of larger seeds, 64 bits that depend on all of theirs."""
+    """torch's generator on the CPU, which reads 32 bits: of larger seeds, 32 bits that depend on all of theirs."""
     number = check_seed(seed)
-    if number >= 2**64:
-        number = int(np.random.SeedSequence(number).generate_state(1, np.uint64)[0])
+    if number >= 2**32:
+        number = int(np.random.SeedSequence(number).generate_state(1)[0])
     return torch.Generator(device="cpu").manual_seed(number)

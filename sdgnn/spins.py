@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.arrays import Numbers, as_tensor
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 from sdgnn.seeds import check_seed
@@ -163,8 +164,9 @@ def skyrmion_crystal(
 # -- changes ----------------------------------------------------------------------------------------------------
 
 
-def noisy(spins: Float[Tensor, "replica site 3"], strength: float, seed: int = 0) -> Float[Tensor, "replica site 3"]:
+def noisy(spins: Numbers, strength: float, seed: int = 0) -> Float[Tensor, "replica site 3"]:
     """(S + strength g) / |S + strength g| with g standard normal in each component, from each replica's own stream."""
+    spins = _states(spins)
     if not (strength >= 0 and math.isfinite(strength)):
         raise UserError(f"noise of strength {strength}", allowed="a finite number >= 0")
     noise = np.stack([stream(seed, r, NOISE).standard_normal(spins.shape[1:]) for r in range(len(spins))])
@@ -172,12 +174,13 @@ def noisy(spins: Float[Tensor, "replica site 3"], strength: float, seed: int = 0
     return (moved / moved.norm(dim=-1, keepdim=True)).to(spins.dtype)
 
 
-def rotate(spins: Float[Tensor, "replica site 3"], matrix: Tensor) -> Float[Tensor, "replica site 3"]:
+def rotate(spins: Numbers, matrix: Numbers) -> Float[Tensor, "replica site 3"]:
     """All spins turned by one rotation R: S_i -> R S_i, with ``matrix`` (3, 3) or one per replica (replica, 3, 3).
 
     Raises UserError unless R is orthogonal with determinant +1.
     """
-    turn = torch.as_tensor(matrix, device="cpu").to(spins)
+    spins = _states(spins)
+    turn = as_tensor(matrix, "rotations").to(spins)
     if turn.shape not in ((3, 3), (len(spins), 3, 3)):
         raise UserError(f"rotation of shape {tuple(turn.shape)}", allowed=f"(3, 3) or ({len(spins)}, 3, 3)")
     tolerance = 1e-4 if spins.dtype == torch.float32 else 1e-8
@@ -187,13 +190,22 @@ def rotate(spins: Float[Tensor, "replica site 3"], matrix: Tensor) -> Float[Tens
     return spins @ turn.mT
 
 
-def rotate_randomly(spins: Float[Tensor, "replica site 3"], seed: int = 0) -> Float[Tensor, "replica site 3"]:
+def rotate_randomly(spins: Numbers, seed: int = 0) -> Float[Tensor, "replica site 3"]:
     """Each replica turned as a whole by its own rotation, uniform on SO(3)."""
+    spins = _states(spins)
     turns = np.stack([_uniform_rotation(stream(seed, r, ROTATION)) for r in range(len(spins))])
     return rotate(spins, torch.from_numpy(turns))
 
 
 # -- helpers ----------------------------------------------------------------------------------------------------
+
+
+def _states(spins: Numbers) -> Float[Tensor, "replica site 3"]:
+    """Spins of one state or more as a tensor. Raises UserError."""
+    states = as_tensor(spins)
+    if states.ndim != 3 or states.shape[2] != 3 or len(states) == 0:
+        raise UserError(f"spins of shape {tuple(states.shape)}", allowed="(replica, site, 3), at least one replica")
+    return states
 
 
 def _uniform_rotation(generator: np.random.Generator) -> np.ndarray:

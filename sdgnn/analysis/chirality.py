@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.fields.protocol import check_spins
 from sdgnn.lattice import Lattice
 
@@ -20,7 +21,7 @@ def triangle_sites(lattice: Lattice) -> Int[Tensor, "triangle 3"]:
 
 
 def corner_spins(
-    spins: Float[Tensor, "replica site 3"], lattice: Lattice
+    spins: Numbers, lattice: Lattice
 ) -> tuple[
     Float[Tensor, "replica triangle 3"], Float[Tensor, "replica triangle 3"], Float[Tensor, "replica triangle 3"]
 ]:
@@ -37,7 +38,7 @@ def triple_product(
     return (a * torch.linalg.cross(b, c)).sum(-1)
 
 
-def scalar_chirality(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, "replica triangle"]:
+def scalar_chirality(spins: Numbers, lattice: Lattice) -> Float[Tensor, "replica triangle"]:
     """chi = S_i . (S_j x S_k) for every triangle of ``lattice.triangles``, its sites counter-clockwise.
 
     Returns (replica, triangle), between -1 and 1; +-4 / (3 sqrt(3)) = +-0.7698 in tetrahedral order. The triangles are
@@ -48,20 +49,20 @@ def scalar_chirality(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -
     return triple_product(*corner_spins(spins, lattice))
 
 
-def mean_chirality(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, " replica"]:
+def mean_chirality(spins: Numbers, lattice: Lattice) -> Float[Tensor, " replica"]:
     """Mean of the scalar chirality over all triangles, (replica,)."""
     return scalar_chirality(spins, lattice).mean(-1)
 
 
-def mean_absolute_chirality(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, " replica"]:
+def mean_absolute_chirality(spins: Numbers, lattice: Lattice) -> Float[Tensor, " replica"]:
     """Mean of |chi| over all triangles, (replica,): measures chiral order whatever the sign of the domains."""
     return scalar_chirality(spins, lattice).abs().mean(-1)
 
 
-def site_chirality(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, "replica site"]:
+def site_chirality(spins: Numbers, lattice: Lattice) -> Float[Tensor, "replica site"]:
     """Mean scalar chirality of the triangles that meet at each site, (replica, site): the map used for domains."""
     chirality = scalar_chirality(spins, lattice)
-    corners = triangle_sites(lattice).to(spins.device)
+    corners = triangle_sites(lattice).to(chirality.device)
     total = chirality.new_zeros(len(chirality), lattice.n_sites)
     for corner in corners.unbind(-1):
         total = total.index_add(1, corner, chirality)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sdgnn.analysis.periodic import inner_radius, nearest_image
 from sdgnn.analysis.structure_factor import binned_mean, check_sites, require_crystal
+from sdgnn.arrays import Numbers
 from sdgnn.lattice import Lattice
 
 
@@ -22,14 +23,12 @@ def _shell_bonds(lattice: Lattice, shells: int) -> tuple[tuple[Int[Tensor, " bon
     return tuple((torch.from_numpy(bonds.source[m]), torch.from_numpy(bonds.target[m])) for m in members)
 
 
-def spin_correlation(
-    spins: Float[Tensor, "replica site *component"], lattice: Lattice, shells: int = 1
-) -> Float[Tensor, "replica shell"]:
+def spin_correlation(spins: Numbers, lattice: Lattice, shells: int = 1) -> Float[Tensor, "replica shell"]:
     """<S_i . S_j>_n, the mean over all bonds of neighbour shell n = 1 ... ``shells`` of a crystal; (replica, shell).
 
     Takes spins (replica, site, 3) or any other field on the sites (replica, site). Raises UserError on free lattices.
     """
-    check_sites(spins, lattice)
+    spins = check_sites(spins, lattice)
     flat = spins.reshape(*spins.shape[:2], -1)
     means = []
     for source, target in _shell_bonds(lattice, shells):
@@ -49,16 +48,14 @@ def displacements(lattice: Lattice) -> Float[np.ndarray, "displacement dim"]:
     return nearest_image(vectors.reshape(-1, lattice.dim), lattice.cell)
 
 
-def correlation(
-    values: Float[Tensor, "replica site *component"], lattice: Lattice
-) -> Float[Tensor, "replica displacement"]:
+def correlation(values: Numbers, lattice: Lattice) -> Float[Tensor, "replica displacement"]:
     """C(r) = <v_i . v_j> over all pairs with r_j - r_i = r, by FFT, at :func:`displacements`; (replica, displacement).
 
     values: (replica, site, 3) spins or (replica, site) a scalar field. Displacements run over (basis b of i, basis b'
     of j, cell): n_basis^2 times the number of cells, so that mean(C) = |mean(v)|^2. No mean is subtracted.
     Raises UserError on free lattices.
     """
-    check_sites(values, lattice)
+    values = check_sites(values, lattice)
     shape = require_crystal(lattice)
     axes = tuple(range(1, 1 + len(shape)))
     on_grid = values.reshape(values.shape[0], *shape, lattice.n_basis, -1)
@@ -69,7 +66,7 @@ def correlation(
 
 
 def radial_correlation(
-    values: Float[Tensor, "replica site *component"],
+    values: Numbers,
     lattice: Lattice,
     order: Float[np.ndarray, "peak dim"] | None = None,
     width: float = 0.5,
@@ -103,25 +100,23 @@ PARALLEL = 0.5
 """S_i . S_j above which a bond, or the mean of a site's bonds, counts as ferromagnetic."""
 
 
-def parallel_bonds(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, " replica"]:
+def parallel_bonds(spins: Numbers, lattice: Lattice) -> Float[Tensor, " replica"]:
     """Share of the nearest-neighbour bonds with S_i . S_j > :data:`PARALLEL`, (replica,).
 
     1/4 in random states, where S_i . S_j is uniform in [-1, 1]. Raises UserError on free lattices.
     """
-    check_sites(spins, lattice)
+    spins = check_sites(spins, lattice)
     ((source, target),) = _shell_bonds(lattice, 1)
     products = (spins[:, source.to(spins.device)] * spins[:, target.to(spins.device)]).sum(-1)
     return (products > PARALLEL).to(spins.dtype).mean(1)
 
 
-def local_correlation(
-    values: Float[Tensor, "replica site *component"], lattice: Lattice
-) -> Float[Tensor, "replica site"]:
+def local_correlation(values: Numbers, lattice: Lattice) -> Float[Tensor, "replica site"]:
     """(1/z) sum_j S_i . S_j over the z nearest neighbours j of each site; (replica, site), 0 without neighbours.
 
     +1 within a ferromagnetic puddle, -1 in Neel order. Raises UserError on free lattices.
     """
-    check_sites(values, lattice)
+    values = check_sites(values, lattice)
     flat = values.reshape(*values.shape[:2], -1)
     ((source, target),) = _shell_bonds(lattice, 1)
     source, target = source.to(values.device), target.to(values.device)

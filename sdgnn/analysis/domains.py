@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sdgnn.analysis.correlations import radial_correlation
 from sdgnn.analysis.structure_factor import distance_to_peaks, structure_factor, wave_vectors
+from sdgnn.arrays import Numbers
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 
@@ -30,7 +31,7 @@ def first_crossing(
 
 
 def length_from_correlation(
-    values: Float[Tensor, "replica site *component"],
+    values: Numbers,
     lattice: Lattice,
     level: float = 0.5,
     order: Float[np.ndarray, "peak dim"] | None = None,
@@ -55,7 +56,7 @@ def length_from_correlation(
 
 
 def length_from_structure_factor(
-    values: Float[Tensor, "replica site *component"],
+    values: Numbers,
     lattice: Lattice,
     moment: int = 1,
     order: Float[np.ndarray, "peak dim"] | None = None,

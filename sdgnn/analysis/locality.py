@@ -17,9 +17,10 @@ from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 from sdgnn.neighbours import LENGTH_TOLERANCE
+from sdgnn.seeds import check_seed
 
-SITE = 0
-"""The site whose field is probed; on crystals with one site per cell all are equivalent."""
+SITES = 1
+"""Purpose of the random stream from which the probed sites are drawn."""
 
 RANDOM = Random()
 """Independent spins, the family most is known about."""
@@ -71,8 +72,10 @@ def locality_floor(
     Spins within R of a site are frozen and all others drawn again ``redraws`` times from the family. A model that sees
     only R can at best predict the mean torque <T>_R at the frozen spins, so its mean square error per component is at
     least sigma_R^2 = < |T - <T>_R|^2 > / 3, here with the unbiased estimate of the variance, averaged over
-    ``environments`` of the frozen spins. Energies that reach r give fields that reach 2 r: compare at the field's
-    reach. The statistical error is of order 1 / sqrt(2 environments (redraws - 1)).
+    ``environments`` of the frozen spins. Each environment is that of another site, in random order and all in turn, so
+    that the floor is that of the mean over all sites where they differ (several in a cell, vacancies, disorder);
+    ``rmse_error`` holds their spread. Energies that reach r give fields that reach 2 r: compare at the field's reach.
+    The statistical error is of order 1 / sqrt(2 environments (redraws - 1)) where sites are equivalent.
 
     ``advance`` is called with the states done so far. Raises UserError when a radius exceeds half the cell (the frozen
     spins would meet their images), on fewer than one environment or two redraws, and on states that do not fit.
@@ -82,14 +85,15 @@ def locality_floor(
         raise UserError(f"{environments} environments with {redraws} redraws", allowed="at least 1 and at least 2")
     check_radii(lattice, radii)
     family.check(lattice)
-    distance = distances(lattice)
+    order = np.random.default_rng([check_seed(seed), SITES]).permutation(lattice.n_sites)
     variance, total, done = np.zeros((environments, len(radii))), np.zeros((environments, len(radii))), 0
     for e in range(environments):
-        kept = family.environment(lattice, seed + e)
+        kept, site = family.environment(lattice, seed + e), int(order[e % len(order)])
+        distance = distances(lattice, site)
         for k, radius in enumerate(radii):
             near = distance <= radius + LENGTH_TOLERANCE
             others = family.redraw(lattice, kept, near, redraws, seed + environments + e * len(radii) + k)
-            torque = _torque(field, torch.where(torch.from_numpy(near)[None, :, None], kept, others))
+            torque = _torque(field, torch.where(torch.from_numpy(near)[None, :, None], kept, others), site)
             variance[e, k] = float(torque.var(0, correction=1).sum()) / 3
             total[e, k] = float(torque.square().sum(-1).mean()) / 3
             done += redraws
@@ -118,12 +122,12 @@ def _plain(values: np.ndarray) -> list[float | None]:
     return [None if np.isnan(value) else float(value) for value in values]
 
 
-def distances(lattice: Lattice) -> Float[np.ndarray, " site"]:
-    """Distance of every site from the probed one, to the nearest periodic image."""
-    return np.linalg.norm(nearest_image(lattice.positions - lattice.positions[SITE], lattice.cell), axis=1)
+def distances(lattice: Lattice, site: int) -> Float[np.ndarray, " site"]:
+    """Distance of every site from one, to the nearest periodic image."""
+    return np.linalg.norm(nearest_image(lattice.positions - lattice.positions[site], lattice.cell), axis=1)
 
 
-def _torque(field: Field, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica 3"]:
-    """Transverse field at the probed site."""
-    vector, spin = field(spins).field[:, SITE].double(), spins[:, SITE]
+def _torque(field: Field, spins: Float[Tensor, "replica site 3"], site: int) -> Float[Tensor, "replica 3"]:
+    """Transverse field at one site."""
+    vector, spin = field(spins).field[:, site].double(), spins[:, site]
     return vector - (vector * spin).sum(-1, keepdim=True) * spin

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.structure_factor import require_crystal, structure_factor_at
+from sdgnn.arrays import Numbers, as_tensor
 from sdgnn.errors import UserError
 from sdgnn.fields.protocol import check_spins
 from sdgnn.lattice import Lattice
@@ -44,9 +45,7 @@ def order_peaks(order: str, lattice: Lattice) -> Float[np.ndarray, "peak dim"]:
     return np.round(whole) @ lattice.reciprocal
 
 
-def bragg_weight(
-    spins: Float[Tensor, "replica site 3"], lattice: Lattice, peaks: Float[np.ndarray, "peak dim"]
-) -> Float[Tensor, " replica"]:
+def bragg_weight(spins: Numbers, lattice: Lattice, peaks: Float[np.ndarray, "peak dim"]) -> Float[Tensor, " replica"]:
     """sum_Q S(Q) / N over the wave vectors ``peaks``, (replica,): the share of all spins' weight in an order.
 
     1 in a perfect order that has no other peaks (with one site per cell), 1 / N per peak in random states. Domains
@@ -56,9 +55,7 @@ def bragg_weight(
     return structure_factor_at(check_spins(spins, lattice), lattice, peaks).sum(-1) / lattice.n_sites
 
 
-def overlap(
-    spins: Float[Tensor, "replica site 3"], reference: Float[Tensor, "_ 3"], improper: bool = False
-) -> Float[Tensor, " replica"]:
+def overlap(spins: Numbers, reference: Numbers, improper: bool = False) -> Float[Tensor, " replica"]:
     """max over rotations R of (1/N) sum_i S_i . R S_i^ref, (replica,): 1 where the state is the turned reference.
 
     ``improper`` allows reflections too, which carry a chirality into the opposite one. Found from the singular values
@@ -66,7 +63,8 @@ def overlap(
     Cryst. A 32, 922 (1976), doi:10.1107/S0567739476001873). Translations are not searched: pass every shifted
     reference of an order with several sublattices. Raises UserError when the numbers of sites differ.
     """
-    if spins.shape[1:] != reference.shape:
+    spins, reference = as_tensor(spins), as_tensor(reference, "a reference")
+    if spins.shape[1:] != reference.shape or len(spins) == 0:
         shapes = f"{tuple(spins.shape)} with {tuple(reference.shape)}"
         raise UserError(f"an overlap of {shapes}", allowed="(replica, site, 3) and (site, 3)")
     matrix = torch.einsum("rsa,sb->rab", spins.double(), reference.double()) / len(reference)

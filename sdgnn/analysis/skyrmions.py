@@ -9,13 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.chirality import corner_spins, triple_product
+from sdgnn.arrays import Numbers
 from sdgnn.lattice import Lattice
 
 ROUNDING = 8
 """How many roundings of the spins the parts of tan(Omega / 2) carry: turned collinear spins reach 6."""
 
 
-def solid_angles(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, "replica triangle"]:
+def solid_angles(spins: Numbers, lattice: Lattice) -> Float[Tensor, "replica triangle"]:
     """Signed solid angle Omega spanned by the three spins of each triangle, (replica, triangle), in [-2 pi, 2 pi].
 
         tan(Omega / 2) = S_i . (S_j x S_k) / (1 + S_i.S_j + S_j.S_k + S_k.S_i)
@@ -35,7 +36,7 @@ def solid_angles(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Fl
     return (2 * torch.atan2(numerator, denominator)).masked_fill(undefined, math.nan)
 
 
-def skyrmion_number(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, " replica"]:
+def skyrmion_number(spins: Numbers, lattice: Lattice) -> Float[Tensor, " replica"]:
     """Q = sum over triangles of Omega / (4 pi), (replica,); a whole number up to rounding on the periodic lattice.
 
     Positive where the spins turn around the sphere in the sense in which the triangles turn around the plane (for

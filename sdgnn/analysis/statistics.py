@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.errors import UserError
+
 
 def mean_and_error(values: Float[Tensor, " replica *rest"]) -> tuple[Float[Tensor, "*rest"], Float[Tensor, "*rest"]]:
     """Mean over replicas and its standard error s / sqrt(n), s^2 = sum (x - mean)^2 / (n - 1).
@@ -15,6 +17,8 @@ def mean_and_error(values: Float[Tensor, " replica *rest"]) -> tuple[Float[Tenso
     Both have the shape of one replica. With a single replica the error is nan: nothing is known about it.
     """
     n = len(values)
+    if n == 0:
+        raise UserError("a mean over no replica", allowed="at least one")
     error = values.std(0, correction=1) / n**0.5 if n > 1 else torch.full_like(values[0], torch.nan)
     return values.mean(0), error
 

@@ -11,6 +11,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.analysis.periodic import nearest_image
+from sdgnn.arrays import Numbers, as_tensor
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 
@@ -26,12 +27,15 @@ def require_crystal(lattice: Lattice) -> tuple[int, ...]:
     return lattice.shape
 
 
-def check_sites(values: Tensor, lattice: Lattice) -> None:
-    """Raises UserError unless ``values`` are (replica, site, ...) on ``lattice``."""
-    if values.ndim < 2 or values.shape[1] != lattice.n_sites:
+def check_sites(given: Numbers, lattice: Lattice) -> Float[Tensor, "replica site *component"]:
+    """``given`` as a tensor. Raises UserError unless (replica, site, ...) on ``lattice``, of one replica or more."""
+    values = as_tensor(given, "values")
+    if values.ndim < 2 or values.shape[1] != lattice.n_sites or len(values) == 0:
         raise UserError(
-            f"values of shape {tuple(values.shape)}", allowed=f"(replica, {lattice.n_sites}, ...) for {lattice!r}"
+            f"values of shape {tuple(values.shape)}",
+            allowed=f"(replica, {lattice.n_sites}, ...) for {lattice!r}, at least one replica",
         )
+    return values
 
 
 @lru_cache(maxsize=16)
@@ -51,11 +55,9 @@ def wave_vectors(lattice: Lattice, zones: int = 1) -> Float[np.ndarray, "q dim"]
     return nearest_image(grid, zones * lattice.reciprocal * np.array(shape)[:, None])
 
 
-def amplitudes(
-    values: Float[Tensor, "replica site *component"], lattice: Lattice, zones: int = 1
-) -> Complex[Tensor, "replica q *component"]:
+def amplitudes(values: Numbers, lattice: Lattice, zones: int = 1) -> Complex[Tensor, "replica q *component"]:
     """A(q) = sum_i v_i exp(-i q . r_i) at :func:`wave_vectors` (q), by FFT, the phase of every basis site included."""
-    check_sites(values, lattice)
+    values = check_sites(values, lattice)
     shape = require_crystal(lattice)
     replicas, components = values.shape[0], values.shape[2:]
     on_grid = values.reshape(replicas, *shape, lattice.n_basis, -1)
@@ -75,9 +77,7 @@ def _basis_phases(lattice: Lattice, zones: int) -> Complex[Tensor, "q basis"]:
     return torch.from_numpy(np.exp(-1j * wave_vectors(lattice, zones) @ lattice.basis.T))
 
 
-def structure_factor(
-    values: Float[Tensor, "replica site *component"], lattice: Lattice, zones: int = 1
-) -> Float[Tensor, "replica q"]:
+def structure_factor(values: Numbers, lattice: Lattice, zones: int = 1) -> Float[Tensor, "replica q"]:
     """S(q) = (1/N) |sum_i v_i exp(-i q . r_i)|^2, summed over components, at :func:`wave_vectors`.
 
     values: (replica, site, 3) spins or (replica, site) a scalar field such as the chirality of each site. Returns
@@ -89,15 +89,13 @@ def structure_factor(
     return amplitude.abs().square().reshape(*amplitude.shape[:2], -1).sum(-1) / lattice.n_sites
 
 
-def structure_factor_at(
-    values: Float[Tensor, "replica site *component"], lattice: Lattice, q: Float[np.ndarray, "q dim"]
-) -> Float[Tensor, "replica q"]:
+def structure_factor_at(values: Numbers, lattice: Lattice, q: Float[np.ndarray, "q dim"]) -> Float[Tensor, "replica q"]:
     """S(q) as in :func:`structure_factor` at any wave vectors (q, dim), by direct summation; free lattices too.
 
     On a periodic cell only combinations of ``lattice.reciprocal`` are free of boundary effects. Cost: sites times
     wave vectors.
     """
-    check_sites(values, lattice)
+    values = check_sites(values, lattice)
     phase = torch.from_numpy(lattice.positions @ q.T).to(values.device)
     flat = values.reshape(*values.shape[:2], -1)
     real = torch.einsum("rsc,sq->rqc", flat, phase.cos().to(values.dtype))

@@ -89,7 +89,7 @@ class FloorConfig(Config):
     """How well the floor of the error by reach is sampled."""
 
     environments: Count = 8
-    """Environments whose near spins are frozen."""
+    """Environments whose near spins are frozen, each around another site."""
     redraws: Annotated[int, Key(ge=2)] = 4
     """Times that the far spins are redrawn, for each environment and radius."""
 

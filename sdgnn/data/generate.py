@@ -27,6 +27,7 @@ from sdgnn.files import atomic_path
 from sdgnn.lattice import Lattice
 from sdgnn.locking import sole_writer
 from sdgnn.provenance import commit, now, package_version
+from sdgnn.seeds import LARGEST, check_seed
 
 SITES_PER_PART = 1024
 """A part holds as many samples as have about this many sites together, at least one."""
@@ -71,6 +72,7 @@ def generate(
         raise UserError("no protocols", allowed="at least one, for example Random(states=100)")
     if threads < 1 or (workers is not None and workers < 0):
         raise UserError(f"workers {workers} with threads {threads}", allowed="workers >= 0 and threads >= 1")
+    seed = check_seed(seed, LARGEST)
     for protocol in protocols:
         protocol.check(field.lattice)
     origin = replace(

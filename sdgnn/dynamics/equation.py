@@ -79,7 +79,7 @@ def noise_strength(
 
 def diffusion(
     damping: Float[Tensor, "*#batch"], kT: Float[Tensor, "*#batch"], form: Form = "gilbert"
-) -> Float[Tensor, "..."]:
+) -> Float[Tensor, ...]:
     """Coefficient of the diffusion of a spin on its sphere in a bath, D g^2 (1 + alpha^2) = g alpha kT, in t / hbar.
 
     Without a field <S(t) . S(0)> = exp(-2 g alpha kT t); D is that of :func:`noise_strength`.

@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.dynamics.integrator import Integrator
 from sdgnn.dynamics.state import State
 from sdgnn.errors import UserError
-from sdgnn.fields import Field, FieldResult
+from sdgnn.fields import Field, FieldResult, check_spins
 from sdgnn.lattice import Lattice
 from sdgnn.memory import GB, Counted, resident
 
@@ -60,7 +61,7 @@ class Forecast:
         )
 
 
-def forecast(field: Field, spins: Float[Tensor, "replica site 3"], integrator: Integrator, steps: int) -> Forecast:
+def forecast(field: Field, spins: Numbers, integrator: Integrator, steps: int) -> Forecast:
     """What :func:`sdgnn.simulate` with these arguments will take.
 
     The field's time is that of one evaluation, on large crystals of one tile (:meth:`sdgnn.fields.Field.cost`). What a
@@ -68,6 +69,7 @@ def forecast(field: Field, spins: Float[Tensor, "replica site 3"], integrator: I
     about as many evaluations as later. Sweeps of Monte Carlo, which ask a field for more than its value, are timed
     whole.
     """
+    spins = check_spins(spins, field.lattice)
     replicas, sites, _ = spins.shape
     before = resident()  # fields keep working memory once they were asked
     if not integrator.keeps_time:

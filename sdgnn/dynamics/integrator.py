@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.dynamics.equation import Form
 from sdgnn.dynamics.state import State
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, check_spins
 from sdgnn.schedules import Schedule
-from sdgnn.seeds import check_seed
+from sdgnn.seeds import LARGEST, check_seed
 
-LARGEST_SEED = 2**64 - 1
 PerReplica = float | Sequence[float] | np.ndarray | Tensor
 """One number for all replicas, or one for each."""
 
@@ -64,7 +64,7 @@ class Integrator(ABC):
     def init(
         self,
         field: Field,
-        spins: Float[Tensor, "replica site 3"],
+        spins: Numbers,
         seed: int = 0,
         replicas: Sequence[int] | None = None,
     ) -> State:
@@ -74,16 +74,14 @@ class Integrator(ABC):
         ``replicas=[5]`` meets the same noise as among others. Raises UserError on spins that are not unit vectors on
         the field's lattice, and when damping or kT are given for another number of replicas.
         """
-        spins = check_spins(spins, field.lattice, unit=True).detach().clone()
-        if len(spins) == 0:
-            raise UserError("spins of no replica", allowed="at least one replica")
+        spins = check_spins(spins, field.lattice, unit=True).clone()
         streams = tuple(range(len(spins))) if replicas is None else tuple(int(r) for r in replicas)
         if len(streams) != len(spins) or len(set(streams)) != len(streams) or min(streams) < 0:
             raise UserError(
                 f"replica numbers {list(streams)} for {len(spins)} replicas",
                 allowed="one number >= 0 per replica, all different",
             )
-        seed = check_seed(seed, LARGEST_SEED)
+        seed = check_seed(seed, LARGEST)
         for name, values in (("damping", self.damping), ("kT", self.kT)):
             count = values.replicas if isinstance(values, Schedule) else np.size(values) if np.ndim(values) else None
             if count not in (None, len(spins)):

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.dynamics import trajectory
 from sdgnn.dynamics.checkpoint import last_checkpoint
 from sdgnn.dynamics.guard import Guard
@@ -83,7 +84,7 @@ class Run:
 
 def simulate(
     field: Field,
-    spins: Float[Tensor, "replica site 3"],
+    spins: Numbers,
     integrator: Integrator,
     steps: int,
     *,

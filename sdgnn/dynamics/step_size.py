@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.dynamics.equation import diffusion, dot, gyration, transverse, unit, velocity
 from sdgnn.dynamics.integrator import Integrator, PerReplica, per_replica
 from sdgnn.dynamics.spin_temperature import laplacian
@@ -56,9 +57,7 @@ class Miss:
         return cls(4 / 3 * float(largest(apart.norm(dim=-1).max())), energy)
 
 
-def suggest_dt(
-    field: Field, spins: Float[Tensor, "replica site 3"], integrator: Integrator, accuracy: float = TOLERANCE
-) -> float:
+def suggest_dt(field: Field, spins: Numbers, integrator: Integrator, accuracy: float = TOLERANCE) -> float:
     """The time step (hbar / t) at which ``integrator`` misses path and temperature by at most about ``accuracy``.
 
     ``accuracy`` is the error of the worst spin's direction, in radian, per radian that the fastest spin turns, and, in

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.filling import occupations
 from sdgnn.electrons.probing import Probe
@@ -20,7 +21,7 @@ from sdgnn.hamiltonian import SDModel
 
 def bond_energies(
     model: SDModel,
-    spins: Float[Tensor, "replica site 3"],
+    spins: Numbers,
     kT: float,
     mu: float | None = None,
     filling: float | None = None,

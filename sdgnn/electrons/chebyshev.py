@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.electrons.bounds import spectral_bounds
 from sdgnn.electrons.engine import Recursion
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
@@ -227,7 +228,7 @@ class KPMField(Field):
         settings = {name: changes.get(name, getattr(self, name)) for name in names}
         return KPMField(self.model, self.kT, self.mu, self.filling, twists=self.twists, memory=self.memory, **settings)
 
-    def chemical_potential(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
+    def chemical_potential(self, spins: Numbers) -> Float[Tensor, " replica"]:
         """The given mu, or the one that gives the filling, from the moments."""
         mu = self(spins).mu
         assert mu is not None

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.electrons.chebyshev import GIBIBYTE
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.expansion import SMOOTH
@@ -48,7 +49,7 @@ def velocities(model: SDModel, twist: Sequence[float] | None = None) -> tuple[sc
 
 def conductivity(
     model: SDModel,
-    spins: Float[Tensor, "replica site 3"],
+    spins: Numbers,
     kT: float,
     mu: float | None = None,
     filling: float | None = None,
@@ -145,7 +146,7 @@ class ConductivityMoments:
 
 def conductivity_moments(
     model: SDModel,
-    spins: Float[Tensor, "replica site 3"],
+    spins: Numbers,
     moments: int = 256,
     vectors: int | None = 32,
     seed: int = 0,

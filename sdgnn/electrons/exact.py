@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.filling import Occupations, occupations
 from sdgnn.fields import Field, FieldResult, check_spins
@@ -47,7 +48,7 @@ class ExactField(Field):
         energy, field, density, mu = (torch.stack(part) for part in zip(*states, strict=True))
         return FieldResult(energy, field, density, mu)
 
-    def chemical_potential(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
+    def chemical_potential(self, spins: Numbers) -> Float[Tensor, " replica"]:
         """The given mu, or the one that gives the filling."""
         spins = check_spins(spins, self.lattice).to(torch.float64)
         levels = torch.stack([torch.cat([torch.linalg.eigvalsh(h) for h in self._matrices(s)]) for s in spins])

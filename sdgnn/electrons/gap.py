@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.electrons.bounds import spectral_bounds
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.filling import WHOLE
@@ -50,7 +51,7 @@ class Gap:
 
 def spectral_gap(
     model: SDModel,
-    spins: Float[Tensor, "replica site 3"],
+    spins: Numbers,
     filling: float,
     twists: Sequence[int] | None = None,
     tolerance: float = 1e-4,

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.electrons.ensemble import check_ensemble, check_twists
 from sdgnn.electrons.expansion import Expansion, jackson
 from sdgnn.electrons.probing import Probe
@@ -89,7 +90,7 @@ class DensityOfStates:
 
 def density_of_states(
     model: SDModel,
-    spins: Float[Tensor, "replica site 3"],
+    spins: Numbers,
     moments: int = 512,
     vectors: int | None = None,
     seed: int = 0,
@@ -114,7 +115,7 @@ def density_of_states(
 
 def local_density_of_states(
     model: SDModel,
-    spins: Float[Tensor, "replica site 3"],
+    spins: Numbers,
     sites: Sequence[int],
     moments: int = 512,
     twists: Sequence[int] | None = None,

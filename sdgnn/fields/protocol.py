@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import ArrayLike
 from torch import Tensor
 
+from sdgnn.arrays import Numbers, as_tensor
 from sdgnn.errors import UserError
 from sdgnn.fields.cost import Cost
 from sdgnn.lattice import Lattice
@@ -60,7 +60,7 @@ class Field(ABC):
     sees: float | None = None
     """Distance of the spins that decide a site's field, in fields that are sums over sites; None in others."""
 
-    def __call__(self, spins: Tensor | ArrayLike) -> FieldResult:
+    def __call__(self, spins: Numbers) -> FieldResult:
         with torch.inference_mode(False):
             return self.evaluate(check_spins(spins, self.lattice))
 
@@ -221,32 +221,19 @@ def _same_sites(first: Lattice, second: Lattice) -> bool:
     )
 
 
-def _as_tensor(values: Tensor | ArrayLike) -> Tensor:
-    """The same numbers as a tensor apart from autograd, on the device where they are; a copy of what is no tensor."""
-    if isinstance(values, Tensor):
-        return values.clone() if values.is_inference() else values.detach()
-    try:
-        array = np.array(values)
-        return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"spins that are no array of numbers ({error})", allowed="a tensor, an array, a list") from None
-
-
-def check_spins(spins: Tensor | ArrayLike, lattice: Lattice, unit: bool = False) -> Float[Tensor, "replica site 3"]:
+def check_spins(spins: Numbers, lattice: Lattice, unit: bool = False) -> Float[Tensor, "replica site 3"]:
     """Spins as a real floating tensor (replica, site, 3) that fits ``lattice``, without autograd's graph.
 
-    Tensors, arrays and lists are taken; numbers of Python are float64. With ``unit``, every spin must have length 1 to
-    within 1e-3. Raises UserError, on no replica too.
+    Of a tensor, array or list (:func:`~sdgnn.arrays.as_tensor`). With ``unit``, every spin must have length 1 to within
+    1e-3. Raises UserError, on no replica too.
     """
-    spins = _as_tensor(spins)
+    spins = as_tensor(spins)
     if spins.ndim != 3 or spins.shape[1:] != (lattice.n_sites, 3) or len(spins) == 0:
         raise UserError(
             f"spins of shape {tuple(spins.shape)}",
             allowed=f"(replica, {lattice.n_sites}, 3) for {lattice!r}, at least one replica",
             fix="for a single state use spins[None]" if spins.ndim == 2 else "",
         )
-    if spins.dtype not in (torch.float32, torch.float64):
-        raise UserError(f"spins of dtype {spins.dtype}", allowed="float32 or float64")
     if not torch.isfinite(spins).all():
         replica, site, _ = torch.nonzero(~torch.isfinite(spins))[0].tolist()
         raise UserError(f"spins that are not finite (replica {replica}, site {site})", allowed="finite numbers")

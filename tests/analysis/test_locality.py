@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from sdgnn import ExactField, Lattice, SDModel
 from sdgnn.analysis.locality import locality_floor
 from sdgnn.errors import UserError
-from sdgnn.fields import Heisenberg, Zeeman
+from sdgnn.fields import Field, FieldResult, Heisenberg, Zeeman
 
 
 def test_heisenberg_floor_in_closed_form() -> None:
@@ -49,6 +50,30 @@ def test_exact_floor_falls_with_the_radius() -> None:
     floor = locality_floor(exact, [0, 1, 2.6], environments=6, redraws=5, advance=done.append)
     assert floor.rmse[0] > 1.3 * floor.rmse[2] > 0
     assert done[-1] == 6 * 5 * 3
+
+
+class Pairs(Field):
+    """E = -sum_k c_k S_2k . S_2k+1: sites of different couplings, each with one other site."""
+
+    def __init__(self, lattice: Lattice, couplings: torch.Tensor) -> None:
+        self.lattice, self.couplings = lattice, couplings.repeat_interleave(2)
+
+    def evaluate(self, spins: torch.Tensor) -> FieldResult:
+        partner = spins.unflatten(1, (-1, 2)).flip(2).flatten(1, 2)
+        field = self.couplings[None, :, None] * partner
+        return FieldResult(-(field * spins).sum((1, 2)) / 2, field)
+
+
+def test_the_floor_is_that_of_all_sites_where_they_differ() -> None:
+    """Site 0 sees nothing, half of the pairs c = 2: <rmse^2> = 2/9 <c^2> where the partner is beyond the reach."""
+    lattice = Lattice.amorphous(32, seed=1)
+    field = Pairs(lattice, torch.tensor([0.0, 2.0] * 8, dtype=torch.float64))
+    floor = locality_floor(field, [0.0], environments=96, redraws=8)
+    expected = math.sqrt(2 / 9 * 2.0)
+    # 96 environments are three times all sites: what is left is that of 48 * 7 squares, 1 / sqrt(2 * 336) = 4 %
+    assert floor.rmse[0] == pytest.approx(expected, rel=0.16)
+    assert floor.rms == pytest.approx(expected, rel=0.16)
+    assert 0.02 < floor.rmse_error[0] / floor.rmse[0] < 0.12
 
 
 @pytest.mark.parametrize("arguments", [{"radii": [3.1]}, {"radii": []}, {"radii": [-1]}, {"radii": [1], "redraws": 1}])

@@ -124,7 +124,7 @@ FILLINGS = st.floats(0, 1) | st.floats(-40, -1).map(lambda x: 10**x)
 def test_occupations_are_those_of_counted_levels(values: list[float], filling: float, kT: float) -> None:
     """sum f = N_e, and ln(f/(1 - f)) differs between levels by their distance over kT: no other f does both."""
     levels = rows(values)
-    mu, f, energy = occupations(levels, kT, filling=filling)
+    _, f, energy = occupations(levels, kT, filling=filling)
     electrons = filling * len(values)
     # 1e-9 of an electron is rounded to a whole number; tiny numbers of electrons hold to their own digits
     whole = abs(electrons - round(electrons)) < 1e-9 and 0 < round(electrons) < len(values)

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sdgnn.arrays import Numbers
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.expansion import PLAIN_DECAY, Expansion
 from sdgnn.electrons.truncated.balls import band, mean_sizes
@@ -292,7 +293,7 @@ class TruncatedField(Field):
         result = 5 * spins.shape[0] * count * spins.element_size()
         return Cost(seconds, len(spins) * walk.memory() + result)
 
-    def chemical_potential(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
+    def chemical_potential(self, spins: Numbers) -> Float[Tensor, " replica"]:
         """The given mu, or the one that gives the filling."""
         mu = self(spins).mu
         assert mu is not None

@@ -16,6 +16,7 @@ from sdgnn.nn.baselines.equivariant import EquivariantNetwork
 from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.potentials import Potentials, gradient_and_twist
 from sdgnn.nn.settings import EquivariantSettings, TwoEnergiesSettings
+from sdgnn.seeds import check_seed
 
 
 class TwoEnergies(SiteModel):
@@ -43,7 +44,7 @@ class TwoEnergies(SiteModel):
         size = EquivariantSettings(
             layers=settings.layers, channels=settings.channels, bond_functions=settings.bond_functions
         )
-        other = int(np.random.SeedSequence(entropy=seed, spawn_key=(1,)).generate_state(1)[0])
+        other = int(np.random.SeedSequence(entropy=check_seed(seed), spawn_key=(1,)).generate_state(1)[0])
         self.energy_a = EquivariantNetwork(size, lattice, seed)
         self.energy_b = EquivariantNetwork(size, lattice, other)
         for part in (self.energy_a, self.energy_b):
