@@ -21,8 +21,10 @@ from sdgnn.analysis.domains import length_from_correlation, length_from_structur
 from sdgnn.analysis.growth import growth_exponent, local_exponent, offset_exponent
 from sdgnn.analysis.orientation import wall_orientations
 from sdgnn.analysis.scaling import Collapse, collapse_correlation, porod_tail
+from sdgnn.analysis.settings import require_one
 from sdgnn.analysis.structure_factor import radial_average, structure_factor
 from sdgnn.analysis.tracking import track
+from sdgnn.dynamics.times import in_window
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 
@@ -99,9 +101,12 @@ def coarsening(
     ======================================= ============================ ==============================================
 
     with the attributes ``collapse_quality`` and ``collapse_spread`` (nan with a single replica). Raises UserError on an
-    unknown map, and where neither spins nor the map were recorded.
+    unknown map, where neither spins nor the map were recorded, on replicas of several settings, and on a window without
+    a recorded time.
     """
     import xarray
+
+    require_one(trajectory, "growth of domains")
 
     if map not in DOMAIN_MAPS:
         raise UserError(f"domains of the map {map!r}", allowed=", ".join(DOMAIN_MAPS))
@@ -149,14 +154,27 @@ def coarsening(
         attrs={"map": map, "lattice": repr(lattice)},
     )  # fmt: skip
     data["length"] = (("route", "time", "replica"), length.numpy(), {"units": "nearest-neighbour distance"})
-    start = int(np.argmax(time >= window[0])) if window else int(np.argmax(time > 0))
+    kept = _kept(time, window)
+    start = int(kept[0])
     data = data.assign_coords(later=time[start:])
     data["frozen"] = (("later", "replica"), frozen_fraction(v.sign().long() for v in maps(start)).numpy())
     data["autocorrelation"] = (("later", "replica"), autocorrelation(maps(start)).numpy())
     moved, left = track((v.sign().long() for v in maps(start)), graph, lattice, FOLLOWED)
     data["displacement"] = (("later", "replica"), moved.numpy(), {"units": "nearest-neighbour distance squared"})
     data["clusters_left"] = (("later", "replica"), left.numpy())
-    return _with_laws(data, length, window, seed)
+    return _with_laws(data, length, window, kept, seed)
+
+
+def _kept(time: Float[np.ndarray, " time"], window: tuple[float, float] | None) -> Int[np.ndarray, " kept"]:
+    """Which times > 0 lie in the window. Raises UserError where none does."""
+    kept = np.flatnonzero((time > 0) & (in_window(time, window) if window else True))
+    if not len(kept):
+        where = "after 0" if window is None else f"from {window[0]:g} to {window[1]:g}"
+        known = f"{time[0]:g} to {time[-1]:g}" if len(time) else "none"
+        raise UserError(
+            f"growth of domains at no recorded time {where}", allowed=f"a window of recorded times: {known}"
+        )
+    return kept
 
 
 def _source(
@@ -178,6 +196,7 @@ def _with_laws(
     data: xarray.Dataset,
     length: Float[Tensor, "route time replica"],
     window: tuple[float, float] | None,
+    kept: Int[np.ndarray, " kept"],
     seed: int,
 ) -> xarray.Dataset:
     """Exponents, Porod's tail and the collapse, from lengths and curves."""
@@ -201,8 +220,6 @@ def _with_laws(
     for name, row in zip((*names, "offset_exponent", "offset_exponent_error"), fits):
         data[name] = (("route",), row)
     data["local_exponent"], data["local_exponent_error"] = ((("route", "time"), values) for values in local)
-    low, high = window or (0.0, math.inf)
-    kept = np.flatnonzero((time >= low) & (time <= high) & (time > 0))
     tails = np.full((2, len(time)), math.nan)
     k, factor = torch.tensor(data["wave_number"].values), torch.from_numpy(data["factor"].values)
     for at_time in kept.tolist():

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from sdgnn.dynamics.times import in_window
 from sdgnn.errors import UserError
 
 LEAST_TIMES = 3
@@ -158,9 +159,9 @@ def _chosen(
     least: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.random.Generator]:
     """Times, (replica, time) lengths within the window, and (sample, replica) weights of a bootstrap over replicas."""
-    low, high = (0.0, math.inf) if window is None else window
+    inside = time > 0 if window is None else (time > 0) & in_window(time, window)
     values = lengths.detach().cpu().double().numpy()
-    kept = (time > 0) & (time >= low) & (time <= high) & (np.isfinite(values) & (values > 0)).all(axis=0)
+    kept = inside & (np.isfinite(values) & (values > 0)).all(axis=0)
     if kept.sum() < least or samples < 2:
         raise UserError(
             f"a growth exponent from {int(kept.sum())} times and {samples} bootstrap samples",
