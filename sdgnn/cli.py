@@ -222,12 +222,26 @@ def simulate(
 
 
 @app.command()
-def analyze(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+def analyze(
+    what: Annotated[
+        str, typer.Argument(metavar="CONFIG.yaml | FOLDER", help="A file, or the folder of a run.", show_default=False)
+    ],
+    overrides: Overrides = None,
+    resume: Resume = False,
+    keys: Keys = False,
+) -> None:
     """Chirality, structure factor and domain length of a trajectory, with error bars over its replicas.
+
+    Replicas of different temperature, damping or schedule are kept apart. FOLDER may be that of a sweep: order
+    parameters against the swept keys, with errors.
 
     Examples:
 
-      sdgnn analyze configs/triangular/analyze.yaml
+      sdgnn analyze results/triangular/quench
+
+      sdgnn analyze results/triangular/quench domains={} output=results/growth
+
+      sdgnn analyze results/protocols/depths discard=0.5     a sweep
 
       sdgnn analyze configs/triangular/analyze.yaml trajectory=results/hot output=results/hot-analysis
     """
@@ -235,7 +249,11 @@ def analyze(config: ConfigFile, overrides: Overrides = None, resume: Resume = Fa
         from sdgnn.commands.analyze import run
         from sdgnn.config.commands import AnalyzeConfig
 
-        run(AnalyzeConfig.load(config, overrides or ()), resume=resume)
+        if what.endswith((".yaml", ".yml")):
+            config = AnalyzeConfig.load(what, overrides or ())
+        else:
+            config = AnalyzeConfig.parse({"trajectory": what}, overrides or (), source="analyze")
+        run(config, resume=resume)
 
 
 @app.command()

@@ -22,7 +22,9 @@ _ours: dict[Any, str] = {}
 """The functions of this package, and what is said when one is compiled."""
 
 ONCE = "sdgnn: compiling for this processor, some seconds, once"
-AGAIN = "sdgnn: compiling for this processor, some seconds at every start: no folder for what is compiled can be written"
+AGAIN = (
+    "sdgnn: compiling for this processor, some seconds at every start: no folder for what is compiled can be written"
+)
 """Said of functions that are kept, and of those that cannot be."""
 
 

@@ -21,6 +21,7 @@ from sdgnn.config import sweeps
 from sdgnn.config.commands import SimulateConfig
 from sdgnn.config.sweeps import axes, batches, points
 from sdgnn.dynamics import open_sweep, open_trajectory
+from sdgnn.dynamics.sweeps import write_sweep
 from sdgnn.errors import UserError
 
 BASE = {
@@ -145,6 +146,27 @@ def test_other_lattices_and_steps(tmp_path):
     assert data["size"].values.tolist() == ["[4, 4]", "[3, 5]"]
     assert np.allclose(data["times"][0], np.outer([0.05, 0.1], [0, 3, 6, 9, 12])) and "time" not in data.coords
     assert open_trajectory(tmp_path / "runs" / "002").sizes["site"] == 15
+
+
+def test_coordinates_are_the_values_of_the_points(tmp_path):
+    """YAML 1.1 reads 1e-3 as text; the points have a number, and so has the coordinate."""
+    swept = {"integrator.kT": ["1e-3", 0.1], "lattice.type": ["square", "triangular"]}
+    assert axes(config(sweep=swept)) == {"kT": (0.001, 0.1), "type": ("square", "triangular")}
+    data = run(tmp_path, steps=3, observe={"energy": 3, "structure_factor": 3}, sweep=swept)
+    assert data["kT"].values.tolist() == [0.001, 0.1] and data["kT"].dtype == np.float64
+    assert data["kT_of_replica"].dims == ("kT", "type", "replica") and "kT_of_replica" in data.coords
+    assert data["q"].dims == ("kT", "type", "wave_vector", "axis")  # square and triangular lattices differ
+    assert data.sel(kT=0.001, type="square")["energy"].shape == (2, 2)
+
+
+def test_times_that_differ_by_rounding_are_shared(tmp_path):
+    data = run(tmp_path, observe={"energy": 1}, steps=3, sweep={"seed": [0, 1]})
+    off = data["energy"].isel(seed=0, drop=True).to_dataset().assign_coords(time=data["time"] * (1 + 2e-16))
+    same = data["energy"].isel(seed=1, drop=True).to_dataset()
+    assert not np.array_equal(off["time"], same["time"])
+    (tmp_path / "again").mkdir()
+    write_sweep(tmp_path / "again", {"seed": (0, 1)}, iter([((0,), same), ((1,), off)]), {})
+    assert open_sweep(tmp_path / "again")["time"].values.tolist() == data["time"].values.tolist()
 
 
 def test_interrupted_and_resumed(tmp_path, monkeypatch):

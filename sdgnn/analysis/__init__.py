@@ -29,6 +29,7 @@ from sdgnn.analysis.growth import growth_exponent, local_exponent, offset_expone
 from sdgnn.analysis.orders import bragg_weight, order_peaks, overlap
 from sdgnn.analysis.orientation import wall_harmonic, wall_orientations
 from sdgnn.analysis.scaling import collapse_correlation, collapse_structure_factor, porod_tail
+from sdgnn.analysis.settings import settings
 from sdgnn.analysis.skyrmions import skyrmion_number, solid_angles
 from sdgnn.analysis.spectrum import Spectrum, dynamical_structure_factor
 from sdgnn.analysis.statistics import jackknife, mean_and_error
@@ -74,6 +75,7 @@ __all__ = [
     "radial_correlation",
     "route_spread",
     "scalar_chirality",
+    "settings",
     "site_chirality",
     "site_graph",
     "skyrmion_number",

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from sdgnn.analysis.settings import Key, Setting, by_setting, settings
 from sdgnn.analysis.statistics import mean_and_error
+from sdgnn.dynamics.times import common_times
 from sdgnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,29 +39,54 @@ def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
     of independent replicas that agree; successive times are not independent), ``X_rms``, the root mean square
     deviation, and ``X_paired_rms``, that of X_difference / X_paired_error: the stricter one for runs that share their
     noise, which tells small differences from none. ``quantities`` names them all, with spaces between.
-    Raises UserError when nothing was measured by both, or with a single replica.
+    Where replicas differ in their settings (:func:`~sdgnn.analysis.settings.settings`), those of each setting are
+    compared with those of the same setting, along a first dimension ``setting``; ``different`` names the settings in
+    which two runs of one setting each differ. Times are the same whatever rounding made of them
+    (:func:`~sdgnn.dynamics.times.common_times`). Raises UserError when nothing was measured by both, on settings of
+    which the other run has none, and with a single replica of one.
     """
-    import xarray
-
     names = [
         str(n) for n in first.data_vars if n in second and len(first[n].dims) == 2 and first[n].dims[1] == "replica"
     ]
     if not names:
         raise UserError("two runs without a common quantity", fix="record the same observers in both")
-    if first.sizes["replica"] < 2 or second.sizes["replica"] < 2:
-        raise UserError("agreement of single replicas", allowed="at least 2 replicas of each run")
-    found = xarray.Dataset()
+    partners, different = _partners(first, second)
+    times = {name: _common(first[name], second[name]) for name in names}
+
+    def compared(part: xarray.Dataset, setting: Setting) -> xarray.Dataset:
+        return _compared(part, partners[setting.key].of(second), times)
+
+    found = by_setting(first[names], compared)
+    found.attrs = {"quantities": " ".join(names)} | ({"different": different} if different else {})
     for name in names:
-        one, other = _at_common_times(first[name], second[name])
-        time = one.dims[0]
-        values = [torch.from_numpy(np.asarray(v.values, dtype=np.float64).T) for v in (one, other)]
+        deviation, difference, paired = (
+            torch.from_numpy(found[f"{name}_{key}"].values) for key in ("deviation", "difference", "paired_error")
+        )
+        found.attrs[f"{name}_within"] = float((deviation[deviation.isfinite()].abs() <= 2).double().mean())
+        found.attrs[f"{name}_rms"] = _rms(deviation)
+        found.attrs[f"{name}_paired_rms"] = _rms(torch.where(difference == 0, 0.0, difference / paired))
+    return found
+
+
+def _compared(first: xarray.Dataset, second: xarray.Dataset, times: dict[str, Times]) -> xarray.Dataset:
+    """Replicas of one setting."""
+    import xarray
+
+    if first.sizes["replica"] < 2 or second.sizes["replica"] < 2:
+        raise UserError("agreement of single replicas", allowed="at least 2 replicas of each run and setting")
+    found = xarray.Dataset()
+    for name, (one_at, other_at) in times.items():
+        time = first[name].dims[0]
+        values = [
+            torch.from_numpy(np.asarray(data[name].values[place], dtype=np.float64).T)
+            for data, place in ((first, one_at), (second, other_at))
+        ]
         (mean, error), (other_mean, other_error) = map(mean_and_error, values)
         together = torch.hypot(error, other_error)
         paired = torch.full_like(mean, torch.nan)
         if len(values[0]) == len(values[1]):
             _, paired = mean_and_error(values[1] - values[0])
         difference = other_mean - mean
-        deviation = torch.where(difference == 0, 0.0, difference / together)
         columns = {
             "first": mean,
             "second": other_mean,
@@ -68,27 +95,42 @@ def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
             "difference": difference,
             "error": together,
             "paired_error": paired,
-            "deviation": deviation,
+            "deviation": torch.where(difference == 0, 0.0, difference / together),
         }
+        along = {time: first[time].isel({time: one_at})}
         for key, column in columns.items():
-            found[f"{name}_{key}"] = ((time,), column.numpy(), one.attrs if key != "deviation" else {})
-        found = found.assign_coords({time: one[time].values})
-        found.attrs[f"{name}_within"] = float((deviation[deviation.isfinite()].abs() <= 2).double().mean())
-        found.attrs[f"{name}_rms"] = _rms(deviation)
-        found.attrs[f"{name}_paired_rms"] = _rms(torch.where(difference == 0, 0.0, difference / paired))
-    found.attrs["quantities"] = " ".join(names)
+            attributes = {"units": "1"} if key == "deviation" else first[name].attrs
+            found[f"{name}_{key}"] = xarray.DataArray(column.numpy(), along, (time,), attrs=attributes)
     return found
 
 
-def _rms(values: Float[Tensor, " time"]) -> float:
+def _partners(first: xarray.Dataset, second: xarray.Dataset) -> tuple[dict[Key, Setting], str]:
+    """The setting of ``second`` for each key of ``first``, and in what single ones differ, in words."""
+    ours, others = settings(first), settings(second)
+    if len(ours) == len(others) == 1:
+        one, other = ours[0].values, others[0].values
+        odd = [n for n in one if n in other and one[n] != other[n] and not (one[n] != one[n] and other[n] != other[n])]
+        return {ours[0].key: others[0]}, ", ".join(f"{n} = {one[n]:g} and {other[n]:g}" for n in odd)
+    by_key = {setting.key: setting for setting in others}
+    if {setting.key for setting in ours} != set(by_key):
+        told = [" / ".join(s.label or "one setting" for s in run) for run in (ours, others)]
+        raise UserError(f"agreement of {told[0]} with {told[1]}", allowed="the same settings in both runs")
+    return by_key, ""
+
+
+Times = tuple[Int[np.ndarray, " common"], Int[np.ndarray, " common"]]
+"""Where the common times are, in one run and in the other."""
+
+
+def _rms(values: Float[Tensor, "*time"]) -> float:
     """Root mean square of what is finite."""
     return float(values[values.isfinite()].square().mean().sqrt())
 
 
-def _at_common_times(first: xarray.DataArray, second: xarray.DataArray) -> tuple[xarray.DataArray, xarray.DataArray]:
-    """Both at the times that both have, under the first one's name of the dimension."""
+def _common(first: xarray.DataArray, second: xarray.DataArray) -> Times:
+    """Where the times are that both have."""
     time, other = first.dims[0], second.dims[0]
-    common = np.intersect1d(first[time].values, second[other].values)
-    if not len(common):
+    common = common_times(first[time].values.astype(np.float64), second[other].values.astype(np.float64))
+    if not len(common[0]):
         raise UserError(f"{first.name} at no common time", fix="record it every so many steps in both runs")
-    return first.sel({time: common}), second.sel({other: common}).rename({other: time} if other != time else {})
+    return common

@@ -28,6 +28,7 @@ from sdgnn.analysis.growth import (
 )
 from sdgnn.analysis.orientation import wall_orientations
 from sdgnn.analysis.scaling import Collapse, collapse_correlation, porod_tail
+from sdgnn.analysis.settings import require_one
 from sdgnn.analysis.structure_factor import radial_average, structure_factor
 from sdgnn.analysis.tracking import track
 from sdgnn.errors import UserError
@@ -108,9 +109,11 @@ def coarsening(
     with the attributes ``collapse_quality`` and ``collapse_spread`` (nan with a single replica), and
     ``exponent_spread``, ``exponent_spread_error`` and ``routes_disagree`` (1 or 0), how far exponents of the routes are
     apart: see :func:`~sdgnn.analysis.growth.route_spread`. Raises UserError on an unknown map, where neither spins nor
-    the map were recorded, and where nothing was recorded at a time > 0 within the window.
+    the map were recorded, on replicas of several settings, and on a window without a recorded time > 0.
     """
     import xarray
+
+    require_one(trajectory, "growth of domains")
 
     if map not in DOMAIN_MAPS:
         raise UserError(f"domains of the map {map!r}", allowed=", ".join(DOMAIN_MAPS))

@@ -60,13 +60,19 @@ def densities(
             progress(k + 1)
     return xarray.Dataset(
         {
-            "density": ((time, "replica", "site"), np.stack(rows), {"units": "1 / site"}),
-            "density_spread": ((time, "replica"), np.stack(spreads), {"units": "1 / site"}),
-            "density_follows": ((time, "replica"), np.stack(follows), {"units": "1"}),
+            "density": ((time, "replica", "site"), np.stack(rows), {"units": "1 / site", "long_name": "electrons"}),
+            "density_spread": (
+                (time, "replica"), np.stack(spreads),
+                {"units": "1 / site", "long_name": "standard deviation of the density over sites"},
+            ),
+            "density_follows": (
+                (time, "replica"), np.stack(follows),
+                {"units": "1", "long_name": "correlation of density and neighbouring spins"},
+            ),
         },
-        coords={time: spins[time].values},
+        coords={n: c.variable for n, c in spins.coords.items() if set(c.dims) <= {time, "replica", "site", "axis"}},
         attrs={"field": repr(field)},
-    )
+    )  # fmt: skip
 
 
 def _correlated(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from sdgnn.analysis.settings import settings
 from sdgnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -83,29 +84,44 @@ def estimate(values: Float[np.ndarray, "replica time"]) -> Equilibrium:
 def equilibrium(trajectory: xarray.Dataset, discard: float = 0.2) -> xarray.Dataset:
     """Means of every observable with one number per replica, over the times after the first part ``discard``.
 
-    Replicas of equal kT and damping are one setting, and their samples are taken together; one whose kT depends on
-    time (NaN) is a setting by itself. Returns, by ``setting`` with
-    the coordinates kT and damping, for each observable X: ``X_mean``, ``X_error``, ``X_autocorrelation_time`` (in the
-    units of time), ``X_effective``, ``X_r_hat`` and ``X_reliable``, see :class:`Equilibrium`.
+    Replicas of the same settings (:func:`~sdgnn.analysis.settings.settings`) are taken together. Returns, by
+    ``setting`` with what these were set to as coordinates, such as kT and damping, and a ``label``, for each observable
+    X: ``X_mean``, ``X_error``, ``X_autocorrelation_time`` (in the units of time), ``X_effective``, ``X_r_hat`` and
+    ``X_reliable``, see :class:`Equilibrium`.
 
     Raises UserError unless 0 <= discard < 1, and on a trajectory without such observables.
     """
     import xarray
 
-    if not 0 <= discard < 1:
-        raise UserError(f"discard {discard}", allowed="a part of the run, from 0 to below 1")
     found = {str(n): v for n, v in trajectory.data_vars.items() if v.ndim == 2 and v.dims[1] == "replica"}
     if not found:
         raise UserError("equilibrium of a trajectory without numbers", allowed="a run that records energy, for example")
-    settings = np.stack([trajectory[name].values for name in ("kT", "damping")], axis=1)
-    unique, which = np.unique(settings, axis=0, return_inverse=True, equal_nan=False)
-    result = xarray.Dataset(coords={"kT": ("setting", unique[:, 0]), "damping": ("setting", unique[:, 1])})
+    groups = settings(trajectory)
+    coords = {n: ("setting", [group.values[n] for group in groups]) for n in groups[0].values}
+    result = xarray.Dataset(coords={**coords, "label": ("setting", [group.label for group in groups])})
     for name, values in found.items():
-        times = trajectory[str(values.dims[0])].values
-        late = values.values[math.ceil(discard * len(times)) :].T.astype(np.float64)
+        time = str(values.dims[0])
+        late = after(trajectory[[name]], discard)[name].values.T.astype(np.float64)
+        times = trajectory[time].values
         spacing = float(times[-1] - times[0]) / max(1, len(times) - 1)
-        entries = [asdict(estimate(late[which.ravel() == k])) for k in range(len(unique))]
+        entries = [asdict(estimate(late[list(group.places)])) for group in groups]
         for key in entries[0]:
             scale = spacing if key == "autocorrelation_time" else 1
             result[f"{name}_{key}"] = ("setting", [entry[key] * scale for entry in entries])
     return result
+
+
+def after(trajectory: xarray.Dataset, discard: float) -> xarray.Dataset:
+    """The same without the first part ``discard`` of the records of each schedule.
+
+    Raises UserError unless 0 <= discard < 1.
+    """
+    if not 0 <= discard < 1:
+        raise UserError(f"discard {discard}", allowed="a part of the run, from 0 to below 1")
+    times = {str(values.dims[0]) for values in trajectory.data_vars.values() if values.dims}
+    first = {time: math.ceil(discard * trajectory.sizes[time] - ROUNDING) for time in times}
+    return trajectory.isel({time: slice(start, None) for time, start in first.items()})
+
+
+ROUNDING = 1e-6
+"""Part of a record by which a product of a part and a number of records may be off."""

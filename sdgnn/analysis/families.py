@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sdgnn import spins as textures
+from sdgnn.dynamics.times import in_window
 from sdgnn.errors import UserError
 from sdgnn.fields import check_spins
 from sdgnn.lattice import Lattice
@@ -109,7 +111,7 @@ class Given(Family):
         if "spins" not in trajectory:
             raise UserError(f"{folder} without recorded spins", fix="run with the observer spins")
         spins = trajectory["spins"]
-        values = spins.values[trajectory[spins.dims[0]].values >= since]
+        values = spins.values[in_window(trajectory[spins.dims[0]].values, (since, math.inf))]
         return cls._some(values.reshape(-1, *values.shape[2:]), lattice_of_run(folder), f"{folder} since {since:g}")
 
     @classmethod

@@ -13,6 +13,7 @@ from scipy.stats import t as student
 from torch import Tensor
 
 from sdgnn.analysis.statistics import jackknife
+from sdgnn.dynamics.times import in_window
 from sdgnn.errors import UserError
 
 LEAST_TIMES = 3
@@ -193,9 +194,8 @@ def local_exponent(
 
 
 def within_window(time: Float[np.ndarray, " time"], window: tuple[float, float] | None) -> Bool[np.ndarray, " time"]:
-    """Which times are positive and within ``window``, its ends included up to rounding; by default all times > 0."""
-    low, high = (0.0, math.inf) if window is None else window
-    return (time > 0) & (time >= low * (1 - 1e-9)) & (time <= high * (1 + 1e-9))
+    """Which times are positive and within ``window``, its ends included; by default all times > 0."""
+    return (time > 0) & (in_window(time, window) if window is not None else True)
 
 
 def _measured(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
@@ -13,9 +14,9 @@ from sdgnn.analysis.clusters import length_from_clusters, length_from_walls, sit
 from sdgnn.analysis.correlations import parallel_bonds, spin_correlation
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.skyrmions import skyrmion_number
-from sdgnn.analysis.structure_factor import require_crystal, structure_factor
+from sdgnn.analysis.structure_factor import require_crystal, structure_factor, wave_vectors
 from sdgnn.dynamics import Integrator, observers
-from sdgnn.dynamics.observers import Observer
+from sdgnn.dynamics.observers import Coordinate, Observer
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
@@ -53,21 +54,44 @@ def nearest_neighbour_correlation(spins: Spins, lattice: Lattice) -> Float[Tenso
     return spin_correlation(spins, lattice)[:, 0]
 
 
-MEASURES: dict[str, tuple[Callable[[Tensor, Lattice], Tensor], tuple[str, ...], str]] = {
-    "chirality": (mean_chirality, (), "1"),
-    "absolute_chirality": (mean_absolute_chirality, (), "1"),
-    "chirality_map": (site_chirality, ("site",), "1"),
-    "chirality_structure_factor": (chirality_structure_factor, ("wave_vector",), "1"),
-    "domain_length": (chirality_domain_length, (), "nearest-neighbour distance"),
-    "domain_length_moment": (chirality_domain_length_moment, (), "nearest-neighbour distance"),
-    "domain_length_walls": (chirality_domain_length_walls, (), "nearest-neighbour distance"),
-    "domain_length_clusters": (chirality_domain_length_clusters, (), "nearest-neighbour distance"),
-    "nearest_neighbour_correlation": (nearest_neighbour_correlation, (), "1"),
-    "parallel_bonds": (parallel_bonds, (), "1"),
-    "skyrmion_number": (skyrmion_number, (), "1"),
-    "structure_factor": (structure_factor, ("wave_vector",), "1"),
+class Measure(NamedTuple):
+    """What states of spins are measured by."""
+
+    function: Callable[..., Tensor]
+    """(spins, lattice) -> (replica, *dims)."""
+    dims: tuple[str, ...]
+    units: str
+    long_name: str
+
+
+LENGTH = "nearest-neighbour distance"
+"""Unit of lengths."""
+
+MEASURES: dict[str, Measure] = {
+    "chirality": Measure(mean_chirality, (), "1", "mean scalar chirality"),
+    "absolute_chirality": Measure(mean_absolute_chirality, (), "1", "mean of |chi| over triangles"),
+    "chirality_map": Measure(site_chirality, ("site",), "1", "mean scalar chirality of the triangles around a site"),
+    "chirality_structure_factor": Measure(
+        chirality_structure_factor, ("wave_vector",), "1", "structure factor of the chirality map"
+    ),
+    "domain_length": Measure(chirality_domain_length, (), LENGTH, "chirality domains, half height of C(r)"),
+    "domain_length_moment": Measure(
+        chirality_domain_length_moment, (), LENGTH, "chirality domains, first moment of S(q)"
+    ),
+    "domain_length_walls": Measure(
+        chirality_domain_length_walls, (), LENGTH, "chirality domains, area over length of walls"
+    ),
+    "domain_length_clusters": Measure(
+        chirality_domain_length_clusters, (), LENGTH, "chirality domains, root of area over number"
+    ),
+    "nearest_neighbour_correlation": Measure(
+        nearest_neighbour_correlation, (), "1", "mean S_i . S_j of nearest neighbours"
+    ),
+    "parallel_bonds": Measure(parallel_bonds, (), "1", "share of nearest-neighbour bonds with S_i . S_j > 1/2"),
+    "skyrmion_number": Measure(skyrmion_number, (), "1", "skyrmion number"),
+    "structure_factor": Measure(structure_factor, ("wave_vector",), "1", "structure factor of the spins"),
 }
-"""Functions (spins, lattice) -> (replica, *dims), with their dims and units, by name."""
+"""By name."""
 
 BASIC: dict[str, Callable[[int], Observer]] = {
     "spins": observers.spins,
@@ -174,5 +198,12 @@ def observer(name: str, lattice: Lattice, every: int = 10, run: tuple[Field, Int
         triangle_sites(lattice)
     if name in CRYSTAL:
         require_crystal(lattice)
-    function, dims, units = MEASURES[name]
-    return Observer(name, lambda state, result: function(state.spins, lattice), dims, every, units)
+    function, dims, units, long_name = MEASURES[name]
+    along = {"q": q_coordinate(lattice)} if "wave_vector" in dims else {}
+    return Observer(name, lambda state, result: function(state.spins, lattice), dims, every, units, long_name, along)
+
+
+def q_coordinate(lattice: Lattice) -> Coordinate:
+    """The wave vectors of structure factors, ``q`` (wave_vector, axis)."""
+    attributes = {"units": "1 / nearest-neighbour distance", "long_name": "wave vector"}
+    return ("wave_vector", "axis"), wave_vectors(lattice), attributes

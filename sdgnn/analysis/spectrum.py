@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from sdgnn.analysis.settings import require_one
 from sdgnn.analysis.statistics import mean_and_error
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
@@ -54,14 +55,18 @@ class DynamicalStructureFactor:
 
         dims = ("replica", "wave_vector", "omega", "component")
         return xarray.Dataset(
-            {"S": (dims, self.values.numpy(), {"units": "hbar / t"})},
+            {"S": (dims, self.values.numpy(), {"units": "hbar / t", "long_name": "dynamical structure factor"})},
             coords={
-                "q": (("wave_vector", "axis"), self.q, {"units": "1 / nearest-neighbour distance"}),
-                "omega": ("omega", self.omega, {"units": "t / hbar"}),
+                "q": (
+                    ("wave_vector", "axis"), self.q,
+                    {"units": "1 / nearest-neighbour distance", "long_name": "wave vector"},
+                ),
+                "omega": ("omega", self.omega, {"units": "t / hbar", "long_name": "angular frequency"}),
                 "component": list("xyz"),
+                "axis": list("xyz"[: self.q.shape[1]]),
             },
             attrs={"segments": self.segments},
-        )
+        )  # fmt: skip
 
 
 class Spectrum:
@@ -133,10 +138,12 @@ def dynamical_structure_factor(
     """S(q, omega) of the stored spins of a run, read one time after another; see :class:`Spectrum`.
 
     The spins must have been recorded at equal steps of time, at least twice per shortest period of interest. Raises
-    UserError where they were not recorded, or at times that are not equally spaced.
+    UserError where they were not recorded, or at times that are not equally spaced, and on replicas of several
+    settings.
     """
     if "spins" not in trajectory:
         raise UserError("a spectrum of a trajectory without spins", fix="record the observer spins")
+    require_one(trajectory, "a spectrum")
     spins = trajectory["spins"]
     time = spins[spins.dims[0]].values.astype(np.float64)
     steps = np.diff(time)

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
-from sdgnn.analysis.observers import BASIC, MEASURES, available
+from sdgnn.analysis.observers import BASIC, LENGTH, MEASURES, Measure, available, q_coordinate
 from sdgnn.analysis.orders import bragg_weight
+from sdgnn.analysis.settings import Setting, by_setting
 from sdgnn.analysis.statistics import mean_and_error
-from sdgnn.analysis.structure_factor import wave_vectors
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:
     import xarray
+
+ORDERED: dict[str, Measure] = {
+    "bragg_weight": Measure(bragg_weight, (), "1", "weight of the Bragg peaks of the order"),
+    "spin_domain_length": Measure(
+        lambda spins, lattice, order: length_from_correlation(spins, lattice, order=order), (), LENGTH,
+        "domains of the order, half height of C(r)",
+    ),
+    "spin_domain_length_moment": Measure(
+        lambda spins, lattice, order: length_from_structure_factor(spins, lattice, order=order), (), LENGTH,
+        "domains of the order, first moment of S(q)",
+    ),
+}  # fmt: skip
+"""Measures of (spins, lattice, wave vectors of an order)."""
 
 MAPS = ("spins", "chirality_map")
 """Observables that stay as they are: their mean over replicas shows no physics."""
@@ -29,7 +41,7 @@ MAPS = ("spins", "chirality_map")
 def analyze(
     trajectory: xarray.Dataset, lattice: Lattice, order: Float[np.ndarray, "peak dim"] | None = None
 ) -> xarray.Dataset:
-    """What a trajectory shows through time, with error bars over replicas.
+    """What a trajectory shows through time, with error bars over replicas of the same settings.
 
     Everything in :data:`sdgnn.analysis.observers.MEASURES` that the lattice allows: taken from the trajectory where
     it was measured during the run, computed from the stored spins (one time after another) otherwise. ``order``, the
@@ -44,9 +56,12 @@ def analyze(
     X_mean, X_error (time, ...)                 mean over replicas and its standard error
     =============== =========================== ====================================================
 
-    The dimension ``time`` may be ``time_N`` as in the trajectory. Coordinates: times, ``q`` (wave_vector, axis).
+    Where replicas differ in kT, damping or another setting (:func:`~sdgnn.analysis.settings.settings`), means and
+    errors are over those of each setting and have a first dimension ``setting``, labelled "kT = 0.01". The dimension
+    ``time`` may be ``time_N`` as in the trajectory. Coordinates: times, steps, settings, ``q`` (wave_vector, axis).
     Raises UserError when the trajectory is not one of states on ``lattice`` or holds nothing to analyse.
     """
+    import xarray
 
     sites = trajectory.sizes.get("site", lattice.n_sites)
     if sites != lattice.n_sites:
@@ -63,30 +78,34 @@ def analyze(
         raise UserError("the domain length of a spin order without stored spins", fix="record the observer spins")
     if not found:
         raise UserError("a trajectory without observables", allowed="one with spins or with observers of a run")
-    result = averaged(found).assign_attrs(lattice=repr(lattice))
-    if "wave_vector" in result.dims:
-        q = (("wave_vector", "axis"), wave_vectors(lattice), {"units": "1 / nearest-neighbour distance"})
-        result = result.assign_coords(q=q)
-    times = [c for c in trajectory.coords if str(c).startswith(("time", "step"))]
-    return result.assign_coords({c: trajectory.coords[c] for c in times if set(trajectory[c].dims) <= set(result.dims)})
+    measured = xarray.Dataset({name: values.variable for name, values in found.items()})
+    coords = {n: c.variable for n, c in trajectory.coords.items() if set(c.dims) <= set(measured.dims)}
+    if "wave_vector" in measured.dims:
+        coords["q"] = q_coordinate(lattice)
+    return averaged(measured.assign_coords(coords)).assign_attrs(lattice=repr(lattice))
 
 
-def averaged(values: Mapping[str, xarray.DataArray]) -> xarray.Dataset:
-    """Mean and standard error over replicas of each quantity (time, replica, ...): X_mean and X_error (time, ...).
+def averaged(measured: xarray.Dataset) -> xarray.Dataset:
+    """Mean and standard error over replicas of each quantity X (time, replica, ...): X_mean and X_error (time, ...).
 
-    X itself stays where it has no further dimensions.
+    Replicas of different settings are never averaged: see :func:`analyze`. X itself stays where it has no further
+    dimensions.
     """
-    import xarray
 
-    result = xarray.Dataset()
-    for name, value in values.items():
-        mean, error = mean_and_error(torch.from_numpy(np.moveaxis(value.values, 1, 0).astype(np.float64)))
-        dims = (value.dims[0], *value.dims[2:])
-        if len(value.dims) == 2:
-            result[name] = value
-        result[f"{name}_mean"] = (dims, mean.numpy(), value.attrs)
-        result[f"{name}_error"] = (dims, error.numpy(), value.attrs)
-    return result
+    def means(part: xarray.Dataset, _: Setting) -> xarray.Dataset:
+        result = part.drop_vars(list(part.data_vars))
+        for name, value in part.data_vars.items():
+            rows = torch.from_numpy(np.moveaxis(value.values, 1, 0).astype(np.float64))
+            for key, found in zip(("mean", "error"), mean_and_error(rows), strict=True):
+                words = {"long_name": f"{value.attrs.get('long_name') or name}, {WORDS[key]}"}
+                result[f"{name}_{key}"] = ((value.dims[0], *value.dims[2:]), found.numpy(), {**value.attrs, **words})
+        return result.drop_dims("replica")
+
+    single = measured[[name for name, value in measured.data_vars.items() if value.ndim == 2]]
+    return by_setting(measured, means).merge(single, compat="no_conflicts", combine_attrs="drop_conflicts")
+
+
+WORDS = {"mean": "mean over replicas", "error": "standard error of the mean over replicas"}
 
 
 def lattice_of_run(folder: Path) -> Lattice:
@@ -108,16 +127,14 @@ def _from_spins(
     rows: dict[str, list[np.ndarray]] = {}
     for k in range(spins.sizes[time]):
         state = torch.from_numpy(np.ascontiguousarray(spins.isel({time: k}).values))
-        now = {name: MEASURES[name][0](state, lattice) for name in wanted}
+        now = {name: MEASURES[name].function(state, lattice) for name in wanted}
         if order is not None:
-            now["bragg_weight"] = bragg_weight(state, lattice, order)
-            now["spin_domain_length"] = length_from_correlation(state, lattice, order=order)
-            now["spin_domain_length_moment"] = length_from_structure_factor(state, lattice, order=order)
+            now |= {name: measure.function(state, lattice, order) for name, measure in ORDERED.items()}
         for name, value in now.items():
             rows.setdefault(name, []).append(value.numpy())
     measured: dict[str, xarray.DataArray] = {}
     for name, row in rows.items():
-        _, dims, units = MEASURES.get(name, (None, (), "1" if name == "bragg_weight" else "nearest-neighbour distance"))
-        attributes: dict[str, Any] = {"units": units}
+        _, dims, units, long_name = MEASURES[name] if name in MEASURES else ORDERED[name]
+        attributes = {"units": units, "long_name": long_name}
         measured[name] = xarray.DataArray(np.stack(row), dims=(time, "replica", *dims), attrs=attributes)
     return measured

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,19 @@ from sdgnn.analysis.agreement import agreement
 from sdgnn.analysis.coarsening import ROUTES, coarsening
 from sdgnn.analysis.density import DENSITIES, densities
 from sdgnn.analysis.equilibrium import equilibrium
+from sdgnn.analysis.settings import Setting, of_each, settings
 from sdgnn.analysis.spectrum import dynamical_structure_factor, path
 from sdgnn.analysis.trajectories import analyze, averaged, lattice_of_run
 from sdgnn.commands.console import bar, say, timed
+from sdgnn.commands.sweep import RUNS
 from sdgnn.config.commands import AnalyzeConfig
 from sdgnn.dynamics import open_trajectory
+from sdgnn.dynamics.sweeps import NAME
 from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 from sdgnn.provenance import provenance
-from sdgnn.report import Page
+from sdgnn.report import Page, Section
+from sdgnn.report.run import run_section
 from sdgnn.report.trajectory import (
     agreement_section,
     density_section,
@@ -30,14 +34,18 @@ from sdgnn.report.trajectory import (
     spectrum_section,
     trajectory_sections,
 )
-from sdgnn.results import open_results
+from sdgnn.results import Results, open_results
 
 if TYPE_CHECKING:
     import xarray
 
 
 def run(config: AnalyzeConfig, resume: bool = False) -> Path:
-    """Analyse into a results folder and return it."""
+    """Analyse a trajectory, or all those of a sweep, into a results folder and return it."""
+    if is_sweep(config.trajectory):
+        from sdgnn.commands import analyze_sweep
+
+        return analyze_sweep.run(config, resume)
     trajectory = open_trajectory(config.trajectory)
     lattice = lattice_of_run(config.trajectory)
     order = None if config.order is None else wave_vectors(config.order, lattice)
@@ -45,7 +53,14 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     with timed(f"analysing {config.trajectory}"):
         found = analyze(trajectory, lattice, order)
     source = {"run": configuration(config.trajectory)}
-    content, sections = series(found), list(trajectory_sections(trajectory, found, lattice))
+    groups = settings(trajectory)
+    if len(groups) > 1:
+        say(f"{len(groups)} settings, each with its own means and errors: {'; '.join(s.label for s in groups)}")
+    results.write_netcdf("analysis.nc", found.assign_attrs(source))
+    content = series(found)
+    sections = [
+        run_section(trajectory, lattice, config.trajectory), *trajectory_sections(trajectory, found, lattice),
+    ]  # fmt: skip
     if config.against is not None:
         with timed(f"comparing with {config.against}"):
             together = agreement(analyze(open_trajectory(config.against), lattice, order), found)
@@ -55,36 +70,61 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     if config.discard is not None:
         content["equilibrium"] = in_equilibrium(trajectory, config.discard)
     if config.domains is not None:
-        with timed("growth of domains"):
-            wanted = config.domains
-            domains = coarsening(trajectory, lattice, wanted.map, wanted.window, wanted.smoothing)
-        content["growth"] = laws(domains)
-        results.write_netcdf("domains.nc", domains.assign_attrs(source))
-        sections.append(growth_section(domains))
+        wanted, growth = config.domains, {}
+        for setting, name in named(groups, "domains"):
+            with timed(f"growth of domains {setting.label}".strip()):
+                part = setting.of(trajectory)
+                domains = coarsening(part, lattice, wanted.map, wanted.window, wanted.smoothing)
+            growth[setting.label] = laws(domains)
+            results.write_netcdf(name, domains.assign_attrs(source, setting=setting.label))
+            sections.append(growth_section(domains, setting.label))
+        content["growth"] = growth if len(growth) > 1 else growth[""]
     if config.electrons is not None:
         field = config.electrons.on(lattice)
         chosen = every(trajectory, "spins", config.electrons.every)
         with bar("electrons", chosen["spins"].shape[0], "times") as progress:
             electrons = densities(chosen, field, lattice, progress)
-        content["electrons"] = series(averaged({name: electrons[name] for name in DENSITIES}))
+        content["electrons"] = series(averaged(electrons[list(DENSITIES)]))
         results.write_netcdf("density.nc", electrons.assign_attrs(source))
         sections.append(density_section(electrons, lattice))
     if config.spectrum is not None:
-        with timed("dynamical structure factor"):
-            q, along = path(lattice, wave_vectors(config.spectrum.path, lattice))
-            spectrum = dynamical_structure_factor(trajectory, lattice, q, config.spectrum.segment)
-        results.write_netcdf("spectrum.nc", spectrum.to_dataset().assign_attrs(source))
-        sections.append(spectrum_section(spectrum, along))
+        q, along = path(lattice, wave_vectors(config.spectrum.path, lattice))
+        for setting, name in named(groups, "spectrum"):
+            with timed(f"dynamical structure factor {setting.label}".strip()):
+                spectrum = dynamical_structure_factor(setting.of(trajectory), lattice, q, config.spectrum.segment)
+            results.write_netcdf(name, spectrum.to_dataset().assign_attrs(source, setting=setting.label))
+            sections.append(spectrum_section(spectrum, along, setting.label))
     results.write_json("analysis.json", content)
+    write_page(config, results, sections)
+    say(f"analysis: {results.path}")
+    return results.path
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is that of a sweep, finished or not."""
+    return (folder / NAME).exists() or (folder / RUNS).is_dir()
+
+
+def named(groups: Sequence[Setting], name: str) -> list[tuple[Setting, str]]:
+    """Each setting with the file of its results, NAME.nc, or NAME-0.nc and so on where there are several."""
+    return [(s, f"{name}-{k}.nc" if len(groups) > 1 else f"{name}.nc") for k, s in enumerate(groups)]
+
+
+def write_page(
+    config: AnalyzeConfig, results: Results, sections: Sequence[Section], details: dict[str, str] | None = None
+) -> None:
+    """report.html of an analysis."""
     with timed("report"):
         Page(
             title=f"Analysis of {config.trajectory}",
             summary=[],
             sections=sections,
-            details={"Configuration": config.to_yaml(), "Versions": json.dumps(provenance(), indent=2)},
+            details={
+                "Configuration": config.to_yaml(),
+                **(details or {}),
+                "Versions": json.dumps(provenance(), indent=2),
+            },
         ).write(results.path / "report.html")
-    say(f"analysis: {results.path}")
-    return results.path
 
 
 def every(trajectory: xarray.Dataset, name: str, count: int) -> xarray.Dataset:
@@ -110,15 +150,20 @@ def wave_vectors(fractions: tuple[tuple[float, ...], ...], lattice: Lattice) -> 
 def series(found: xarray.Dataset) -> dict[str, Any]:
     """Every quantity that is one number per time, as plain lists: time, mean and error over replicas.
 
-    Numbers that are not finite (an error from one replica, a length beyond the cell) become null.
+    Where replicas differ in their settings, ``settings`` names these, and mean and error hold a list for each. Numbers
+    that are not finite (an error from one replica, a length beyond the cell) become null.
     """
-    content: dict[str, Any] = {}
-    for name in map(str, found.data_vars):
-        if not name.endswith("_mean") or found[name].ndim != 1:
+    parts = of_each(found)
+    content: dict[str, Any] = {"settings": list(parts)} if len(parts) > 1 else {}
+    for name in (str(n).removesuffix("_mean") for n in found.data_vars if str(n).endswith("_mean")):
+        values = [part[f"{name}_mean"] for part in parts.values()]
+        if values[0].ndim != 1:
             continue
-        time = str(found[name].dims[0])
-        entry = {"time": found[time], "mean": found[name], "error": found[f"{name.removesuffix('_mean')}_error"]}
-        content[name.removesuffix("_mean")] = {key: _finite(values.values) for key, values in entry.items()}
+        entry: dict[str, Any] = {"time": _finite(values[0][values[0].dims[0]].values)}
+        for key in ("mean", "error"):
+            lists = [_finite(part[f"{name}_{key}"].values) for part in parts.values()]
+            entry[key] = lists if len(lists) > 1 else lists[0]
+        content[name] = entry
     return content
 
 
@@ -128,7 +173,9 @@ def in_equilibrium(trajectory: xarray.Dataset, discard: float) -> dict[str, Any]
     for name in map(str, found.data_vars):
         if name.endswith("_reliable") and not found[name].all():
             say(f"{name.removesuffix('_reliable')}: too few autocorrelation times, its error is a guess")
-    return {str(name): _finite(values.values.astype(float)) for name, values in found.variables.items()}
+    labels = found["label"].values.tolist()
+    numbers = {str(n): _finite(v.values.astype(float)) for n, v in found.variables.items() if n != "label"}
+    return {**numbers, **({"settings": labels} if len(labels) > 1 else {})}
 
 
 AGREEMENT = ("within", "rms", "paired_rms")

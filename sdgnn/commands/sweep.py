@@ -38,7 +38,7 @@ def run(config: SimulateConfig, resume: bool = False) -> Path:
         watch = None if config.guard is None else config.guard.build(start.field)
         run_dynamics(batch.config, start, place, results.resumed, watch, list(batch.streams))
     dims = axes(config)
-    parts = _points(config, plan, results.path, tuple(len(values) for values in dims.values()))
+    parts = trajectories(config, plan, results.path, tuple(len(values) for values in dims.values()))
     odd = write_sweep(results.path, dims, parts, {"config": config.to_yaml()})
     if odd:
         say(f"of different shapes at different points, in {results.path / RUNS} alone: {', '.join(odd)}")
@@ -46,7 +46,7 @@ def run(config: SimulateConfig, resume: bool = False) -> Path:
     return results.path
 
 
-def _points(
+def trajectories(
     config: SimulateConfig, plan: list[Batch], folder: Path, shape: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, ...], xarray.Dataset]]:
     """Indices and trajectory of every point, its replicas numbered from 0, their streams beside."""

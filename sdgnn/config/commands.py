@@ -254,10 +254,10 @@ RecordedElectrons = Annotated[
 
 
 class AnalyzeConfig(Config):
-    """Order and domains in a trajectory."""
+    """Order and domains in a trajectory, or order against the swept keys of a sweep."""
 
     trajectory: Path
-    """Folder of the run."""
+    """Folder of the run, or of a sweep, for which order and discard are taken alone."""
     order: tuple[tuple[float, ...], ...] | None = None
     """Wave vectors of the spin order whose domains are measured too, in fractions of the reciprocal primitive vectors:
     [[0.5, 0], [0, 0.5], [0.5, 0.5]] for tetrahedral order. Needs recorded spins."""
@@ -267,7 +267,8 @@ class AnalyzeConfig(Config):
     the report, and agreement.nc."""
     discard: Annotated[float, Key(ge=0, lt=1)] | None = None
     """For a run in equilibrium: the part at its start that is left out of means over time, which analysis.json then
-    holds too, with errors that know of autocorrelation; 0.2 for example."""
+    holds too, with errors that know of autocorrelation; 0.2 for example. The part of every run of a sweep, 0.5 unless
+    said otherwise."""
     domains: DomainsConfig | None = None
     """Measure how domains grow: lengths by four routes, exponents with errors, collapse, walls and memory; domains={}
     takes the defaults. Adds growth to analysis.json, a section to the report, and domains.nc with every curve."""
@@ -277,4 +278,4 @@ class AnalyzeConfig(Config):
     spectrum: SpectrumConfig | None = None
     """Measure S(q, omega) along a path from spins recorded at equal steps; adds spectrum.nc and a figure."""
     output: Path | None = None
-    """Folder for analysis.json and report.html; results/analyze-<date> by default."""
+    """Folder for analysis.json, analysis.nc and report.html; results/analyze-<date> by default."""

@@ -93,13 +93,28 @@ def batches(config: SimulateConfig) -> list[Batch]:
 
 
 def axes(config: SimulateConfig) -> dict[str, tuple[Any, ...]]:
-    """Names and values of the sweep's dimensions: a key's last word where that is no other's, else the whole key."""
+    """Names and values of the sweep's dimensions: a key's last word where that is no other's, else the whole key.
+
+    Values are those that the points have: 1e-3, which YAML reads as text, is a number where the key takes one.
+    """
     last = [key.rpartition(".")[2] for key in config.sweep]
     taken = {*RESERVED, *config.observe} - {"kT", "damping"}
-    return {
-        word if last.count(word) == 1 and word not in taken else key.replace(".", "_"): values
-        for word, (key, values) in zip(last, config.sweep.items(), strict=True)
-    }
+    shape = tuple(len(values) for values in config.sweep.values())
+    every = points(config)
+    found = {}
+    for n, (word, key) in enumerate(zip(last, config.sweep, strict=True)):
+        first = [np.ravel_multi_index([k if m == n else 0 for m in range(len(shape))], shape) for k in range(shape[n])]
+        name = word if last.count(word) == 1 and word not in taken else key.replace(".", "_")
+        found[name] = tuple(_value(every[int(number)], key) for number in first)
+    return found
+
+
+def _value(point: SimulateConfig, path: str) -> Any:
+    """The value of ``key.subkey`` in a point."""
+    place: Any = point.model_dump(mode="json")
+    for key in path.split("."):
+        place = place[int(key)] if isinstance(place, list) else place[key]
+    return place
 
 
 def _shared(point: SimulateConfig) -> str:

@@ -16,7 +16,7 @@ from sdgnn.dynamics.semi_implicit_b import SemiImplicitB
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.step_size import suggest_dt
 from sdgnn.dynamics.sweeps import open_sweep
-from sdgnn.dynamics.trajectory import lattice_of, open_trajectory
+from sdgnn.dynamics.trajectory import at_common_steps, lattice_of, open_trajectory
 
 __all__ = [
     "DepondtMertens",
@@ -31,6 +31,7 @@ __all__ = [
     "Run",
     "SemiImplicitB",
     "State",
+    "at_common_steps",
     "forecast",
     "lattice_of",
     "load_checkpoint",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,8 +19,15 @@ from sdgnn.dynamics.state import State
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult, Sum, Zeeman
 
-RESERVED = ("time", "step", "replica", "site", "component", "axis", "position", "damping", "kT")
+RESERVED = ("time", "step", "replica", "site", "component", "axis", "position", "damping", "kT", "q", "setting")
 """Names of dimensions and coordinates, not free for observables."""
+TIMES = re.compile(r"(time|step)(_\d+)?")
+"""Names of times and of steps, of one schedule each."""
+SETTINGS = re.compile(r"(kT|zeeman\d*)_.*")
+"""Names of settings of schedules."""
+
+Coordinate = tuple[tuple[str, ...], np.ndarray, Mapping[str, str]]
+"""Dimensions, values and attributes, as xarray takes them."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +49,20 @@ class Observer:
     dims: tuple[str, ...] = ()
     every: int = 10
     units: str = "1"
+    long_name: str = ""
+    """What it is, in words."""
+    coordinates: Mapping[str, Coordinate] = dataclass_field(default_factory=dict)
+    """What its dimensions stand for: ``{"q": (("wave_vector", "axis"), vectors, {"units": ...})}``."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dims", tuple(self.dims))
         if int(self.every) != self.every or self.every < 1:
             raise UserError(f"observer {self.name!r} every {self.every} steps", allowed="a whole number >= 1")
-        if not self.name.isidentifier() or self.name in RESERVED or self.name.startswith("time_"):
-            raise UserError(
-                f"an observer named {self.name!r}", allowed=f"an identifier other than {', '.join(RESERVED)}, time_..."
-            )
-        taken = [d for d in self.dims if d in ("time", "replica", self.name) or self.dims.count(d) > 1]
-        if taken:
+        taken = self.name in RESERVED or TIMES.fullmatch(self.name) or SETTINGS.fullmatch(self.name)
+        if taken or not self.name.isidentifier():
+            allowed = f"an identifier other than {', '.join(RESERVED)}, time_N, step_N, kT_..., zeeman_..."
+            raise UserError(f"an observer named {self.name!r}", allowed=allowed)
+        if any(d in ("time", "replica", self.name) or self.dims.count(d) > 1 for d in self.dims):
             raise UserError(
                 f"observer {self.name!r} with dims {self.dims}",
                 allowed="different names, without time and replica (which are added) and its own name",
@@ -78,17 +91,17 @@ class Observer:
 
 def spins(every: int = 10) -> Observer:
     """S (replica, site, component)."""
-    return Observer("spins", lambda state, result: state.spins, ("site", "component"), every)
+    return Observer("spins", lambda state, result: state.spins, ("site", "component"), every, long_name="spin")
 
 
 def energy(every: int = 10) -> Observer:
     """Total energy E(S) (replica,) of the field, in units of t."""
-    return Observer("energy", lambda state, result: result.energy, (), every, units="t")
+    return Observer("energy", lambda state, result: result.energy, (), every, "t", "energy of all spins")
 
 
 def magnetization(every: int = 10) -> Observer:
     """Mean spin (replica, component): sum_i S_i / N."""
-    return Observer("magnetization", lambda state, result: state.spins.mean(1), ("component",), every)
+    return Observer("magnetization", lambda state, result: state.spins.mean(1), ("component",), every, "1", "mean spin")
 
 
 def torque_error(every: int = 10) -> Observer:
@@ -98,7 +111,7 @@ def torque_error(every: int = 10) -> Observer:
         known = result.torque_error
         return state.spins.new_full(state.spins.shape[:2], math.nan) if known is None else known
 
-    return Observer("torque_error", measure, ("site",), every, units="t")
+    return Observer("torque_error", measure, ("site",), every, "t", "torque error that the field predicts of itself")
 
 
 def density(every: int = 10) -> Observer:
@@ -107,7 +120,7 @@ def density(every: int = 10) -> Observer:
     def measure(state: State, result: FieldResult) -> Tensor:
         return state.spins.new_full(state.spins.shape[:2], math.nan) if result.density is None else result.density
 
-    return Observer("density", measure, ("site",), every)
+    return Observer("density", measure, ("site",), every, "1", "electrons per site")
 
 
 def chemical_potential(every: int = 10) -> Observer:
@@ -116,7 +129,7 @@ def chemical_potential(every: int = 10) -> Observer:
     def measure(state: State, result: FieldResult) -> Tensor:
         return state.spins.new_full((len(state.spins),), math.nan) if result.mu is None else result.mu
 
-    return Observer("chemical_potential", measure, (), every, units="t")
+    return Observer("chemical_potential", measure, (), every, "t", "chemical potential of the electrons")
 
 
 def spin_temperature(field: Field, every: int = 10) -> Observer:
@@ -127,7 +140,8 @@ def spin_temperature(field: Field, every: int = 10) -> Observer:
         lambda state, result: temperatures.spin_temperature(field, state, result),
         (),
         every,
-        units="t",
+        "t",
+        "temperature of the spins",
     )
 
 
@@ -138,7 +152,7 @@ def bath_temperature(integrator: Integrator, every: int = 10) -> Observer:
         now = torch.as_tensor(integrator.temperature(state.time), dtype=torch.float64, device="cpu")
         return now.expand(len(state.spins)).clone()
 
-    return Observer("bath_temperature", measure, (), every, units="t")
+    return Observer("bath_temperature", measure, (), every, "t", "temperature of the spins' bath")
 
 
 def external_field(field: Field, every: int = 10) -> Observer:
@@ -150,7 +164,7 @@ def external_field(field: Field, every: int = 10) -> Observer:
         vectors = [zeeman.vectors(state.spins)[:, 0] for zeeman in now]
         return torch.stack(vectors).sum(0) if vectors else torch.zeros_like(state.spins[:, 0])
 
-    return Observer("external_field", measure, ("component",), every, units="t")
+    return Observer("external_field", measure, ("component",), every, "t", "external field")
 
 
 def standard(every: int = 10) -> tuple[Observer, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -150,7 +149,7 @@ def simulate(
             state = state.evaluated(field)
             state = _enter(place, describe(field, state, integrator, chosen), state, steps, resume)
         store = memory_store() if place is None else place
-        recorder = Recorder(store if place is None else place / trajectory.NAME, field.lattice, integrator, chosen)
+        recorder = Recorder(store if place is None else place / trajectory.NAME, field, integrator, chosen)
         end = _drive(field, state, integrator, steps, Keeper(field, recorder, place), checkpoint_every, progress)
         return Run(end, field, integrator, store)
 
@@ -175,7 +174,7 @@ def _on_slabs(
                 held.enter_context(sole_writer(place))
                 _enter(place, settings, state, steps, resume)
         state = last_checkpoint(place, state.spins.device) or state
-        keeper = SlabKeeper(slab, part, Recorder(place / trajectory.NAME, field.lattice, integrator, observers), place)
+        keeper = SlabKeeper(slab, part, Recorder(place / trajectory.NAME, field, integrator, observers), place)
         end = _drive(part, slab.share(state), integrator, steps, keeper, checkpoint_every, progress and is_first())
         return Run(slab.gathered_state(end, part), field, integrator, place)
 
@@ -204,7 +203,7 @@ def _drive(
 def describe(field: Field, state: State, integrator: Integrator, observers: Sequence[Observer]) -> dict[str, Any]:
     """What determines a run besides its length, in plain values: two runs with equal descriptions are the same."""
     return {
-        "field": re.sub(r" at 0x[0-9a-f]+", "", repr(field)),
+        "field": trajectory.plain_repr(field),
         CONTENT: content(field),
         "lattice": field.lattice.to_dict(),
         "integrator": integrator.to_dict(),

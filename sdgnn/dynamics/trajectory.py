@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sdgnn.dynamics.integrator import Integrator
-from sdgnn.dynamics.observers import Observer
+from sdgnn.dynamics.observers import TIMES, Coordinate, Observer
+from sdgnn.dynamics.settings import schedule_settings, settings_of
 from sdgnn.dynamics.state import State
 from sdgnn.errors import UserError
-from sdgnn.fields import FieldResult
+from sdgnn.fields import Field, FieldResult
 from sdgnn.files import PARSER_ERRORS, where_else, write_failure
 from sdgnn.lattice import Lattice
-from sdgnn.schedules import Schedule
 
 if TYPE_CHECKING:
     import xarray
@@ -38,18 +40,19 @@ LATTICE = "lattice"
 class Recorder:
     """Writes observers' answers into a zarr (v3) group.
 
-    Arrays have the dimensions (time, replica, *dims). Observers of one schedule share their time dimension: ``time``
-    for the most frequent schedule, ``time_100`` for a slower one of every 100 steps; each comes with the coordinate
-    of the same name (hbar / t) and a ``step`` or ``step_100``.
+    Arrays have the dimensions (time, replica, *dims), units and long names. Observers of one schedule share their time
+    dimension: ``time`` for the most frequent schedule, ``time_100`` for a slower one of every 100 steps; each comes
+    with the coordinate of the same name (hbar / t) and, as whole numbers, ``step`` or ``step_100``. What is a
+    coordinate stands in the attribute ``coordinates`` of the group, where xarray looks for them.
 
     The arrays have their final length from the start, and an entry counts once its ``step`` is written, which is after
     all of its data. Files are replaced as a whole, so a kill at any moment leaves all entries written before. Each
     chunk ends with its checksum.
     """
 
-    def __init__(self, store: Any, lattice: Lattice, integrator: Integrator, observers: Sequence[Observer]) -> None:
+    def __init__(self, store: Any, field: Field, integrator: Integrator, observers: Sequence[Observer]) -> None:
         self._store = store
-        self._lattice = lattice
+        self._field = field
         self._integrator = integrator
         self._schedules: dict[int, list[Observer]] = {}
         for observer in observers:
@@ -133,24 +136,40 @@ class Recorder:
         from sdgnn.dynamics.chunks import CODECS
 
         replicas, sites, components = state.spins.shape
-        dim, kT = self._lattice.dim, self._integrator.kT
-        self._group.attrs[LATTICE] = describe_lattice(self._lattice)
+        lattice = self._field.lattice
         labels = np.array(["x", "y", "z"], dtype=np.dtypes.StringDType())
-        coordinates: dict[str, tuple[np.ndarray, tuple[str, ...], str]] = {
-            "site": (np.arange(sites), ("site",), "1"),
-            "component": (labels[:components], ("component",), "1"),
-            "axis": (labels[:dim], ("axis",), "1"),
-            "position": (self._lattice.positions, ("site", "axis"), "nearest-neighbour distance"),
-            "damping": (np.broadcast_to(self._integrator.damping, replicas), ("replica",), "1"),
-            "kT": (np.broadcast_to(math.nan if isinstance(kT, Schedule) else kT, replicas), ("replica",), "t"),
-            "replica": (np.array(state.replicas), ("replica",), "1"),
+        place = {"units": "nearest-neighbour distance", "long_name": "position"}
+        named: dict[str, Coordinate] = {
+            "site": (("site",), np.arange(sites), {}),
+            "component": (("component",), labels[:components], {"long_name": "component of the spin"}),
+            "axis": (("axis",), labels[: lattice.dim], {"long_name": "direction in space"}),
+            "replica": (("replica",), np.array(state.replicas), {"long_name": "number of the replica's noise"}),
         }
-        for name, (values, dims, units) in coordinates.items():
+        others: dict[str, Coordinate] = {
+            "position": (("site", "axis"), lattice.positions, place),
+            **settings_of(self._field, self._integrator, replicas),
+            **{
+                name: found
+                for group in self._schedules.values()
+                for o in group
+                for name, found in o.coordinates.items()
+            },
+        }
+        for name, (dims, values, attributes) in {**named, **others}.items():
             array = self._group.create_array(
                 name, shape=values.shape, dtype=values.dtype, compressors=CODECS, dimension_names=dims,
-                attributes={"units": units},
+                attributes=dict(attributes),
             )  # fmt: skip
             array[...] = values
+        steps = [step for _, step in self._names.values()]
+        self._group.attrs.update(
+            {
+                LATTICE: describe_lattice(lattice),
+                "field": plain_repr(self._field),
+                "integrator": json.dumps(self._integrator.to_dict()),
+                "coordinates": " ".join([*others, *steps]),
+            }
+        )
 
     def _prepare_time(self, every: int, state: State, steps: int) -> None:
         """Time and step arrays of one schedule, with room for all entries and none later than ``state``."""
@@ -158,12 +177,14 @@ class Recorder:
 
         length = steps // every + 1
         time_name, step_name = self._names[every]
-        units = {"units": "hbar / t" if self._integrator.keeps_time else "1"}
+        units = "hbar / t" if self._integrator.keeps_time else "1"
+        of_time = {"units": units, "long_name": "time" if self._integrator.keeps_time else "steps of Monte Carlo"}
         for name, dtype, fill in ((time_name, "f8", math.nan), (step_name, "i8", UNWRITTEN)):
             if name not in self._known:
                 self._group.create_array(
                     name, shape=(length,), dtype=dtype, chunks=(LARGEST_CHUNK,), fill_value=fill, compressors=CODECS,
-                    dimension_names=(time_name,), attributes=units if name == time_name else {},
+                    dimension_names=(time_name,),
+                    attributes=of_time if name == time_name else {"units": "1", "long_name": "steps since the start"},
                 )  # fmt: skip
         first_later = state.step // every + 1 if state.step else 0
         step_array = self._group[step_name]
@@ -181,6 +202,7 @@ class Recorder:
 
         time_name, step_name = self._names[every]
         for observer, answer in zip(observers, answers, strict=True):
+            words = {"units": observer.units, "long_name": observer.long_name or observer.name.replace("_", " ")}
             for name, length in zip(observer.dims, answer.shape[1:], strict=True):
                 if self._sizes.setdefault(name, length) != length:
                     raise UserError(
@@ -195,7 +217,8 @@ class Recorder:
             self._group.create_array(
                 observer.name, shape=(length, *answer.shape), dtype=answer.dtype, chunks=(entries, *answer.shape),
                 fill_value=math.nan if answer.dtype.kind in "fc" else 0, compressors=CODECS,
-                dimension_names=(time_name, "replica", *observer.dims), attributes={"units": observer.units},
+                dimension_names=(time_name, "replica", *observer.dims),
+                attributes=words,
             )  # fmt: skip
             self._known.add(observer.name)
 
@@ -216,10 +239,12 @@ def memory_store() -> Any:
 def open_trajectory(folder: Any) -> xarray.Dataset:
     """The trajectory of a run (its folder, or a zarr store) as ``xarray.Dataset``, read when values are asked for.
 
-    Dimensions time (and time_N for slower schedules), replica, site, component; coordinates ``position`` (site, axis),
-    ``damping`` and ``kT`` (replica; NaN where it depends on time), ``step`` (time). Of an unfinished run, the entries
-    written so far. The attribute ``lattice`` is read by :func:`lattice_of`. Raises UserError where no trajectory is;
-    reading values that the disk has changed raises one that names their file.
+    Dimensions time (and time_N for slower schedules; :func:`at_common_steps` puts several on one), replica, site,
+    component; coordinates ``position`` (site, axis), ``step`` (time), ``q`` (wave_vector, axis) where structure factors
+    were measured, and what each replica was set to, see :func:`~sdgnn.dynamics.settings.settings_of`. Of an unfinished
+    run, the entries written so far. The attribute ``lattice`` is read by :func:`lattice_of`; ``field`` and
+    ``integrator`` tell what made the run. Raises UserError where no trajectory is; reading values that the disk has
+    changed raises one that names their file.
     """
     from sdgnn.dynamics.chunks import check_arrays, checked, open_written
 
@@ -234,7 +259,7 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
     try:
         store = checked(store)
         check_arrays(store)
-        return _with_coordinates(open_written(store))
+        return _with_schedule(_with_coordinates(open_written(store)), folder)
     except UserError as error:
         raise UserError(f"trajectory {folder}: {error.given}", allowed=error.allowed, fix=error.fix) from error
     except PARSER_ERRORS as error:
@@ -245,9 +270,59 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
         ) from error
 
 
+def at_common_steps(trajectory: xarray.Dataset, *names: str) -> xarray.Dataset:
+    """Observables of different schedules, all if none is named, on the one dimension ``time``: at their common steps.
+
+    ::
+
+        both = at_common_steps(run.trajectory, "energy", "spins")  # recorded every 20 and every 50 steps
+        both.sel(time=10.0, method="nearest")  # every 100 steps
+
+    Steps are whole numbers, so that no rounding of times is in the way. Raises UserError on names that were not
+    recorded.
+    """
+    import xarray
+
+    chosen = names or tuple(map(str, trajectory.data_vars))
+    unknown = [name for name in chosen if name not in trajectory.data_vars]
+    if unknown:
+        raise UserError(f"{', '.join(unknown)} of a trajectory", allowed=", ".join(map(str, trajectory.data_vars)))
+    times = {str(trajectory[name].dims[0]) for name in chosen}
+    steps = {time: trajectory[time.replace("time", "step", 1)].values for time in times}
+    common = reduce(np.intersect1d, steps.values(), next(iter(steps.values()), np.zeros(0, dtype=np.int64)))
+    parts = []
+    for name in chosen:
+        time = str(trajectory[name].dims[0])
+        step = time.replace("time", "step", 1)
+        part = trajectory[[name]].isel({time: np.searchsorted(steps[time], common)})
+        keep = {c for c in part.coords if not TIMES.fullmatch(str(c)) or c in (time, step)}
+        part = part.drop_vars([c for c in part.coords if c not in keep])
+        parts.append(part.rename({time: "time", step: "step"} if time != "time" else {}))
+    return xarray.merge(parts, join="exact", combine_attrs="drop_conflicts", compat="equals")
+
+
 def _with_coordinates(data: xarray.Dataset) -> xarray.Dataset:
-    """Parameters of the replicas and positions as coordinates."""
+    """Positions and parameters as coordinates, which version 0.1 did not mark."""
     return data.set_coords([n for n in ("position", "damping", "kT") if n in data])
+
+
+def _with_schedule(data: xarray.Dataset, folder: Any) -> xarray.Dataset:
+    """The same with the schedule of kT, which early versions wrote into the run's settings alone."""
+    told = "kT" not in data.coords or any(str(name).startswith("kT_") for name in data.coords)
+    if told or not np.isnan(data["kT"].values).any() or not isinstance(folder, str | Path):
+        return data
+    path = Path(folder)
+    settings = (path.parent if path.suffix == ".zarr" else path) / "run.json"
+    try:
+        schedule = json.loads(settings.read_text())["settings"]["integrator"]["kT"]
+        return data.assign_coords(schedule_settings("kT", schedule, data.sizes["replica"], "t"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return data
+
+
+def plain_repr(field: Field) -> str:
+    """The field in words, without addresses in memory."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(field))
 
 
 def lattice_of(trajectory: xarray.Dataset) -> Lattice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ from sdgnn.analysis import plots
 from sdgnn.config.training import DemoConfig
 from sdgnn.data import LabelSet
 from sdgnn.provenance import provenance
-from sdgnn.report.fields import ACCURATE, CALIBRATED, EXACT, FAST, HEAD, TRAINED
+from sdgnn.report.fields import ACCURATE, CALIBRATED, EXACT, FAST, HEAD, TRAINED, Row
 from sdgnn.report.page import Figure, Page, Section, Table
+from sdgnn.report.run import run_section
 from sdgnn.report.trajectory import trajectory_sections
 from sdgnn.train import Comparison, torque_part
 
@@ -30,27 +32,28 @@ def write_report(config: DemoConfig, outcome: Outcome, path: str | os.PathLike[s
 
 def page(config: DemoConfig, outcome: Outcome) -> Page:
     """The report of a finished pipeline."""
-    quench = trajectory_sections(outcome.quench.trajectory, outcome.analysis, outcome.quench.field.lattice)
-    rows = {row.field: row for row in outcome.rows}
-    best = max((row for name, row in rows.items() if name.startswith("Heisenberg")), key=lambda row: row.torque_r2[0])
+    run, lattice = outcome.quench.trajectory, outcome.quench.field.lattice
     electrons = config.electrons
     ensemble = f"mu = {electrons.mu:g}" if electrons.filling is None else f"filling {electrons.filling:g}"
     return Page(
         title="From a Hamiltonian to a quench",
         summary=[
-            f"The s-d model, J = {config.hamiltonian.exchange:g}, {ensemble}, electrons at kT = {electrons.kT:g}. "
-            "Without any label, electrons that walk inside balls give the effective field with a torque R² of "
-            f"{_r2(rows[FAST].torque_r2)} ({FAST}), {_r2(rows[ACCURATE].torque_r2)} ({ACCURATE}): the first number on "
-            f"held-out exact states of {outcome.test.lattice.n_sites} sites, the second on a lattice of "
-            f"{outcome.larger.lattice.n_sites} sites on which nothing was trained. "
-            f"Calibrated on {rows[CALIBRATED].labels} exact states it has {_r2(rows[CALIBRATED].torque_r2)}, "
-            f"trained on {rows[TRAINED].labels} it has {_r2(rows[TRAINED].torque_r2)}, and the best Heisenberg model "
-            f"fitted to the training states ({best.field}) {_r2(best.torque_r2)}.",
-            _gain(outcome),
-            f"The trained network then drove {config.quench.replicas} replica(s) of {outcome.quench.field.lattice!r} "
+            f"The s-d model on {outcome.test.lattice!r}: J = {config.hamiltonian.exchange:g}, {ensemble}, electrons "
+            f"at kT = {electrons.kT:g}. {headline(outcome.rows)} The first number of each pair is on held-out exact "
+            f"states of {outcome.test.lattice.n_sites} sites, the second on a lattice of "
+            f"{outcome.larger.lattice.n_sites} sites on which nothing was trained.",
+            gain(outcome.rows),
+            f"The trained network then drove {config.quench.replicas} replica(s) of {lattice!r} "
             f"from {config.quench.initial.state} spins for {outcome.quench.time:g} hbar/t, measured on the fly.",
         ],
-        sections=[_fields(outcome), _calibration(outcome), _kinds(outcome), _labels(outcome), *quench],
+        sections=[
+            _fields(outcome),
+            _calibration(outcome),
+            _kinds(outcome),
+            _labels(outcome),
+            run_section(run, lattice),
+            *trajectory_sections(run, outcome.analysis, lattice),
+        ],
         details={
             "Configuration": config.to_yaml(),
             "Versions": json.dumps(provenance(), indent=2),
@@ -59,19 +62,33 @@ def page(config: DemoConfig, outcome: Outcome) -> Page:
     )
 
 
-def _r2(pair: tuple[float, float]) -> str:
-    return f"{pair[0]:.4f} and {pair[1]:.4f}"
+def headline(rows: Sequence[Row]) -> str:
+    """The torque R² of every kind of field in the words of the table's own rows."""
+    named = {row.field: row for row in rows}
+    heisenberg = [row for row in rows if row.field.startswith("Heisenberg")]
+    best = max(heisenberg, key=lambda row: row.torque_r2[0])
+    return (
+        "Without any label, electrons that walk inside balls give the effective field with a torque R² of "
+        f"{_r2(named[FAST])} ({FAST}), {_r2(named[ACCURATE])} ({ACCURATE}). "
+        f"Calibrated on {named[CALIBRATED].labels} exact states it has {_r2(named[CALIBRATED])}, "
+        f"trained on {named[TRAINED].labels} it has {_r2(named[TRAINED])}, and of {len(heisenberg)} Heisenberg models "
+        f"fitted to the training states the best on the held-out ones ({best.field}) {_r2(best)}."
+    )
 
 
-def _gain(outcome: Outcome) -> str:
-    """Squared errors relative to those of the walk without labels, and costs."""
-    rows = {row.field: row for row in outcome.rows}
+def _r2(row: Row) -> str:
+    return f"{row.torque_r2[0]:.4f} and {row.torque_r2[1]:.4f}"
+
+
+def gain(rows: Sequence[Row]) -> str:
+    """Squared errors relative to those of the walk without labels, and costs, from the table's own rows."""
+    named = {row.field: row for row in rows}
     parts = []
     for name in (CALIBRATED, TRAINED, ACCURATE):
-        left = [100 * (a / b) ** 2 for a, b in zip(rows[name].torque_rmse, rows[FAST].torque_rmse, strict=True)]
-        cost = rows[name].microseconds / rows[FAST].microseconds
+        left = [100 * (a / b) ** 2 for a, b in zip(named[name].torque_rmse, named[FAST].torque_rmse, strict=True)]
+        cost = named[name].microseconds / named[FAST].microseconds
         parts.append(f"{name} leaves {left[0]:.0f} % and {left[1]:.0f} % of it at {cost:.1f} times the cost")
-    faster = rows[EXACT].microseconds / rows[FAST].microseconds
+    faster = named[EXACT].microseconds / named[FAST].microseconds
     return (
         f"Measured by the squared torque error of {FAST}: {'; '.join(parts)}. Diagonalisation of the larger lattice "
         f"takes {faster:.0f} times as long."

@@ -25,7 +25,7 @@ def test_a_run_measures_what_the_functions_give():
     trajectory = simulate(field, spins, Heun(dt=0.05, damping=0.2, kT=0.1), 4, observers=chosen).trajectory
     stored = torch.from_numpy(trajectory["spins"].values)
     assert stored.shape == (3, 3, 36, 3)
-    for name, (function, dims, _) in observers.MEASURES.items():
+    for name, (function, dims, *_) in observers.MEASURES.items():
         assert trajectory[name].dims == ("time", "replica", *dims)
         expected = torch.stack([function(state, lattice) for state in stored])
         assert np.allclose(trajectory[name].values, expected.numpy(), atol=1e-12)

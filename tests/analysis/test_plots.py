@@ -25,7 +25,7 @@ from sdgnn.dynamics import Heun, simulate
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 
-MAPS = ("spins", "chirality", "structure_factor")
+MAPS = ("spins", "triangles", "structure_factor")
 
 
 def rendered(figure: Figure) -> Figure:
@@ -196,6 +196,24 @@ def test_domain_growth_shows_points_errors_and_laws():
     assert artist(axes, "limit") is not None
     with pytest.raises(UserError, match="at least one point"):
         plots.domain_growth({"none": (t, np.full(4, math.inf), t)})
+
+
+@pytest.mark.parametrize(
+    ("length", "error", "guided"),
+    [
+        (lambda t: t**0.5, 0.1, True),
+        (lambda t: 3 + 0 * t, 0.1, False),  # nothing grows
+        (lambda t: 8 - t**0.5, 0.1, False),  # what shrinks
+        (lambda t: np.minimum(t**0.5, 3), 0.1, False),  # what has stopped
+        (lambda t: t**0.05, 0.001, False),  # slower than any law that is drawn
+        (lambda t: t**0.5, 3.0, False),  # within its errors
+        (lambda t: t**0.5, math.nan, True),  # a single replica
+    ],
+)
+def test_no_law_is_drawn_through_what_does_not_grow(length, error, guided):
+    t = np.linspace(1.0, 40.0, 40)
+    axes = plots.domain_growth({"L": (t, length(t), np.full(40, error))}).axes[0]
+    assert bool(axes.findobj(lambda a: a.get_gid() == "law")) == guided
 
 
 def test_time_series_has_bands_of_one_error():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import tracemalloc
 
@@ -11,9 +12,12 @@ import torch
 
 import sdgnn
 from sdgnn import Heun, Lattice, Observer, simulate
-from sdgnn.dynamics import observers, open_trajectory, trajectory
+from sdgnn.analysis import structure_factor_at, wave_vectors
+from sdgnn.analysis.observers import observer
+from sdgnn.dynamics import at_common_steps, observers, open_trajectory, trajectory
 from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg, Zeeman
+from sdgnn.schedules import Quench
 
 LATTICE = Lattice.honeycomb(3, 2)
 FIELD = Heisenberg(LATTICE, [1.0])
@@ -57,6 +61,63 @@ def test_every_schedule_has_its_own_time(tmp_path):
     assert data["spins"].dims[0] == data["pairs"].dims[0] == "time_7"
     assert data["pairs"].dims[1:] == ("replica", "site", "other") and data["pairs"].attrs["units"] == "S^2"
     assert data["step_7"].values.tolist() == [0, 7, 14] and np.allclose(data["time_7"], [0, 0.7, 1.4])
+
+
+def test_one_selection_reaches_observables_of_all_schedules(tmp_path):
+    """Recorded every 2 and every 7 steps: both are there every 14, and the steps are whole numbers."""
+    run = simulate(FIELD, start(), HEUN, 30, folder=tmp_path, observers=[observers.spins(7), observers.energy(2)])
+    both = at_common_steps(run.trajectory)
+    assert both["spins"].dims[0] == both["energy"].dims[0] == "time" and both["step"].values.tolist() == [0, 14, 28]
+    assert both["step"].dtype.kind == "i"
+    late = both.sel(time=2.8, method="nearest")
+    assert np.allclose(FIELD(torch.from_numpy(late["spins"].values)).energy, late["energy"])
+    assert at_common_steps(run.trajectory, "energy").identical(
+        run.trajectory[["energy"]].drop_vars(["time_7", "step_7"], errors="ignore")
+    )
+    with pytest.raises(UserError, match="torque_error of a trajectory; allowed: "):
+        at_common_steps(run.trajectory, "torque_error")
+
+
+def test_dimensions_have_coordinates_units_and_names(tmp_path):
+    """As xarray has them: plain open_zarr finds the coordinates, and NetCDF keeps all that is said."""
+    import xarray
+
+    chosen = [observer(name, LATTICE, 5) for name in ("structure_factor", "energy", "skyrmion_number")]
+    simulate(FIELD, start(), HEUN, 10, folder=tmp_path, observers=chosen)
+    data = open_trajectory(tmp_path)
+    assert data["q"].dims == ("wave_vector", "axis") and np.allclose(data["q"], wave_vectors(LATTICE))
+    factor = data["structure_factor"].isel(time=0, replica=0)
+    here = torch.from_numpy(data["q"].values[3:4])
+    assert np.allclose(factor[3], structure_factor_at(start(), LATTICE, here.numpy())[0])
+    for name in [*data.data_vars, "time", "step", "q", "kT", "damping", "position"]:
+        assert data[name].attrs["units"] and data[name].attrs["long_name"], name
+    plain = xarray.open_zarr(tmp_path / "trajectory.zarr", consolidated=False, decode_times=False, zarr_format=3)
+    assert set(data.coords) == set(plain.coords) and {"q", "step", "kT", "position"} <= set(plain.coords)
+    data.to_netcdf(tmp_path / "run.nc", engine="scipy")
+    with xarray.open_dataset(tmp_path / "run.nc", engine="scipy") as back:
+        assert set(back.coords) == set(data.coords) and back["q"].attrs["units"] == "1 / nearest-neighbour distance"
+
+
+def test_a_trajectory_tells_what_made_it(tmp_path):
+    data = simulate(FIELD, start(), HEUN, 5, folder=tmp_path).trajectory
+    assert "Heisenberg" in data.attrs["field"]
+    assert json.loads(data.attrs["integrator"]) == {**HEUN.to_dict()}
+
+
+def test_schedules_of_early_runs_are_read_from_their_settings(tmp_path):
+    """Version 0.1 wrote NaN for a kT that depends on time, and its schedule into run.json alone."""
+    import zarr
+
+    driven = Heun(dt=0.1, damping=0.1, kT=Quench(before=0.5, after=(0.1, 0.2), at=0.3))
+    simulate(FIELD, start(), driven, 5, folder=tmp_path)
+    group = zarr.open_group(tmp_path / "trajectory.zarr", mode="r+")
+    for name in [name for name, _ in group.arrays() if name.startswith("kT_")]:
+        del group[name]
+    del group.attrs["coordinates"]
+    early = open_trajectory(tmp_path)
+    assert early["kT_after"].values.tolist() == [0.1, 0.2] and np.isnan(early["kT"]).all()
+    (tmp_path / "run.json").write_text("{}")
+    assert "kT_after" not in open_trajectory(tmp_path)
 
 
 def test_nothing_to_observe(tmp_path):
@@ -123,6 +184,8 @@ def test_bad_observers():
 
     for bad, words in [
         ({"name": "time"}, "identifier other than"),
+        ({"name": "step_20"}, "identifier other than"),
+        ({"name": "kT_after"}, "identifier other than"),
         ({"name": "a b"}, "identifier"),
         ({"every": 0}, "whole number >= 1"),
         ({"dims": ("replica", "site")}, "without time and replica"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdgnn.analysis.plots.style import COLOURS, style
+from sdgnn.analysis.settings import of_each
 
 if TYPE_CHECKING:
     import xarray
@@ -17,7 +18,7 @@ COLUMNS = 4
 
 
 def agreement_panels(found: xarray.Dataset, first: str = "first", second: str = "second") -> Figure:
-    """An :func:`~sdgnn.analysis.agreement.agreement`: for each quantity the curves, and below them the deviations.
+    """An :func:`~sdgnn.analysis.agreement.agreement`: curves of each quantity and setting, below them deviations.
 
     Bands are one standard error; the grey band below is two standard errors of the difference. ``first`` and ``second``
     name the runs.
@@ -26,24 +27,25 @@ def agreement_panels(found: xarray.Dataset, first: str = "first", second: str = 
         from matplotlib.figure import Figure
 
         names = found.attrs["quantities"].split()
-        columns = min(len(names), COLUMNS)
-        rows = -(-len(names) // columns)
+        shown = [(name, label, part) for name in names for label, part in of_each(found).items()]
+        columns = min(len(shown), COLUMNS)
+        rows = -(-len(shown) // columns)
         figure = Figure(figsize=(2.5 * columns, 3.0 * rows), layout="constrained")
         grid = figure.subplots(2 * rows, columns, sharex=True, squeeze=False, height_ratios=[3, 1] * rows)
         pairs = grid.reshape(rows, 2, columns).swapaxes(1, 2).reshape(-1, 2)
-        for above, below in pairs[len(names) :]:
+        for above, below in pairs[len(shown) :]:
             above.remove()
             below.remove()
-        for name, (above, below) in zip(names, pairs[: len(names)], strict=True):
-            time = found[f"{name}_first"].dims[0]
-            t = found[time].values.astype(np.float64)
+        for (name, label, part), (above, below) in zip(shown, pairs[: len(shown)], strict=True):
+            time = part[f"{name}_first"].dims[0]
+            t = part[time].values.astype(np.float64)
             for k, run in enumerate(("first", "second")):
-                mean, error = found[f"{name}_{run}"].values, found[f"{name}_{run}_error"].values
+                mean, error = part[f"{name}_{run}"].values, part[f"{name}_{run}_error"].values
                 above.plot(t, mean, color=COLOURS[k], ls=["-", "--"][k], label=(first, second)[k])
                 above.fill_between(t, mean - error, mean + error, color=COLOURS[k], alpha=0.25, lw=0)
-            above.set_title(name.replace("_", " "), fontsize="medium")
+            above.set_title("\n".join(filter(None, [name.replace("_", " "), label])), fontsize="medium")
             below.axhspan(-2, 2, color="0.9", lw=0)
-            below.plot(t, found[f"{name}_deviation"].values, color="0.2", lw=0.9)
+            below.plot(t, part[f"{name}_deviation"].values, color="0.2", lw=0.9)
             below.set_xlabel(r"time ($\hbar / t$)")
             below.xaxis.set_tick_params(labelbottom=True)
         for row in range(rows):

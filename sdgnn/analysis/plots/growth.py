@@ -28,9 +28,9 @@ def domain_growth(
     """L(t) with error bars on logarithmic axes, one curve for each {name: (times, means, errors)}.
 
     Lengths are in nearest-neighbour distances. ``laws`` are exponents of the guides t^n drawn just above the late times
-    (from a fifth of the last) of the first curve; ``limit`` shades lengths above it, where L feels the boundary.
-    Times <= 0 and lengths that are not finite are left out; markers stand no closer than 1/40 of the axis. Raises
-    UserError when no point remains.
+    (:func:`late`) of the first curve that grows then (:func:`grows`), if any does; ``limit`` shades lengths
+    above it, where L feels the boundary. Times <= 0 and lengths that are not finite are left out; markers stand no
+    closer than 1/40 of the axis. Raises UserError when no point remains.
     """
     with style():
         from matplotlib.figure import Figure
@@ -39,7 +39,8 @@ def domain_growth(
         figure = Figure(figsize=(4.2, 3.5), layout="constrained")
         axes = figure.subplots()
         axes.set(xscale="log", yscale="log")
-        last: tuple[np.ndarray, np.ndarray] | None = None
+        drawn = False
+        growing: list[tuple[np.ndarray, np.ndarray]] = []
         for k, (name, curve) in enumerate(curves.items()):
             t, mean, error = (np.asarray(c, dtype=np.float64) for c in curve)
             kept = (t > 0) & np.isfinite(mean) & (mean > 0)
@@ -53,17 +54,18 @@ def domain_growth(
                 t[shown], mean[shown], bars[shown], fmt=MARKERS[k % len(MARKERS)], color=colour, label=name,
                 capsize=1.5, elinewidth=0.8, ms=3.5,
             )  # fmt: skip
-            last = last or (t, mean)
-        if last is None:
+            drawn = True
+            if grows(t, mean, error[kept]):
+                growing.append((t[late(t)], mean[late(t)]))
+        if not drawn:
             raise UserError("domain growth without a finite length at a positive time", allowed="at least one point")
-        t, mean = last
-        late = t >= t[-1] / 5
-        for k, exponent in enumerate(laws):
-            prefactor = 1.2 * (mean[late] / t[late] ** exponent).max()
-            axes.plot(
-                t[late][[0, -1]], prefactor * t[late][[0, -1]] ** exponent, color="0.35", lw=0.9,
-                ls=["--", ":", "-."][k % 3], label=f"$t^{{{Fraction(exponent).limit_denominator(9)}}}$",
-            )  # fmt: skip
+        for t, mean in growing[:1]:
+            for k, exponent in enumerate(laws):
+                prefactor = 1.2 * (mean / t**exponent).max()
+                axes.plot(
+                    t[[0, -1]], prefactor * t[[0, -1]] ** exponent, color="0.35", lw=0.9, ls=["--", ":", "-."][k % 3],
+                    label=f"$t^{{{Fraction(exponent).limit_denominator(9)}}}$", gid="law",
+                )  # fmt: skip
         if limit is not None:
             top = max(axes.get_ylim()[1], 1.2 * limit)
             axes.axhspan(limit, top, color="0.9", lw=0, gid="limit")
@@ -76,6 +78,31 @@ def domain_growth(
         axes.set_ylabel(label)
         figure.legend(loc="outside upper center", ncols=2)
     return figure
+
+
+LATE = 5.0
+"""Late times are those from this part of the last on."""
+LEAST = 3
+"""Times from which on a slope is seen."""
+LEAST_SLOPE = 0.1
+"""Slope of ln L against ln t below which a length does not grow."""
+
+
+def grows(t: Float[np.ndarray, " time"], mean: Float[np.ndarray, " time"], error: Float[np.ndarray, " time"]) -> bool:
+    """Whether L grows at late times (:func:`late`), three at least: by a slope of ln L against ln t of 0.1 or more, and
+    from the first to the last by three standard errors, where these are known."""
+    chosen = late(t)
+    t, mean, error = t[chosen], mean[chosen], error[chosen]
+    if len(t) < LEAST:
+        return False
+    slope = np.polyfit(np.log(t), np.log(mean), 1)[0]
+    noise = np.nan_to_num(np.hypot(error[0], error[-1]))
+    return bool(slope >= LEAST_SLOPE and mean[-1] - mean[0] > 3 * noise)
+
+
+def late(t: Float[np.ndarray, " time"]) -> slice:
+    """Times from a fifth of the last on, and three at least where there are as many."""
+    return slice(max(0, min(int((t < t[-1] / LATE).sum()), len(t) - LEAST)), None)
 
 
 def time_series(curves: Mapping[str, Curve], label: str, log_time: bool = False) -> Figure:

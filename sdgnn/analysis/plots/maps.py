@@ -23,7 +23,7 @@ MOST_ARROWS = 1000
 """Sites up to which spins are drawn as arrows; above, every site is a patch of colour."""
 PIXELS = 600
 TETRAHEDRAL = 4 / (3 * np.sqrt(3))
-"""Scalar chirality of tetrahedral order, the end of the colour scale."""
+"""Scalar chirality of tetrahedral order."""
 
 
 def spin_maps(spins: Mapping[str, Float[np.ndarray | Tensor, "site 3"]], lattice: Lattice) -> Figure:

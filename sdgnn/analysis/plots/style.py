@@ -57,7 +57,7 @@ def panels(count: int, aspect: float, columns: int = 4, extra: float = 0.0) -> t
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     side = min((WIDTH - extra) / columns, 3.2)
-    size = (columns * side + extra, rows * (side * aspect + 0.3))
+    size = (columns * side + extra, rows * (side * aspect + 0.5))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
     for unused in axes[count:]:
