@@ -32,6 +32,7 @@ from sdgnn.analysis.plots.style import COLOURS, MARKERS, WIDTH, style
 from sdgnn.dynamics import Integrator
 from sdgnn.fields import DMI, Field, FieldResult, Heisenberg, Zeeman
 from sdgnn.files import atomic_path
+from sdgnn.schedules import Time
 
 FIXED: dict[str, type[Integrator]] = {
     "Heun": sdgnn.Heun,
@@ -49,9 +50,9 @@ class Counted(Field):
     def __init__(self, field: Field) -> None:
         self.lattice, self.field, self.calls = field.lattice, field, 0
 
-    def evaluate(self, spins: torch.Tensor) -> FieldResult:
+    def evaluate(self, spins: torch.Tensor, time: Time) -> FieldResult:
         self.calls += 1
-        return self.field.evaluate(spins)
+        return self.field.evaluate(spins, time)
 
 
 def march(field: Field, spins: torch.Tensor, integrator: Integrator, steps: int) -> tuple[torch.Tensor, int]:
