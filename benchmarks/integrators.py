@@ -45,6 +45,7 @@ from sdgnn.dynamics import Integrator
 from sdgnn.dynamics.step_size import Miss, temperature_bias
 from sdgnn.fields import DMI, Field, FieldResult, Heisenberg, Zeeman
 from sdgnn.files import atomic_path
+from sdgnn.schedules import Time
 
 FIXED: dict[str, type[Integrator]] = {
     "semi-implicit B": sdgnn.SemiImplicitB,
@@ -62,9 +63,9 @@ class Counted(Field):
     def __init__(self, field: Field) -> None:
         self.lattice, self.field, self.calls = field.lattice, field, 0
 
-    def evaluate(self, spins: torch.Tensor) -> FieldResult:
+    def evaluate(self, spins: torch.Tensor, time: Time) -> FieldResult:
         self.calls += 1
-        return self.field.evaluate(spins)
+        return self.field.evaluate(spins, time)
 
 
 def march(field: Field, spins: torch.Tensor, integrator: Integrator, steps: int) -> tuple[torch.Tensor, int]:

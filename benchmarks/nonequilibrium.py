@@ -30,6 +30,7 @@ from sdgnn.nn import EquivariantSettings, Settings, create
 from sdgnn.nn.baselines.two_energies import TwoEnergiesField
 from sdgnn.nn.settings import TwoEnergiesSettings
 from sdgnn.nonequilibrium import Alignment, DampingLike, LaggingElectrons, SpinTransfer
+from sdgnn.schedules import Time
 from sdgnn.testing import circulation
 from sdgnn.train import TrainSettings, fit, torque_part
 
@@ -69,8 +70,8 @@ class Half(Field):
     def __init__(self, field: Field, sign: int) -> None:
         self.lattice, self.field, self.sign = field.lattice, field, sign
 
-    def evaluate(self, spins: torch.Tensor) -> FieldResult:
-        here, there = self.field.evaluate(spins), self.field.evaluate(-spins)
+    def evaluate(self, spins: torch.Tensor, time: Time) -> FieldResult:
+        here, there = self.field.evaluate(spins, time), self.field.evaluate(-spins, time)
         return FieldResult(here.energy, (here.field + self.sign * there.field) / 2)
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.errors import UserError
+from sdgnn.frozen import frozen
 from sdgnn.hopping import BondDisorder, ExponentialHopping, as_disorder, as_hopping
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.neighbours import LENGTH_TOLERANCE
@@ -89,7 +90,7 @@ class SDModel:
             amplitude = self.hopping(np.linalg.norm(self.bonds.vector, axis=1))
         else:
             amplitude = np.array(self.hopping)[self.bonds.shell]
-        return amplitude if self.disorder is None else amplitude * (1 + self.disorder.draw(self.bonds))
+        return frozen(amplitude if self.disorder is None else amplitude * (1 + self.disorder.draw(self.bonds)))
 
     @property
     def strengths(self) -> Float[np.ndarray, " bond"]:

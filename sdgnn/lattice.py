@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 
 from sdgnn.amorphous import relaxed_positions
 from sdgnn.errors import UserError
+from sdgnn.frozen import freeze, frozen
 from sdgnn.neighbours import LENGTH_TOLERANCE, periodic_pairs, periodic_triangles
 from sdgnn.seeds import check_seed
 from sdgnn.symmetry import PointOperation, integer_isometries
@@ -38,7 +39,7 @@ MOST_SITES = 10**8
 class Bonds:
     """Directed bonds: each undirected bond appears once from either end, each periodic image separately.
 
-    Sorted by source, then shell, then direction (the angle in [0, 2 pi) in two dimensions).
+    Sorted by source, then shell, then direction (the angle in [0, 2 pi) in two dimensions). Read-only.
     """
 
     source: Int[np.ndarray, " bond"]
@@ -49,6 +50,9 @@ class Bonds:
     """(bond, dim) displacement r_j - r_i of this image."""
     shell: Int[np.ndarray, " bond"]
     """(bond,) neighbour shell, 0 for nearest neighbours; on free lattices, -1 (distances do not fall into shells)."""
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -61,13 +65,13 @@ class Bonds:
         """
         forward = np.column_stack([self.source, self.target, self.vector])
         if len(self) == 0:
-            return np.zeros(0, dtype=np.int64)
+            return frozen(np.zeros(0, dtype=np.int64))
         distance, back = cKDTree(forward).query(np.column_stack([self.target, self.source, -self.vector]))
         if distance.max() > POSITION_TOLERANCE or not np.array_equal(back[back], np.arange(len(self))):
             raise UserError(
                 "bonds that are not given from either end", allowed="each i -> j along r once, and j -> i along -r"
             )
-        return back.astype(np.int64)
+        return frozen(back.astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,7 @@ class Lattice:
     """Sites of a periodic lattice in 1, 2 or 3 dimensions.
 
     Build one with a classmethod: ``Lattice.triangular(12, 12)``, ``Lattice.crystal(...)``, ``Lattice.free(...)``.
+    Its arrays are read-only: everything that is bound to a lattice relies on them. Copy one to change it.
     """
 
     name: str
@@ -89,6 +94,9 @@ class Lattice:
     """(n_basis, dim) positions of a crystal's basis sites; None on free lattices."""
     shape: tuple[int, ...] | None = None
     """Number of unit cells along each primitive vector; None on free lattices."""
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
     # -- construction -------------------------------------------------------------------------------------------
 
@@ -163,7 +171,7 @@ class Lattice:
         positions = (cells @ vectors)[:, None, :] + basis[None]
         return cls(
             name=name,
-            positions=positions.reshape(-1, dim),
+            positions=frozen(positions.reshape(-1, dim)),
             cell=vectors * np.array(shape)[:, None],
             vectors=vectors,
             basis=basis,
@@ -339,12 +347,13 @@ class Lattice:
             raise UserError(f"cutoff {cutoff}", allowed="a positive distance")
         i, j, offset, vector = periodic_pairs(*self._unit_cell, float(cutoff))
         if self.shape is None:
-            return Bonds(i, j, vector, np.full(len(i), -1))
+            return Bonds(*map(frozen, (i, j, vector, np.full(len(i), -1))))
         length = np.linalg.norm(vector, axis=1)
         shell = np.searchsorted(_distinct(length), length + LENGTH_TOLERANCE / 2, side="right") - 1
         n_cells = self.n_sites // self.n_basis
         source = (np.arange(n_cells)[:, None] * self.n_basis + i).ravel()
-        return Bonds(source, self._images(offset, j).ravel(), np.tile(vector, (n_cells, 1)), np.tile(shell, n_cells))
+        target = self._images(offset, j).ravel()
+        return Bonds(*map(frozen, (source, target, np.tile(vector, (n_cells, 1)), np.tile(shell, n_cells))))
 
     def _images(self, offset: np.ndarray, member: np.ndarray) -> np.ndarray:
         """For each unit cell, the sites on sublattices ``member`` (...) of the cells ``offset`` (..., dim) away."""
@@ -403,7 +412,7 @@ class Lattice:
         if self.dim != 2:
             raise UserError(f"triangles of a {self.dim}-dimensional lattice", allowed="two-dimensional lattices")
         member, offset = periodic_triangles(*self._unit_cell)
-        return member if self.shape is None else self._images(offset, member).reshape(-1, 3)
+        return frozen(member if self.shape is None else self._images(offset, member).reshape(-1, 3))
 
     @cached_property
     def triangle_corners(self) -> Float[np.ndarray, "triangle 3 2"]:
@@ -413,7 +422,7 @@ class Lattice:
         basis, vectors = self._unit_cell
         corners = basis[member] + offset @ vectors
         from_first = np.tile(corners - corners[:, :1], (len(sites) // len(member), 1, 1))
-        return self.positions[sites[:, :1]] + from_first
+        return frozen(self.positions[sites[:, :1]] + from_first)
 
     # -- symmetry -----------------------------------------------------------------------------------------------
 

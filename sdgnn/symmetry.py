@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from sdgnn.frozen import freeze
+
 
 @dataclass(frozen=True)
 class PointOperation:
@@ -17,6 +19,9 @@ class PointOperation:
     """(dim, dim) orthogonal matrix R."""
     sites: Int[np.ndarray, " site"]
     """(site,) permutation: the operation carries site i onto ``sites[i]``."""
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
     @property
     def is_proper(self) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor
 from sdgnn import ExactField, Lattice, SDModel
 from sdgnn.errors import UserError
 from sdgnn.fields import DMI, Anisotropy, Field, FieldResult, Heisenberg, Zeeman
+from sdgnn.schedules import Time
 from sdgnn.testing import check_field
 
 LATTICE = Lattice.triangular(4, 4)
@@ -24,7 +25,7 @@ class Wrong(Field):
         self._right = Heisenberg(LATTICE, [1.0, 0.3])
         self._mistake = mistake
 
-    def evaluate(self, spins: Tensor) -> FieldResult:
+    def evaluate(self, spins: Tensor, time: Time) -> FieldResult:
         right = self._right(spins)
         if self._mistake == "shape":
             return dataclasses.replace(right, field=right.field * torch.nan)

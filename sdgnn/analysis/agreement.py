@@ -57,7 +57,7 @@ def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
         return _compared(part, partners[setting.key].of(second), times)
 
     found = by_setting(first[names], compared)
-    found.attrs = {"quantities": " ".join(names)} | ({"different": different} if different else {})
+    found.attrs = dict[str, Any]({"quantities": " ".join(names)}) | ({"different": different} if different else {})
     for name in names:
         deviation, difference, paired = (
             torch.from_numpy(found[f"{name}_{key}"].values) for key in ("deviation", "difference", "paired_error")

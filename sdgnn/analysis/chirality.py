@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -14,10 +11,9 @@ from sdgnn.fields.protocol import check_spins
 from sdgnn.lattice import Lattice
 
 
-@lru_cache(maxsize=8)
 def triangle_sites(lattice: Lattice) -> Int[Tensor, "triangle 3"]:
     """``lattice.triangles`` as a tensor. Raises UserError unless the lattice is two-dimensional."""
-    return torch.from_numpy(np.ascontiguousarray(lattice.triangles, dtype=np.int64))
+    return torch.tensor(lattice.triangles)
 
 
 def corner_spins(

@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from sdgnn.errors import UserError
+from sdgnn.frozen import freeze
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.neighbours import LENGTH_TOLERANCE
 
@@ -30,6 +31,9 @@ class DomainGraph:
     """(pair, 2) how many periods of the cell the step from the first to the second node crosses, by axis."""
     area: Float[np.ndarray, " node"]
     """(node,) area of the cell of each node."""
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 @lru_cache(maxsize=8)

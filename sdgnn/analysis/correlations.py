@@ -12,6 +12,7 @@ from torch import Tensor
 from sdgnn.analysis.periodic import inner_radius, nearest_image
 from sdgnn.analysis.structure_factor import binned_mean, check_sites, require_crystal
 from sdgnn.arrays import Numbers
+from sdgnn.frozen import frozen
 from sdgnn.lattice import Lattice
 
 
@@ -39,13 +40,13 @@ def spin_correlation(spins: Numbers, lattice: Lattice, shells: int = 1) -> Float
 
 @lru_cache(maxsize=8)
 def displacements(lattice: Lattice) -> Float[np.ndarray, "displacement dim"]:
-    """r_j - r_i of the entries of :func:`correlation`, each the shortest periodic image."""
+    """r_j - r_i of the entries of :func:`correlation`, each the shortest periodic image; read-only."""
     shape = require_crystal(lattice)
     assert lattice.basis is not None and lattice.vectors is not None
     cells = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), axis=-1).reshape(-1, lattice.dim)
     between = lattice.basis[None, :] - lattice.basis[:, None]
     vectors = between[:, :, None] + (cells @ lattice.vectors)[None, None]
-    return nearest_image(vectors.reshape(-1, lattice.dim), lattice.cell)
+    return frozen(nearest_image(vectors.reshape(-1, lattice.dim), lattice.cell))
 
 
 def correlation(values: Numbers, lattice: Lattice) -> Float[Tensor, "replica displacement"]:

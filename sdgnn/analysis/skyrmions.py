@@ -31,7 +31,7 @@ def solid_angles(spins: Numbers, lattice: Lattice) -> Float[Tensor, "replica tri
     numerator = triple_product(a, b, c)
     denominator = 1 + (a * b).sum(-1) + (b * c).sum(-1) + (c * a).sum(-1)
     lengths = torch.stack([(corner.square().sum(-1) - 1).abs() for corner in corners]).amax(0)
-    rounding = ROUNDING * lengths.clamp_min(torch.finfo(spins.dtype).eps)
+    rounding = ROUNDING * lengths.clamp_min(torch.finfo(a.dtype).eps)
     undefined = (numerator.abs() <= rounding) & (denominator <= rounding)
     return (2 * torch.atan2(numerator, denominator)).masked_fill(undefined, math.nan)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from sdgnn.analysis.periodic import nearest_image
 from sdgnn.arrays import Numbers, as_tensor
 from sdgnn.errors import UserError
+from sdgnn.frozen import frozen
 from sdgnn.lattice import Lattice
 
 
@@ -45,14 +46,14 @@ def wave_vectors(lattice: Lattice, zones: int = 1) -> Float[np.ndarray, "q dim"]
     q = sum_a m_a b_a with b_a the reciprocal vectors of the whole cell and 0 <= m_a < zones * shape_a (the last index
     fastest), folded into the Wigner-Seitz cell: for ``zones`` = 1 the first Brillouin zone. With a basis the structure
     factor is not periodic in the first zone; ``zones`` = n covers a zone n times as wide in each direction. Units:
-    1 / nearest-neighbour distance. Raises UserError on free lattices and for ``zones`` < 1.
+    1 / nearest-neighbour distance. Read-only. Raises UserError on free lattices and for ``zones`` < 1.
     """
     shape = require_crystal(lattice)
     if zones < 1:
         raise UserError(f"zones = {zones}", allowed="whole numbers >= 1")
     whole = np.stack(np.meshgrid(*[np.arange(zones * n) for n in shape], indexing="ij"), axis=-1)
     grid = whole.reshape(-1, lattice.dim) @ lattice.reciprocal
-    return nearest_image(grid, zones * lattice.reciprocal * np.array(shape)[:, None])
+    return frozen(nearest_image(grid, zones * lattice.reciprocal * np.array(shape)[:, None]))
 
 
 def amplitudes(values: Numbers, lattice: Lattice, zones: int = 1) -> Complex[Tensor, "replica q *component"]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import sys
-import time
+import time as clock
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.analysis.observers import observer
@@ -20,10 +21,12 @@ from sdgnn.commands.console import say, timed
 from sdgnn.commands.tables import Table
 from sdgnn.config.benchmark import DynamicsBenchmarkConfig
 from sdgnn.dynamics import forecast, simulate
-from sdgnn.fields import Field, FieldResult
+from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.fields.protocol import is_linear, pairs_of
 from sdgnn.files import atomic_path
 from sdgnn.memory import resident
 from sdgnn.results import open_results
+from sdgnn.schedules import Time
 
 HEAD = ("lattice", "replicas", "field", "updates/s", "per CPU s", "outside the field", "memory (GB)", "foretold (GB)")
 """Columns of the tables: spins times steps by wall and by processor time, the share of a run that is not the field's,
@@ -31,17 +34,34 @@ the largest resident memory of a process that does this run alone, and the forec
 
 
 class Timed(Field):
-    """A field that adds up the time that it takes."""
+    """A field that adds up the time that it takes, and is the same in all else."""
 
     def __init__(self, field: Field) -> None:
         self.field, self.lattice = field, field.lattice
         self.seconds = 0.0
         """Wall time of all evaluations so far."""
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        start = time.perf_counter()
-        result = self.field.evaluate(spins)
-        self.seconds += time.perf_counter() - start
+    @property
+    def made_of(self) -> tuple[Field, ...]:
+        return (self.field,)
+
+    @property
+    def linear(self) -> bool:
+        """That of the field."""
+        return is_linear(self.field)
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
+        """Those of the field."""
+        return pairs_of(self.field)
+
+    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
+        """That of the field."""
+        return self.field.cost(spins)
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
+        start = clock.perf_counter()
+        result = self.field.evaluate(spins, time)
+        self.seconds += clock.perf_counter() - start
         return result
 
     def __repr__(self) -> str:
@@ -88,9 +108,9 @@ def measure(plain: str, size: tuple[int, ...], replicas: int, name: str, threads
     expected = forecast(field, spins, integrator, config.steps)
     best: tuple[float, float, float] | None = None
     for _ in range(config.repeats):
-        field.seconds, wall, processor = 0.0, time.perf_counter(), time.process_time()
+        field.seconds, wall, processor = 0.0, clock.perf_counter(), clock.process_time()
         simulate(field, spins, integrator, config.steps, seed=config.seed, observers=observers)
-        took = time.perf_counter() - wall, time.process_time() - processor, field.seconds
+        took = clock.perf_counter() - wall, clock.process_time() - processor, field.seconds
         best = took if best is None else min(best, took)
     assert best is not None
     wall, processor, inside = best

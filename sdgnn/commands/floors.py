@@ -17,6 +17,7 @@ from sdgnn.data.sampling import ORDERS
 from sdgnn.fields import Field, Heisenberg
 from sdgnn.lattice import LENGTH_TOLERANCE
 from sdgnn.nn import NetworkField, SiteField
+from sdgnn.nn.baselines.two_energies import TwoEnergiesField
 from sdgnn.train import Comparison, Floor
 
 
@@ -27,7 +28,7 @@ def field_reach(field: Field) -> float | None:
     """
     if isinstance(field, NetworkField):
         return field.sees
-    if isinstance(field, SiteField):
+    if isinstance(field, SiteField | TwoEnergiesField):
         return 2.0 * field.network.reach
     if isinstance(field, Heisenberg):
         return float(field.lattice.shell_distances(len(field.couplings))[-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
+import time as clock
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult, check_spins
 from sdgnn.lattice import Lattice
 from sdgnn.memory import GB, Counted, resident
+from sdgnn.schedules import Time
 
 PIECE = 2**16
 """Spins on which what a step takes besides the field is measured."""
@@ -91,9 +92,9 @@ def _step(integrator: Integrator, field: Field, spins: Float[Tensor, "replica si
     integrator.step(field, state)
     with Counted() as counted:
         integrator.step(field, state)
-    start = time.perf_counter()
+    start = clock.perf_counter()
     integrator.step(field, state)
-    return time.perf_counter() - start, counted.peak
+    return clock.perf_counter() - start, counted.peak
 
 
 class Still(Field):
@@ -105,7 +106,7 @@ class Still(Field):
         """Times that it was asked."""
         self._result = FieldResult(spins.new_zeros(len(spins)), torch.full_like(spins, 1 / math.sqrt(3)))
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         self.evaluations += 1
         return self._result
 

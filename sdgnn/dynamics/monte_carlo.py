@@ -17,6 +17,7 @@ from sdgnn.dynamics.noise import Stream, normal
 from sdgnn.dynamics.state import State, evaluate
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
+from sdgnn.fields.protocol import is_linear, pairs_of
 from sdgnn.schedules import Schedule
 
 
@@ -41,7 +42,7 @@ class MonteCarlo(Integrator):
     Sources: Metropolis et al., J. Chem. Phys. 21, 1087 (1953), doi:10.1063/1.1699114; Creutz, Phys. Rev. D 36, 515
     (1987), doi:10.1103/PhysRevD.36.515.
 
-    ``step`` raises UserError on fields that do not say which sites interact (:meth:`~sdgnn.fields.Field.pairs`), and on
+    ``step`` raises UserError on fields that do not say which sites interact (:meth:`sdgnn.fields.Paired.pairs`), and on
     overrelaxation of fields that are not linear in every spin.
     """
 
@@ -93,14 +94,14 @@ class MonteCarlo(Integrator):
 
     def _colours(self, field: Field, spins: Tensor) -> list[Bool[Tensor, "1 site 1"]]:
         """Masks of sites that do not interact with each other, one for each colour."""
-        if self.overrelaxation and not field.linear:
+        if self.overrelaxation and not is_linear(field):
             raise UserError(
                 f"overrelaxation of {field!r}",
                 allowed="fields that are linear in every spin, without anisotropy",
                 fix="use overrelaxation=0",
             )
         if field not in _COLOURS:
-            pairs = field.pairs()
+            pairs = pairs_of(field)
             if pairs is None:
                 raise UserError(
                     f"Monte Carlo of {field!r}",

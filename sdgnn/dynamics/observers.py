@@ -160,8 +160,8 @@ def external_field(field: Field, every: int = 10) -> Observer:
     parts = field.parts if isinstance(field, Sum) else (field,)
 
     def measure(state: State, result: FieldResult) -> Tensor:
-        now = (part.at_time(state.time) for part in parts if isinstance(part, Zeeman))
-        vectors = [zeeman.vectors(state.spins)[:, 0] for zeeman in now]
+        terms = (part for part in parts if isinstance(part, Zeeman))
+        vectors = [zeeman.vectors(state.spins, state.time)[:, 0] for zeeman in terms]
         return torch.stack(vectors).sum(0) if vectors else torch.zeros_like(state.spins[:, 0])
 
     return Observer("external_field", measure, ("component",), every, "t", "external field")

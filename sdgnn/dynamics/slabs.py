@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sdgnn.dynamics.state import State
 from sdgnn.dynamics.trajectory import Recorder
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult
+from sdgnn.fields.protocol import is_linear, part_of, sight
 from sdgnn.lattice import Lattice, margins
 from sdgnn.processes import first_alone, is_first, total
 from sdgnn.schedules import Time
@@ -42,12 +42,13 @@ class Slab:
     def of(cls, field: Field) -> Slab:
         """The part of this process. Raises UserError where there are too many processes for the field's reach."""
         lattice, count = field.lattice, dist.get_world_size()
-        if field.sees is None or lattice.shape is None:
+        distance = sight(field)
+        if distance is None or lattice.shape is None:
             raise UserError(
                 f"{field!r} on several processes",
                 allowed="networks and classical fields on crystals, whose sites see a finite distance",
             )
-        rim, length = int(margins(lattice, field.sees)[0]), lattice.shape[0]
+        rim, length = int(margins(lattice, distance)[0]), lattice.shape[0]
         planes = tuple((k + 1) * length // count - k * length // count for k in range(count))
         if min(planes) < max(rim, 1):
             raise UserError(
@@ -111,8 +112,7 @@ class Slab:
         known = None
         if state.known is not None:
             result = state.result(field)
-            density = None if result.density is None else self.gathered(result.density)
-            known = (field, FieldResult(result.energy, self.gathered(result.field), density, result.mu))
+            known = (field, result.with_sites(self.gathered))
         return replace(state, spins=self.gathered(state.spins), first_site=0, known=known)
 
     def __repr__(self) -> str:
@@ -125,23 +125,25 @@ class SlabField(Field):
     def __init__(self, field: Field, slab: Slab) -> None:
         self.whole, self.slab = field, slab
         self.lattice = slab.crystal(0)
-        self.linear, self.has_energy = field.linear, field.has_energy
         rim, own = slab.rim * slab.plane, slab.planes[slab.rank] * slab.plane
         self._own = slice(rim, rim + own)
-        self._wide = field.part(slab.crystal(slab.rim), self._own, total)
+        self._wide = part_of(field, slab.crystal(slab.rim), self._own, total)
 
-    def at_time(self, time: Time) -> Field:
-        wide = self._wide.at_time(time)
-        if wide is self._wide:
-            return self
-        moved = copy.copy(self)
-        moved._wide = wide
-        return moved
+    @property
+    def made_of(self) -> tuple[Field, ...]:
+        return (self.whole,)
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        wide = self._wide.evaluate(self.slab.with_rims(spins))
-        density = None if wide.density is None else wide.density[:, self._own].contiguous()
-        return FieldResult(wide.energy, wide.field[:, self._own].contiguous(), density, wide.mu)
+    @property
+    def linear(self) -> bool:
+        """That of the whole."""
+        return is_linear(self.whole)
+
+    def pairs(self) -> None:
+        """Unknown: they lead out of the slab."""
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
+        wide = self._wide.evaluate(self.slab.with_rims(spins), time)
+        return wide.with_sites(lambda values: values[:, self._own].contiguous())
 
     def __repr__(self) -> str:
         return repr(self.whole)

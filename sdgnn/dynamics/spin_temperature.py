@@ -12,6 +12,7 @@ from sdgnn.dynamics.equation import dot, unit
 from sdgnn.dynamics.noise import Stream, normal
 from sdgnn.dynamics.state import State, evaluate
 from sdgnn.fields import Field, FieldResult
+from sdgnn.fields.protocol import is_linear
 
 
 def spin_temperature(field: Field, state: State, result: FieldResult) -> Float[Tensor, " replica"]:
@@ -25,7 +26,7 @@ def spin_temperature(field: Field, state: State, result: FieldResult) -> Float[T
     L         Laplacian of E on the spheres; <|grad E|^2> = kT <L> with Boltzmann's weight
     ========= =================================================================================
 
-    Where E is linear in every single spin (exchange, DMI, an external field; ``field.linear``) the trace vanishes,
+    Where E is linear in every single spin (exchange, DMI, an external field; ``linear``) the trace vanishes,
     which leaves the form of Nurdin and Schotte, kT = sum_i |S_i x H_i|^2 / (2 sum_i S_i . H_i). Anisotropy and
     electrons need the trace: their field turns with the spin, so that most of 2 S_i . H_i is no stiffness. It is
     estimated from one random tangent v of length sqrt(2) at every site,
@@ -46,7 +47,7 @@ def spin_temperature(field: Field, state: State, result: FieldResult) -> Float[T
 
 def laplacian(field: Field, state: State, result: FieldResult) -> Float[Tensor, " replica"]:
     """L of :func:`spin_temperature`: exact where E is linear in every spin, probed otherwise."""
-    if field.linear:
+    if is_linear(field):
         return 2 * dot(state.spins, result.field.to(state.spins)).sum((1, 2))
     return probed_laplacian(field, state)
 

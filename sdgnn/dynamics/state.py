@@ -59,7 +59,7 @@ def evaluate(
     Its vectors are in the dtype and on the device of the spins. ``state`` names step and replica in the NumericalError.
     """
     later = after.cpu().numpy() if isinstance(after, Tensor) else after
-    result = field.at_time(state.time + later)(spins)
+    result = field(spins, state.time + later)
     vectors = result.field.detach().to(spins)
     check_finite("the field", vectors, state)
     return replace(result, energy=result.energy.detach(), field=vectors)

@@ -214,7 +214,7 @@ class StepWatch:
     def _drift(self, state: State) -> float:
         """Change of the energy per site since the first look, in units of the spins' temperature, where it matters."""
         still = per_replica(self._integrator.damping, state.spins)[:, 0, 0] == 0
-        if not still.any() or not self._field.has_energy or self._field.at_time(state.time) is not self._field:
+        if not still.any() or not self._field.has_energy or self._field.driven:
             return 0.0
         result = state.result(self._field)
         if self._start is None:

@@ -97,7 +97,7 @@ def _hoppings(model: SDModel, twist: Sequence[float] | None) -> Complex[np.ndarr
 
 def _energies(model: SDModel, hopping: Tensor, rho: Tensor, vectors: Tensor) -> Float[Tensor, "replica bond"]:
     """2 Re sum_s H_ij rho_js,is, for rho = sum_v |rho_v><v|: the two as (replica, site, 2, vector)."""
-    source, target = (torch.from_numpy(end).to(rho.device) for end in (model.bonds.source, model.bonds.target))
+    source, target = (torch.tensor(end, device=rho.device) for end in (model.bonds.source, model.bonds.target))
     products = [
         (rho[:, target[part]] * vectors[:, source[part]].conj()).sum((2, 3))
         for part in torch.arange(len(source), device=rho.device).split(4096)

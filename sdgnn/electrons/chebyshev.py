@@ -25,7 +25,10 @@ from sdgnn.electrons.recursion import recursion, reverse_weights
 from sdgnn.electrons.scaled import LANES, Hopping, ScaledHamiltonian
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Field, FieldResult
+from sdgnn.fields.protocol import unchanging
 from sdgnn.hamiltonian import SDModel
+from sdgnn.lattice import Lattice
+from sdgnn.schedules import Time
 from sdgnn.seeds import check_seed
 
 GIBIBYTE = 2**30
@@ -138,6 +141,7 @@ def _stack(results: list[KPMResult]) -> KPMResult:
     return KPMResult(**{f.name: torch.cat([getattr(r, f.name) for r in results]) for f in fields(KPMResult)})
 
 
+@unchanging
 class KPMField(Field):
     """H_i = J <c+_i sigma c_i> as minus the slope of a Chebyshev expansion of the grand potential.
 
@@ -225,8 +229,16 @@ class KPMField(Field):
         for name in changes:
             if name not in names:
                 raise UserError(f"refined({name}=...)", allowed=", ".join(names))
+        return self._with(self.model, **changes)
+
+    def on(self, lattice: Lattice) -> KPMField:
+        """The same electrons on another lattice, with the same settings."""
+        return self._with(SDModel.from_dict(lattice, self.model.to_dict()))
+
+    def _with(self, model: SDModel, **changes: Any) -> KPMField:
+        names = ("moments", "vectors", "seed", "tolerance", "probing", "dtype")
         settings = {name: changes.get(name, getattr(self, name)) for name in names}
-        return KPMField(self.model, self.kT, self.mu, self.filling, twists=self.twists, memory=self.memory, **settings)
+        return KPMField(model, self.kT, self.mu, self.filling, twists=self.twists, memory=self.memory, **settings)
 
     def chemical_potential(self, spins: Numbers) -> Float[Tensor, " replica"]:
         """The given mu, or the one that gives the filling, from the moments."""
@@ -234,7 +246,7 @@ class KPMField(Field):
         assert mu is not None
         return mu
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         if self.tolerance is None:
             return self._evaluate(spins, self.moments, self.vectors)
         return _stack([self._to_tolerance(spins[r : r + 1], self.tolerance) for r in range(len(spins))])
@@ -343,7 +355,7 @@ class KPMField(Field):
             return values.to(device=spins.device, dtype=self.dtype)
 
         return KPMResult(
-            energy=out(torch.tensor(energy, dtype=torch.float64, device="cpu")),
+            energy=torch.tensor(energy, dtype=torch.float64, device=spins.device),
             field=out(field),
             density=out(slope[..., 3] / scale[..., 0]),
             torque_error=out(torque_error[:, None].expand(slope.shape[:2])),

@@ -13,6 +13,8 @@ from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.filling import Occupations, occupations
 from sdgnn.fields import Field, FieldResult, check_spins
 from sdgnn.hamiltonian import SDModel
+from sdgnn.lattice import Lattice
+from sdgnn.schedules import Time
 
 
 class ExactField(Field):
@@ -43,10 +45,15 @@ class ExactField(Field):
         self.lattice = model.lattice
         self.twists = check_twists(twists, model.lattice.dim)
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         states = [self._one(spins[r].to(torch.float64)) for r in range(len(spins))]
         energy, field, density, mu = (torch.stack(part) for part in zip(*states, strict=True))
         return FieldResult(energy, field, density, mu)
+
+    def on(self, lattice: Lattice) -> ExactField:
+        """The same electrons on another lattice."""
+        model = SDModel.from_dict(lattice, self.model.to_dict())
+        return ExactField(model, self.kT, self.mu, self.filling, self.twists)
 
     def chemical_potential(self, spins: Numbers) -> Float[Tensor, " replica"]:
         """The given mu, or the one that gives the filling."""

@@ -3,7 +3,8 @@
 from sdgnn.fields.classical import DMI, Anisotropy, Heisenberg, Zeeman
 from sdgnn.fields.cost import Cost
 from sdgnn.fields.distance import DistanceHeisenberg
-from sdgnn.fields.protocol import Field, FieldResult, SiteSum, Sum, check_spins
+from sdgnn.fields.protocol import Field, FieldResult, Local, OnLattices, Paired, check_spins
+from sdgnn.fields.sums import SiteSum, Sum
 from sdgnn.fields.torque import torque_part
 
 __all__ = [
@@ -14,6 +15,9 @@ __all__ = [
     "Field",
     "FieldResult",
     "Heisenberg",
+    "Local",
+    "OnLattices",
+    "Paired",
     "SiteSum",
     "Sum",
     "Zeeman",

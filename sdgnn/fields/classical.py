@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.errors import UserError
-from sdgnn.fields.protocol import SiteSum
+from sdgnn.fields.protocol import unchanging
+from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.schedules import Schedule, Time
 
@@ -19,6 +20,7 @@ ALONE = np.empty((0, 2), dtype=np.int64)
 """No site interacts with another."""
 
 
+@unchanging
 class Heisenberg(SiteSum):
     """E = - sum_n J_n sum_<ij>_n S_i . S_j, with field H_i = sum_n J_n sum_(j in shell n of i) S_j.
 
@@ -42,9 +44,7 @@ class Heisenberg(SiteSum):
     def on(self, lattice: Lattice) -> Heisenberg:
         return Heisenberg(lattice, self.couplings)
 
-    def by_site(
-        self, spins: Float[Tensor, "replica site 3"]
-    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
+    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
         field = torch.zeros_like(spins)
         for neighbour, coupling in self._sum.columns(spins):
             field = field + coupling * neighbour
@@ -54,6 +54,7 @@ class Heisenberg(SiteSum):
         return f"Heisenberg(couplings={[float(f'{j:.6g}') for j in self.couplings]}) on {self.lattice!r}"
 
 
+@unchanging
 class DMI(SiteSum):
     """Dzyaloshinskii-Moriya exchange E = - sum_<ij> D_ij . (S_i x S_j) of nearest neighbours, H_i = sum_j S_j x D_ij.
 
@@ -86,9 +87,7 @@ class DMI(SiteSum):
     def on(self, lattice: Lattice) -> DMI:
         return DMI(lattice, self.strength, self.kind)
 
-    def by_site(
-        self, spins: Float[Tensor, "replica site 3"]
-    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
+    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
         field = torch.zeros_like(spins)
         for neighbour, vector in self._sum.columns(spins):
             field = field + torch.linalg.cross(neighbour, vector.expand_as(neighbour))
@@ -98,6 +97,7 @@ class DMI(SiteSum):
         return f"DMI(strength={self.strength:g}, kind={self.kind!r}) on {self.lattice!r}"
 
 
+@unchanging
 class Zeeman(SiteSum):
     """E = - h . sum_i S_i, with the external field ``field`` = h (3 components, in units of t) at every site.
 
@@ -105,26 +105,24 @@ class Zeeman(SiteSum):
 
         Zeeman(lattice, (0, 0, 1), Sweep(high=0.5, low=-0.5, period=2000))
 
-    ``time`` is where it is read when the field is called by itself; runs read it at their own times.
     """
 
     linear = True
     sees = 0.0
 
-    def __init__(
-        self, lattice: Lattice, field: Sequence[float], schedule: Schedule | None = None, time: Time = 0.0
-    ) -> None:
+    def __init__(self, lattice: Lattice, field: Sequence[float], schedule: Schedule | None = None) -> None:
         self.lattice = lattice
         self.field = _three("external field", field)
-        self.schedule, self.time = schedule, time
+        self.schedule = schedule
 
     def pairs(self) -> Int[np.ndarray, "pair 2"]:
         return ALONE
 
-    def at_time(self, time: Time) -> Zeeman:
-        return self if self.schedule is None else Zeeman(self.lattice, self.field, self.schedule, time)
+    @property
+    def driven(self) -> bool:
+        return self.schedule is not None
 
-    def vectors(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica 1 3"]:
+    def vectors(self, spins: Float[Tensor, "replica site 3"], time: Time) -> Float[Tensor, "replica 1 3"]:
         """The field of each replica of ``spins``. Raises UserError on a schedule for another number of replicas."""
         constant = spins.new_tensor(self.field).expand(len(spins), 1, 3)
         if self.schedule is None:
@@ -134,15 +132,13 @@ class Zeeman(SiteSum):
                 f"external fields of {self.schedule.replicas} replicas for {len(spins)} replicas",
                 allowed="one number, or one per replica",
             )
-        return constant * spins.new_tensor(self.schedule(self.time)).reshape(-1, 1, 1)
+        return constant * spins.new_tensor(self.schedule(time)).reshape(-1, 1, 1)
 
     def on(self, lattice: Lattice) -> Zeeman:
-        return Zeeman(lattice, self.field, self.schedule, self.time)
+        return Zeeman(lattice, self.field, self.schedule)
 
-    def by_site(
-        self, spins: Float[Tensor, "replica site 3"]
-    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
-        field = self.vectors(spins).expand_as(spins).clone()
+    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
+        field = self.vectors(spins, time).expand_as(spins).clone()
         return -(spins * field).sum(2), field
 
     def __repr__(self) -> str:
@@ -150,18 +146,20 @@ class Zeeman(SiteSum):
         return f"Zeeman(field={self.field}{driven}) on {self.lattice!r}"
 
 
+@unchanging
 class Anisotropy(SiteSum):
     """Single-ion anisotropy E = - K sum_i (S_i . n)^2, with field H_i = 2 K (S_i . n) n.
 
     ``strength`` K > 0 makes ``axis`` n (any length but zero; normalised) an easy axis, K < 0 a hard one.
     """
 
+    linear = False
     sees = 0.0
 
     def __init__(self, lattice: Lattice, strength: float, axis: Sequence[float] = (0.0, 0.0, 1.0)) -> None:
         self.lattice = lattice
         self.strength = _finite("anisotropy strength", strength)
-        given = _three("anisotropy axis", axis)
+        self._given = given = _three("anisotropy axis", axis)
         length = float(np.linalg.norm(given))
         if length == 0:
             raise UserError("an anisotropy axis of length zero", allowed="three components, not all zero")
@@ -171,11 +169,9 @@ class Anisotropy(SiteSum):
         return ALONE
 
     def on(self, lattice: Lattice) -> Anisotropy:
-        return Anisotropy(lattice, self.strength, self.axis)
+        return Anisotropy(lattice, self.strength, self._given)  # an axis normalised twice is another one by a rounding
 
-    def by_site(
-        self, spins: Float[Tensor, "replica site 3"]
-    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
+    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
         axis = spins.new_tensor(self.axis)
         along = spins @ axis
         return -self.strength * along**2, 2 * self.strength * along[..., None] * axis

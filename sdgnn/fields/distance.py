@@ -11,10 +11,13 @@ from torch import Tensor
 
 from sdgnn.errors import UserError
 from sdgnn.fields.classical import BondSum
-from sdgnn.fields.protocol import SiteSum
+from sdgnn.fields.protocol import unchanging
+from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
+from sdgnn.schedules import Time
 
 
+@unchanging
 class DistanceHeisenberg(SiteSum):
     """E = - sum_<ij> J(r_ij) S_i . S_j, with field H_i = sum_j J(r_ij) S_j, on any lattice.
 
@@ -46,9 +49,7 @@ class DistanceHeisenberg(SiteSum):
     def on(self, lattice: Lattice) -> DistanceHeisenberg:
         return DistanceHeisenberg(lattice, self.distances, self.couplings, self.cutoff)
 
-    def by_site(
-        self, spins: Float[Tensor, "replica site 3"]
-    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
+    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
         field = torch.zeros_like(spins)
         for neighbour, coupling in self._sum.columns(spins):
             field = field + coupling * neighbour

@@ -1,12 +1,12 @@
-"""The one protocol of the package: a field turns spins into energy and effective field H_i = -dE/dS_i."""
+"""The one protocol of the package: a field turns spins and a time into energy and effective field H_i = -dE/dS_i."""
 
 from __future__ import annotations
 
-import copy
-import time
+import time as clock
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from sdgnn.schedules import Time
 Total = Callable[[Tensor], Tensor]
 """Completes a sum by those of all other parts."""
 
+Result = TypeVar("Result", bound="FieldResult")
+
 LONG = 10.0
 """Seconds of an evaluation from which on it is not timed again."""
 
@@ -32,7 +34,8 @@ class FieldResult:
     """What a field says about a batch of spin states."""
 
     energy: Float[Tensor, " replica"]
-    """(replica,) total energy E(S), in units of the hopping t."""
+    """(replica,) total energy E(S), in units of the hopping t; float64 whatever the dtype of the spins, since a change
+    of one spin is lost in the roundings of a large sum."""
     field: Float[Tensor, "replica site 3"]
     """(replica, site, 3) effective field H_i = -dE/dS_i with S_i a free 3-vector, the part along S_i kept."""
     density: Float[Tensor, "replica site"] | None = None
@@ -43,182 +46,151 @@ class FieldResult:
     """(replica, site) expected root mean square error of the torque per Cartesian component, in units of t; None for
     fields that do not judge themselves. Committees of networks and kernel polynomial fields do."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "energy", self.energy.to(torch.float64))
+
+    def with_sites(self: Result, change: Callable[[Tensor], Tensor]) -> Result:
+        """The same result with ``change`` made to everything that has one entry for each site."""
+        names = ("field", "density", "torque_error")
+        there = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(self, **{name: change(value) for name, value in there.items()})
+
 
 class Field(ABC):
     """Anything that can drive spins: exact electrons, a network bound to a lattice, classical terms, or a sum.
 
-    Call it with spins (replica, site, 3). Spins need not have unit length (the derivative is taken freely), but must
-    be finite and fit the lattice; otherwise UserError is raised. H_i is the derivative: results carry no graph of
-    autograd, and are the same whatever torch's mode, default dtype and default device. Add fields with ``+``.
+        result = field(spins)              # energy, field and more, at time 0
+        result = field(spins, time=12.5)   # fields without a schedule are the same at all times
+
+    Call it with spins (replica, site, 3) and, if it depends on time, with a time in hbar / t: one for all replicas, or
+    one for each. Spins need not have unit length (the derivative is taken freely), but must be finite and fit the
+    lattice; otherwise UserError is raised. H_i is the derivative: results carry no graph of autograd, and are the same
+    whatever torch's mode, default dtype and default device. Add fields with ``+``.
+
+    Some fields can do more: :class:`OnLattices`, :class:`Local` and :class:`Paired` say what.
     """
 
     lattice: Lattice
-    linear: bool = False
-    """Whether E is linear in every single spin, so that H_i does not depend on S_i: exchange, external fields."""
-    has_energy: bool = True
-    """Whether the field is the slope of its energy; not so of spin torques, which no energy belongs to."""
-    sees: float | None = None
-    """Distance of the spins that decide a site's field, in fields that are sums over sites; None in others."""
 
-    def __call__(self, spins: Numbers) -> FieldResult:
+    @property
+    def made_of(self) -> tuple[Field, ...]:
+        """Fields whose answers at the same time this one's is made of."""
+        return ()
+
+    @property
+    def has_energy(self) -> bool:
+        """Whether the field is the slope of its energy; not so of spin torques, which no energy belongs to."""
+        return all(field.has_energy for field in self.made_of)
+
+    @property
+    def driven(self) -> bool:
+        """Whether the field depends on time."""
+        return any(field.driven for field in self.made_of)
+
+    def __call__(self, spins: Numbers, time: Time = 0.0) -> FieldResult:
         with torch.inference_mode(False):
-            return self.evaluate(check_spins(spins, self.lattice))
-
-    def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
-        """Sites that interact, each pair in both orders, of fields whose H is linear in the spins; None for others."""
-        return None
-
-    def at_time(self, time: Time) -> Field:
-        """The field at ``time`` (hbar / t; one for all replicas, or one for each): itself, unless it depends on time.
-
-        Called by itself, a field that depends on time is that of time 0; runs ask for that of their times.
-        """
-        return self
+            return self.evaluate(check_spins(spins, self.lattice), time)
 
     @abstractmethod
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        """Energy and field of checked spins (replica, site, 3)."""
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
+        """Energy and field of checked spins (replica, site, 3) at ``time``: fields made of fields hand it on."""
+
+    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
+        """Time and memory of one evaluation of ``spins``, measured on it: torch's tensors are counted."""
+        start = clock.perf_counter()
+        with Counted() as counted:
+            self(spins)
+        seconds = clock.perf_counter() - start
+        if seconds < LONG:
+            start = clock.perf_counter()
+            self(spins)
+            seconds = clock.perf_counter() - start
+        return Cost(seconds, counted.peak)
+
+    def __add__(self, other: Field) -> Field:
+        from sdgnn.fields.sums import Sum
+
+        return Sum(self, other)
+
+
+Kind = TypeVar("Kind", bound=type[Field])
+
+
+def unchanging(kind: Kind) -> Kind:
+    """Decorator of fields whose tables are made of their settings: UserError on a new value of a public attribute."""
+
+    def refuse(self: Field, name: str, value: Any) -> None:
+        if not name.startswith("_") and name in self.__dict__:
+            raise UserError(f"another {name} for {self!r}", allowed="a new field: tables were made for the old one")
+        object.__setattr__(self, name, value)
+
+    kind.__setattr__ = refuse  # type: ignore[method-assign, assignment]
+    return kind
+
+
+@runtime_checkable
+class OnLattices(Protocol):
+    """A field that is there on other lattices too."""
 
     def on(self, lattice: Lattice) -> Field:
-        """The same field on another crystal of the family, of fields that see a finite distance (``sees``)."""
-        raise NotImplementedError(f"{self!r} on another lattice")
+        """The same field on another lattice. Raises UserError where it has none."""
 
-    def by_site(
-        self, spins: Float[Tensor, "replica site 3"]
-    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
-        """Energies whose sum over sites is E, and the field, of fields that see a finite distance (``sees``)."""
-        raise NotImplementedError(f"energies of {self!r} site by site")
+
+@runtime_checkable
+class Local(OnLattices, Protocol):
+    """A field made of site energies that depend on spins near each site: one that several processes can share."""
+
+    @property
+    def sees(self) -> float | None:
+        """Distance of the spins that decide a site's field; None where there is none after all."""
 
     def part(self, lattice: Lattice, own: slice, total: Total) -> Field:
         """The field on ``lattice``, a part of its crystal, of whose sites ``own`` alone enter the energy.
 
         ``total`` completes sums over them by those of the other parts, so that the energy is that of the crystal. The
-        other sites stand around them as far as the field sees; what is said of these means nothing. Only for fields
-        that see a finite distance (``sees``).
+        other sites stand around them as far as the field sees; what is said of these means nothing.
         """
-        return Part(self.on(lattice), own, total)
-
-    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
-        """Time and memory of one evaluation of ``spins``, measured on it: torch's tensors are counted."""
-        start = time.perf_counter()
-        with Counted() as counted:
-            self(spins)
-        seconds = time.perf_counter() - start
-        if seconds < LONG:
-            start = time.perf_counter()
-            self(spins)
-            seconds = time.perf_counter() - start
-        return Cost(seconds, counted.peak)
-
-    def __add__(self, other: Field) -> Field:
-        return Sum(self, other)
 
 
-class SiteSum(Field):
-    """E = sum_i e_i of energies that depend on spins near a site; subclasses say ``sees``, ``on`` and ``by_site``."""
+@runtime_checkable
+class Paired(Protocol):
+    """A field that is linear in the spins, so that Monte Carlo can move them one by one."""
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        energies, field = self.by_site(spins)
-        return FieldResult(energies.sum(1), field)
-
-
-class Part(Field):
-    """A sum over sites on a part of its crystal (see :meth:`Field.part`)."""
-
-    def __init__(self, field: Field, own: slice, total: Total) -> None:
-        self.field, self.own, self.total = field, own, total
-        self.lattice, self.linear, self.sees = field.lattice, field.linear, field.sees
-        self.has_energy = field.has_energy
-
-    def at_time(self, time: Time) -> Field:
-        field = self.field.at_time(time)
-        return self if field is self.field else Part(field, self.own, self.total)
-
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        energies, field = self.field.by_site(spins)
-        return FieldResult(self.total(energies[:, self.own].sum(1, dtype=torch.float64)).to(energies.dtype), field)
-
-    def __repr__(self) -> str:
-        return f"part of {self.field!r}"
-
-
-class Sum(Field):
-    """E = sum_k E_k of fields on one lattice; density and mu are those of the one part that has electrons.
-
-    Torque errors of parts that predict one are independent of each other: their squares add.
-    """
-
-    def __init__(self, *parts: Field) -> None:
-        if not parts:
-            raise UserError("a sum of no fields", allowed="one or more")
-        first = parts[0]
-        for part in parts[1:]:
-            if not _same_sites(part.lattice, first.lattice):
-                raise UserError(f"a sum of fields on {first.lattice!r} and {part.lattice!r}", allowed="one lattice")
-        self.parts: tuple[Field, ...] = tuple(
-            p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,))
-        )
-        self.lattice = first.lattice
-        self.linear = all(part.linear for part in self.parts)
-        self.has_energy = all(part.has_energy for part in self.parts)
-        seen = [part.sees for part in self.parts]
-        self.sees = None if None in seen else max(distance for distance in seen if distance is not None)
+    @property
+    def linear(self) -> bool:
+        """Whether E is linear in every single spin, so that H_i does not depend on S_i: exchange, external fields."""
 
     def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
-        found = [pairs for part in self.parts if (pairs := part.pairs()) is not None]
-        return np.concatenate(found) if len(found) == len(self.parts) else None
-
-    def at_time(self, time: Time) -> Field:
-        parts = tuple(part.at_time(time) for part in self.parts)
-        if all(new is old for new, old in zip(parts, self.parts, strict=True)):
-            return self
-        moved = copy.copy(self)
-        moved.parts = parts
-        return moved
-
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        results = [part.evaluate(spins) for part in self.parts]
-        densities = [r.density for r in results if r.density is not None]
-        potentials = [r.mu for r in results if r.mu is not None]
-        errors = [r.torque_error for r in results if r.torque_error is not None]
-        return FieldResult(
-            energy=torch.stack([r.energy for r in results]).sum(0),
-            field=torch.stack([r.field for r in results]).sum(0),
-            density=densities[0] if len(densities) == 1 else None,
-            mu=potentials[0] if len(potentials) == 1 else None,
-            torque_error=torch.stack(errors).square().sum(0).sqrt() if errors else None,
-        )
-
-    def on(self, lattice: Lattice) -> Field:
-        return Sum(*(part.on(lattice) for part in self.parts))
-
-    def part(self, lattice: Lattice, own: slice, total: Total) -> Field:
-        return Sum(*(part.part(lattice, own, total) for part in self.parts))
-
-    def by_site(
-        self, spins: Float[Tensor, "replica site 3"]
-    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
-        energies, fields = zip(*(part.by_site(spins) for part in self.parts), strict=True)
-        return torch.stack(energies).sum(0), torch.stack(fields).sum(0)
-
-    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
-        total = Cost(0.0, 0.0)
-        for part in self.parts:
-            total = total.then(part.cost(spins))
-        kept = 2 * len(self.parts) * spins.numel() * spins.element_size()  # results, and their stack
-        return Cost(total.seconds, total.bytes + kept)
-
-    def __repr__(self) -> str:
-        return " + ".join(map(repr, self.parts))
+        """Sites that interact, each pair in both orders; None where H is not linear in the spins after all."""
 
 
-def _same_sites(first: Lattice, second: Lattice) -> bool:
-    """Whether two lattices have equal positions in equal cells."""
-    return first is second or (
-        first.positions.shape == second.positions.shape
-        and np.allclose(first.positions, second.positions)
-        and np.allclose(first.cell, second.cell)
-    )
+def sight(field: Field) -> float | None:
+    """Distance of the spins that decide the field of a site; None where all spins do."""
+    return field.sees if isinstance(field, Local) else None
+
+
+def is_linear(field: Field) -> bool:
+    """Whether E is linear in every single spin."""
+    return isinstance(field, Paired) and field.linear
+
+
+def pairs_of(field: Field) -> Int[np.ndarray, "pair 2"] | None:
+    """Sites that interact, each pair in both orders, of fields whose H is linear in the spins; None for others."""
+    return field.pairs() if isinstance(field, Paired) else None
+
+
+def on_lattice(field: Field, lattice: Lattice) -> Field:
+    """``field`` on another lattice. Raises UserError where that is not defined."""
+    if not isinstance(field, OnLattices):
+        raise UserError(f"{field!r} on {lattice!r}", allowed="fields that know other lattices", fix="make one there")
+    return field.on(lattice)
+
+
+def part_of(field: Field, lattice: Lattice, own: slice, total: Total) -> Field:
+    """:meth:`Local.part` of ``field``. Raises UserError where its sites see all others."""
+    if not isinstance(field, Local):
+        raise UserError(f"a part of {field!r}", allowed="fields whose sites see a finite distance")
+    return field.part(lattice, own, total)
 
 
 def check_spins(spins: Numbers, lattice: Lattice, unit: bool = False) -> Float[Tensor, "replica site 3"]:

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 
 from sdgnn.errors import UserError
 from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.fields.protocol import Total, on_lattice, part_of, sight, unchanging
 from sdgnn.files import atomic_path
 from sdgnn.lattice import Lattice
 from sdgnn.nn.model import Model
 from sdgnn.nn.potentials import Potentials
 from sdgnn.nn.settings import ElectronsSettings
 from sdgnn.provenance import package_version
+from sdgnn.schedules import Time
 
 FORMAT = 1
 """Version of committee.json."""
@@ -119,7 +121,7 @@ class Committee(Model):
         self, lattice: Lattice, dtype: torch.dtype = torch.float32, *, memory: float | None = None
     ) -> CommitteeField:
         """The mean field on a lattice of the family, with its predicted torque error; one member at a time."""
-        return CommitteeField(self, lattice, dtype, memory)
+        return CommitteeField(self, [member.on(lattice, dtype, memory=memory) for member in self.models])
 
     def potentials(self, field: Field) -> Potentials:
         """Raises UserError: members are trained, one by one."""
@@ -173,8 +175,11 @@ class Committee(Model):
         return f"Committee of {len(self.members)} ({law}{known}) of {self.members[0]!r}"
 
 
+@unchanging
 class CommitteeField(Field):
-    """Mean energy and field of a committee on one lattice; ``torque_error`` of its result is the predicted error.
+    """Mean energy and field of a committee on one lattice, from the fields of its ``members`` there.
+
+    ``torque_error`` of its result is the predicted error.
 
     For each site, that is the :class:`Calibration` of d = sqrt( sum_k |T_k - mean T|^2 / (3 (M - 1)) ) over the M
     members' torque parts T_k = H_k - (H_k . S) S / |S|^2: the expected root mean square error of the mean torque per
@@ -184,19 +189,34 @@ class CommitteeField(Field):
 
     network: Committee
 
-    def __init__(
-        self, network: Committee, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None
-    ) -> None:
-        self.network, self.lattice, self.dtype = network, lattice, dtype
-        self._fields = [member.on(lattice, dtype, memory=memory) for member in network.models]
+    def __init__(self, network: Committee, members: Sequence[Field]) -> None:
+        self.network, self.members, self.lattice = network, tuple(members), members[0].lattice
 
     @property
     def calibration(self) -> Calibration:
         """The committee's calibration."""
         return self.network.calibration
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        results = [field.evaluate(spins) for field in self._fields]
+    @property
+    def made_of(self) -> tuple[Field, ...]:
+        return self.members
+
+    @property
+    def sees(self) -> float | None:
+        """As far as the member that sees farthest; None where one has no such distance."""
+        seen = [sight(member) for member in self.members]
+        return None if None in seen else max(distance for distance in seen if distance is not None)
+
+    def on(self, lattice: Lattice) -> CommitteeField:
+        """The committee on another lattice of its family. Raises UserError on others."""
+        return CommitteeField(self.network, [on_lattice(member, lattice) for member in self.members])
+
+    def part(self, lattice: Lattice, own: slice, total: Total) -> CommitteeField:
+        """The committee on a part of the crystal."""
+        return CommitteeField(self.network, [part_of(member, lattice, own, total) for member in self.members])
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
+        results = [member.evaluate(spins, time) for member in self.members]
         first = results[0].field
         # relative to the first, members that agree do so without rounding
         fields = torch.stack([result.field - first for result in results])
@@ -211,10 +231,13 @@ class CommitteeField(Field):
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
         """The members one after the other, and their results side by side."""
         total = Cost(0.0, 0.0)
-        for field in self._fields:
-            total = total.then(field.cost(spins))
-        kept = 4 * len(self._fields) * spins.numel() * self.dtype.itemsize
+        for member in self.members:
+            total = total.then(member.cost(spins))
+        kept = 4 * len(self.members) * spins.numel() * spins.element_size()
         return Cost(total.seconds, total.bytes + kept)
+
+    def __repr__(self) -> str:
+        return f"{self.network!r}; {len(self.members)} of {self.members[0]!r}"
 
 
 def torque_deviation(

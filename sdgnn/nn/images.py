@@ -8,7 +8,7 @@ from jaxtyping import Int
 from sdgnn.electrons import ExactField, KPMField, TruncatedField
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
-from sdgnn.fields.protocol import Sum
+from sdgnn.fields.sums import Sum
 from sdgnn.lattice import margins
 from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.committee import CommitteeField

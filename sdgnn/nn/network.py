@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,13 +14,14 @@ from sdgnn.electrons import TruncatedField
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.errors import UserError
 from sdgnn.fields import Cost, Field, FieldResult
-from sdgnn.fields.protocol import Total
+from sdgnn.fields.protocol import Total, unchanging
 from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice
 from sdgnn.nn.model import Model
 from sdgnn.nn.potentials import Potentials
 from sdgnn.nn.readout import Readout
 from sdgnn.nn.settings import ElectronsSettings, NetworkSettings
+from sdgnn.schedules import Time
 
 
 class Network(Model):
@@ -139,11 +139,12 @@ class Network(Model):
         return f"Network of walks (cutoff {self.cutoff}, {self.moments} moments; {learned}) for {electrons} on {where}"
 
 
+@unchanging
 class NetworkField(Field):
     """Energy, field and mu of a network on one lattice; computes in ``dtype``, where its weights are.
 
-    Results have that dtype and the device of the spins. Densities are there without a learned part alone, whose slopes
-    with on-site energies no label has taught: ``field.electrons(spins).density``.
+    Fields have that dtype, and all results the device of the spins. Densities are there without a learned part alone,
+    whose slopes with on-site energies no label has taught: ``field.electrons(spins).density``.
     """
 
     readout: Readout | None
@@ -157,19 +158,20 @@ class NetworkField(Field):
         self.lattice = electrons.lattice
 
     @property
-    def sees(self) -> float | None:  # type: ignore[override]
+    def sees(self) -> float | None:
         """That of the electrons: two cutoffs, on crystals; beyond, a spin moves mu and the gate of the learned part."""
         return self.electrons.sees
 
     def on(self, lattice: Lattice) -> NetworkField:
+        """The same electrons and the same learned part on another lattice. Raises UserError on another family."""
+        self.network.check_family(lattice)
         return NetworkField(self.network, self.electrons.on(lattice), self.dtype, self.readout)
 
     def part(self, lattice: Lattice, own: slice, total: Total) -> NetworkField:
-        part = copy.copy(self)
-        part.electrons, part.lattice = self.electrons.part(lattice, own, total), lattice
-        return part
+        """The network on a part of the crystal, with the mu of the whole."""
+        return NetworkField(self.network, self.electrons.part(lattice, own, total), self.dtype, self.readout)
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         result = self.without_constant(spins)
         shift = self._sites * float(self.network.constant.detach())
         return replace(result, energy=result.energy + shift)

@@ -10,6 +10,8 @@ from sdgnn.electrons.filling import grand_potential, occupation
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult
 from sdgnn.hamiltonian import SDModel
+from sdgnn.lattice import Lattice
+from sdgnn.schedules import Time
 
 CLOSE = 1e-6
 """Levels closer than this (in units of t) count as equal in (f_n - f_m) / (e_n - e_m)."""
@@ -34,8 +36,6 @@ class LaggingElectrons(Field):
     Raises UserError unless kT and rate are positive and mu is finite.
     """
 
-    has_energy = False
-
     def __init__(self, model: SDModel, kT: float, mu: float, rate: float) -> None:
         for what, value in (("electron temperature kT", kT), ("relaxation rate", rate)):
             if not 0 < value < float("inf"):
@@ -45,10 +45,18 @@ class LaggingElectrons(Field):
         self.model, self.lattice = model, model.lattice
         self.kT, self.mu, self.rate = float(kT), float(mu), float(rate)
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         states = [self._one(state) for state in spins.to(torch.float64)]
         energy, field, density = (torch.stack(part) for part in zip(*states, strict=True))
         return FieldResult(energy, field, density, mu=energy.new_full((len(spins),), self.mu))
+
+    @property
+    def has_energy(self) -> bool:
+        return False
+
+    def on(self, lattice: Lattice) -> LaggingElectrons:
+        """The same electrons on another lattice."""
+        return LaggingElectrons(SDModel.from_dict(lattice, self.model.to_dict()), self.kT, self.mu, self.rate)
 
     def _one(self, spins: Float[Tensor, "site 3"]) -> tuple[Tensor, Tensor, Tensor]:
         """Energy, field (site, 3) and density (site,) of one state."""

@@ -10,11 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.errors import UserError
-from sdgnn.fields import Field, FieldResult
+from sdgnn.fields.protocol import unchanging
+from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
+from sdgnn.schedules import Time
 
 
-class SpinTransfer(Field):
+@unchanging
+class SpinTransfer(SiteSum):
     """H_i = -S_i x D_i - beta D_i with D = (u . grad) S, so that spins obey dS/dt = -D + beta S x D + other torques.
 
     ``drift`` u, in nearest-neighbour distances per hbar / t, carries the texture along; ``beta`` is the non-adiabatic
@@ -26,8 +29,6 @@ class SpinTransfer(Field):
     Raises UserError on a drift that is not one finite number for each dimension, a beta that is not finite, and
     lattices on which the bonds of a site do not span all directions evenly.
     """
-
-    has_energy = False
 
     def __init__(self, lattice: Lattice, drift: Sequence[float], beta: float = 0.0) -> None:
         self.lattice, self.drift, self.beta = lattice, tuple(map(float, drift)), float(beta)
@@ -43,15 +44,24 @@ class SpinTransfer(Field):
                 f"a gradient from the nearest neighbours on {lattice!r}",
                 allowed="lattices on which they lie evenly around every site (chain, square, triangular, cubic, ...)",
             )
-        self._source, self._target = torch.from_numpy(bonds.source), torch.from_numpy(bonds.target)
+        self._source, self._target = torch.tensor(bonds.source), torch.tensor(bonds.target)
         self._weight = torch.from_numpy(bonds.vector @ np.array(self.drift) / even)
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+        self.sees = float(np.linalg.norm(bonds.vector, axis=1).max())
+
+    @property
+    def has_energy(self) -> bool:
+        return False
+
+    def on(self, lattice: Lattice) -> SpinTransfer:
+        return SpinTransfer(lattice, self.drift, self.beta)
+
+    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
         weight, device = self._weight.to(spins), spins.device
         there = weight[:, None] * spins[:, self._target.to(device)]
         carried = torch.zeros_like(spins).index_add(1, self._source.to(device), there)
         field = -torch.linalg.cross(spins, carried) - self.beta * carried
-        return FieldResult(spins.new_zeros(len(spins)), field)
+        return spins.new_zeros(spins.shape[:2]), field
 
     def __repr__(self) -> str:
         return f"SpinTransfer(drift={self.drift}, beta={self.beta:g}) on {self.lattice!r}"

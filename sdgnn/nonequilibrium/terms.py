@@ -8,10 +8,13 @@ from torch import Tensor
 
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult, Heisenberg
+from sdgnn.fields.protocol import Total, on_lattice, part_of, sight, unchanging
+from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
 from sdgnn.schedules import Time
 
 
+@unchanging
 class DampingLike(Field):
     """H_i = strength S_i x H'_i: spins relax towards the field H' (strength > 0) or are driven away from it (< 0).
 
@@ -24,19 +27,34 @@ class DampingLike(Field):
     for it. Raises UserError on a strength that is not finite.
     """
 
-    has_energy = False
-
     def __init__(self, towards: Field, strength: float) -> None:
         self.lattice = towards.lattice
         self.towards = towards
         self.strength = _finite("strength of a damping-like torque", strength)
 
-    def at_time(self, time: Time) -> DampingLike:
-        towards = self.towards.at_time(time)
-        return self if towards is self.towards else DampingLike(towards, self.strength)
+    @property
+    def has_energy(self) -> bool:
+        return False
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        result = self.towards.evaluate(spins)
+    @property
+    def made_of(self) -> tuple[Field, ...]:
+        return (self.towards,)
+
+    @property
+    def sees(self) -> float | None:
+        """As far as the field that spins relax towards."""
+        return sight(self.towards)
+
+    def on(self, lattice: Lattice) -> DampingLike:
+        """The same torque on another lattice, where that field is there. Raises UserError."""
+        return DampingLike(on_lattice(self.towards, lattice), self.strength)
+
+    def part(self, lattice: Lattice, own: slice, total: Total) -> DampingLike:
+        """The same on a part of the crystal."""
+        return DampingLike(part_of(self.towards, lattice, own, total), self.strength)
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
+        result = self.towards.evaluate(spins, time)
         field = self.strength * torch.linalg.cross(spins.to(result.field), result.field)
         return FieldResult(torch.zeros_like(result.energy), field)
 
@@ -44,7 +62,8 @@ class DampingLike(Field):
         return f"DampingLike(strength={self.strength:g}, towards={self.towards!r})"
 
 
-class Alignment(Field):
+@unchanging
+class Alignment(SiteSum):
     """H_i = coupling |M_i|^2 M_i with M_i = sum_j S_j / z over the z nearest neighbours: agreement counts twice.
 
     How strongly i listens to j depends on the surroundings of i, how strongly j listens to i on those of j: exchange
@@ -54,17 +73,23 @@ class Alignment(Field):
     that is not finite.
     """
 
-    has_energy = False
-
     def __init__(self, lattice: Lattice, coupling: float) -> None:
         self.lattice = lattice
         self.coupling = _finite("coupling", coupling)
         self._mean = Heisenberg(lattice, [lattice.n_sites / len(lattice.bonds(1))])
+        self.sees = self._mean.sees
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        mean = self._mean.evaluate(spins).field
+    @property
+    def has_energy(self) -> bool:
+        return False
+
+    def on(self, lattice: Lattice) -> Alignment:
+        return Alignment(lattice, self.coupling)
+
+    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
+        mean = self._mean.evaluate(spins, time).field
         field = self.coupling * mean.square().sum(-1, keepdim=True) * mean
-        return FieldResult(spins.new_zeros(len(spins)), field)
+        return spins.new_zeros(spins.shape[:2]), field
 
     def __repr__(self) -> str:
         return f"Alignment(coupling={self.coupling:g}) on {self.lattice!r}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import time as clock
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from sdgnn import Heun, Lattice, simulate, spins
 from sdgnn.commands.dynamics import Timed, run
 from sdgnn.config.benchmark import DynamicsBenchmarkConfig
 from sdgnn.fields import Field, FieldResult
+from sdgnn.schedules import Time
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "benchmarks" / "dynamics.yaml"
 
@@ -44,8 +45,8 @@ def test_the_share_is_that_of_the_field() -> None:
 
         lattice = Lattice.square(3, 3)
 
-        def evaluate(self, spins: torch.Tensor) -> FieldResult:
-            time.sleep(0.02)
+        def evaluate(self, spins: torch.Tensor, time: Time) -> FieldResult:
+            clock.sleep(0.02)
             return FieldResult(spins.new_zeros(len(spins)), torch.zeros_like(spins))
 
     field = Timed(Slow())

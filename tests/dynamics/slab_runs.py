@@ -11,15 +11,16 @@ import sdgnn
 from sdgnn import DormandPrince, Heun, ImplicitMidpoint, Lattice, SDModel, TruncatedField, simulate
 from sdgnn.dynamics import observers
 from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
-from sdgnn.nn import EquivariantNetwork, EquivariantSettings
+from sdgnn.nn import EquivariantNetwork, EquivariantSettings, SiteField
+from sdgnn.nn.committee import Committee
 from sdgnn.processes import group
 from sdgnn.schedules import Sweep
 
 
-def network(lattice: Lattice) -> sdgnn.fields.Field:
+def network(lattice: Lattice, seed: int = 2) -> SiteField:
     """Fields that reach four bonds, none of whose weights is zero."""
     made = EquivariantNetwork(EquivariantSettings(layers=1, channels=2), lattice, seed=1)
-    generator = torch.Generator().manual_seed(2)
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in made.parameters():
             weight += 0.2 * torch.randn(weight.shape, generator=generator)
@@ -40,6 +41,10 @@ def runs(folder: Path, steps: int) -> None:
         "implicit": (network(lattice), ImplicitMidpoint(dt=0.05, damping=0.2, kT=0.1)),
         "classical": (classical, Heun(dt=0.05, damping=0.2, kT=0.1)),
         "adaptive": (classical, DormandPrince(dt=0.2, damping=0.2)),
+        "committee": (
+            Committee([network(lattice).network, network(lattice, 3).network]).on(lattice, torch.float64),
+            Heun(dt=0.05, damping=0.2, kT=0.1),
+        ),
         "electrons": (
             TruncatedField(SDModel(lattice), kT=0.1, filling=0.3, cutoff=2, moments=9),
             Heun(dt=0.05, damping=0.2, kT=0.1),

@@ -17,6 +17,7 @@ from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult
 from sdgnn.memory import Counted
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
+from sdgnn.schedules import Time
 
 FACTOR = 2.0
 """Within which times are foretold on a machine whose load does not change."""
@@ -105,7 +106,7 @@ def test_evaluations_are_those_of_a_step(replicas: int) -> None:
         def __init__(self) -> None:
             self.lattice, self.count = lattice, 0
 
-        def evaluate(self, spins: torch.Tensor) -> FieldResult:
+        def evaluate(self, spins: torch.Tensor, time: Time) -> FieldResult:
             self.count += 1
             return FieldResult(spins.new_zeros(len(spins)), torch.ones_like(spins))
 

@@ -356,9 +356,9 @@ class Counting(Field):
         self.lattice, self.calls = lattice, 0
         self.field = Zeeman(lattice, (0, 0, 1.0)) if field is None else field
 
-    def evaluate(self, spins):
+    def evaluate(self, spins, time):
         self.calls += 1
-        return self.field.evaluate(spins)
+        return self.field.evaluate(spins, time)
 
 
 @pytest.mark.parametrize("scheme", [Heun, SemiImplicitB, DepondtMertens])
@@ -392,8 +392,8 @@ def test_field_of_another_dtype_is_cast(scheme):
     """A float64 field drives float32 spins, and the other way round; the state keeps the dtype of the spins."""
 
     class Single(Counting):
-        def evaluate(self, spins):
-            result = super().evaluate(spins.float())
+        def evaluate(self, spins, time):
+            result = super().evaluate(spins.float(), time)
             return FieldResult(result.energy, result.field.float())
 
     field = Single(Lattice.chain(3))

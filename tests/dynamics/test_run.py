@@ -132,9 +132,9 @@ class Failing(Field):
         self.lattice, self._at, self.replica, self._calls = LATTICE, at, replica, 0
         self.zeeman = Zeeman(LATTICE, (0, 0, 1.0))
 
-    def evaluate(self, spins):
+    def evaluate(self, spins, time):
         self._calls += 1
-        result = self.zeeman.evaluate(spins)
+        result = self.zeeman.evaluate(spins, time)
         if self._calls == self._at:
             result.field[self.replica, 3] = torch.nan
         return FieldResult(result.energy, result.field)

@@ -21,7 +21,7 @@ from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
 from sdgnn.lattice import margins
 
 TESTS = Path(__file__).parents[1]
-CASES = ("network", "implicit", "classical", "adaptive", "electrons")
+CASES = ("network", "implicit", "classical", "adaptive", "committee", "electrons")
 STEPS = 13
 
 
@@ -75,15 +75,6 @@ FIELDS = {
         Heisenberg(lattice, [1.0, -0.3]) + DMI(lattice, 0.2) + Anisotropy(lattice, 0.1) + Zeeman(lattice, (0, 0, 0.5))
     ),
 }
-
-
-@pytest.mark.parametrize("name", FIELDS)
-def test_energies_by_site_add_up(name: str) -> None:
-    lattice = Lattice.triangular(6, 5)
-    field, spins = FIELDS[name](lattice), sdgnn.spins.random(lattice, 2, seed=0)
-    energies, vectors = field.by_site(spins)
-    torch.testing.assert_close(energies.sum(1), field(spins).energy, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(vectors, field(spins).field, rtol=1e-12, atol=1e-12)
 
 
 def electrons(lattice: Lattice) -> TruncatedField:

@@ -82,12 +82,12 @@ def test_rotation_leaves_heisenberg_alone_and_changes_anisotropy() -> None:
     assert float((anisotropy(state @ turn.T).energy - anisotropy(state).energy).abs().max()) > 0.1
 
 
-def test_dtype_of_the_spins_is_kept() -> None:
+def test_fields_keep_the_dtype_of_the_spins_and_energies_are_in_double_precision() -> None:
     lattice = Lattice.square(4, 4)
     state = spins.random(lattice, seed=5, dtype=torch.float32)
     for field in terms(lattice):
         result = field(state)
-        assert result.energy.dtype == result.field.dtype == torch.float32
+        assert result.field.dtype == torch.float32 and result.energy.dtype == torch.float64
         torch.testing.assert_close(result.field.double(), field(state.double()).field, atol=1e-5, rtol=0)
 
 

@@ -18,6 +18,7 @@ from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult, Heisenberg
+from sdgnn.schedules import Time
 from sdgnn.train import judge, torque_part
 from sdgnn.train.metrics import Tally, jackknife, judge_all
 
@@ -30,7 +31,7 @@ class Distorted(Field):
         self._field, self._energy = labels.field + error, labels.energy + energy
         self._next = 0
 
-    def evaluate(self, spins: Tensor) -> FieldResult:
+    def evaluate(self, spins: Tensor, time: Time) -> FieldResult:
         chunk = slice(self._next, self._next + len(spins))
         self._next += len(spins)
         return FieldResult(self._energy[chunk], self._field[chunk])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-import time
+import time as clock
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -22,9 +22,10 @@ from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.electrons.truncated.walk import Channel, Walk, WalkSettings, background
 from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Cost, Field, FieldResult
-from sdgnn.fields.protocol import Total
+from sdgnn.fields.protocol import Total, unchanging
 from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice, margins
+from sdgnn.schedules import Time
 
 Level = Literal["fast", "accurate"]
 
@@ -65,6 +66,7 @@ def _itself(values: Tensor) -> Tensor:
     return values
 
 
+@unchanging
 class TruncatedField(Field):
     """H_i = -dE/dS_i of the s-d model from local moments: spinors that walk inside a ball around each site.
 
@@ -195,7 +197,7 @@ class TruncatedField(Field):
         return float(np.mean([sizes[np.minimum(np.arange(m + 1), len(sizes) - 1)].sum() for m in steps]))
 
     @property
-    def sees(self) -> float | None:  # type: ignore[override]
+    def sees(self) -> float | None:
         """Distance of the spins that decide a site's field at given mu: two cutoffs, on crystals."""
         if not self.model.is_uniform:
             return None
@@ -217,7 +219,7 @@ class TruncatedField(Field):
         field._electrons, field._total = self._electrons, total
         return field
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         return self.corrected(spins, None)
 
     def corrected(self, spins: Float[Tensor, "replica site 3"], correction: Correction | None) -> FieldResult:
@@ -277,7 +279,7 @@ class TruncatedField(Field):
         if self._electrons is not None:
             energy = energy + torch.from_numpy(np.where(np.isfinite(mu), mu, 0.0)).to(energy) * self._electrons
         slopes = slopes.to(device=spins.device, dtype=spins.dtype)
-        return FieldResult(energy.to(spins), -slopes[..., :3], slopes[..., 3], torch.from_numpy(mu).to(spins))
+        return FieldResult(energy.to(spins.device), -slopes[..., :3], slopes[..., 3], torch.from_numpy(mu).to(spins))
 
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
         """Time of some balls, times the number of all; memory counted from arrays."""
@@ -285,11 +287,11 @@ class TruncatedField(Field):
         coefficients = expansion.grand_potential(expansion.centre)[None].repeat(len(spins), 0)
         some = np.arange(max(1, min(count, SAMPLE // len(spins))))
         walk.slopes(spins, coefficients, some[:1])  # compiles
-        start = time.perf_counter()
+        start = clock.perf_counter()
         walk.slopes(spins, coefficients, some)
         if self.filling is not None:
             walk.totals(spins, some)
-        seconds = (time.perf_counter() - start) * count / len(some)
+        seconds = (clock.perf_counter() - start) * count / len(some)
         result = 5 * spins.shape[0] * count * spins.element_size()
         return Cost(seconds, len(spins) * walk.memory() + result)
 

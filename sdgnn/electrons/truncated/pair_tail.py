@@ -18,8 +18,11 @@ from sdgnn.electrons.truncated.field import TruncatedField
 from sdgnn.electrons.truncated.medium import Medium
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult, torque_part
+from sdgnn.fields.protocol import unchanging
+from sdgnn.frozen import frozen
 from sdgnn.lattice import Lattice
 from sdgnn.neighbours import LENGTH_TOLERANCE
+from sdgnn.schedules import Time
 
 LEAST = 0.01
 """Share of the squared torque of random spins from which on :func:`with_pair_tail` adds the tail."""
@@ -31,6 +34,7 @@ TWISTS = 2
 """Boundary phases along each axis of the exact states on which a tail is judged."""
 
 
+@unchanging
 class PairTail(Field):
     """E = -1/2 sum_ij K(r_ij) S_i . S_j, with field H_i = sum_j K(r_ij) S_j: couplings of any range on a crystal.
 
@@ -48,7 +52,7 @@ class PairTail(Field):
     ) -> None:
         if lattice.shape is None:
             raise UserError(f"a pair tail on {lattice!r}", allowed="crystals: it is a sum over momenta")
-        couplings = np.asarray(couplings, dtype=np.float64)
+        couplings = frozen(np.array(couplings, dtype=np.float64))
         cells, basis = couplings.shape[: lattice.dim], couplings.shape[lattice.dim :]
         if basis != (lattice.n_basis,) * 2 or any(n % 2 == 0 for n in cells):
             raise UserError(
@@ -106,7 +110,7 @@ class PairTail(Field):
             raise UserError(f"the pair tail of {self.lattice!r} on {lattice!r}", allowed="the same crystal")
         return PairTail(lattice, self.couplings, self.share)
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         shape = self.lattice.shape
         assert shape is not None
         axes = tuple(range(1, 1 + len(shape)))
@@ -115,7 +119,7 @@ class PairTail(Field):
         # H(x)_a = sum_d K(d)_ab S(x + d)_b is a correlation
         products = torch.einsum("...ab,r...bc->r...ac", at_momenta, transformed)
         field = torch.fft.irfftn(products, s=shape, dim=axes).reshape(spins.shape)
-        return FieldResult(-0.5 * (spins * field).sum((1, 2)), field)
+        return FieldResult(-0.5 * (spins * field).sum((1, 2), dtype=torch.float64), field)
 
     def _wrapped(self) -> Tensor:
         """sum_d K(d)_ab exp(i q d) at the momenta of the lattice, the last axis halved."""

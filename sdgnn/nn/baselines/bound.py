@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-import time
+import time as clock
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdgnn.errors import UserError
-from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.fields import Cost
+from sdgnn.fields.protocol import unchanging
+from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
 from sdgnn.memory import GB, check_memory
 from sdgnn.nn.baselines.tiles import Tile, tiles
+from sdgnn.schedules import Time
 
 if TYPE_CHECKING:
+    from sdgnn.nn.baselines.graph import Graph
     from sdgnn.nn.baselines.site_model import SiteModel
 
 CHUNK = 4096
@@ -28,23 +32,28 @@ MEMORY = 2.0
 """GB that evaluating a crystal may take unless told otherwise. A fixed number: tiles decide about rounding."""
 
 
-class SiteField(Field):
+@unchanging
+class SiteField(SiteSum):
     """Energy sum_i e_i(S) + N c and field H_i = -dE/dS_i of a learned model on one lattice.
 
     Crystals whose evaluation would take more than ``memory`` (GB, :data:`MEMORY` by default) besides spins and result
-    are evaluated tile by tile, equal to the whole to rounding; free positions and chosen bonds stay whole.
-    Computes in ``dtype`` where the network's weights are; results have that dtype and the device of the spins.
+    are evaluated tile by tile, equal to the whole to rounding; free positions and bonds of one's own (``graph``, in
+    place of those that the network finds) stay whole.
+    Computes in ``dtype`` where the network's weights are; fields have that dtype and the device of the spins. Weights
+    are those of the network at every call, however they were changed. Threads may share a field.
     """
 
     def __init__(
-        self, network: SiteModel, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None
-    ) -> None:
+        self, network: SiteModel, lattice: Lattice, dtype: torch.dtype = torch.float32, memory: float | None = None,
+        graph: Graph | None = None,
+    ) -> None:  # fmt: skip
         network.check_family(lattice)
         self.network = network
         self.lattice = lattice
         self.dtype = dtype
         self.memory = MEMORY if memory is None else check_memory(memory)
-        self._constant_weights: list[nn.Parameter] = []
+        self._graph = graph
+        self._made: tuple[list[Tensor], SiteModel] | None = None
         self._tables: dict[tuple[int, torch.device], Any] = {}
 
     def site_energies(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site"]:
@@ -56,22 +65,22 @@ class SiteField(Field):
 
     @property
     def sees(self) -> float | None:  # type: ignore[override]
-        """Twice the reach of energies, on crystals."""
-        return 2 * self.network.reach if type(self) is SiteField and self.lattice.is_crystal else None
+        """Twice the reach of energies, on crystals with the bonds that the network finds."""
+        return 2 * self.network.reach if self._graph is None and self.lattice.is_crystal else None
 
     def on(self, lattice: Lattice) -> SiteField:
+        """The same network on another lattice. Raises UserError on bonds of one's own, which are those of this one."""
+        if self._graph is not None:
+            raise UserError(
+                f"bonds of {self.lattice!r} on {lattice!r}",
+                allowed="networks that find their bonds",
+                fix="network.on(lattice, bonds=, strengths=) with the bonds of that lattice",
+            )
         return SiteField(self.network, lattice, self.dtype, self.memory)
 
-    def by_site(
-        self, spins: Float[Tensor, "replica site 3"]
-    ) -> tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]:
+    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
         energies, field = self._by_tile(spins)
         return energies.double() + float(self.network.constant.detach()), field
-
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        energies, field = self._by_tile(spins)
-        total = energies.sum(-1, dtype=torch.float64) + self.lattice.n_sites * float(self.network.constant.detach())
-        return FieldResult(energy=total.to(self.dtype), field=field)
 
     def _by_tile(self, spins: Tensor) -> tuple[Tensor, Tensor]:
         """Site energies without the constant, and field, tile by tile where there are tiles."""
@@ -96,10 +105,10 @@ class SiteField(Field):
         at_once = min(self._at_once, len(spins))
         piece = spins[:at_once, parts[0].sites] if parts else spins[:at_once]
         whole._slopes(piece)  # makes tables
-        start = time.perf_counter()
+        start = clock.perf_counter()
         energy, _ = whole._slopes(piece)
         float(energy.sum())
-        seconds = time.perf_counter() - start
+        seconds = clock.perf_counter() - start
         work = at_once * whole.lattice.n_sites * self.bytes_per_site
         result = 4 * spins.shape[0] * spins.shape[1] * self.dtype.itemsize
         index = 9 * sum(len(tile.sites) for tile in parts)
@@ -117,7 +126,7 @@ class SiteField(Field):
 
     @cached_property
     def _tiles(self) -> tuple[SiteField, list[Tile]]:
-        if not self.lattice.is_crystal or self.memory == math.inf:
+        if self._graph is not None or not self.lattice.is_crystal or self.memory == math.inf:
             return self, []
         largest = self.memory * GB / self.bytes_per_site
         lattice, parts = tiles(self.lattice, self.network.margin(self.lattice), largest)
@@ -142,18 +151,33 @@ class SiteField(Field):
 
     @property
     def _constant_network(self) -> SiteModel:
-        """The network with the same weights, in the same memory, as constants: no slopes in them are ever made."""
-        weights = list(self.network.parameters())
-        if [weight.data_ptr() for weight in weights] != [weight.data_ptr() for weight in self._constant_weights]:
-            self._constant_weights = [nn.Parameter(weight.detach(), requires_grad=False) for weight in weights]
-            constants = {id(weight): same for weight, same in zip(weights, self._constant_weights, strict=True)}
-            self._constants = copy.deepcopy(self.network, constants)
-        return self._constants
+        """The network with the same numbers, in the same memory, as constants: no slopes in weights are ever made.
+
+        Made anew where a number is kept elsewhere than before. Threads that come together each make one, all alike.
+        """
+        weights, made = list(self.network.parameters()), self._made
+        numbers: list[Tensor] = [*weights, *self.network.buffers()]
+        if made is None or [*map(_place, numbers)] != [*map(_place, made[0])]:
+            same: dict[int, Any] = {id(w): nn.Parameter(w.detach(), requires_grad=False) for w in weights}
+            same |= {id(buffer): buffer for buffer in self.network.buffers()}
+            held = [same[id(number)] for number in numbers]  # no other number comes to lie where these are
+            self._made = made = held, copy.deepcopy(self.network, same)
+        return made[1]
 
     def _tables_for(self, replicas: int, device: torch.device) -> Any:
-        if (replicas, device) not in self._tables:
-            self._tables[replicas, device] = self.network.tables(self.lattice, replicas, device, self.dtype)
-        return self._tables[replicas, device]
+        found = self._tables.get((replicas, device))
+        if found is None:
+            if self._graph is None:
+                found = self.network.tables(self.lattice, replicas, device, self.dtype)
+            else:
+                found = self._graph.repeat(replicas, device, self.dtype)
+            self._tables[replicas, device] = found
+        return found
 
     def __repr__(self) -> str:
         return f"{self.network!r}; bound to {self.lattice!r} in {str(self.dtype).removeprefix('torch.')}"
+
+
+def _place(number: Tensor) -> tuple[int, torch.dtype]:
+    """Where a tensor is kept, and as what."""
+    return number.data_ptr(), number.dtype

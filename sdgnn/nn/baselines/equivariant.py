@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -18,7 +16,6 @@ from sdgnn.nn.baselines.graph import Graph, degrees, reversed_bonds
 from sdgnn.nn.baselines.layers import Interaction
 from sdgnn.nn.baselines.readout import Readout, site_energies
 from sdgnn.nn.baselines.site_model import SiteModel
-from sdgnn.nn.baselines.tiles import Tile
 from sdgnn.nn.settings import EquivariantSettings
 from sdgnn.seeds import torch_generator
 
@@ -84,11 +81,13 @@ class EquivariantNetwork(SiteModel):
 
         Raises UserError on crystals of another family, on bonds or strengths that do not fit, and on strengths alone.
         """
-        if bonds is not None:
-            return BondedField(self, lattice, bonds, dtype, strengths)
-        if strengths is not None:
+        if bonds is None and strengths is not None:
             raise UserError("strengths of no bonds", allowed="bonds and their strengths")
-        return SiteField(self, lattice, dtype, memory)
+        if bonds is None:
+            return SiteField(self, lattice, dtype, memory)
+        if strengths is not None:
+            _check_strengths(strengths, bonds, lattice)
+        return SiteField(self, lattice, dtype, memory, Graph.of(self.directions, lattice, bonds, strengths))
 
     def check_family(self, lattice: Lattice) -> None:
         """Raises UserError on crystals of another family, and on positions without bonds or of another dimension."""
@@ -133,29 +132,6 @@ class EquivariantNetwork(SiteModel):
             f"{self.n_parameters} weights; energies reach {s.layers + 1} bonds, fields {2 * s.layers + 2}; "
             f"{self.told_electrons()}"
         )
-
-
-class BondedField(SiteField):
-    """Field of a network on a lattice with bonds of one's own, all of strength 1 unless given."""
-
-    def __init__(
-        self, network: EquivariantNetwork, lattice: Lattice, bonds: Bonds, dtype: torch.dtype = torch.float32,
-        strengths: Float[np.ndarray, " bond"] | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(network, lattice, dtype)
-        if strengths is not None:
-            _check_strengths(strengths, bonds, lattice)
-        self._graph = Graph.of(network.directions, lattice, bonds, strengths)
-
-    @cached_property
-    def _tiles(self) -> tuple[SiteField, list[Tile]]:
-        """No tiles: another crystal has no place for these bonds."""
-        return self, []
-
-    def _tables_for(self, replicas: int, device: torch.device) -> Graph:
-        if (replicas, device) not in self._tables:
-            self._tables[replicas, device] = self._graph.repeat(replicas, device, self.dtype)
-        return self._tables[replicas, device]
 
 
 def _check_strengths(strengths: np.ndarray, bonds: Bonds, lattice: Lattice) -> None:

@@ -48,7 +48,7 @@ class SiteModel(Model):
             field(random(piece, seed=0).to(device=self.constant.device, dtype=dtype))
         return counted.peak / piece.n_sites
 
-    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32, *, memory: float | None = None) -> SiteField:
+    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32, *, memory: float | None = None) -> Field:
         return SiteField(self, lattice, dtype, memory)
 
     def potentials(self, field: Field) -> Potentials:

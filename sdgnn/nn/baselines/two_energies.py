@@ -9,13 +9,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.fields import Cost, Field
+from sdgnn.fields.protocol import unchanging
+from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.baselines.equivariant import EquivariantNetwork
 from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.potentials import Potentials, gradient_and_twist
 from sdgnn.nn.settings import EquivariantSettings, TwoEnergiesSettings
+from sdgnn.schedules import Time
 from sdgnn.seeds import check_seed
 
 
@@ -60,12 +63,14 @@ class TwoEnergies(SiteModel):
         memory: float | None = None,
     ) -> TwoEnergiesField:  # fmt: skip
         """The field on a lattice: crystals, free positions and given bonds as for one network. Raises UserError."""
-        return TwoEnergiesField(self, lattice, dtype, bonds, memory)
+        first = self.energy_a.on(lattice, dtype, bonds, memory=memory)
+        return TwoEnergiesField(self, (first, self.energy_b.on(lattice, dtype, bonds, memory=memory)))
 
     def potentials(self, field: Field) -> Potentials:
         """E_A and E_B, and H = G_A + S x G_B."""
         assert isinstance(field, TwoEnergiesField)
-        return Potentials(tuple(part.site_energies for part in field.parts), gradient_and_twist)
+        networks = [part for part in field.parts if isinstance(part, SiteField)]
+        return Potentials(tuple(part.site_energies for part in networks), gradient_and_twist)
 
     def check_family(self, lattice: Lattice) -> None:
         """Raises UserError on crystals of another family, and on positions without bonds or of another dimension."""
@@ -91,36 +96,46 @@ class TwoEnergies(SiteModel):
         )
 
 
-class TwoEnergiesField(SiteField):
-    """Field H = G_A + S x G_B and energy E_A of a network of two energies on one lattice."""
+@unchanging
+class TwoEnergiesField(SiteSum):
+    """Field H = G_A + S x G_B and energy E_A of two fields that conserve energy, with the constant of their network.
+
+    ``parts`` are E_A and E_B, each with its own field G = -dE/dS, on one lattice.
+    """
 
     network: TwoEnergies
-    parts: tuple[SiteField, SiteField]
-    """E_A and E_B, each with its own field G = -dE/dS."""
 
-    def __init__(
-        self, network: TwoEnergies, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None,
-        memory: float | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(network, lattice, dtype, memory)
-        self.parts = (
-            network.energy_a.on(lattice, dtype, bonds, memory=memory),
-            network.energy_b.on(lattice, dtype, bonds, memory=memory),
-        )
+    def __init__(self, network: TwoEnergies, parts: tuple[SiteSum, SiteSum]) -> None:
+        self.network, self.parts, self.lattice = network, parts, parts[0].lattice
 
-    def site_energies(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica site"]:
-        """Site energies of E_A without the constant per site, differentiable in spins and weights."""
-        return self.parts[0].site_energies(spins)
+    @property
+    def has_energy(self) -> bool:
+        return False
+
+    @property
+    def made_of(self) -> tuple[Field, ...]:
+        return self.parts
+
+    @property
+    def sees(self) -> float | None:  # type: ignore[override]
+        """As far as that of the two which sees farther."""
+        first, second = (part.sees for part in self.parts)
+        return None if first is None or second is None else max(first, second)
+
+    def on(self, lattice: Lattice) -> TwoEnergiesField:
+        first, second = self.parts
+        return TwoEnergiesField(self.network, (first.on(lattice), second.on(lattice)))
 
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
         """One network after the other, and both results."""
         first, second = (part.cost(spins) for part in self.parts)
         both = first.then(second)
-        return Cost(both.seconds, both.bytes + 3 * spins.numel() * self.dtype.itemsize)
+        return Cost(both.seconds, both.bytes + 3 * spins.numel() * spins.element_size())
 
-    def evaluate(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        first, second = (part.evaluate(spins) for part in self.parts)
-        return FieldResult(
-            energy=first.energy + self.lattice.n_sites * float(self.network.constant.detach()),
-            field=gradient_and_twist(spins.detach(), (first.field, second.field)),
-        )
+    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
+        (energies, first), (_, second) = (part.by_site(spins, time) for part in self.parts)
+        field = gradient_and_twist(spins.detach(), (first, second))
+        return energies + float(self.network.constant.detach()), field
+
+    def __repr__(self) -> str:
+        return f"{self.network!r}; E_A: {self.parts[0]!r}; E_B: {self.parts[1]!r}"
