@@ -67,8 +67,8 @@ def record(sets: Iterable[LabelSet]) -> dict[str, str]:
 
 def overlap(labels: LabelSet, records: Sequence[dict[str, str]]) -> Overlap:
     """States of ``labels`` that are in recorded sets."""
-    states = {name for one in records for name in one["states"].split()}
-    samples = {name for one in records for name in one["samples"].split()}
+    states = {name for one in records for name in one.get("states", "").split()}
+    samples = {name for one in records for name in one.get("samples", "").split()}
     same = np.array([name in states for name in state_names(labels)], dtype=bool)
     related = np.array([name in samples for name in sample_names(labels)], dtype=bool)
     return Overlap(int(same.sum()), int((related & ~same).sum()), len(labels))

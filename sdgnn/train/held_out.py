@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from sdgnn.data import LabelSet
 from sdgnn.data.overlap import overlap, record
 from sdgnn.nn import Model
 from sdgnn.nn.committee import Committee
 
+RECORD: TypeAdapter[Any] = TypeAdapter(
+    dict[Literal["trained on", "chosen by"], dict[Literal["states", "samples"], str]]
+)
+"""What a model file may hold."""
 FIX = "draw them with another seed, or from another run"
 
 
@@ -25,8 +32,8 @@ def seen_by(model: Model) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     made = model.provenance.get("training", model.provenance)
     while isinstance(made, dict):
-        if "seen" in made:
-            found.append(made["seen"])
+        with suppress(ValidationError):  # none there, or none that says anything
+            found.append(RECORD.validate_python(made.get("seen")))
         made = made.get("before")
     return found
 
@@ -34,8 +41,8 @@ def seen_by(model: Model) -> list[dict[str, Any]]:
 def not_held_out(model: Model, labels: LabelSet) -> list[str]:
     """What is to be said of states of ``labels`` that trained ``model`` or chose its weights."""
     records = seen_by(model)
-    trained = overlap(labels, [one["trained on"] for one in records])
-    chosen = overlap(labels, [one["chosen by"] for one in records])
+    trained = overlap(labels, [one.get("trained on", {}) for one in records])
+    chosen = overlap(labels, [one.get("chosen by", {}) for one in records])
     said = []
     if trained:
         said.append(f"the model was trained on {trained} of {labels!r}: their errors are no test; {FIX}")

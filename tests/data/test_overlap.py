@@ -67,3 +67,6 @@ def test_models_of_older_versions_say_nothing() -> None:
     spins = sdgnn.spins.random(lattice, 2, seed=0)
     labels = LabelSet(lattice, spins, torch.zeros_like(spins), seed=np.arange(2))
     assert seen_by(model) == [] and not_held_out(model, labels) == []
+    for forged in (None, 3, ["a"], {"trained on": 1}, {"trained on": {"states": [1]}}):
+        model.provenance = {"training": {"seen": forged, "before": {"seen": forged}}}
+        assert seen_by(model) == [] and not_held_out(model, labels) == []
