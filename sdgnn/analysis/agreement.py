@@ -57,14 +57,17 @@ def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
         return _compared(part, partners[setting.key].of(second), times)
 
     found = by_setting(first[names], compared)
-    found.attrs = dict[str, Any]({"quantities": " ".join(names)}) | ({"different": different} if different else {})
+    judged: dict[str, str | float] = {"quantities": " ".join(names)}
+    if different:
+        judged["different"] = different
     for name in names:
         deviation, difference, paired = (
             torch.from_numpy(found[f"{name}_{key}"].values) for key in ("deviation", "difference", "paired_error")
         )
-        found.attrs[f"{name}_within"] = float((deviation[deviation.isfinite()].abs() <= 2).double().mean())
-        found.attrs[f"{name}_rms"] = _rms(deviation)
-        found.attrs[f"{name}_paired_rms"] = _rms(torch.where(difference == 0, 0.0, difference / paired))
+        judged[f"{name}_within"] = float((deviation[deviation.isfinite()].abs() <= 2).double().mean())
+        judged[f"{name}_rms"] = _rms(deviation)
+        judged[f"{name}_paired_rms"] = _rms(torch.where(difference == 0, 0.0, difference / paired))
+    found.attrs = judged
     return found
 
 
