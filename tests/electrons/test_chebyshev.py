@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -265,11 +266,19 @@ def test_error_with_288_vectors() -> None:
 
 @pytest.mark.slow
 def test_speed() -> None:
-    # 2304 sites, 1000 moments, 128 vectors: 2 s of one core (AMD EPYC, Zen 4)
+    """2304 sites, 1000 moments, 128 vectors, in units of this machine: of products of two such blocks, element by
+    element. Measured 4,500 to 4,900 (Intel Xeon, 3.2 s), for 500 steps forth and as many back; twice as many fail."""
     lattice = Lattice.triangular(48, 48)
     field = KPMField(SDModel(lattice, exchange=3.0), kT=0.1, filling=0.25, moments=1000, dtype=torch.float32)
     state = spins.random(lattice, seed=1)
     field.refined(moments=4)(state)
-    start = time.process_time()
-    field(state)
-    assert time.process_time() - start < 12
+    block = torch.ones(2 * lattice.n_sites, 128, dtype=torch.complex64)
+    product = block.clone()
+
+    def seconds(call: Callable[[], object]) -> float:
+        start = time.process_time()
+        call()
+        return time.process_time() - start
+
+    unit = min(seconds(lambda: [torch.mul(block, block, out=product) for _ in range(100)]) for _ in range(5)) / 100
+    assert min(seconds(lambda: field(state)) for _ in range(2)) < 9400 * unit
