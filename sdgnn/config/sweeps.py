@@ -12,7 +12,6 @@ import numpy as np
 
 from sdgnn.config.base import set_key
 from sdgnn.config.sections import fields_of
-from sdgnn.dynamics.observers import RESERVED
 from sdgnn.errors import UserError
 from sdgnn.schedules import Schedule, Values
 
@@ -94,6 +93,8 @@ def batches(config: SimulateConfig) -> list[Batch]:
 
 def axes(config: SimulateConfig) -> dict[str, tuple[Any, ...]]:
     """Names and values of the sweep's dimensions: a key's last word where that is no other's, else the whole key."""
+    from sdgnn.dynamics.observers import RESERVED
+
     last = [key.rpartition(".")[2] for key in config.sweep]
     taken = {*RESERVED, *config.observe} - {"kT", "damping"}
     return {

@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -24,8 +24,7 @@ from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import Total
 from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice, margins
-
-Level = Literal["fast", "accurate"]
+from sdgnn.levels import Level
 
 LEVELS: dict[Level, tuple[int, int]] = {"fast": (5, 41), "accurate": (7, 67)}
 """Cutoff and moments of each level."""
