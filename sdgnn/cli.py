@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,19 +91,31 @@ def generate(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
       sdgnn generate configs/triangular/labels.yaml scheduler=tcp://node1:8786     on a dask cluster
     """
     with _friendly_errors():
-        from sdgnn.commands.generate import run
         from sdgnn.config.commands import GenerateConfig
 
-        run(GenerateConfig.load(config, overrides or ()), resume=resume)
+        settings = _load(GenerateConfig, config, overrides or (), resume)
+        from sdgnn.commands.generate import run
+
+        run(settings, resume=resume)
 
 
 @app.command()
-def train(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+def train(
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="CONFIG.yaml | LABELS... [KEY=VALUE]...", help="A file, or label sets.",
+                       show_default=False),
+    ],
+    resume: Resume = False,
+    keys: Keys = False,
+) -> None:  # fmt: skip
     """Train a network on label sets.
 
     Examples:
 
       sdgnn train configs/triangular/train.yaml
+
+      sdgnn train results/triangular/labels/labels.h5 training.epochs=20 output=results/model
 
       sdgnn train configs/triangular/train.yaml network.hidden=32 seed=1 output=results/wide
 
@@ -113,10 +126,12 @@ def train(config: ConfigFile, overrides: Overrides = None, resume: Resume = Fals
       tensorboard --logdir results/triangular/model     its curves
     """
     with _friendly_errors():
-        from sdgnn.commands.train import run
         from sdgnn.config.training import TrainConfig
 
-        run(TrainConfig.load(config, overrides or ()), resume=resume)
+        settings = _named(TrainConfig, what, "LABELS...", lambda paths: {"data": paths}, resume)
+        from sdgnn.commands.train import run
+
+        run(settings, resume=resume)
 
 
 @app.command()
@@ -142,17 +157,14 @@ def evaluate(
       sdgnn evaluate configs/triangular/evaluate.yaml floor={}     beside the smallest error at their reach
     """
     with _friendly_errors():
-        from sdgnn.commands.evaluate import run
         from sdgnn.config.commands import EvaluateConfig
-        from sdgnn.errors import UserError
 
-        if what[0].endswith((".yaml", ".yml")):
-            config = EvaluateConfig.load(what[0], what[1:])
-        elif len(what) < 2 or "=" in what[1]:
-            raise UserError(f"evaluate {' '.join(what)}", allowed="CONFIG.yaml, or MODEL DATA")
-        else:
-            config = EvaluateConfig.parse({"model": what[0], "data": [what[1]]}, what[2:], source="evaluate")
-        run(config, json_path=json_path, resume=resume)
+        settings = _named(
+            EvaluateConfig, what, "MODEL DATA", lambda paths: {"model": paths[0], "data": paths[1:]}, resume, 2, 2
+        )
+        from sdgnn.commands.evaluate import run
+
+        run(settings, json_path=json_path, resume=resume)
 
 
 @app.command()
@@ -175,16 +187,20 @@ def learn(config: ConfigFile, overrides: Overrides = None, resume: Resume = Fals
       sdgnn simulate configs/triangular/quench.yaml field.model=results/triangular/learned/committee --guard
     """
     with _friendly_errors():
-        from sdgnn.commands.learn import run
         from sdgnn.config.learning import LearnConfig
 
-        run(LearnConfig.load(config, overrides or ()), resume=resume)
+        settings = _load(LearnConfig, config, overrides or (), resume)
+        from sdgnn.commands.learn import run
+
+        run(settings, resume=resume)
 
 
 @app.command()
 def simulate(
-    config: ConfigFile,
-    overrides: Overrides = None,
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="CONFIG.yaml | MODEL [KEY=VALUE]...", help="A file, or a model.", show_default=False),
+    ],
     resume: Resume = False,
     guard: Annotated[
         bool, typer.Option("--guard", help="Stop (status 3) when the run leaves what its committee knows; keys guard.*")
@@ -196,6 +212,8 @@ def simulate(
     Examples:
 
       sdgnn simulate configs/triangular/quench.yaml
+
+      sdgnn simulate triangular-tetrahedral lattice.size=[48,48] steps=1000     a model by name or path
 
       sdgnn simulate configs/triangular/quench.yaml lattice.size=[96,96] integrator.kT=0.01 output=results/hot
 
@@ -215,10 +233,12 @@ def simulate(
       sdgnn simulate ... --resume guard.share=0.2     on from where it stopped, with more patience
     """
     with _friendly_errors():
-        from sdgnn.commands.simulate import run
         from sdgnn.config.commands import SimulateConfig
 
-        run(SimulateConfig.load(config, overrides or ()), resume=resume, guard=guard)
+        settings = _named(SimulateConfig, what, "MODEL", lambda paths: {"field": {"model": paths[0]}}, resume, most=1)
+        from sdgnn.commands.simulate import run
+
+        run(settings, resume=resume, guard=guard)
 
 
 @app.command()
@@ -246,14 +266,13 @@ def analyze(
       sdgnn analyze configs/triangular/analyze.yaml trajectory=results/hot output=results/hot-analysis
     """
     with _friendly_errors():
-        from sdgnn.commands.analyze import run
         from sdgnn.config.commands import AnalyzeConfig
 
-        if what.endswith((".yaml", ".yml")):
-            config = AnalyzeConfig.load(what, overrides or ())
-        else:
-            config = AnalyzeConfig.parse({"trajectory": what}, overrides or (), source="analyze")
-        run(config, resume=resume)
+        words = [what, *(overrides or ())]
+        settings = _named(AnalyzeConfig, words, "FOLDER", lambda paths: {"trajectory": paths[0]}, resume, most=1)
+        from sdgnn.commands.analyze import run
+
+        run(settings, resume=resume)
 
 
 @app.command()
@@ -308,10 +327,12 @@ def calibrate(config: ConfigFile, overrides: Overrides = None, keys: Keys = Fals
       sdgnn calibrate configs/triangular/calibrate.yaml hamiltonian.exchange=4 electrons.kT=0.1 level=accurate
     """
     with _friendly_errors():
-        from sdgnn.commands.calibrate import run
         from sdgnn.config.calibration import CalibrateConfig
 
-        run(CalibrateConfig.load(config, overrides or ()))
+        settings = _load(CalibrateConfig, config, overrides or ())
+        from sdgnn.commands.calibrate import run
+
+        run(settings)
 
 
 @app.command()
@@ -329,10 +350,12 @@ def locality(config: ConfigFile, overrides: Overrides = None, keys: Keys = False
       sdgnn locality configs/triangular/locality.yaml electrons.kT=0.1 environments=32 output=results/warm
     """
     with _friendly_errors():
-        from sdgnn.commands.locality import run
         from sdgnn.config.locality import LocalityConfig
 
-        run(LocalityConfig.load(config, overrides or ()))
+        settings = _load(LocalityConfig, config, overrides or ())
+        from sdgnn.commands.locality import run
+
+        run(settings)
 
 
 benchmark = typer.Typer(no_args_is_help=True, help="Models and methods side by side: their errors, and their speed.")
@@ -355,10 +378,12 @@ def accuracy(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
       sdgnn benchmark accuracy configs/benchmarks/prl2021.yaml data=FILE training.minutes=30 output=results/long
     """
     with _friendly_errors():
-        from sdgnn.commands.benchmark import run
         from sdgnn.config.benchmark import BenchmarkConfig
 
-        run(BenchmarkConfig.load(config, overrides or ()), resume=resume)
+        settings = _load(BenchmarkConfig, config, overrides or (), resume)
+        from sdgnn.commands.benchmark import run
+
+        run(settings, resume=resume)
 
 
 @benchmark.command()
@@ -378,10 +403,12 @@ def electrons(config: ConfigFile, overrides: Overrides = None, resume: Resume = 
       sdgnn benchmark electrons configs/benchmarks/electrons.yaml "truncated=[{cutoff: 7, moments: 101}]"
     """
     with _friendly_errors():
-        from sdgnn.commands.electrons import run
         from sdgnn.config.benchmark import ElectronsBenchmarkConfig
 
-        run(ElectronsBenchmarkConfig.load(config, overrides or ()), resume=resume)
+        settings = _load(ElectronsBenchmarkConfig, config, overrides or (), resume)
+        from sdgnn.commands.electrons import run
+
+        run(settings, resume=resume)
 
 
 @benchmark.command()
@@ -398,10 +425,12 @@ def dynamics(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
       sdgnn benchmark dynamics configs/benchmarks/dynamics.yaml sizes=[[512,512]] replicas=[1] steps=1 repeats=1
     """
     with _friendly_errors():
-        from sdgnn.commands.dynamics import run
         from sdgnn.config.benchmark import DynamicsBenchmarkConfig
 
-        run(DynamicsBenchmarkConfig.load(config, overrides or ()), resume=resume)
+        settings = _load(DynamicsBenchmarkConfig, config, overrides or (), resume)
+        from sdgnn.commands.dynamics import run
+
+        run(settings, resume=resume)
 
 
 @app.command()
@@ -433,12 +462,39 @@ def demo(
       sdgnn demo --resume     goes on with the newest demo that was interrupted
     """
     with _friendly_errors():
-        from sdgnn.commands.demo import run
         from sdgnn.config.training import DemoConfig
 
         overrides = list(arguments or ())
         config = DEMO if not overrides or "=" in overrides[0] else overrides.pop(0)
-        run(DemoConfig.load(config, overrides), resume=resume)
+        settings = _load(DemoConfig, config, overrides, resume)
+        from sdgnn.commands.demo import run
+
+        run(settings, resume=resume)
+
+
+def _load(cls: type[Any], config: str | Path, overrides: Sequence[str], resume: bool = False) -> Any:
+    """The configuration in a file; to go on with the run whose config.yaml it is, in the folder where that lies now."""
+    path = Path(config)
+    own = resume and path.name == "config.yaml" and path.with_name("provenance.json").is_file()
+    if own and not any(word.startswith("output=") for word in overrides):
+        overrides = [*overrides, f"output={path.parent}"]
+    return cls.load(path, overrides)
+
+
+def _named(
+    cls: type[Any], what: Sequence[str], shape: str, place: Callable[[list[str]], dict[str, Any]], resume: bool,
+    least: int = 1, most: int | None = None,
+) -> Any:  # fmt: skip
+    """The configuration in a file, or that of which ``place`` makes the paths before the first KEY=VALUE."""
+    from sdgnn.errors import UserError
+
+    paths = list(itertools.takewhile(lambda word: "=" not in word, what))
+    keys = what[len(paths) :]
+    if len(paths) == 1 and paths[0].endswith((".yaml", ".yml")):
+        return _load(cls, paths[0], keys, resume)
+    if not least <= len(paths) <= (most or len(paths)):
+        raise UserError(f"{' '.join(what)}", allowed=f"CONFIG.yaml or {shape}, then KEY=VALUE")
+    return cls.parse(place(paths), keys, source=" ".join(paths))
 
 
 @contextmanager

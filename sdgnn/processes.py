@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-
-import torch
-import torch.distributed as dist
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from sdgnn.errors import UserError
 
 TORCHRUN = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Variables of the environment by which torchrun tells a process of the others."""
+if TYPE_CHECKING:
+    import torch.distributed as dist
+    from torch import Tensor
 
 
 def asked() -> bool:
@@ -43,11 +43,15 @@ def _started() -> bool:
 
 def together() -> bool:
     """Whether several processes share one run now."""
+    import torch.distributed as dist
+
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def number_of_processes() -> tuple[int, int]:
     """How many processes share one run, and which of them this is."""
+    import torch.distributed as dist
+
     return (dist.get_world_size(), dist.get_rank()) if together() else (1, 0)
 
 
@@ -59,6 +63,9 @@ def usable_cores() -> int:
 @contextmanager
 def group() -> Iterator[None]:
     """Connects the processes that torchrun has started: by NCCL where each has a GPU, otherwise by gloo."""
+    import torch
+    import torch.distributed as dist
+
     if not asked() or dist.is_initialized():
         yield
         return
@@ -77,6 +84,8 @@ def group() -> Iterator[None]:
 
 def wait_for_first() -> None:
     """Keep other processes from ending, which ends all, until the first one has said what is wrong and is gone."""
+    import torch.distributed as dist
+
     if together() and not is_first():
         with suppress(RuntimeError):
             dist.barrier()
@@ -84,15 +93,21 @@ def wait_for_first() -> None:
 
 def largest(values: Tensor) -> Tensor:
     """The largest of each of the ``values`` over the processes of a run; themselves where there is one."""
+    import torch.distributed as dist
+
     return _reduced(values, dist.ReduceOp.MAX)
 
 
 def total(values: Tensor) -> Tensor:
     """The sum of each of the ``values`` over the processes of a run; themselves where there is one."""
+    import torch.distributed as dist
+
     return _reduced(values, dist.ReduceOp.SUM)
 
 
 def _reduced(values: Tensor, by: dist.ReduceOp.RedOpType) -> Tensor:
+    import torch.distributed as dist
+
     if not together():
         return values
     found = values.clone()
@@ -108,6 +123,9 @@ def first_alone() -> Iterator[bool]:
         if mine:
             write(...)
     """
+    import torch
+    import torch.distributed as dist
+
     if not together():
         yield True
         return

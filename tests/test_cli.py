@@ -18,7 +18,9 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from sdgnn import ExactField, Lattice, SDModel
+from sdgnn.analysis.observers import NAMES, RUN
 from sdgnn.cli import app
+from sdgnn.config.commands import OBSERVERS
 from sdgnn.config.index import COMMANDS as CONFIG_OF
 from sdgnn.data import LabelSet
 from sdgnn.dynamics import open_trajectory
@@ -143,6 +145,57 @@ def test_mistakes_are_explained_and_leave_nothing_behind(folder: Path, arguments
     for word in words:
         assert word in " ".join(result.stderr.split())
     assert sorted(p.name for p in folder.iterdir()) == ["labels.yaml", "quench.yaml"]
+
+
+MISTAKES = """
+import sys
+from sdgnn.cli import app
+for command in sys.argv[2:]:
+    assert app([*command.split(), sys.argv[1]], standalone_mode=False) == 2
+print([name for name in ("torch", "h5py", "zarr", "xarray", "numba", "lightning") if name in sys.modules])
+"""
+
+
+def test_mistakes_are_told_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    """Python, pydantic and numpy take a third of a second, torch alone two; each command refuses the unknown key."""
+    (tmp_path / "some.yaml").write_text("typo: 1\n")
+    words = [sys.executable, "-c", MISTAKES, str(tmp_path / "some.yaml"), *CONFIG_OF]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stderr.count("unknown key typo") == len(CONFIG_OF), done.stderr + done.stdout
+    assert done.stdout == "[]\n", done.stdout
+
+
+def test_names_of_observers_are_those_of_the_code() -> None:
+    assert (*NAMES, *RUN) == OBSERVERS
+
+
+def test_models_and_labels_are_named_without_a_file(folder: Path) -> None:
+    assert sdgnn("generate", "labels.yaml").exit_code == 0
+    keys = ["network={cutoff: 2, moments: 9, hidden: 4}", "training.epochs=1", "validation=1/3", "output=trained"]
+    result = sdgnn("train", "labels/labels.h5", *keys)
+    assert result.exit_code == 0, result.output
+    result = sdgnn("simulate", "trained", "lattice.size=[6,6]", "steps=3", "integrator.dt=0.1", "output=run")
+    assert result.exit_code == 0, result.output
+    assert open_trajectory(folder / "run").attrs["lattice"]
+    for words, told in (
+        (["train", "output=x"], "allowed: CONFIG.yaml or LABELS..."),
+        (["simulate", "trained", "other", "steps=3"], "allowed: CONFIG.yaml or MODEL"),
+        (["simulate", "trained", "lattice.size=[6,6]"], "steps is missing"),
+        (["simulate", "nowhere", "lattice.size=[6,6]", "steps=3"], "no model at nowhere"),
+        (["train", "nowhere.h5"], "nowhere.h5"),
+    ):
+        result = sdgnn(*words)
+        assert result.exit_code == 2 and told in " ".join(result.stderr.split()), result.output
+
+
+def test_a_run_that_was_moved_goes_on_by_its_own_configuration(folder: Path) -> None:
+    assert sdgnn("simulate", "quench.yaml", "steps=40").exit_code == 0
+    (folder / "quench").rename(folder / "moved")
+    result = sdgnn("simulate", "moved/config.yaml", "steps=60", "--resume")
+    assert result.exit_code == 0, result.output
+    assert not (folder / "quench").exists()
+    assert sdgnn("simulate", "quench.yaml", "output=whole").exit_code == 0
+    assert open_trajectory(folder / "moved").identical(open_trajectory(folder / "whole"))
 
 
 def test_simulate_says_what_it_will_take_and_refuses_what_cannot_fit(folder: Path) -> None:

@@ -24,7 +24,7 @@ from sdgnn.fields import Field
 from sdgnn.nn import Model, NetworkSettings, load
 from sdgnn.report.fields import ACCURATE, CALIBRATED, EXACT, FAST, HEAD, TRAINED, Row
 from sdgnn.results import open_results
-from sdgnn.train import Comparison, baselines, compare
+from sdgnn.train.baselines import Comparison, baselines, compare
 from sdgnn.train.binding import bind
 from sdgnn.train.factors import CalibrationReport, calibrate
 

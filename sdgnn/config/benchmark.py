@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 from pydantic import Field as Key
 from pydantic import model_validator
 
@@ -24,8 +23,11 @@ from sdgnn.config.physics import (
 from sdgnn.config.runs import InitialConfig, IntegratorConfig
 from sdgnn.config.training import Share
 from sdgnn.errors import UserError
-from sdgnn.nn import Settings
-from sdgnn.train import TrainSettings
+from sdgnn.nn.settings import Settings
+from sdgnn.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    import torch
 
 Numbers = Annotated[tuple[Annotated[int, Key(ge=0)], ...], Key(min_length=1)]
 
@@ -185,4 +187,6 @@ class DynamicsBenchmarkConfig(Config):
     @property
     def dtype(self) -> torch.dtype:
         """``precision`` as torch names it."""
+        import torch
+
         return torch.float32 if self.precision == "float32" else torch.float64

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
 from pydantic import Discriminator, Tag, field_validator, model_validator
 from pydantic import Field as Key
 
-from sdgnn.analysis.observers import NAMES, RUN
 from sdgnn.config.base import Config, nearest
 from sdgnn.config.electrons import (
     Electrons,
@@ -24,10 +23,20 @@ from sdgnn.config.locality import LabelFloorConfig
 from sdgnn.config.physics import Count, HamiltonianConfig, LatticeConfig, Positive
 from sdgnn.config.runs import GuardConfig, InitialConfig, IntegratorConfig
 from sdgnn.config.sweeps import flattened, points
-from sdgnn.data import Protocol, protocol_from_dict
 from sdgnn.errors import UserError
 
-OBSERVERS = (*NAMES, *RUN)
+if TYPE_CHECKING:
+    import torch
+
+    from sdgnn.data import Protocol
+
+OBSERVERS = (
+    "spins", "energy", "magnetization", "torque_error", "density", "chemical_potential", "chirality",
+    "absolute_chirality", "chirality_map", "chirality_structure_factor", "domain_length", "domain_length_moment",
+    "domain_length_walls", "domain_length_clusters", "nearest_neighbour_correlation", "parallel_bonds",
+    "skyrmion_number", "structure_factor", "spin_temperature", "bath_temperature", "external_field",
+)  # fmt: skip
+"""Names of :mod:`sdgnn.analysis.observers`, which are checked without it."""
 Seed = Annotated[int, Key(ge=0)]
 Precision = Literal["float32", "float64"]
 
@@ -53,19 +62,27 @@ class LabelsConfig(Config):
     output: Path | None = None
     """Folder for labels.h5; results/generate-<date> by default."""
 
-    @field_validator("protocols")
-    @classmethod
-    def _known_protocols(cls, entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-        for number, entry in enumerate(entries):
-            try:
-                protocol_from_dict(entry)
-            except UserError as error:
-                raise UserError(f"entry {number}: {error.given}", allowed=error.allowed, fix=error.fix) from error
-        return entries
+    @model_validator(mode="after")
+    def _known_protocols(self) -> LabelsConfig:
+        protocols_in(self.protocols, "protocols")
+        return self
 
     def build_protocols(self) -> list[Protocol]:
         """The protocols, in order."""
-        return [protocol_from_dict(entry) for entry in self.protocols]
+        return protocols_in(self.protocols, "protocols")
+
+
+def protocols_in(entries: Sequence[dict[str, Any]], key: str) -> list[Protocol]:
+    """The protocols that ``entries`` of ``key`` describe. Raises UserError that names the wrong one."""
+    from sdgnn.data import protocol_from_dict
+
+    found = []
+    for number, entry in enumerate(entries):
+        try:
+            found.append(protocol_from_dict(entry))
+        except UserError as error:
+            raise UserError(f"{key}.{number}: {error.given}", allowed=error.allowed, fix=error.fix) from error
+    return found
 
 
 class GenerateConfig(LabelsConfig):
@@ -144,6 +161,10 @@ class QuenchConfig(Config):
     @field_validator("device")
     @classmethod
     def _present(cls, name: str) -> str:
+        if name == "cpu":
+            return name
+        import torch
+
         try:
             torch.empty(0, device=name, dtype=torch.float32)
         except (RuntimeError, AssertionError) as error:
@@ -164,6 +185,8 @@ class QuenchConfig(Config):
     @property
     def dtype(self) -> torch.dtype:
         """``precision`` as torch names it."""
+        import torch
+
         return torch.float32 if self.precision == "float32" else torch.float64
 
 

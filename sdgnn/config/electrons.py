@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
 from pydantic import Discriminator, Tag, model_validator
 from pydantic import Field as Key
 
 from sdgnn.config.base import Config
 from sdgnn.config.physics import Count, HamiltonianConfig, NotNegative, Positive
-from sdgnn.electrons import ExactField, KPMField, TruncatedField
-from sdgnn.electrons.truncated import Level, with_pair_tail
 from sdgnn.errors import UserError
-from sdgnn.fields import Field
-from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice
+from sdgnn.levels import Level
 
-ElectronsField = ExactField | KPMField | TruncatedField
-"""What a section of electrons builds."""
+if TYPE_CHECKING:
+    from sdgnn.electrons import ExactField, KPMField, TruncatedField
+    from sdgnn.fields import Field
+    from sdgnn.hamiltonian import SDModel
+
+    ElectronsField = ExactField | KPMField | TruncatedField
+    """What a section of electrons builds."""
 
 Twists = tuple[Count, ...] | None
 
@@ -56,6 +57,8 @@ class ExactConfig(EnsembleConfig):
 
     def build(self, model: SDModel) -> ExactField:
         """The field of ``model``."""
+        from sdgnn.electrons import ExactField
+
         return ExactField(model, self.kT, self.mu, self.filling, twists=self.twists)
 
 
@@ -86,6 +89,10 @@ class KPMConfig(KPMSettings, EnsembleConfig):
 
     def build(self, model: SDModel) -> KPMField:
         """The field of ``model``."""
+        import torch
+
+        from sdgnn.electrons import KPMField
+
         settings = {name: getattr(self, name) for name in KPMSettings.model_fields if name != "precision"}
         dtype = torch.float32 if self.precision == "float32" else torch.float64
         return KPMField(model, self.kT, self.mu, self.filling, twists=self.twists, dtype=dtype, **settings)
@@ -122,6 +129,8 @@ class TruncatedConfig(TruncatedSettings, EnsembleConfig):
 
     def build(self, model: SDModel) -> TruncatedField:
         """The field of ``model``."""
+        from sdgnn.electrons import TruncatedField
+
         return TruncatedField(model, self.kT, self.mu, self.filling, self.cutoff, self.moments, self.level)
 
 
@@ -153,6 +162,8 @@ class TruncatedModelConfig(TruncatedConfig, OfHamiltonian):
 
     def on(self, lattice: Lattice) -> Field:
         """The field on ``lattice``."""
+        from sdgnn.electrons.truncated import with_pair_tail
+
         field = self.build(self.hamiltonian.build(lattice))
         return with_pair_tail(field) if self.pair_tail else field
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import model_validator
 
 from sdgnn.config.base import Config
 from sdgnn.config.electrons import ModelElectrons
 from sdgnn.errors import UserError
-from sdgnn.fields import Field, Sum
-from sdgnn.hamiltonian import SDModel
 from sdgnn.hopping import BondDisorder
 from sdgnn.lattice import Lattice
 from sdgnn.schedules import ScheduleSection
+
+if TYPE_CHECKING:
+    import torch
+
+    from sdgnn.fields import Field
 
 Vector3 = tuple[float, float, float]
 
@@ -71,11 +73,11 @@ class FieldConfig(Config):
     def build(
         self,
         lattice: Lattice,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
         memory: float | None = None,
         device: str = "cpu",
     ) -> Field:
-        """The field on ``lattice``. ``dtype`` and ``device`` are those of a network; the others follow the spins.
+        """The field on ``lattice``. ``dtype``, float32 by default, and ``device`` are those of a network.
 
         ``memory`` is what a network may take, in GB; see :class:`~sdgnn.nn.SiteField`.
         """
@@ -94,14 +96,18 @@ class FieldConfig(Config):
             parts.append(fields.Anisotropy(lattice, strength=self.anisotropy.strength, axis=self.anisotropy.axis))
         if self.dmi is not None:
             parts.append(fields.DMI(lattice, strength=self.dmi.strength, kind=self.dmi.kind))
-        return parts[0] if len(parts) == 1 else Sum(*parts)
+        return parts[0] if len(parts) == 1 else fields.Sum(*parts)
 
     def _network(
-        self, name: str, lattice: Lattice, dtype: torch.dtype, memory: float | None, device: str
+        self, name: str, lattice: Lattice, dtype: torch.dtype | None, memory: float | None, device: str
     ) -> Field:  # fmt: skip
         """The field of a trained network, in its own Hamiltonian or in that with ``disorder``."""
+        import torch
+
+        from sdgnn.hamiltonian import SDModel
         from sdgnn.nn import Network, load
 
+        dtype = torch.float32 if dtype is None else dtype
         network = load(name).to(device)
         if self.disorder is None:
             return network.on(lattice, dtype=dtype, memory=memory)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from pydantic import model_validator
 
 from sdgnn.config.base import Config
 from sdgnn.config.commands import LabelsConfig, Seed
-from sdgnn.config.electrons import ElectronsField
 from sdgnn.config.physics import Count, LatticeConfig
 from sdgnn.config.runs import InitialConfig, IntegratorConfig
 from sdgnn.config.training import Share
 from sdgnn.errors import UserError
-from sdgnn.nn import NetworkSettings, Settings
+from sdgnn.nn.settings import NetworkSettings, Settings
 from sdgnn.schedules import Schedule
-from sdgnn.train import TrainSettings
-from sdgnn.train.exploring import Exploration
-from sdgnn.train.learn import LearnSettings
+from sdgnn.train.settings import LearnSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from sdgnn.config.electrons import ElectronsField
+    from sdgnn.train.exploring import Exploration
 
 
 class ExploreConfig(Config):
@@ -50,6 +51,10 @@ class ExploreConfig(Config):
 
     def build(self, exact: ElectronsField, dt: float | None = None) -> Exploration:
         """The exploration; a time step that is not given is ``dt``, else suggested for random states of ``exact``."""
+        import torch
+
+        from sdgnn.train.exploring import Exploration
+
         lattice = exact.lattice if self.lattice is None else self.lattice.build()
 
         def first(where, replicas, seed):  # type: ignore[no-untyped-def]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field as Key
 from pydantic import field_validator
 
-from sdgnn.analysis.families import Family, Given, NoisyOrder, Random
 from sdgnn.config.base import Config
 from sdgnn.config.electrons import Electrons
 from sdgnn.config.physics import Count, HamiltonianConfig, LatticeConfig, NotNegative, Positive
-from sdgnn.data.sampling import ORDERS, known_order
+
+if TYPE_CHECKING:
+    from sdgnn.analysis.families import Family
 
 
 class RandomStates(Config):
@@ -28,6 +29,8 @@ class RandomStates(Config):
 
     def build(self) -> Family:
         """The family."""
+        from sdgnn.analysis.families import Random
+
         return Random()
 
 
@@ -44,6 +47,8 @@ class NoisyOrderStates(Config):
     @field_validator("order")
     @classmethod
     def _known(cls, order: str) -> str:
+        from sdgnn.data.sampling import known_order
+
         known_order(order)
         return order
 
@@ -54,6 +59,9 @@ class NoisyOrderStates(Config):
 
     def build(self) -> Family:
         """The family."""
+        from sdgnn.analysis.families import NoisyOrder
+        from sdgnn.data.sampling import ORDERS
+
         return NoisyOrder(ORDERS[self.order], self.strength)
 
 
@@ -77,6 +85,8 @@ class GivenStates(Config):
 
     def build(self) -> Family:
         """The family. Raises UserError when there are no such states."""
+        from sdgnn.analysis.families import Given
+
         if self.path.is_file():
             return Given.labelled(self.path, self.protocol, self.since)
         return Given.recorded(self.path, self.since)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Discriminator, Tag, model_validator
 from pydantic import Field as Key
 
 from sdgnn.config.base import Config
 from sdgnn.errors import UserError
-from sdgnn.hamiltonian import SDModel
 from sdgnn.hopping import BondDisorder, ExponentialHopping
 from sdgnn.lattice import Lattice
+
+if TYPE_CHECKING:
+    from sdgnn.hamiltonian import SDModel
 
 Positive = Annotated[float, Key(gt=0)]
 NotNegative = Annotated[float, Key(ge=0)]
@@ -100,4 +102,6 @@ class HamiltonianConfig(Config):
 
     def build(self, lattice: Lattice) -> SDModel:
         """The model on ``lattice``."""
+        from sdgnn.hamiltonian import SDModel
+
         return SDModel(lattice, hopping=self.hopping, exchange=self.exchange, disorder=self.disorder)

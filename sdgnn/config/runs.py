@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
 from pydantic import Field as Key
 from pydantic import model_validator
-from torch import Tensor
 
-from sdgnn import dynamics
-from sdgnn import spins as textures
 from sdgnn.config.base import Config, nearest
 from sdgnn.config.physics import Count, NotNegative, Positive
-from sdgnn.dynamics import Guard, Integrator
 from sdgnn.errors import UserError
-from sdgnn.fields import Field
-from sdgnn.lattice import Lattice
 from sdgnn.schedules import ScheduleSection
 
-TEXTURES: dict[str, Callable[..., Tensor]] = {
-    "random": textures.random,
-    "ferro": textures.ferro,
-    "neel": textures.neel,
-    "stripe": textures.stripe,
-    "order120": textures.order120,
-    "tetrahedral": textures.tetrahedral,
-    "skyrmion_crystal": textures.skyrmion_crystal,
-}
-"""Spin states by the name they have in sdgnn.spins."""
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from sdgnn.dynamics import Guard, Integrator
+    from sdgnn.fields import Field
+    from sdgnn.lattice import Lattice
 
 SCHEMES = {
-    "heun": dynamics.Heun,
-    "implicit-midpoint": dynamics.ImplicitMidpoint,
-    "semi-implicit-b": dynamics.SemiImplicitB,
-    "depondt-mertens": dynamics.DepondtMertens,
-    "dormand-prince": dynamics.DormandPrince,
-    "monte-carlo": dynamics.MonteCarlo,
+    "heun": "Heun",
+    "implicit-midpoint": "ImplicitMidpoint",
+    "semi-implicit-b": "SemiImplicitB",
+    "depondt-mertens": "DepondtMertens",
+    "dormand-prince": "DormandPrince",
+    "monte-carlo": "MonteCarlo",
 }
+"""Integrators by the name they have in sdgnn.dynamics."""
 
 DYNAMICS = {"damping": 0.1, "form": "gilbert"}
 """Settings that dynamics has and Monte Carlo has not, where none are given."""
@@ -68,8 +58,12 @@ class InitialConfig(Config):
     def _known_options(self) -> InitialConfig:
         if (self.state == "file") != (self.file is not None):
             raise UserError(f"state {self.state} with file {self.file}", allowed="state: file with a file, or neither")
+        if not self.options:
+            return self
+        from sdgnn import spins as textures
+
         taken = {"lattice", "replicas", "seed", "dtype"}
-        texture = inspect.signature(TEXTURES[self.state]).parameters if self.state in TEXTURES else ()
+        texture = () if self.file is not None else inspect.signature(getattr(textures, self.state)).parameters
         known = [name for name in texture if name not in taken]
         for name in self.options:
             if name not in known:
@@ -83,13 +77,15 @@ class InitialConfig(Config):
 
         Raises UserError where the lattice does not allow the texture or is not that of the file.
         """
+        from sdgnn import spins as textures
+
         if self.file is not None:
             from sdgnn.interchange import first_states
 
             spins = first_states(self.file, lattice, replicas)
         else:
             drawn = {"seed": seed} if self.state == "random" else {}
-            spins = TEXTURES[self.state](lattice, replicas=replicas, **drawn, **self.options)
+            spins = getattr(textures, self.state)(lattice, replicas=replicas, **drawn, **self.options)
         return (textures.noisy(spins, self.noise, seed) if self.noise else spins).to(dtype)
 
 
@@ -146,10 +142,12 @@ class IntegratorConfig(Config):
 
     def build(self, field: Field, spins: Tensor, dt: float | None = None) -> Integrator:
         """The integrator; where the configuration gives no dt, with this one, else the one suggested for the spins."""
+        from sdgnn import dynamics
+
         if self.scheme == "monte-carlo":
             return dynamics.MonteCarlo(kT=self.kT, overrelaxation=self.overrelaxation)
         tolerance = {} if self.tolerance is None else {"tolerance": self.tolerance}
-        integrator = SCHEMES[self.scheme](
+        integrator: Integrator = getattr(dynamics, SCHEMES[self.scheme])(
             dt=self.dt or dt or 1.0, damping=self.damping, kT=self.kT, form=self.form, **tolerance
         )
         return integrator if self.dt or dt else integrator.with_dt(dynamics.suggest_dt(field, spins, integrator))
@@ -177,6 +175,8 @@ class GuardConfig(Config):
 
     def build(self, field: Field) -> Guard:
         """The guard of a run of ``field``. Raises UserError when that holds no committee or cannot be labelled."""
+        from sdgnn.dynamics import Guard
+
         exact = None if self.then == "stop" else self._exact(field)
         guard = Guard(self.limit, self.share, self.every, exact, self.window, self.most)
         guard.known(field)

@@ -12,7 +12,6 @@ import numpy as np
 
 from sdgnn.config.base import set_key
 from sdgnn.config.sections import fields_of
-from sdgnn.dynamics.observers import RESERVED
 from sdgnn.errors import UserError
 from sdgnn.schedules import Schedule, Values
 
@@ -97,6 +96,8 @@ def axes(config: SimulateConfig) -> dict[str, tuple[Any, ...]]:
 
     Values are those that the points have: 1e-3, which YAML reads as text, is a number where the key takes one.
     """
+    from sdgnn.dynamics.observers import RESERVED
+
     last = [key.rpartition(".")[2] for key in config.sweep]
     taken = {*RESERVED, *config.observe} - {"kT", "damping"}
     shape = tuple(len(values) for values in config.sweep.values())

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field as Key
-from pydantic import field_validator, model_validator
+from pydantic import model_validator
 
 from sdgnn.config.base import Config
-from sdgnn.config.commands import LabelsConfig, QuenchConfig, Seed
+from sdgnn.config.commands import LabelsConfig, QuenchConfig, Seed, protocols_in
 from sdgnn.config.electrons import ExactConfig
 from sdgnn.config.physics import Count, LatticeConfig
-from sdgnn.data import protocol_from_dict
 from sdgnn.errors import UserError
-from sdgnn.nn import NetworkSettings, Settings
-from sdgnn.train import TrainSettings
+from sdgnn.nn.settings import NetworkSettings, Settings
+from sdgnn.train.settings import TrainSettings
 
 Share = Annotated[float, Key(gt=0, lt=1)]
 
@@ -70,13 +69,6 @@ class LargerConfig(Config):
     protocols: Annotated[tuple[dict[str, Any], ...], Key(min_length=1)]
     """Which states, as in ``protocols``."""
 
-    @field_validator("protocols")
-    @classmethod
-    def _known(cls, entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-        for entry in entries:
-            protocol_from_dict(entry)
-        return entries
-
 
 SIZES = ("size", "sites", "positions", "cell")
 """Keys of a lattice that say how large it is."""
@@ -117,6 +109,11 @@ class DemoConfig(LabelsConfig):
             if isinstance(section, dict) and isinstance(section.get("lattice"), dict):
                 given = {**given, part: {**section, "lattice": {**family, **section["lattice"]}}}
         return given
+
+    @model_validator(mode="after")
+    def _known_larger(self) -> DemoConfig:
+        protocols_in(self.larger.protocols, "larger.protocols")
+        return self
 
     def of_larger(self) -> LabelsConfig:
         """The labels of the larger lattice: the same physics, states from another seed."""

@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from sdgnn.electrons import TruncatedField
-from sdgnn.electrons.truncated import Level
 from sdgnn.errors import UserError
 from sdgnn.hopping import ExponentialHopping
+from sdgnn.levels import Level
 
 
 class ModelSettings(BaseModel):
@@ -71,7 +70,10 @@ class NetworkSettings(ModelSettings):
 
     @model_validator(mode="after")
     def _one_size(self) -> NetworkSettings:
-        TruncatedField.size(self.cutoff, self.moments, self.level)
+        if (self.cutoff, self.moments) != (None, None):
+            from sdgnn.electrons import TruncatedField
+
+            TruncatedField.size(self.cutoff, self.moments, self.level)
         return self
 
 

@@ -9,9 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as Key
-
 from sdgnn.data import Given, LabelSet, Protocol, generate
 from sdgnn.data.crop import check_crop
 from sdgnn.data.labels import differences
@@ -27,38 +24,12 @@ from sdgnn.train.binding import with_electrons
 from sdgnn.train.calibration import calibrate, errors, reliability
 from sdgnn.train.exploring import Exploration, one_of_each_run, pick, picked_spins
 from sdgnn.train.loop import fit, write_json
-from sdgnn.train.settings import TrainSettings
+from sdgnn.train.settings import LearnSettings, TrainSettings
 
 SETTINGS_NAME = "learn.json"
 """The name of the settings in a learning's folder."""
 FREE = ("rounds", "labels", "minutes", "target_r2", "target_rmse")
 """Settings that may differ when a run is resumed: they say when to stop, not what to do."""
-
-
-class LearnSettings(BaseModel):
-    """How a committee learns from its own dynamics; immutable, unknown names are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-    members: int = Key(3, ge=2, le=16)
-    """Networks in the committee, alike but for their seeds. Training and dynamics take as many times longer."""
-    picks: int = Key(8, ge=1)
-    """States that are labelled and added in each round: those where the members disagree most."""
-    window: int = Key(20, ge=1)
-    """Steps that two picked states of one run are apart at least: neighbouring states are one sample."""
-    fresh: int = Key(6, ge=2)
-    """States on which each round is judged, each from a run of its own and labelled exactly. Afterwards they join the
-    validation states, which calibrate the committee and choose the best weights; they are never trained on."""
-    rounds: int = Key(4, ge=1)
-    """Budget: rounds in all."""
-    labels: int | None = Key(None, ge=1)
-    """Budget: exactly labelled states in all, the first ones included; no round begins that would pass it."""
-    minutes: float | None = Key(None, gt=0)
-    """Budget: wall time; no round begins that would pass it if it took as long as the last."""
-    target_r2: float | None = Key(None, lt=1)
-    """Stop once the torque R^2 on fresh states reaches this."""
-    target_rmse: float | None = Key(None, gt=0)
-    """Stop once the torque RMSE (t, per component) on fresh states is no larger than this."""
 
 
 @dataclass(frozen=True)

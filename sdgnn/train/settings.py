@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import torch
 
 
 class TrainSettings(BaseModel):
@@ -54,4 +56,32 @@ class TrainSettings(BaseModel):
     @property
     def torch_dtype(self) -> torch.dtype:
         """``dtype`` as torch names it."""
+        import torch
+
         return torch.float32 if self.dtype == "float32" else torch.float64
+
+
+class LearnSettings(BaseModel):
+    """How a committee learns from its own dynamics; immutable, unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    members: int = Field(3, ge=2, le=16)
+    """Networks in the committee, alike but for their seeds. Training and dynamics take as many times longer."""
+    picks: int = Field(8, ge=1)
+    """States that are labelled and added in each round: those where the members disagree most."""
+    window: int = Field(20, ge=1)
+    """Steps that two picked states of one run are apart at least: neighbouring states are one sample."""
+    fresh: int = Field(6, ge=2)
+    """States on which each round is judged, each from a run of its own and labelled exactly. Afterwards they join the
+    validation states, which calibrate the committee and choose the best weights; they are never trained on."""
+    rounds: int = Field(4, ge=1)
+    """Budget: rounds in all."""
+    labels: int | None = Field(None, ge=1)
+    """Budget: exactly labelled states in all, the first ones included; no round begins that would pass it."""
+    minutes: float | None = Field(None, gt=0)
+    """Budget: wall time; no round begins that would pass it if it took as long as the last."""
+    target_r2: float | None = Field(None, lt=1)
+    """Stop once the torque R^2 on fresh states reaches this."""
+    target_rmse: float | None = Field(None, gt=0)
+    """Stop once the torque RMSE (t, per component) on fresh states is no larger than this."""

@@ -13,7 +13,8 @@ from sdgnn.data import LabelSet
 from sdgnn.electrons.truncated import LEVELS
 from sdgnn.nn import ElectronsSettings, Model, Network
 from sdgnn.nn.storage import SHIPPED, SUFFIX, UNIVERSAL, names, shipped
-from sdgnn.train import baselines, judge
+from sdgnn.train import judge
+from sdgnn.train.baselines import baselines
 
 NAMES = shipped()
 

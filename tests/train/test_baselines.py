@@ -19,7 +19,6 @@ from sdgnn.data import LabelSet
 from sdgnn.errors import UserError
 from sdgnn.fields import DistanceHeisenberg, Heisenberg
 from sdgnn.train import (
-    baselines,
     baselines_on,
     compare,
     compare_all,
@@ -28,6 +27,7 @@ from sdgnn.train import (
     judge,
     torque_part,
 )
+from sdgnn.train.baselines import baselines
 
 
 @settings(max_examples=20)

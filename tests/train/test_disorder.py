@@ -15,7 +15,8 @@ from sdgnn.errors import UserError
 from sdgnn.hopping import BondDisorder, ExponentialHopping
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, NetworkField, NetworkSettings, create
 from sdgnn.nn.settings import BehlerParrinelloSettings
-from sdgnn.train import TrainSettings, baselines, judge
+from sdgnn.train import TrainSettings, judge
+from sdgnn.train.baselines import baselines
 from sdgnn.train.binding import bind
 
 CRYSTAL = Lattice.square(4, 4)

@@ -6,7 +6,7 @@ import math
 import sys
 import time as clock
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -25,9 +25,8 @@ from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import Total, unchanging
 from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice, margins
+from sdgnn.levels import Level
 from sdgnn.schedules import Time
-
-Level = Literal["fast", "accurate"]
 
 LEVELS: dict[Level, tuple[int, int]] = {"fast": (5, 41), "accurate": (7, 67)}
 """Cutoff and moments of each level."""
