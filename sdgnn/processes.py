@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from sdgnn.errors import UserError
 
-TORCHRUN = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""Variables of the environment by which torchrun tells a process of the others."""
 if TYPE_CHECKING:
     import torch.distributed as dist
     from torch import Tensor
+
+TORCHRUN = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""Variables of the environment by which torchrun tells a process of the others."""
 
 
 def asked() -> bool:

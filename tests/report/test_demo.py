@@ -7,14 +7,16 @@ import re
 from sdgnn.report.demo import gain, headline
 from sdgnn.report.fields import ACCURATE, CALIBRATED, EXACT, FAST, HEAD, TRAINED, Row
 
+NONE = (float("nan"), float("nan"))
+"""No standard errors."""
 ROWS = (
-    Row(EXACT, 0, 0.0, (1.0, 1.0), (0.0, 0.0), 9000.0),
-    Row(FAST, 0, 0.0, (0.9011, 0.8922), (0.02, 0.04), 30.0),
-    Row(ACCURATE, 0, 0.0, (0.9933, 0.9844), (0.01, 0.01), 90.0),
-    Row(CALIBRATED, 24, 3.0, (0.9555, 0.9466), (0.014, 0.02), 33.0),
-    Row(TRAINED, 130, 60.0, (0.9777, 0.9688), (0.008, 0.03), 36.0),
-    Row("Heisenberg, 1 shell", 130, float("nan"), (0.5101, 0.8910), (0.05, 0.05), 1.0),
-    Row("Heisenberg, 5 shells", 130, float("nan"), (0.5630, 0.5102), (0.05, 0.05), 2.0),
+    Row(EXACT, 0, 0.0, (1.0, 1.0), (0.0, 0.0), NONE, 9000.0),
+    Row(FAST, 0, 0.0, (0.9011, 0.8922), (0.02, 0.04), NONE, 30.0),
+    Row(ACCURATE, 0, 0.0, (0.9933, 0.9844), (0.01, 0.01), NONE, 90.0),
+    Row(CALIBRATED, 24, 3.0, (0.9555, 0.9466), (0.014, 0.02), NONE, 33.0),
+    Row(TRAINED, 130, 60.0, (0.9777, 0.9688), (0.008, 0.03), NONE, 36.0),
+    Row("Heisenberg, 1 shell", 130, float("nan"), (0.5101, 0.8910), (0.05, 0.05), NONE, 1.0),
+    Row("Heisenberg, 5 shells", 130, float("nan"), (0.5630, 0.5102), (0.05, 0.05), NONE, 2.0),
 )
 
 
