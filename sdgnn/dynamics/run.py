@@ -103,7 +103,7 @@ def simulate(
     ================== ==============================================================================================
     field              what drives the spins
     spins              (replica, site, 3) unit vectors; their dtype and device are those of the state
-    integrator         how to step: Heun, SemiImplicitB, DepondtMertens, ImplicitMidpoint, or DormandPrince at kT = 0
+    integrator         how to step: SemiImplicitB, Heun, DepondtMertens, ImplicitMidpoint, or DormandPrince at kT = 0
     steps              number of steps, counted from the very beginning also when resuming
     seed               of the thermal noise
     observers          what to record; spins, energy and magnetization every 10 steps if not given
@@ -125,8 +125,8 @@ def simulate(
     Raises UserError on spins that are not unit vectors on the field's lattice, on a folder that already holds a run
     when not resuming, on one that another process writes into, and when the settings to resume with are not those of
     the folder's run; NumericalError, naming step and replica, when numbers go wrong on the way; UnknownStates when the
-    guard stops the run. Warns (StepSizeWarning) when dt is too large, see
-    :class:`sdgnn.dynamics.step_size.StepWatch`.
+    guard stops the run. Warns (StepSizeWarning) when dt is too large for the path or for the bath's temperature, or
+    when the energy of a run without damping drifts, see :class:`sdgnn.dynamics.step_size.StepWatch`.
     """
     for number, least in ((steps, 0), (checkpoint_every, 1)):
         if not least <= number <= MOST_STEPS or int(number) != number:

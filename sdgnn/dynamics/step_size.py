@@ -161,14 +161,14 @@ class StepWatch:
 
     Without damping energy is conserved where the field does not depend on time and derives from an energy. There the
     watch follows the energy since the first look, and warns when its change per site exceeds TOLERANCE of the spins'
-    temperature, the change that a harmonic magnet would take for that much of heat. Of the integrators only
-    :class:`~sdgnn.dynamics.midpoint.ImplicitMidpoint` has no such drift.
+    temperature then (of their root mean square torque, if that is less): heat that warms a harmonic magnet by as much.
+    Of the integrators only :class:`~sdgnn.dynamics.midpoint.ImplicitMidpoint` has no such drift.
     """
 
     def __init__(self, field: Field, integrator: Integrator, steps: int) -> None:
         self._field, self._integrator = field, integrator
         self._looks = steps >= FIRST_LOOK and integrator.keeps_time
-        self._start: Tensor | None = None
+        self._start: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, state: State) -> State:
         """The state, its field evaluated where the watch has looked."""
@@ -212,21 +212,25 @@ class StepWatch:
         return ""
 
     def _drift(self, state: State) -> float:
-        """Change of the energy per site since the first look, in units of the spins' temperature, where it matters."""
+        """Change of the energy per site since the first look, in units of the temperature then, where it matters."""
         still = per_replica(self._integrator.damping, state.spins)[:, 0, 0] == 0
         if not still.any() or not self._field.has_energy or self._field.driven:
             return 0.0
-        result = state.result(self._field)
+        energy = state.result(self._field).energy.double()
         if self._start is None:
-            self._start = result.energy.double()
+            self._start = energy, self._scale(state)
+        before, scale = self._start
+        worst = float(torch.where(still & (scale > 0), (energy - before).abs() / scale, 0.0).max())
+        return worst if worst > TOLERANCE else 0.0
+
+    def _scale(self, state: State) -> Float[Tensor, " replica"]:
+        """Sites times the spins' temperature, or times their root mean square torque where that is less."""
+        result = state.result(self._field)
         torque = transverse(result.field, state.spins)
         slope = total(dot(torque, torque).sum((1, 2)).double())
-        curvature = total(laplacian(self._field, state, result).double())
+        curvature = total(laplacian(self._field, state, result).double()).abs()
         sites = float(total(state.spins.new_tensor(state.spins.shape[1])))
-        # in units of T_spin = slope / curvature, where that is one
-        change = (result.energy.double() - self._start).abs() / sites * (curvature / slope).clamp_min(0)
-        worst = float(torch.where(still & (slope > 0), change, 0.0).max())
-        return worst if worst > TOLERANCE else 0.0
+        return torch.minimum(sites * slope / curvature, (sites * slope).sqrt())
 
 
 def _speeds(field: Field, state: State, integrator: Integrator) -> tuple[float, float]:
