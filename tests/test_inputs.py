@@ -196,6 +196,25 @@ def test_what_are_no_spins_is_refused_in_one_line(name: str, given: Any, message
     assert "\n" not in str(refused.value)
 
 
+RUN = sdgnn.simulate(HEISENBERG, STATES, sdgnn.Heun(dt=0.05, damping=0.1), steps=20).trajectory.load()
+
+OF_A_RUN: dict[str, Callable[[Any], Any]] = {
+    "equilibrium": analysis.equilibrium,
+    "densities": lambda run: analysis.densities(run, sdgnn.ExactField(MODEL, kT=0.1, filling=0.3), LATTICE),
+    "dynamical structure factor": lambda run: analysis.dynamical_structure_factor(run, LATTICE, PEAKS),
+    "autocorrelation time": lambda run: analysis.autocorrelation_time(run["energy"].values.T.astype(np.float64)),
+    "autocorrelation": lambda run: analysis.autocorrelation([torch.from_numpy(spin) for spin in run["spins"].values]),
+    "frozen fraction": lambda run: analysis.frozen_fraction([torch.from_numpy(e > 0) for e in run["energy"].values]),
+}
+
+
+@pytest.mark.parametrize("name", OF_A_RUN)
+def test_a_run_without_times_is_refused(name: str) -> None:
+    with pytest.raises(UserError) as refused:
+        OF_A_RUN[name](RUN.isel(time=slice(0, 0)))
+    assert "\n" not in str(refused.value)
+
+
 LARGE = [2**32, 2**63, 2**64 + 5, 10**30]
 
 

@@ -45,6 +45,8 @@ def densities(
     if "spins" not in trajectory:
         raise UserError("densities of a trajectory without spins", fix="record the observer spins")
     spins = trajectory["spins"]
+    if spins.size == 0:
+        raise UserError(f"densities of spins of shape {spins.shape}", allowed="at least one time and replica")
     time = spins.dims[0]
     rows, spreads, follows = [], [], []
     for k in range(spins.sizes[time]):

@@ -45,6 +45,8 @@ def autocorrelation(values: Float[np.ndarray, "replica time"]) -> Float[np.ndarr
 
     Both means are over all pairs of samples k apart in the same replica. Constant samples have rho = 1 at k = 0 alone.
     """
+    if values.size == 0:
+        raise UserError(f"correlations of {values.shape} samples (replica, time)", allowed="at least one")
     n = values.shape[1]
     deviation = values - values.mean()
     power = np.abs(np.fft.rfft(deviation, 2 * n)) ** 2
@@ -93,7 +95,7 @@ def equilibrium(trajectory: xarray.Dataset, discard: float = 0.2) -> xarray.Data
     """
     import xarray
 
-    found = {str(n): v for n, v in trajectory.data_vars.items() if v.ndim == 2 and v.dims[1] == "replica"}
+    found = {str(n): v for n, v in trajectory.data_vars.items() if v.ndim == 2 and v.dims[1] == "replica" and v.size}
     if not found:
         raise UserError("equilibrium of a trajectory without numbers", allowed="a run that records energy, for example")
     groups = settings(trajectory)
