@@ -40,4 +40,4 @@ def jackknife(
     if n < 2:
         return estimate, torch.full_like(estimate, torch.nan)
     left_out = torch.stack([statistic(torch.cat([values[:k], values[k + 1 :]])) for k in range(n)])
-    return estimate, left_out.std(0, correction=0) * (n - 1) ** 0.5
+    return estimate, ((left_out - left_out.mean(0)).square().sum(0) * (n - 1) / n).sqrt()

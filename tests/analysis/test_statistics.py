@@ -47,3 +47,8 @@ def test_jackknife_covers_the_truth_of_a_statistic_that_is_not_linear():
 def test_one_replica_has_no_jackknife_error():
     estimate, error = jackknife(torch.ones(1, 3), lambda sample: sample.mean(0))
     assert estimate.tolist() == [1, 1, 1] and error.isnan().all()
+
+
+def test_a_statistic_without_numbers_is_no_fault(recwarn):
+    estimate, error = jackknife(torch.ones(3, 2), lambda sample: sample.new_zeros(0))
+    assert estimate.shape == error.shape == (0,) and not recwarn.list
