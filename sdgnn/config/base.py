@@ -59,7 +59,7 @@ class Config(BaseModel):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write :meth:`to_yaml` to ``path``."""
         with atomic_path(path) as temporary:
-            temporary.write_text(self.to_yaml())
+            temporary.write_text(self.to_yaml(), encoding="utf-8")
 
 
 def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         _check_tokens(text, path)
         data = yaml.safe_load(text)
     except FileNotFoundError:
