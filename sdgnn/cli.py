@@ -13,10 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
+from sdgnn.streams import protect_streams
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 TERMINATED = 75
-"""Exit status after SIGTERM or SIGUSR1, which asks to be started again (EX_TEMPFAIL)."""
+"""Exit status after SIGTERM, SIGUSR1 or SIGHUP, which asks to be started again (EX_TEMPFAIL)."""
 USER_ERROR = 2
 """Exit status after a mistake in what was asked for."""
 UNKNOWN_STATES = 3
@@ -502,6 +504,7 @@ def _friendly_errors() -> Iterator[None]:
     """Turn the user's mistakes and interruptions into one clear message and an exit status."""
     from sdgnn.commands.stopping import stoppable
     from sdgnn.errors import NumericalError, Terminated, UnknownStates, UserError
+    from sdgnn.files import write_failure
     from sdgnn.processes import is_first
 
     try:
@@ -528,6 +531,13 @@ def _friendly_errors() -> Iterator[None]:
     except BrokenPipeError:
         sys.stderr.close()
         raise typer.Exit(1) from None
+    except OSError as error:
+        reason = write_failure(error)
+        if reason is None:
+            raise
+        if is_first():
+            _complain(UserError(f"{error.filename or 'a file'}: {reason}"))
+        raise typer.Exit(USER_ERROR) from None
 
 
 def _resumed() -> str:
@@ -543,4 +553,5 @@ def _complain(error: Exception) -> None:
 def main() -> None:
     """Entry point of the command ``sdgnn``."""
     os.environ["PYTHONSAFEPATH"] = "1"  # no process that is started imports from the working folder
+    protect_streams()
     app()

@@ -9,6 +9,7 @@ import pickle
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,9 @@ def compiled(*sources: str) -> Callable[[Callable[..., Any]], Any]:
         folder = next(filter(_can_be_written, _folders(given, function, digest)), None)
         _config.CACHE_DIR = str(folder or "")
         try:
-            dispatcher = numba.njit(fastmath=True, error_model="numpy", nogil=True, cache=folder is not None)(function)
+            dispatcher: Any = numba.njit(fastmath=True, error_model="numpy", nogil=True, cache=folder is not None)(
+                function
+            )
         finally:
             _config.CACHE_DIR = given
         _ours[dispatcher] = AGAIN if folder is None else ONCE
@@ -88,10 +91,8 @@ def _folders(given: str, function: Callable[..., Any], digest: str) -> list[Path
     if given:
         return [Path(given) / f"compiled-{digest}"]
     places = [Path(function.__code__.co_filename).parent / "__pycache__"]
-    try:
+    with suppress(RuntimeError):  # a user without home
         places.append((Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sdgnn").absolute())
-    except RuntimeError:  # nobody's home
-        pass
     return [place / f"compiled-{digest}" for place in places]
 
 

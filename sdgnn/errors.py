@@ -35,5 +35,9 @@ class DamagedFileWarning(UserWarning):
     """A file that the disk has changed since it was written, and what is done without it."""
 
 
+class UnlockedFolderWarning(UserWarning):
+    """A folder whose file system cannot keep a second writer out."""
+
+
 class Terminated(BaseException):
     """A signal asked the process to end; like KeyboardInterrupt it passes through, and what is finished is saved."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import hashlib
+import io
 import lzma
 import os
 import struct
@@ -14,6 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +26,10 @@ PARSER_ERRORS = (
     AssertionError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
 )  # fmt: skip
 """What the readers of zip, HDF5, zarr, safetensors and numpy raise on damaged or forged files."""
+
+UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY, errno.EPERM, errno.EACCES,
+               errno.EBADF, errno.EISDIR}  # fmt: skip
+"""How file systems answer what they do not know."""
 
 
 @contextmanager
@@ -37,31 +43,106 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary file lies in the same folder, is flushed to the disk and then renamed. It keeps the suffix of ``path``.
     Missing folders are made. An exception in the block removes the temporary file and leaves ``path`` as it was.
 
+    Where ``path`` is a symbolic link, the file that it names is replaced and the link stays. File systems that know no
+    permissions, or cannot flush folders, are written as far as they can be.
+
     Raises UserError when the disk is full, a size limit is reached or the folder cannot be written.
     """
     path = Path(path)
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    target = Path(os.path.realpath(path))
+    fix = "free space or choose another folder; files finished before are intact"
+    with writing(path, fix):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+            os.close(handle)
+        except OSError as error:
+            raise UserError(f"{path} could not be written: {write_failure(error) or error}", fix=fix) from error
         temporary = Path(name)
-        os.close(handle)
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
-    except OSError as error:
-        reason = write_failure(error)
-        if reason is None and temporary is not None:
-            raise
-        raise UserError(
-            f"{path} could not be written: {reason or error}",
-            fix="free space or choose another folder; files finished before are intact",
-        ) from error
-    finally:
-        if temporary is not None:
+        try:
+            yield temporary
+            with _where_supported():
+                temporary.chmod(0o666 & ~_umask())
+            _flush(temporary)
+            temporary.replace(target)
+            _flush(target.parent)
+        finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(what: object, fix: str) -> Iterator[None]:
+    """Whatever keeps ``what`` from being written in the block (:func:`write_failure`) is raised as UserError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = write_failure(error)
+        if reason is None:
+            raise
+        raise UserError(f"{what} could not be written: {reason}", fix=fix) from error
+
+
+class SteadyFile(io.FileIO):
+    """A new file to write HDF5 to, which is not made for a disk that fills up: a failure ends the process later on.
+
+    HDF5 hears of no failure: the first one is kept and raised by :meth:`finish`, what follows is dropped.
+
+        stream = SteadyFile(path)
+        with h5py.File(stream, "w") as file:
+            ...
+        stream.finish()
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path, "w+")
+        self._failure: OSError | None = None
+        self._place = self._end = 0  # where a file would be, and end, that had not failed
+
+    def write(self, data: Any) -> int:
+        content = memoryview(data).cast("B")
+        place, done = self.tell(), 0
+        try:
+            while self._failure is None and done < len(content):
+                done += super().write(content[done:])  # a disk that fills up takes a part
+        except OSError as error:
+            self._fail(error)
+        if self._failure is not None:
+            self._place = place + len(content)
+            self._end = max(self._end, self._place)
+        return len(content)
+
+    def truncate(self, size: int | None = None) -> int:
+        end = self.tell() if size is None else size
+        try:
+            if self._failure is None:
+                return super().truncate(end)
+        except OSError as error:
+            self._fail(error)
+        self._end = end
+        return end
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if self._failure is None:
+            return super().seek(offset, whence)
+        self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._end}[whence]
+        return super().seek(self._place)
+
+    def tell(self) -> int:
+        return super().tell() if self._failure is None else self._place
+
+    def _fail(self, error: OSError) -> None:
+        self._place, self._end, self._failure = super().tell(), os.fstat(self.fileno()).st_size, error
+
+    def flush(self) -> None:
+        """Nothing waits in a raw file."""
+
+    def finish(self) -> None:
+        """Close the file. Raises what kept a part of it from being written."""
+        self.close()
+        if self._failure is not None:
+            raise self._failure
 
 
 def write_failure(error: BaseException) -> str | None:
@@ -123,12 +204,23 @@ def file_hash(path: str | os.PathLike[str]) -> str:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file or a folder's list of names is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    """Wait until a file or a folder's list of names is on the disk, where the file system can tell."""
+    with _where_supported():
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _where_supported() -> Iterator[None]:
+    """Nothing happens on file systems (FAT, CIFS, some of FUSE) that do not know what is asked for in the block."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        yield
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
 
 
 def _umask() -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdgnn.errors import UserError
+from sdgnn.errors import UnlockedFolderWarning, UserError
 from sdgnn.files import atomic_path, write_failure
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 LOCK, OWNER = ".lock", ".lock.json"
 """The locked file of a folder, and who holds it."""
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+"""How file systems that cannot lock answer."""
 
 
 @contextmanager
@@ -36,7 +40,8 @@ def lock_folder(folder: str | os.PathLike[str]) -> BaseFileLock:
 
     It is the system's lock on a file, so it goes with the process, however that ends, and leaves nothing to clean up.
     Within one process a folder can be locked several times. Raises UserError naming process, machine and start of the
-    one that writes there, or why the folder cannot be written.
+    one that writes there, or why the folder cannot be written. Where the file system knows no locks, a warning
+    (UnlockedFolderWarning) says so and nothing is locked.
     """
     from filelock import FileLock, Timeout
 
@@ -52,6 +57,13 @@ def lock_folder(folder: str | os.PathLike[str]) -> BaseFileLock:
             fix="wait for it, stop it, or choose another folder",
         ) from None
     except OSError as error:
+        if error.errno in NO_LOCKS:
+            warnings.warn(
+                f"{place} is on a file system without locks ({error.strerror}): let nothing else write there",
+                UnlockedFolderWarning,
+                stacklevel=2,
+            )
+            return lock
         raise UserError(
             f"{place} could not be written: {write_failure(error) or error}", fix="choose another folder"
         ) from error

@@ -56,7 +56,8 @@ class Results:
         the file can leave the folder.
         """
         path = self.path / name
-        content = content.assign_attrs({Path(start).stem: (self.path / start).read_text() for start in START})
+        made = {Path(start).stem: (self.path / start).read_text(encoding="utf-8") for start in START}
+        content = content.assign_attrs(made)
         with atomic_path(path) as temporary:
             content.to_netcdf(temporary, engine="scipy")
         return path

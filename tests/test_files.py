@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
+import h5py
 import numpy as np
 import pytest
+<<<<<<< HEAD
 from typer.testing import CliRunner
 
 from sdgnn.cli import app
 from sdgnn.errors import UserError
 from sdgnn.files import atomic_path, content_hash, file_hash, where_else
+=======
+from limits import full_disk
+
+import sdgnn
+from sdgnn import Heun, Lattice
+from sdgnn.dynamics import observers
+from sdgnn.dynamics.state import State
+from sdgnn.dynamics.trajectory import Recorder
+from sdgnn.errors import UnlockedFolderWarning, UserError
+from sdgnn.files import SteadyFile, atomic_path, content_hash, file_hash
+from sdgnn.locking import sole_writer
+>>>>>>> 8bdea0a3f7e19e6637175561d94a2d2453a141e3
 
 
 def test_content_appears_at_once_and_replaces_the_old(tmp_path: Path) -> None:
@@ -104,6 +121,7 @@ def test_file_hash_is_sha256(tmp_path: Path) -> None:
     assert file_hash(tmp_path / "abc") == expected
 
 
+<<<<<<< HEAD
 def test_a_missing_file_is_answered_by_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The nearest name; else what lies beside it, also where the folder is missing; else that nothing does."""
     monkeypatch.chdir(tmp_path)
@@ -135,3 +153,76 @@ def test_commands_say_what_to_do_about_missing_files(
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
     assert "nowhere" in result.stderr and "check the path" in result.stderr
+=======
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    """Where results lie on another disk, reached by links."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "old.txt").write_text("old")
+    link, ahead = tmp_path / "link.txt", tmp_path / "ahead.txt"
+    link.symlink_to(Path("disk") / "old.txt")
+    ahead.symlink_to(Path("disk") / "new" / "new.txt")
+    for path in (link, ahead):
+        with atomic_path(path) as temporary:
+            temporary.write_text("now")
+        assert path.is_symlink() and path.read_text() == "now"
+    assert sorted(p.name for p in (tmp_path / "disk").rglob("*.txt")) == ["new.txt", "old.txt"]
+
+
+@pytest.mark.parametrize("answer", [errno.ENOTSUP, errno.EINVAL, errno.ENOSYS, errno.EPERM])
+def test_file_systems_without_permissions_and_flushes_are_written(
+    answer: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> NoReturn:
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(os, "chmod", refused)
+    monkeypatch.setattr(os, "fsync", refused)
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    broken = OSError(errno.EIO, os.strerror(errno.EIO))
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(broken))
+    with pytest.raises(OSError, match="Input/output error"), atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("lost")
+    assert (tmp_path / "a.txt").read_text() == "whole", "a disk that fails is another matter"
+
+
+@pytest.mark.parametrize("answer", [errno.ENOTSUP, errno.ENOLCK])
+def test_file_systems_without_locks_are_said(answer: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> NoReturn:
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with (
+        pytest.warns(UnlockedFolderWarning, match="without locks .*let nothing else write there"),
+        sole_writer(tmp_path),
+    ):
+        (tmp_path / "a.txt").write_text("")
+
+
+@pytest.mark.parametrize("size", [0, 100, 3000, 20_000, 100_000])
+def test_hdf5_outlives_a_full_disk(size: int, tmp_path: Path) -> None:
+    """HDF5 itself ends the process when the file is closed; the limits stop superblock, groups, numbers and the end."""
+    numbers = np.arange(20_000.0)
+    with full_disk(size):
+        stream = SteadyFile(tmp_path / "a.h5")
+        with h5py.File(stream, "w") as file:
+            for name in "abc":
+                file.create_group(name).create_dataset("numbers", data=numbers, chunks=(1000,))
+        with pytest.raises(OSError, match="File too large"):
+            stream.finish()
+    stream = SteadyFile(tmp_path / "a.h5")
+    with h5py.File(stream, "w") as file:
+        file["numbers"] = numbers
+    stream.finish()
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert np.array_equal(file["numbers"], numbers)
+
+
+def test_a_full_disk_at_the_start_of_a_run_is_the_users_error(tmp_path: Path) -> None:
+    lattice = Lattice.chain(4)
+    state = State(sdgnn.spins.random(lattice, 1, seed=0), time=0.0, step=0, seed=0, replicas=(0,))
+    recorder = Recorder(tmp_path / "t.zarr", lattice, Heun(dt=0.1, damping=0.1), [observers.energy(1)])
+    with full_disk(10), pytest.raises(UserError, match="the trajectory could not be written: file too large; free"):
+        recorder.begin(state, 2)
+>>>>>>> 8bdea0a3f7e19e6637175561d94a2d2453a141e3

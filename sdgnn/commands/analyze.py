@@ -137,7 +137,7 @@ def every(trajectory: xarray.Dataset, name: str, count: int) -> xarray.Dataset:
 def configuration(folder: Path) -> str:
     """The configuration of the run in ``folder``, which its analysis carries; empty for a run from Python."""
     path = folder / "config.yaml"
-    return path.read_text() if path.is_file() else ""
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def wave_vectors(fractions: tuple[tuple[float, ...], ...], lattice: Lattice) -> np.ndarray:

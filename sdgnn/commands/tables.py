@@ -29,7 +29,7 @@ class Table:
     def write(self, results: Results) -> None:
         """Print it, and write it to ``table.md``."""
         with atomic_path(results.path / "table.md") as temporary:
-            temporary.write_text(self.markdown())
+            temporary.write_text(self.markdown(), encoding="utf-8")
         table = ConsoleTable(title=self.title)
         for name in self.head:
             table.add_column(name, justify="left" if name in self.left else "right", no_wrap=name == self.whole)

@@ -63,7 +63,7 @@ class Config(BaseModel):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write :meth:`to_yaml` to ``path``."""
         with atomic_path(path) as temporary:
-            temporary.write_text(self.to_yaml())
+            temporary.write_text(self.to_yaml(), encoding="utf-8")
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:

@@ -120,7 +120,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The mapping in a YAML file. Raises UserError when it is missing, holds none, or as :func:`load` does."""
     path = Path(path)
     try:
-        data = load(path.read_text(), str(path))
+        data = load(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise UserError(f"no file {path}", fix=where_else(path, "*.yaml", "*.yml")) from None
     except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:

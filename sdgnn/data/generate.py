@@ -175,6 +175,7 @@ def _open_folder(folder: Path, settings: dict[str, Any], resume: bool) -> None:
 @contextmanager
 def _bar(name: str, states: int, done: int, shown: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar in states, with the time left; call what it gives with the number of states labelled since."""
+    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -188,6 +189,6 @@ def _bar(name: str, states: int, done: int, shown: bool) -> Iterator[Callable[[i
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("states"),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False),
     )  # fmt: skip
-    with Progress(*columns, disable=not shown) as bar:
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
         task = bar.add_task(f"labels {name}", total=states, completed=done)
         yield lambda count: bar.advance(task, count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from dataclasses import asdict
@@ -15,7 +14,7 @@ import numpy as np
 from sdgnn.data.arrays import DATASETS, SINCE, StoredArray, as_text, check_sizes, read_states
 from sdgnn.data.labels import LabelSet, Origin
 from sdgnn.errors import UserError
-from sdgnn.files import atomic_path
+from sdgnn.files import SteadyFile, atomic_path
 from sdgnn.lattice import MOST_SITES, Lattice
 
 FORMAT = "sdgnn label set"
@@ -38,12 +37,11 @@ def write(labels: LabelSet, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix != ".h5":
         raise UserError(f"label set name {path.name!r}", allowed="a name that ends in .h5")
-    # formed in memory first: HDF5 does not survive a disk that fills up, an ordinary write does
-    image = io.BytesIO()
-    with h5py.File(image, "w", libver="v110") as file:
-        _fill(file, labels)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(image.getbuffer())
+        stream = SteadyFile(temporary)
+        with h5py.File(stream, "w", libver="v110") as file:
+            _fill(file, labels)
+        stream.finish()
 
 
 def _fill(file: h5py.File, labels: LabelSet) -> None:

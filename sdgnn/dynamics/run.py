@@ -282,6 +282,7 @@ def _bar(show: bool, done: int, steps: int) -> Iterator[Any]:
         yield lambda step: None
         return
     from rich import progress
+    from rich.console import Console
 
     columns = (
         progress.TextColumn("{task.description}"),
@@ -292,6 +293,6 @@ def _bar(show: bool, done: int, steps: int) -> Iterator[Any]:
         progress.TextColumn("left"),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns) as bar:
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("simulating", total=steps, completed=done)
         yield lambda step: bar.update(task, completed=step)

@@ -19,7 +19,7 @@ from sdgnn.dynamics.settings import schedule_settings, settings_of
 from sdgnn.dynamics.state import State
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult
-from sdgnn.files import PARSER_ERRORS, where_else, write_failure
+from sdgnn.files import PARSER_ERRORS, where_else, writing
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:
@@ -66,7 +66,14 @@ class Recorder:
         self._sizes: dict[str, int] = {}
 
     def begin(self, state: State, steps: int) -> None:
-        """Room for the entries of steps 0 ... ``steps``: a new group at step 0, else the old one up to ``state``."""
+        """Room for the entries of steps 0 ... ``steps``: a new group at step 0, else the old one up to ``state``.
+
+        Raises UserError when the disk does not take it and when there is no trajectory to go on with.
+        """
+        with writing("the trajectory", "free space and start again, with resume where it was a run"):
+            self._begin(state, steps)
+
+    def _begin(self, state: State, steps: int) -> None:
         import zarr
 
         from sdgnn.dynamics.chunks import SEALED, checked
@@ -110,16 +117,11 @@ class Recorder:
 
     def flush(self) -> None:
         """Writes what waits. Raises UserError when the disk does not take it; what was written before stays."""
-        try:
+        with writing("the trajectory", "free space and go on with resume; what was written before is intact"):
             for every, entries in self._waiting.items():
                 if entries:
                     self._write(every, entries)
                     self._waiting[every] = []
-        except OSError as error:
-            raise UserError(
-                f"the trajectory could not be written: {write_failure(error) or error}",
-                fix="free space and go on with resume; what was written before is intact",
-            ) from error
         self._waiting_bytes = 0
         self._flushed = time.monotonic()
 

@@ -14,7 +14,7 @@ from sdgnn.data.arrays import as_text, check_sizes
 from sdgnn.data.npz import NpzArray
 from sdgnn.dynamics.trajectory import describe_lattice, lattice_described, lattice_of
 from sdgnn.errors import UserError
-from sdgnn.files import atomic_path
+from sdgnn.files import SteadyFile, atomic_path
 from sdgnn.interchange.states import as_trajectory, thinned
 from sdgnn.lattice import Lattice
 
@@ -111,4 +111,6 @@ def write_netcdf(trajectory: xarray.Dataset, path: str | os.PathLike[str]) -> No
         entries = PIECE_BYTES * len(values) // max(1, values.nbytes)
         times[values.dims[0]] = max(1, min(entries, times.get(values.dims[0], entries)))
     with atomic_path(path) as temporary, dask.config.set(scheduler="synchronous"):  # others read ahead of the disk
-        trajectory.chunk(times).to_netcdf(temporary, engine="h5netcdf")
+        stream = SteadyFile(temporary)
+        trajectory.chunk(times).to_netcdf(stream, engine="h5netcdf")
+        stream.finish()

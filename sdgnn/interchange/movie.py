@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable, Iterator
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,16 +24,14 @@ from sdgnn.lattice import Lattice
 if TYPE_CHECKING:
     import xarray
 
-ENCODING: dict[str, dict[str, Any]] = {
-    ".mp4": {"codec": "libx264", "pix_fmt_out": "yuv420p", "quality": 8},
-    ".gif": {
-        "codec": "gif",
-        "pix_fmt_out": "pal8",
-        "quality": None,
-        "output_params": ["-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=none"],
-    },
-}
-"""How frames are encoded, by suffix; each frame of a GIF has a palette of its own."""
+ENCODING: dict[str, tuple[str, ...]] = {
+    ".mp4": ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "10"),
+    ".gif": (
+        "-c:v", "gif", "-pix_fmt", "pal8",
+        "-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=none",
+    ),
+}  # fmt: skip
+"""What ffmpeg is asked for, by suffix; each frame of a GIF has a palette of its own."""
 
 
 def movie(
@@ -46,8 +50,6 @@ def movie(
     ``progress`` is told how many frames are done. Raises UserError on another suffix, on a trajectory without spins,
     on a rate that is not positive and when the file cannot be written.
     """
-    import imageio_ffmpeg
-
     suffix = Path(path).suffix
     if suffix not in ENCODING:
         raise UserError(f"{path} for a movie", allowed=", ".join(ENCODING))
@@ -55,21 +57,41 @@ def movie(
         raise UserError(f"{fps:g} frames a second", allowed="a positive number up to 1000")
     frames = Frames.of(trajectory, every, replica, lattice)
     with atomic_path(path) as temporary:
-        writer = None
-        try:
-            for done, picture in enumerate(pictures(frames), 1):
-                if writer is None:
-                    size = (picture.shape[1], picture.shape[0])
-                    writer = imageio_ffmpeg.write_frames(
-                        temporary, size, fps=fps, macro_block_size=1, ffmpeg_log_level="error", **ENCODING[suffix]
-                    )
-                    writer.send(None)
-                writer.send(picture)
-                if progress is not None:
-                    progress(done)
-        finally:
-            if writer is not None:
-                writer.close()
+        _encode(pictures(frames), temporary, fps, ENCODING[suffix], progress)
+
+
+def _encode(
+    pictures: Iterator[np.ndarray], path: Path, fps: float, encoding: Sequence[str],
+    progress: Callable[[int], None] | None,
+) -> None:  # fmt: skip
+    """Pictures of one size as a movie by ffmpeg. Raises OSError with its words when it does not end well."""
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    first = next(pictures)
+    size = f"{first.shape[1]}x{first.shape[0]}"
+    given = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", f"{fps:g}", "-i", "-")
+    command = [get_ffmpeg_exe(), "-y", "-v", "error", *given, *encoding, str(path)]
+    with tempfile.TemporaryFile() as said:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as ffmpeg:
+            assert ffmpeg.stdin is not None
+            try:
+                for done, picture in enumerate(chain([first], pictures), 1):
+                    ffmpeg.stdin.write(np.ascontiguousarray(picture).data)
+                    if progress is not None:
+                        progress(done)
+                ffmpeg.stdin.close()
+            except BrokenPipeError:  # ffmpeg has ended, and said why
+                with suppress(BrokenPipeError):
+                    ffmpeg.stdin.close()
+            except BaseException:
+                ffmpeg.kill()
+                raise
+        said.seek(0)
+        words = said.read().decode(errors="replace").strip()
+    if ffmpeg.returncode == -signal.SIGXFSZ:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    if ffmpeg.returncode:
+        raise OSError(f"ffmpeg ended with status {ffmpeg.returncode}: {words}")
 
 
 def pictures(frames: Frames) -> Iterator[np.ndarray]:

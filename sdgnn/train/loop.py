@@ -22,7 +22,7 @@ from torch import Tensor
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import differences
 from sdgnn.errors import LabelsWarning, UserError
-from sdgnn.files import atomic_path
+from sdgnn.files import atomic_path, writing
 from sdgnn.locking import sole_writer
 from sdgnn.nn import Model, Network
 from sdgnn.nn.images import too_small
@@ -110,7 +110,7 @@ def fit(
                 _open(folder, record, resume)
         last = folder / LAST if (folder / LAST).exists() else None
         start = time.monotonic()
-        with _quiet():
+        with _quiet(), writing(folder, "free space and go on with resume; the last checkpoint is intact"):
             outcome = _run(network, training, validation, settings, scales, folder, last, progress and is_first())
         outcome |= {"seconds": round(time.monotonic() - start, 1)}
         with first_alone() as mine:
@@ -154,7 +154,8 @@ def _run(
     if progress:
         callbacks.append(ProgressBar())
     # torchrun alone spreads a training: variables of Slurm, MPI and the like, and RANK left by others, mean nothing
-    rank_zero_only.rank = rank
+    ranks: Any = rank_zero_only
+    ranks.rank = rank
     started_by = TorchElasticEnvironment() if processes > 1 else LightningEnvironment()
     spread = shared_by(processes, all(labels.energy is not None for labels in training))
     trainer = pl.Trainer(

@@ -19,6 +19,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from interchange.lattices import EVERY, name
+from limits import full_disk
 from PIL import Image
 
 import sdgnn
@@ -147,6 +148,18 @@ def test_a_failure_on_the_way_leaves_no_movie(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         movie(data, tmp_path / "m.mp4", progress=stop)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["m.gif", "m.mp4"])
+def test_a_full_disk_leaves_no_movie(name: str, tmp_path: Path) -> None:
+    """Also one that is full only when the last part is written, of which ffmpeg tells by its status alone."""
+    data = uniform(Lattice.square(8, 8))
+    movie(data, tmp_path / name)
+    whole = (tmp_path / name).stat().st_size
+    for size in (100, whole - 10):
+        with full_disk(size), pytest.raises(UserError, match="could not be written: file too large"):
+            movie(data, tmp_path / f"full-{name}")
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 # -- player -----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import xarray
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interchange.lattices import EVERY, name, same
+from limits import full_disk
 
 import sdgnn
 from sdgnn import Heun, Lattice, simulate
@@ -166,3 +167,13 @@ def test_xarray_reads_what_is_written(lattice: Lattice, tmp_path: Path) -> None:
         assert found["spins"].dims == data["spins"].dims and found["energy"].attrs == data["energy"].attrs
     with pytest.raises(UserError, match=r"allowed: \.nc"):
         write_netcdf(data, tmp_path / "t.h5")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
+def test_a_full_disk_leaves_no_netcdf(share: float, tmp_path: Path) -> None:
+    data = run(Lattice.square(4, 4))
+    write_netcdf(data, tmp_path / "whole.nc")
+    size = int(share * (tmp_path / "whole.nc").stat().st_size)
+    with full_disk(size), pytest.raises(UserError, match="could not be written: file too large"):
+        write_netcdf(data, tmp_path / "t.nc")
+    assert [p.name for p in tmp_path.iterdir()] == ["whole.nc"]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from limits import full_disk
 
 from sdgnn.errors import UserError
 from sdgnn.train.checkpoint import SafetensorsIO, read
@@ -99,3 +100,11 @@ def test_truncated_file_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(UserError, match="cannot be read"):
         read(path)
+
+
+def test_a_full_disk_keeps_the_old_checkpoint(tmp_path) -> None:
+    path = tmp_path / "last.safetensors"
+    SafetensorsIO().save_checkpoint({"epoch": 1}, path)
+    with full_disk(1000), pytest.raises(UserError, match="could not be written: file too large"):
+        SafetensorsIO().save_checkpoint({"epoch": 2, "weights": torch.zeros(1000)}, path)
+    assert read(path) == {"epoch": 1} and [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -261,9 +261,16 @@ def test_says_nothing_of_its_own(tmp_path, capfd, recwarn):
 
 def test_progress_bar_shows_steps_and_quality(tmp_path, capfd):
     train(tmp_path, SHORT.model_copy(update={"epochs": 1}), progress=True)
-    out, _ = capfd.readouterr()
-    assert "5/5" in out
-    assert "torque R²" in out
+    out, said = capfd.readouterr()
+    assert out == "", "standard output is for results"
+    assert "5/5" in said
+    assert "torque R²" in said
+
+
+def test_curves_that_cannot_be_written_are_the_users_error(tmp_path: Path) -> None:
+    (tmp_path / "tensorboard").write_text("in the way")
+    with pytest.raises(UserError, match=r"could not be written: file exists; free space and go on with resume"):
+        train(tmp_path, SHORT.model_copy(update={"epochs": 1}))
 
 
 def test_labels_without_energy_train_too(tmp_path):
