@@ -184,4 +184,4 @@ def test_refused_and_suggested():
         driven(Quench(0.1, (0.1, 0.2, 0.3), at=1.0))(spins)
     free = Zeeman(LATTICE, (0, 0, 0.0))
     late = Heun(1.0, 1.0, kT=Ramp(0.0, 2.0, duration=10.0))
-    assert suggest_dt(free, spins, late, accuracy=0.01) == pytest.approx((0.01 / 2) ** 0.5)  # g alpha kT = 1
+    assert suggest_dt(free, spins, late, accuracy=0.01) == pytest.approx((0.01 / 4) ** 0.5)  # g alpha kT = 1
