@@ -14,24 +14,18 @@ from typing import NoReturn
 import h5py
 import numpy as np
 import pytest
-<<<<<<< HEAD
-from typer.testing import CliRunner
-
-from sdgnn.cli import app
-from sdgnn.errors import UserError
-from sdgnn.files import atomic_path, content_hash, file_hash, where_else
-=======
 from limits import full_disk
+from typer.testing import CliRunner
 
 import sdgnn
 from sdgnn import Heun, Lattice
+from sdgnn.cli import app
 from sdgnn.dynamics import observers
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.trajectory import Recorder
 from sdgnn.errors import UnlockedFolderWarning, UserError
-from sdgnn.files import SteadyFile, atomic_path, content_hash, file_hash
+from sdgnn.files import SteadyFile, atomic_path, content_hash, file_hash, where_else
 from sdgnn.locking import sole_writer
->>>>>>> 8bdea0a3f7e19e6637175561d94a2d2453a141e3
 
 
 def test_content_appears_at_once_and_replaces_the_old(tmp_path: Path) -> None:
@@ -121,7 +115,6 @@ def test_file_hash_is_sha256(tmp_path: Path) -> None:
     assert file_hash(tmp_path / "abc") == expected
 
 
-<<<<<<< HEAD
 def test_a_missing_file_is_answered_by_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The nearest name; else what lies beside it, also where the folder is missing; else that nothing does."""
     monkeypatch.chdir(tmp_path)
@@ -153,7 +146,8 @@ def test_commands_say_what_to_do_about_missing_files(
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
     assert "nowhere" in result.stderr and "check the path" in result.stderr
-=======
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     """Where results lie on another disk, reached by links."""
     (tmp_path / "disk").mkdir()
@@ -225,4 +219,3 @@ def test_a_full_disk_at_the_start_of_a_run_is_the_users_error(tmp_path: Path) ->
     recorder = Recorder(tmp_path / "t.zarr", lattice, Heun(dt=0.1, damping=0.1), [observers.energy(1)])
     with full_disk(10), pytest.raises(UserError, match="the trajectory could not be written: file too large; free"):
         recorder.begin(state, 2)
->>>>>>> 8bdea0a3f7e19e6637175561d94a2d2453a141e3
