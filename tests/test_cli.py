@@ -258,7 +258,7 @@ def test_simulate_without_bath_in_adaptive_steps(folder: Path) -> None:
     measured = open_trajectory(folder / "quench")["spin_temperature"].values
     assert measured.shape == (4, 2) and (measured[-1] < 0.1).all() and (measured[-1] > 0).all()
     result = sdgnn("simulate", "quench.yaml", "integrator.tolerance=1e-4", "output=other")
-    assert result.exit_code == 2 and "tolerance of scheme heun" in result.stderr
+    assert result.exit_code == 2 and "tolerance of scheme depondt-mertens" in result.stderr
 
 
 def test_protocols_from_a_configuration(folder: Path) -> None:
