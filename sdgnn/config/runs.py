@@ -94,8 +94,8 @@ class IntegratorConfig(Config):
 
     scheme: Literal[
         "heun", "implicit-midpoint", "semi-implicit-b", "depondt-mertens", "dormand-prince", "monte-carlo"
-    ] = "semi-implicit-b"  # fmt: skip
-    """Mentink's semi-implicit scheme B, Heun's predictor-corrector, the rotations of Depondt and Mertens, the implicit
+    ] = "depondt-mertens"  # fmt: skip
+    """The rotations of Depondt and Mertens, Mentink's semi-implicit scheme B, Heun's predictor-corrector, the implicit
     midpoint rule (for runs without damping), or Dormand and Prince's adaptive steps (kT = 0); or no dynamics but
     Metropolis steps of Monte Carlo in classical fields, which have no dt and no damping."""
     dt: Positive | None = None

@@ -103,7 +103,7 @@ def simulate(
     ================== ==============================================================================================
     field              what drives the spins
     spins              (replica, site, 3) unit vectors; their dtype and device are those of the state
-    integrator         how to step: SemiImplicitB, Heun, DepondtMertens, ImplicitMidpoint, or DormandPrince at kT = 0
+    integrator         how to step: DepondtMertens, SemiImplicitB, Heun, ImplicitMidpoint, or DormandPrince at kT = 0
     steps              number of steps, counted from the very beginning also when resuming
     seed               of the thermal noise
     observers          what to record; spins, energy and magnetization every 10 steps if not given
