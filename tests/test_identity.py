@@ -25,7 +25,7 @@ class Own(Field):
     def __init__(self, strength: float) -> None:
         self.lattice, self.strength = LATTICE, strength
 
-    def evaluate(self, spins):  # type: ignore[no-untyped-def]
+    def evaluate(self, spins, time):  # type: ignore[no-untyped-def]
         z = torch.tensor([0.0, 0.0, 1.0], dtype=spins.dtype)
         return FieldResult(self.strength * spins[..., 2].square().sum(1), -2 * self.strength * spins * z)
 

@@ -12,6 +12,7 @@ from sdgnn import ExactField, Lattice, SDModel
 from sdgnn.analysis.locality import locality_floor
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult, Heisenberg, Zeeman
+from sdgnn.schedules import Time
 
 
 def test_heisenberg_floor_in_closed_form() -> None:
@@ -58,7 +59,7 @@ class Pairs(Field):
     def __init__(self, lattice: Lattice, couplings: torch.Tensor) -> None:
         self.lattice, self.couplings = lattice, couplings.repeat_interleave(2)
 
-    def evaluate(self, spins: torch.Tensor) -> FieldResult:
+    def evaluate(self, spins: torch.Tensor, time: Time) -> FieldResult:
         partner = spins.unflatten(1, (-1, 2)).flip(2).flatten(1, 2)
         field = self.couplings[None, :, None] * partner
         return FieldResult(-(field * spins).sum((1, 2)) / 2, field)

@@ -91,8 +91,8 @@ class Along(Field):
     def __init__(self, field):
         self.lattice, self.field = field.lattice, field
 
-    def evaluate(self, spins):
-        result = self.field.evaluate(spins)
+    def evaluate(self, spins, time):
+        result = self.field.evaluate(spins, time)
         return FieldResult(result.energy - 25 * (spins * spins).sum((1, 2)), result.field + 50 * spins)
 
 
