@@ -101,6 +101,7 @@ def r2(found: torch.Tensor, wanted: torch.Tensor) -> float:
 def row(name: str, settings: Settings, given: argparse.Namespace, field: Field, training: LabelSet) -> list[str]:
     """Train one network on ``training``, judge it by ``field``."""
     network = create(settings, TRAINING, seed=1)
+    network.torques_cancel = False  # on purpose: one energy, too, is judged on labels that no energy has
     plan = TrainSettings(epochs=given.epochs, ema=0.98, longitudinal_weight=0.0, energy_weight=0.0, device="cpu")
     start = time.process_time()
     with tempfile.TemporaryDirectory() as folder:

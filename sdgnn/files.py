@@ -166,7 +166,7 @@ def where_else(path: str | os.PathLike[str], *patterns: str) -> str:
     """
     path = Path(path)
     folder = next(parent for parent in path.parents if parent.is_dir() or parent == parent.parent)
-    found = sorted({str(one) for pattern in patterns for one in folder.glob(pattern)})
+    found = sorted({str(one) for pattern in patterns for one in folder.glob(pattern) if not one.name.startswith(".")})
     if near := difflib.get_close_matches(str(path), found, n=1, cutoff=0.5):
         return f"did you mean {near[0]}?"
     if not found:

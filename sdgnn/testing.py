@@ -123,5 +123,5 @@ def _why_no_slope(field: Field, states: Tensor) -> str:
 def carry(states: Tensor, sites: np.ndarray) -> Tensor:
     """The state in which the spin of site i sits on ``sites[i]``."""
     moved = torch.empty_like(states)
-    moved[:, torch.tensor(sites)] = states
+    moved[:, torch.tensor(sites, device="cpu")] = states
     return moved

@@ -84,6 +84,14 @@ def test_help_lists_the_commands() -> None:
     assert set(re.findall(r"^\W*([a-z]+) {2,}[A-Z]", listed, re.MULTILINE)) == {c.partition(" ")[0] for c in COMMANDS}
 
 
+PLACES = {
+    "train": lambda path: {"data": [path]},
+    "simulate": lambda path: {"field": {"model": path}},
+    "analyze": lambda path: {"trajectory": path},
+}
+"""Where a path that stands in place of a configuration belongs."""
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_examples_of_each_command_can_be_run(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files and keys of every example in the help are there; "..." stands for those of the example before."""
@@ -108,7 +116,10 @@ def test_examples_of_each_command_can_be_run(command: str, monkeypatch: pytest.M
         if words[0] != "...":
             config = words[0]
         assert config is not None
-        CONFIG_OF[command].load(config, words[1:])
+        if config.endswith(".yaml"):
+            CONFIG_OF[command].load(config, words[1:])
+        else:
+            CONFIG_OF[command].parse(PLACES[command](config), words[1:], source=config)
 
 
 @pytest.mark.parametrize("command", ["generate", "simulate", "nonsense"])
@@ -463,7 +474,7 @@ def test_evaluate_refuses_what_does_not_fit(folder: Path) -> None:
         (["square", "labels/labels.h5"], "a network for square lattices"),
         (["nothing", "labels/labels.h5"], "no model at nothing"),
         (["square", "nothing.h5"], "does not exist"),
-        (["square"], "CONFIG.yaml, or MODEL DATA"),
+        (["square"], "CONFIG.yaml or MODEL DATA"),
     ):
         result = sdgnn("evaluate", *arguments)
         assert result.exit_code == 2

@@ -214,8 +214,8 @@ def test_hdf5_outlives_a_full_disk(size: int, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_at_the_start_of_a_run_is_the_users_error(tmp_path: Path) -> None:
-    lattice = Lattice.chain(4)
-    state = State(sdgnn.spins.random(lattice, 1, seed=0), time=0.0, step=0, seed=0, replicas=(0,))
-    recorder = Recorder(tmp_path / "t.zarr", lattice, Heun(dt=0.1, damping=0.1), [observers.energy(1)])
+    field = sdgnn.fields.Heisenberg(Lattice.chain(4), [1.0])
+    state = State(sdgnn.spins.random(field.lattice, 1, seed=0), time=0.0, step=0, seed=0, replicas=(0,))
+    recorder = Recorder(tmp_path / "t.zarr", field, Heun(dt=0.1, damping=0.1), [observers.energy(1)])
     with full_disk(10), pytest.raises(UserError, match="the trajectory could not be written: file too large; free"):
         recorder.begin(state, 2)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import sdgnn
-from sdgnn import Lattice, SDModel
+from sdgnn import Lattice, SDModel, data
 from sdgnn.analysis.clusters import site_graph, triangle_graph
 from sdgnn.analysis.correlations import displacements
 from sdgnn.analysis.structure_factor import structure_factor, wave_vectors
@@ -21,6 +21,7 @@ from sdgnn.electrons.truncated.pair_tail import PairTail
 from sdgnn.lattice import Bonds
 
 TRIANGLES = Lattice.triangular(4, 3)
+UP = torch.tensor([0.0, 0.0, 1.0]).expand(2, TRIANGLES.n_sites, 3)
 LATTICES = (TRIANGLES, Lattice.chain(5), Lattice.kagome(2, 2), Lattice.cubic(2, 2, 2), Lattice.amorphous(12, seed=1))
 
 FUNCTIONS: dict[str, Callable[[], Any]] = {
@@ -35,6 +36,7 @@ PROPERTIES: dict[str, Callable[[], Any]] = {
     "Lattice.triangles": lambda: TRIANGLES.triangles,
     "Lattice.triangle_corners": lambda: TRIANGLES.triangle_corners,
     "Lattice.point_group": lambda: TRIANGLES.point_group,
+    "LabelSet.samples": lambda: data.LabelSet(TRIANGLES, UP, UP).samples,
     "SDModel.bonds": lambda: SDModel(TRIANGLES).bonds,
     "SDModel.amplitudes": lambda: SDModel(TRIANGLES, disorder={"distribution": "uniform", "width": 0.5}).amplitudes,
 }

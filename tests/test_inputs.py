@@ -236,7 +236,6 @@ SEEDED: dict[str, Callable[[int], Any]] = {
     "two energies": lambda seed: initial(TwoEnergiesSettings(layers=1, channels=2), seed),
     "distances": lambda seed: initial(DistancesSettings(layers=1, channels=2, shells=1), seed),
     "behler-parrinello": lambda seed: initial(BehlerParrinelloSettings(shells=1), seed),
-    "bootstrap": lambda seed: analysis.bootstrap(torch.arange(5.0), lambda x: x.mean(0), 20, seed)[1],
 }
 
 

@@ -302,12 +302,12 @@ def test_disordered_lattices_repeat_with_their_seed() -> None:
     assert whole.diluted(0.0).n_sites == 48
 
 
-@pytest.mark.parametrize(
-    "given", [{"n_sites": 0}, {"n_sites": 9, "dim": 1}, {"n_sites": 9, "min_distance": 1.0}, {"n_sites": 9, "seed": -1}]
-)
+@pytest.mark.parametrize("given", [{"n_sites": 0}, {"n_sites": 9, "dim": 1}, {"n_sites": 9, "min_distance": 1.0}])
 def test_amorphous_sites_that_make_no_sense_are_refused(given: dict) -> None:
     with pytest.raises(UserError, match="amorphous"):
         Lattice.amorphous(**given)
+    with pytest.raises(UserError, match="seed -1"):
+        Lattice.amorphous(9, seed=-1)
 
 
 def test_sites_that_are_too_crowded_are_refused() -> None:

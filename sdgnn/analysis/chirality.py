@@ -13,7 +13,7 @@ from sdgnn.lattice import Lattice
 
 def triangle_sites(lattice: Lattice) -> Int[Tensor, "triangle 3"]:
     """``lattice.triangles`` as a tensor. Raises UserError unless the lattice is two-dimensional."""
-    return torch.tensor(lattice.triangles)
+    return torch.tensor(lattice.triangles, device="cpu")
 
 
 def corner_spins(

@@ -194,7 +194,7 @@ def _source(
 
 def with_exponents(data: xarray.Dataset, window: tuple[float, float] | None) -> xarray.Dataset:
     """The exponents of :func:`coarsening` from the lengths in ``data``, beside what else it holds."""
-    time, length = data["time"].values, torch.tensor(data["length"].values, dtype=torch.float64)
+    time, length = data["time"].values, torch.tensor(data["length"].values, dtype=torch.float64, device="cpu")
     fits = np.full((6, len(ROUTES)), math.nan)
     drifts, fitted = np.zeros(len(ROUTES), dtype=np.int8), []
     local = np.full((2, len(ROUTES), len(time)), math.nan)

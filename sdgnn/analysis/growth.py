@@ -83,7 +83,7 @@ def growth_exponent(
     def fit(sample: Tensor) -> Tensor:
         y = sample.mean(0).log().numpy()
         slope, middle = _polynomial(x, y, 1)
-        return torch.tensor([slope, _polynomial(x, y, 2)[0] * (x[-1] - x[0]), middle - slope * x.mean()])
+        return torch.tensor([slope, _polynomial(x, y, 2)[0] * (x[-1] - x[0]), middle - slope * x.mean()], device="cpu")
 
     (value, drift, intercept), (error, drift_error, _) = (found.tolist() for found in jackknife(kept, fit))
     return GrowthExponent(
@@ -119,7 +119,9 @@ def offset_exponent(
     """
     times, kept = _chosen(time, lengths, window, OFFSET_TIMES)
     x = np.log(times)
-    estimate, error = jackknife(kept, lambda sample: torch.tensor(_beside_offset(x, sample.mean(0).numpy())))
+    estimate, error = jackknife(
+        kept, lambda sample: torch.tensor(_beside_offset(x, sample.mean(0).numpy()), device="cpu")
+    )
     value, offset, prefactor = estimate.tolist()
     return OffsetGrowth(value, float(error[0]), offset, prefactor)
 
@@ -187,7 +189,9 @@ def local_exponent(
 
     def slopes(sample: Tensor) -> Tensor:
         y = sample.mean(0).log().numpy()
-        return torch.tensor([_polynomial(x[within[k]], y[within[k]], 1)[0] for k in points], dtype=torch.float64)
+        return torch.tensor(
+            [_polynomial(x[within[k]], y[within[k]], 1)[0] for k in points], dtype=torch.float64, device="cpu"
+        )
 
     found, errors = jackknife(values, slopes)
     return np.exp(x[points]), found.numpy(), errors.numpy()

@@ -26,7 +26,7 @@ def smoothed_gradient(
         raise UserError(f"smoothing over {width}", allowed="a positive width, in nearest-neighbour distances")
     amplitude = amplitudes(values, lattice)
     assert lattice.shape is not None
-    q = torch.tensor(wave_vectors(lattice)).to(values)
+    q = torch.tensor(wave_vectors(lattice), device="cpu").to(values)
     damped = amplitude * torch.exp(-0.5 * width**2 * q.square().sum(-1)) / lattice.n_basis
     gradient = (1j * damped[..., None] * q).reshape(len(values), *lattice.shape, lattice.dim)
     in_space = torch.fft.ifftn(gradient, dim=tuple(range(1, 1 + len(lattice.shape)))).real

@@ -53,8 +53,9 @@ def table(outcome: Learned):  # type: ignore[no-untyped-def]
     for one in outcome.rounds:
         errors = one["errors"]
         r2 = value_and_error(errors["torque_r2"], errors.get("torque_r2_error"))
+        ratio = one["reliability"]["ratio"]
         rows.add_row(
             str(one["round"]), str(one["training_states"]), r2,
-            f"{errors['torque_rmse']:.5f}", f"{one['reliability']['ratio']:.2f}", f"{one['seconds']:.0f}",
+            f"{errors['torque_rmse']:.5f}", "-" if ratio is None else f"{ratio:.2f}", f"{one['seconds']:.0f}",
         )  # fmt: skip
     return rows

@@ -17,6 +17,7 @@ from torch import Tensor
 from sdgnn.errors import UserError
 from sdgnn.fields import Field, check_spins
 from sdgnn.files import content_hash
+from sdgnn.frozen import frozen
 from sdgnn.lattice import Lattice
 
 UNKNOWN = -1
@@ -112,7 +113,8 @@ class LabelSet:
         self._check()
 
     def _check(self) -> None:
-        check_spins(self.spins, self.lattice, unit=True)
+        if len(self.spins):
+            check_spins(self.spins, self.lattice, unit=True)
         n, sites = len(self), self.lattice.n_sites
         shapes = {
             "field": (self.field, (n, sites, 3)),
@@ -195,7 +197,7 @@ class LabelSet:
         for i, (name, own, step) in enumerate(zip(self.protocol, self.seeds, self.steps, strict=True)):
             key = ("seed", int(own)) if own != UNKNOWN else ("run", name) if step != UNKNOWN else ("state", i)
             found.append(numbers.setdefault(key, len(numbers)))
-        return np.array(found, dtype=np.int64)
+        return frozen(np.array(found, dtype=np.int64))
 
     @cached_property
     def content_hash(self) -> str:

@@ -35,8 +35,9 @@ RECORD = "committee.json"
 class Reliability:
     """Predicted beside true torque errors on labelled states; a site's error is |dT| / sqrt(3)."""
 
-    ratio: float
-    """Root mean square of the true errors over that of the predicted ones; 1 where the calibration holds."""
+    ratio: float | None
+    """Root mean square of the true errors over that of the predicted ones; 1 where the calibration holds. None where no
+    error is predicted anywhere, because all members are the plain walk there, whose errors they know nothing of."""
     correlation: float | None
     """Rank correlation of predicted and true error over sites; None where it is not defined."""
     state_correlation: float | None

@@ -44,7 +44,8 @@ class SpinTransfer(SiteSum):
                 f"a gradient from the nearest neighbours on {lattice!r}",
                 allowed="lattices on which they lie evenly around every site (chain, square, triangular, cubic, ...)",
             )
-        self._source, self._target = torch.tensor(bonds.source), torch.tensor(bonds.target)
+        self._source = torch.tensor(bonds.source, device="cpu")
+        self._target = torch.tensor(bonds.target, device="cpu")
         self._weight = torch.from_numpy(bonds.vector @ np.array(self.drift) / even)
 
         self.sees = float(np.linalg.norm(bonds.vector, axis=1).max())

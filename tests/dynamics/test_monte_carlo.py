@@ -12,6 +12,7 @@ from sdgnn.analysis.equilibrium import estimate
 from sdgnn.dynamics import observers
 from sdgnn.errors import UserError
 from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
+from sdgnn.fields.protocol import is_linear
 from sdgnn.schedules import Ramp
 
 SQUARE = Lattice.square(6, 6)
@@ -62,7 +63,7 @@ def test_the_thermostat_of_the_dynamics_gives_the_same_energy(field, kT):
 
     Systematic: fields of about 2.5 turn spins by x = 0.2 in a step, whose square over 4 is 1 %.
     """
-    sampled = estimate(energies(field, MonteCarlo(kT=kT, overrelaxation=int(field.linear)), 400, 2, replicas=12))
+    sampled = estimate(energies(field, MonteCarlo(kT=kT, overrelaxation=int(is_linear(field))), 400, 2, replicas=12))
     both = np.repeat([kT, 4 / 3 * kT], 12)
     driven = energies(field, DepondtMertens(0.08, 0.5, tuple(both)), 700, 10, replicas=24)
     same, warmer = estimate(driven[:12]), estimate(driven[12:])

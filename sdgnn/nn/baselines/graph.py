@@ -158,12 +158,14 @@ class Graph:
         """Given bonds; all of strength 1 unless given. Raises UserError on bonds that do not fit the lattice."""
         from torch_geometric.utils import to_dense_batch
 
-        back = torch.tensor(reversed_bonds(bonds, lattice))
+        back = torch.tensor(reversed_bonds(bonds, lattice), device="cpu")
         values, space, degree = continued(directions, bonds.vector)
         strength = np.ones(len(bonds)) if strength is None else strength
         order = torch.from_numpy(np.argsort(bonds.source, kind="stable"))
         columns = torch.from_numpy(np.column_stack([strength, values]))[order]
-        padded, real = to_dense_batch(columns, torch.tensor(bonds.source)[order], batch_size=lattice.n_sites)
+        padded, real = to_dense_batch(
+            columns, torch.tensor(bonds.source, device="cpu")[order], batch_size=lattice.n_sites
+        )
         place = torch.empty_like(back)
         place[order] = real.flatten().nonzero()[:, 0]
         reverse = torch.arange(real.numel(), device="cpu")

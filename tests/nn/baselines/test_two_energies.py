@@ -52,12 +52,13 @@ def test_the_field_is_one_slope_plus_the_other_turned_about_the_spin() -> None:
     lattice = Lattice.square(6, 6)
     model = trained_like(lattice)
     field, states = model.on(lattice, dtype=torch.float64), spins.random(lattice, 3, seed=1)
-    a, b = (slope(part.on(lattice, torch.float64).site_energies, states) for part in (model.energy_a, model.energy_b))
+    first, second = (part.on(lattice, torch.float64).site_energies for part in (model.energy_a, model.energy_b))
+    a, b = slope(first, states), slope(second, states)
     x, y, z = states.unbind(-1)
     turned = torch.stack([y * b[..., 2] - z * b[..., 1], z * b[..., 0] - x * b[..., 2], x * b[..., 1] - y * b[..., 0]])
     result = field(states)
     torch.testing.assert_close(result.field, a + turned.movedim(0, -1), rtol=1e-12, atol=1e-12)
-    energy = field.site_energies(states).sum(-1) + lattice.n_sites * model.constant
+    energy = first(states).sum(-1) + lattice.n_sites * model.constant
     torch.testing.assert_close(result.energy, energy, rtol=1e-12, atol=1e-12)
 
 
