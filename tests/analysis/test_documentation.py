@@ -23,8 +23,8 @@ def test_code(run_page: Callable[..., dict]) -> None:
     walls = scope["found"]["length"].sel(route="walls").mean("replica").values
     assert (walls[-1] > 1.5 * walls[0]).all()  # domains have grown
     assert Path("lengths.pdf").stat().st_size > 5000
-    # the two graphs see the same domains, sites at half the resolution
-    assert float(scope["on_triangles"].mean()) == pytest.approx(float(walls[-1]), rel=0.5)
+    # the two graphs see the same domains; flips of single triangles, which a mean over a site's six hides, are walls too
+    assert 0.3 < float(scope["on_triangles"].mean()) / float(walls[-1]) < 1
     total = [float(areas.sum()) for areas in scope["areas"]]
     share = scope["found"]["phase_fraction"].values[-1]
     assert total == pytest.approx(share * abs(np.linalg.det(scope["lattice"].cell)))
