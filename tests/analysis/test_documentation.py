@@ -23,7 +23,7 @@ def test_code(run_page: Callable[..., dict]) -> None:
     walls = scope["found"]["length"].sel(route="walls").mean("replica").values
     assert (walls[-1] > 1.5 * walls[0]).all()  # domains have grown
     assert Path("lengths.pdf").stat().st_size > 5000
-    # the two graphs see the same domains; flips of single triangles, which a mean over a site's six hides, are walls too
+    # the same domains; flips of single triangles, which the mean of a site's six hides, are walls too
     assert 0.3 < float(scope["on_triangles"].mean()) / float(walls[-1]) < 1
     total = [float(areas.sum()) for areas in scope["areas"]]
     share = scope["found"]["phase_fraction"].values[-1]
