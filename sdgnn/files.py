@@ -87,7 +87,8 @@ def writing(what: object, fix: str) -> Iterator[None]:
 class SteadyFile(io.FileIO):
     """A new file to write HDF5 to, which is not made for a disk that fills up: a failure ends the process later on.
 
-    HDF5 hears of no failure: the first one is kept and raised by :meth:`finish`, what follows is dropped.
+    HDF5 hears of no failure: the first one is kept and raised by :meth:`finish`. What follows is dropped, but for short
+    pieces, since HDF5 reads its own references to places in the file again, and follows them wherever they point.
 
         stream = SteadyFile(path)
         with h5py.File(stream, "w") as file:
@@ -99,6 +100,7 @@ class SteadyFile(io.FileIO):
         super().__init__(path, "w+")
         self._failure: OSError | None = None
         self._place = self._end = 0  # where a file would be, and end, that had not failed
+        self._kept: list[tuple[int, bytes]] = []  # short pieces since the failure, and their places
 
     def write(self, data: Any) -> int:
         content = memoryview(data).cast("B")
@@ -109,9 +111,23 @@ class SteadyFile(io.FileIO):
         except OSError as error:
             self._fail(error)
         if self._failure is not None:
+            if len(content) <= SHORT:
+                self._kept.append((place, bytes(content)))
             self._place = place + len(content)
             self._end = max(self._end, self._place)
         return len(content)
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer``, with zeros where nothing was written: h5py passes no count of bytes on to HDF5."""
+        place, size = self.tell(), memoryview(buffer).nbytes
+        content = bytearray(os.pread(self.fileno(), size, place).ljust(size, b"\0"))
+        for start, piece in self._kept:
+            first, last = max(start, place), min(start + len(piece), place + size)
+            if first < last:
+                content[first - place : last - place] = piece[first - start : last - start]
+        memoryview(buffer).cast("B")[:] = content
+        self.seek(size, os.SEEK_CUR)
+        return size
 
     def truncate(self, size: int | None = None) -> int:
         end = self.tell() if size is None else size
@@ -143,6 +159,10 @@ class SteadyFile(io.FileIO):
         self.close()
         if self._failure is not None:
             raise self._failure
+
+
+SHORT = 65_536
+"""Bytes of the longest piece, written after a failure, that is kept to be read again; HDF5's references are shorter."""
 
 
 def write_failure(error: BaseException) -> str | None:

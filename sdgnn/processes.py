@@ -70,6 +70,8 @@ def group() -> Iterator[None]:
     if not asked() or dist.is_initialized():
         yield
         return
+    import torch.distributed.nn.functional  # its defaults would keep the group, and gloo's threads, until Python ends
+
     gpus = torch.cuda.is_available() and torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from sdgnn.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 LARGEST = 2**64 - 1
 """Largest seed of what is written to disk: label sets and runs, the key of whose noise has 64 bits."""
@@ -28,6 +30,8 @@ def check_seed(seed: Any, largest: int | None = None) -> int:
 
 def torch_generator(seed: int) -> torch.Generator:
     """torch's generator on the CPU, which reads 32 bits: of larger seeds, 32 bits that depend on all of theirs."""
+    import torch  # seeds of configurations are checked without it
+
     number = check_seed(seed)
     if number >= 2**32:
         number = int(np.random.SeedSequence(number).generate_state(1)[0])

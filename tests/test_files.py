@@ -213,6 +213,28 @@ def test_hdf5_outlives_a_full_disk(size: int, tmp_path: Path) -> None:
         assert np.array_equal(file["numbers"], numbers)
 
 
+def test_references_are_read_again_from_a_full_disk(tmp_path: Path) -> None:
+    """As HDF5 reads a list of references to make it longer: whatever lies in memory else is taken for an address."""
+    with full_disk(10):
+        stream = SteadyFile(tmp_path / "a")
+        stream.write(b"0123456789ab")
+        stream.write(b"cd")
+        stream.write(bytes(100_000))
+        stream.seek(13)
+        stream.write(b"!!")
+        buffer = bytearray(b"?" * 10)
+        stream.seek(8)
+        assert stream.readinto(buffer) == 10 and buffer == b"89abc!!\0\0\0"
+        assert stream.tell() == 18 and stream.seek(0, os.SEEK_END) == 100_014
+        with pytest.raises(OSError, match="File too large"):
+            stream.finish()
+    stream = SteadyFile(tmp_path / "a")
+    stream.write(b"01")
+    stream.seek(1)
+    assert stream.readinto(buffer) == 10 and buffer == b"1" + bytes(9)
+    stream.finish()
+
+
 def test_a_full_disk_at_the_start_of_a_run_is_the_users_error(tmp_path: Path) -> None:
     field = sdgnn.fields.Heisenberg(Lattice.chain(4), [1.0])
     state = State(sdgnn.spins.random(field.lattice, 1, seed=0), time=0.0, step=0, seed=0, replicas=(0,))
