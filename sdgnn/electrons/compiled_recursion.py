@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from sdgnn.compiling import compiled
+from sdgnn.electrons import scaled
 from sdgnn.electrons.engine import Recursion
 from sdgnn.electrons.scaled import GROUP, LANES, ScaledHamiltonian
 
@@ -17,7 +19,7 @@ CHUNK = 128
 """Sites that a moment is summed over in the working precision before it is carried on in float64."""
 
 _WIDTH = 4 * LANES
-_kernel = numba.njit(fastmath=True, cache=True, nogil=True, error_model="numpy")
+_kernel = compiled(__file__, scaled.__file__)
 _inline = numba.njit(fastmath=True, error_model="numpy")
 
 

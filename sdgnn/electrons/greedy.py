@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import no_type_check
 
-import numba
 import numpy as np
+
+from sdgnn.compiling import compiled
 
 
 @no_type_check
-@numba.njit(cache=True)
+@compiled(__file__)
 def first_free(starts, target):
     """Colours of the sites in their order, each the first that no neighbour before it has.
 
