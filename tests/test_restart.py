@@ -290,7 +290,7 @@ def stopped(folder: Path, number: signal.Signals, begun: Path, *words: str) -> s
     return said
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)])
 def test_a_scheduler_ends_a_simulation_that_then_goes_on(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "quench.yaml").write_text(QUENCH)
     words = ("simulate", "quench.yaml")
