@@ -88,7 +88,7 @@ class SteadyFile(io.FileIO):
     """A new file to write HDF5 to, which is not made for a disk that fills up: a failure ends the process later on.
 
     HDF5 hears of no failure: the first one is kept and raised by :meth:`finish`. What follows is dropped, but for short
-    pieces, since HDF5 reads its own references to places in the file again, and follows them wherever they point.
+    pieces, since HDF5 reads its own references to places in the file again, and follows them wherever they point::
 
         stream = SteadyFile(path)
         with h5py.File(stream, "w") as file:
