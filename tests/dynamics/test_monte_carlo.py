@@ -57,7 +57,11 @@ def test_paramagnet_and_easy_axis():
         assert abs(values.mean() - wanted) < 5 * values.std(ddof=1) / 800**0.5
 
 
-@pytest.mark.parametrize(("field", "kT"), [(FULL, 0.6), (EASY, 0.5)], ids=["exchange, DMI, field", "easy axis"])
+@pytest.mark.parametrize(
+    ("field", "kT"),
+    [pytest.param(FULL, 0.6, marks=pytest.mark.slow), (EASY, 0.5)],
+    ids=["exchange, DMI, field", "easy axis"],
+)
 def test_the_thermostat_of_the_dynamics_gives_the_same_energy(field, kT):
     """Two routes to equilibrium that share the field alone; a third of one temperature more fails.
 

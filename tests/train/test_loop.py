@@ -118,7 +118,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", ["network", pytest.param("equivariant", marks=pytest.mark.slow)])
 def test_beats_every_heisenberg_model_on_electrons(kind, tmp_path):
     """Exact electrons on 6x6, judged on 8x8: small models leave less than a third of the error power of five shells."""
     settings = TrainSettings(epochs=8, learning_rate=2e-2)

@@ -58,6 +58,7 @@ def test_two_energies_learn_what_one_cannot(tmp_path: Path) -> None:
     assert two.torque_r2 > 0.95
 
 
+@pytest.mark.slow
 def test_without_work_around_paths_the_second_energy_stays_out(tmp_path: Path) -> None:
     """Positive control: a Heisenberg model is learned as well as one energy does (test_kinds.py)."""
     small, large = Lattice.triangular(6, 6), Lattice.triangular(8, 8)
