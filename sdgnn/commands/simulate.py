@@ -14,7 +14,7 @@ from sdgnn.commands.console import say, timed, warn, warnings_said
 from sdgnn.config.commands import QuenchConfig, SimulateConfig
 from sdgnn.config.runs import GuardConfig
 from sdgnn.dynamics import Guard, Integrator, Observer, Run, forecast, simulate
-from sdgnn.dynamics.run import settings_of
+from sdgnn.dynamics.run import recorded_settings
 from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.memory import GB
@@ -120,7 +120,7 @@ class Start:
         A time step that ``config`` leaves open is that of the run in ``folder``, if there is one to go on with: derived
         again, it would have other last digits on another machine. Raises UserError where the lattice does not allow it.
         """
-        settled = {} if folder is None else settings_of(folder).get("integrator", {})
+        settled = {} if folder is None else recorded_settings(folder).get("integrator", {})
         count = config.replicas if streams is None else streams.stop
         spins = config.initial.build(field.lattice, count, config.seed, config.dtype)[count - config.replicas :]
         spins = spins.to(config.device)

@@ -216,7 +216,7 @@ def describe(field: Field, state: State, integrator: Integrator, observers: Sequ
     }
 
 
-def settings_of(folder: Path) -> dict[str, Any]:
+def recorded_settings(folder: Path) -> dict[str, Any]:
     """The settings in the run.json of a folder, empty where there is none. Raises UserError on one that is damaged."""
     path = folder / SETTINGS_NAME
     if not path.is_file():
@@ -239,7 +239,7 @@ def _enter(place: Path, settings: dict[str, Any], state: State, steps: int, resu
         return state
     if not resume:
         raise UserError(f"{place} already holds a run", fix="choose another folder, or go on with it by resume=True")
-    before, now = settings_of(place), json.loads(json.dumps(settings))
+    before, now = recorded_settings(place), json.loads(json.dumps(settings))
     if CONTENT not in before:  # of an earlier version
         del now[CONTENT]
     elif before[CONTENT] == now[CONTENT]:

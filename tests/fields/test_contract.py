@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from nn.networks import learned
+from parts import summed_over
 from torch import Tensor
 
 import sdgnn
@@ -334,24 +335,6 @@ def test_on_its_own_lattice_it_is_itself_and_repeated_it_repeats(case: Case, lat
     torch.testing.assert_close(repeated.field, field(given).field.repeat(1, 2, 1), rtol=1e-10, atol=1e-10)
 
 
-def joined(count: int) -> list[Total]:
-    """Sums over as many parts, each in a thread of its own."""
-    given: list[Tensor] = [torch.zeros(())] * count
-    barrier = threading.Barrier(count)
-
-    def total(rank: int) -> Total:
-        def add(values: Tensor) -> Tensor:
-            given[rank] = values
-            barrier.wait(60)
-            whole = torch.stack(given).sum(0)
-            barrier.wait(60)
-            return whole
-
-        return add
-
-    return [total(rank) for rank in range(count)]
-
-
 @pytest.mark.parametrize("case", [c for c in CASES if c.kind not in (Part, Still) and c.name not in ("strengths",)],
                          ids=lambda case: f"{case.kind.__name__}{case.name}")  # fmt: skip
 def test_two_parts_make_the_crystal(case: Case) -> None:
@@ -375,7 +358,7 @@ def test_two_parts_make_the_crystal(case: Case) -> None:
         part = part_of(field, lattice.resized(half + 2 * rim, *lattice.shape[1:]), own, total)
         results[rank] = part(given[:, sites], 3.0).with_sites(lambda values: values[:, own])
 
-    threads = [threading.Thread(target=evaluate, args=pair) for pair in enumerate(joined(2))]
+    threads = [threading.Thread(target=evaluate, args=pair) for pair in enumerate(summed_over(2))]
     for thread in threads:
         thread.start()
     for thread in threads:

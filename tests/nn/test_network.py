@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from nn.networks import SMALL, learned, randomise
-from torch import Tensor
+from parts import summed_over
 
 import sdgnn
 from sdgnn import BondDisorder, ExponentialHopping, ImplicitMidpoint, Lattice, SDModel, TruncatedField, simulate
@@ -153,23 +153,6 @@ def test_the_energy_is_conserved() -> None:
     assert moved[0] == pytest.approx(moved[1], rel=0.1) and abs(moved[1]) > 10 * abs(drift[1])
 
 
-def shared(parts: int) -> list[Total]:
-    """Sums over so many threads, as processes make them."""
-    barrier, given = threading.Barrier(parts), [torch.zeros(())] * parts
-
-    def total(rank: int) -> Total:
-        def add(values: Tensor) -> Tensor:
-            given[rank] = values
-            barrier.wait(60)
-            whole = torch.stack(given).sum(0)
-            barrier.wait(60)
-            return whole
-
-        return add
-
-    return [total(rank) for rank in range(parts)]
-
-
 @pytest.mark.parametrize("ensemble", [{"filling": 0.3}, {"mu": -1.5}], ids=str)
 def test_two_parts_make_the_crystal(ensemble: dict[str, float]) -> None:
     """Energy, field and mu; float64, and sums in another order. Too narrow a rim fails (the control)."""
@@ -187,7 +170,7 @@ def test_two_parts_make_the_crystal(ensemble: dict[str, float]) -> None:
             part = field.part(lattice.resized(9 + 2 * rim, 3), slice(3 * rim, 3 * (rim + 9)), total)
             results[rank] = part(states[:, sites])
 
-        threads = [threading.Thread(target=evaluate, args=(k, total)) for k, total in enumerate(shared(2))]
+        threads = [threading.Thread(target=evaluate, args=(k, total)) for k, total in enumerate(summed_over(2))]
         for thread in threads:
             thread.start()
         for thread in threads:
