@@ -43,7 +43,7 @@ benchmark: $(STAMP) ## Time per site: exact and network field
 	$(BIN)/python benchmarks/fields.py
 
 docs: $(STAMP) ## Rewrite the reference of configuration keys and build the site in docs/_build/html
-	$(BIN)/python -c "from sdgnn.config.reference import markdown; print(markdown(), end='')" > docs/configuration.md
+	$(BIN)/python -c "from sdgnn.cli.config.reference import markdown; print(markdown(), end='')" > docs/configuration.md
 	$(BIN)/python -m sphinx --builder html --quiet --fail-on-warning --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

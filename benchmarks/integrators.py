@@ -40,13 +40,13 @@ from rich.console import Console
 from rich.table import Table
 
 import sdgnn
-from sdgnn.analysis.correlations import parallel_bonds
+from sdgnn.analysis.orders.correlations import parallel_bonds
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, WIDTH, style
+from sdgnn.common.files import atomic_path
 from sdgnn.dynamics import Integrator
 from sdgnn.dynamics.step_size import Miss, temperature_bias
 from sdgnn.fields import DMI, Field, FieldResult, Heisenberg, Zeeman
-from sdgnn.files import atomic_path
-from sdgnn.schedules import Time
+from sdgnn.fields.schedules import Time
 
 FIXED: dict[str, type[Integrator]] = {
     "semi-implicit B": sdgnn.SemiImplicitB,
@@ -90,7 +90,7 @@ def quiet(field: Field, time: float, counts: list[int], tolerances: list[float])
     for name, integrator, steps in plans:
         try:
             last, calls = march(field, spins, integrator, steps)
-        except sdgnn.errors.NumericalError:
+        except sdgnn.common.errors.NumericalError:
             continue  # the iteration of the midpoint rule does not converge at the longest steps
         error = float((last - reference).square().sum(-1).mean().sqrt())
         setting = integrator.tolerance if isinstance(integrator, sdgnn.DormandPrince) else integrator.dt
@@ -129,7 +129,7 @@ def bath(steps_per_unit: list[int]) -> list[dict[str, Any]]:
             total = round((BEFORE + AFTER) * count)
             try:
                 run = sdgnn.simulate(field, spins, integrator, total, seed=3, observers=energy)
-            except sdgnn.errors.NumericalError:
+            except sdgnn.common.errors.NumericalError:
                 continue
             work = field.calls / (BEFORE + AFTER)
             late = -run.trajectory["energy"].values[round(BEFORE * count) :].mean(0) / SITES
@@ -168,7 +168,7 @@ def temperature() -> list[dict[str, Any]]:
             integrator = scheme(dt, damping, kT, **settings)
             try:
                 run = sdgnn.simulate(field, start, integrator, round(55 / dt), seed=3, observers=watched)
-            except sdgnn.errors.NumericalError:
+            except sdgnn.common.errors.NumericalError:
                 continue
             late = run.trajectory.isel(time=slice(round(15 / dt / 4), None))
             means = late["energy"].values.mean(0) / lattice.n_sites

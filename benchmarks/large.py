@@ -16,8 +16,8 @@ import time
 import torch
 
 import sdgnn
-from sdgnn.commands.simulate import field_memory
-from sdgnn.config.commands import SimulateConfig
+from sdgnn.cli.commands.simulate import field_memory
+from sdgnn.cli.config.commands import SimulateConfig
 from sdgnn.dynamics import forecast
 
 

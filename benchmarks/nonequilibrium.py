@@ -25,13 +25,13 @@ from rich.table import Table
 
 import sdgnn
 from sdgnn.data import LabelSet
-from sdgnn.fields import Field, FieldResult
+from sdgnn.electrons import LaggingElectrons
+from sdgnn.fields import Alignment, DampingLike, Field, FieldResult, SpinTransfer
+from sdgnn.fields.schedules import Time
+from sdgnn.fields.testing import circulation
 from sdgnn.nn import EquivariantSettings, Settings, create
 from sdgnn.nn.baselines.two_energies import TwoEnergiesField
 from sdgnn.nn.settings import TwoEnergiesSettings
-from sdgnn.nonequilibrium import Alignment, DampingLike, LaggingElectrons, SpinTransfer
-from sdgnn.schedules import Time
-from sdgnn.testing import circulation
 from sdgnn.train import TrainSettings, fit, torque_part
 
 TRAINING, HELD_OUT = sdgnn.Lattice.square(8, 8), sdgnn.Lattice.square(12, 12)

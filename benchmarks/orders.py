@@ -25,7 +25,7 @@ import sdgnn
 from sdgnn import analysis, fields
 from sdgnn.analysis import plots
 from sdgnn.fields import Field
-from sdgnn.schedules import Anneal
+from sdgnn.fields.schedules import Anneal
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from sdgnn.vectors import LANES, get_rows, inner, splat, total
+from sdgnn.electrons.truncated.vectors import LANES, get_rows, inner, splat, total
 
 ROUNDS = 2_000_000
 TWELVE = (0,) * 12

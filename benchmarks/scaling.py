@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 import sdgnn
-from sdgnn.dynamics.slabs import Slab, SlabField
-from sdgnn.processes import group, is_first, largest, together
+from sdgnn.common.processes import group, is_first, largest, together
+from sdgnn.dynamics.domain_decomposition import Slab, SlabField
 
 STEPS = 4
 BANDWIDTH, LATENCY = 1e9, 5e-6

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from sdgnn import Lattice
+from sdgnn.common.provenance import provenance
 from sdgnn.nn import ElectronsSettings, NetworkSettings, create, load
 from sdgnn.nn.storage import SHIPPED, SUFFIX
-from sdgnn.provenance import provenance
 
 TRIANGULAR = ElectronsSettings(hamiltonian={"hopping": [1.0], "exchange": 3.0}, kT=0.05, filling=0.25)
 SQUARE = ElectronsSettings(hamiltonian={"hopping": [1.0], "exchange": 6.0}, kT=0.02, filling=0.485)

@@ -21,8 +21,8 @@ from rich.table import Table
 import sdgnn
 from sdgnn import analysis
 from sdgnn.analysis import plots
+from sdgnn.common.files import atomic_path
 from sdgnn.dynamics import open_trajectory
-from sdgnn.files import atomic_path
 
 ROOT = Path(__file__).parents[1]
 COPIED = {

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.arrays import Numbers, as_tensor
-from sdgnn.errors import UserError
+from sdgnn.common.arrays import Numbers, as_tensor
+from sdgnn.common.errors import UserError
+from sdgnn.common.seeds import check_seed
 from sdgnn.lattice import Lattice
-from sdgnn.seeds import check_seed
 
 STATE, NOISE, ROTATION = 0, 1, 2
 """Purposes of random streams: a state, its noise and its rotation drawn from one seed are independent."""

@@ -19,16 +19,16 @@ import torch
 
 import sdgnn
 from sdgnn import Lattice, SDModel, analysis, data, fields, spins
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import forecast
-from sdgnn.electrons.bonds import bond_energies
+from sdgnn.electrons import LaggingElectrons
+from sdgnn.electrons.bond_energies import bond_energies
 from sdgnn.electrons.conductivity import conductivity, conductivity_moments
+from sdgnn.electrons.density_of_states import density_of_states, local_density_of_states
 from sdgnn.electrons.gap import spectral_gap
-from sdgnn.electrons.states import density_of_states, local_density_of_states
-from sdgnn.errors import UserError
 from sdgnn.nn import EquivariantSettings, create
 from sdgnn.nn.committee import Committee
 from sdgnn.nn.settings import BehlerParrinelloSettings, DistancesSettings, TwoEnergiesSettings
-from sdgnn.nonequilibrium import LaggingElectrons
 
 LATTICE = Lattice.triangular(4, 4)
 MODEL = SDModel(LATTICE, exchange=2.0)

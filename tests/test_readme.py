@@ -32,7 +32,7 @@ def test_every_file_it_names_exists() -> None:
 
 
 def test_its_commands_exist() -> None:
-    from sdgnn.config.index import COMMANDS
+    from sdgnn.cli.config.index import COMMANDS
 
     for command in re.findall(r"^\$ sdgnn (\w+)", README, re.MULTILINE):
         assert command in COMMANDS

@@ -20,17 +20,17 @@ from hypothesis import strategies as st
 
 import sdgnn
 from sdgnn import Heun, Lattice, simulate
-from sdgnn.commands.simulate import run as quench
-from sdgnn.commands.train import run as train
-from sdgnn.config.commands import SimulateConfig
-from sdgnn.config.training import TrainConfig
+from sdgnn.cli.commands.simulate import run as quench
+from sdgnn.cli.commands.train import run as train
+from sdgnn.cli.config.commands import SimulateConfig
+from sdgnn.cli.config.training import TrainConfig
+from sdgnn.common.errors import DamagedFileWarning, UserError
+from sdgnn.common.locking import lock_folder, sole_writer
 from sdgnn.data import Random, generate
 from sdgnn.dynamics import observers, open_trajectory
 from sdgnn.dynamics.checkpoint import NAME, PREVIOUS, last_checkpoint, load_checkpoint
 from sdgnn.dynamics.run import Run
-from sdgnn.errors import DamagedFileWarning, UserError
 from sdgnn.fields import Heisenberg
-from sdgnn.locking import lock_folder, sole_writer
 from sdgnn.nn import ElectronsSettings, NetworkSettings, create
 
 LATTICE = Lattice.triangular(4, 4)
@@ -196,7 +196,7 @@ def test_a_training_goes_on_with_its_labels_wherever_they_lie(tmp_path: Path) ->
 
 HOLDER = """
     import sys, time
-    from sdgnn.locking import sole_writer
+    from sdgnn.common.locking import sole_writer
     with sole_writer(sys.argv[1]):
         print("holding", flush=True)
         time.sleep(600)

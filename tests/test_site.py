@@ -62,7 +62,7 @@ def test_pages_of_every_part_are_there(site: Path) -> None:
     for page in ("domain-growth", "spectra-and-orders", "conventions", "choosing", "validation", "configuration"):
         assert (site / f"{page}.html").is_file()
     assert (site / "tutorials" / "03_transfer_and_quench.html").is_file()
-    growth = (site / "api" / "sdgnn.analysis.growth.html").read_text()
+    growth = (site / "api" / "sdgnn.analysis.domains.growth.html").read_text()
     assert "growth_exponent" in growth and "jackknife" in growth
 
 

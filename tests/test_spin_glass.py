@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sdgnn import ExactField, Lattice, SDModel
-from sdgnn.cli import app
-from sdgnn.config.commands import GenerateConfig
+from sdgnn.cli.app import app
+from sdgnn.cli.config.commands import GenerateConfig
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, read_all
 from sdgnn.data.solvers import build
-from sdgnn.errors import UserError
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "spin-glass"
 SMALL = ("lattice.sites=24", "realisations=3", "workers=0")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdgnn import Lattice, spins
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 ORDERS = {
     "ferro": spins.ferro(Lattice.kagome(2, 3), direction=(1, 2, 2)),

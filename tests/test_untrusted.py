@@ -26,10 +26,10 @@ from hypothesis import strategies as st
 
 import sdgnn
 from sdgnn import ExactField, Heun, Lattice, SDModel, simulate
-from sdgnn.config.index import COMMANDS
+from sdgnn.cli.config.index import COMMANDS
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, NoisyOrder, Random, generate
 from sdgnn.dynamics import observers, open_trajectory
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 

@@ -9,15 +9,15 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.analysis.chirality import mean_absolute_chirality, mean_chirality, site_chirality, triangle_sites
-from sdgnn.analysis.clusters import length_from_clusters, length_from_walls, site_graph
-from sdgnn.analysis.correlations import parallel_bonds, spin_correlation
-from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
-from sdgnn.analysis.skyrmions import skyrmion_number
-from sdgnn.analysis.structure_factor import require_crystal, structure_factor, wave_vectors
+from sdgnn.analysis.domains.clusters import length_from_clusters, length_from_walls, site_graph
+from sdgnn.analysis.domains.lengths import length_from_correlation, length_from_structure_factor
+from sdgnn.analysis.orders.chirality import mean_absolute_chirality, mean_chirality, site_chirality, triangle_sites
+from sdgnn.analysis.orders.correlations import parallel_bonds, spin_correlation
+from sdgnn.analysis.orders.skyrmions import skyrmion_number
+from sdgnn.analysis.spectra.structure_factor import require_crystal, structure_factor, wave_vectors
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import Integrator, observers
 from sdgnn.dynamics.observers import Coordinate, Observer
-from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 
@@ -25,7 +25,7 @@ Spins = Float[Tensor, "replica site 3"]
 
 
 def chirality_structure_factor(spins: Spins, lattice: Lattice) -> Float[Tensor, "replica q"]:
-    """S(q) of the map :func:`~sdgnn.analysis.chirality.site_chirality`."""
+    """S(q) of the map :func:`~sdgnn.analysis.orders.chirality.site_chirality`."""
     return structure_factor(site_chirality(spins, lattice), lattice)
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from sdgnn.analysis.domains import length_from_correlation, length_from_structure_factor
+from sdgnn.analysis.domains.lengths import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.observers import BASIC, LENGTH, MEASURES, Measure, available, q_coordinate
-from sdgnn.analysis.orders import bragg_weight
-from sdgnn.analysis.settings import Setting, by_setting
-from sdgnn.analysis.statistics import mean_and_error
-from sdgnn.errors import UserError
+from sdgnn.analysis.orders.bragg import bragg_weight
+from sdgnn.analysis.statistics.means import mean_and_error
+from sdgnn.analysis.statistics.settings import Setting, by_setting
+from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def analyze(
 
     Everything in :data:`sdgnn.analysis.observers.MEASURES` that the lattice allows: taken from the trajectory where
     it was measured during the run, computed from the stored spins (one time after another) otherwise. ``order``, the
-    wave vectors (peak, dim) of a spin order, adds its ``bragg_weight`` (:func:`~sdgnn.analysis.orders.bragg_weight`),
+    wave vectors (peak, dim) of a spin order, adds its ``bragg_weight`` (:func:`.bragg_weight`),
     ``spin_domain_length`` and ``spin_domain_length_moment`` (see
-    :func:`~sdgnn.analysis.domains.length_from_correlation`) from the stored spins.
+    :func:`~sdgnn.analysis.domains.lengths.length_from_correlation`) from the stored spins.
 
     Returns, for each quantity X (such as ``domain_length``, ``structure_factor``, or ``energy`` if recorded):
 
@@ -56,7 +56,7 @@ def analyze(
     X_mean, X_error (time, ...)                 mean over replicas and its standard error
     =============== =========================== ====================================================
 
-    Where replicas differ in kT, damping or another setting (:func:`~sdgnn.analysis.settings.settings`), means and
+    Where replicas differ in kT, damping or another setting (:func:`.settings`), means and
     errors are over those of each setting and have a first dimension ``setting``, labelled "kT = 0.01". The dimension
     ``time`` may be ``time_N`` as in the trajectory. Coordinates: times, steps, settings, ``q`` (wave_vector, axis).
     Raises UserError when the trajectory is not one of states on ``lattice`` or holds nothing to analyse.

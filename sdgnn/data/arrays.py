@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import torch
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 
 DATASETS = {

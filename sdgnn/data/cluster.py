@@ -16,7 +16,7 @@ import dask
 from distributed import Scheduler, SpecCluster
 from distributed.deploy.subprocess import SubprocessWorker
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 ALONE = "label in this process: workers=0"
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 
 

@@ -17,17 +17,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import atomic_path
+from sdgnn.common.locking import sole_writer
+from sdgnn.common.provenance import commit, now, package_version
+from sdgnn.common.seeds import LARGEST, check_seed
 from sdgnn.data.labels import LabelSet, Origin, differences
 from sdgnn.data.sampling import Protocol, sample_seed
 from sdgnn.data.solvers import describe
 from sdgnn.data.workers import Task, run_tasks
-from sdgnn.errors import UserError
 from sdgnn.fields import Field
-from sdgnn.files import atomic_path
 from sdgnn.lattice import Lattice
-from sdgnn.locking import sole_writer
-from sdgnn.provenance import commit, now, package_version
-from sdgnn.seeds import LARGEST, check_seed
 
 SITES_PER_PART = 1024
 """A part holds as many samples as have about this many sites together, at least one."""

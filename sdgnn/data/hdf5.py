@@ -11,10 +11,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import SteadyFile, atomic_path
 from sdgnn.data.arrays import DATASETS, SINCE, StoredArray, as_text, check_sizes, read_states
 from sdgnn.data.labels import LabelSet, Origin
-from sdgnn.errors import UserError
-from sdgnn.files import SteadyFile, atomic_path
 from sdgnn.lattice import MOST_SITES, Lattice
 
 FORMAT = "sdgnn label set"

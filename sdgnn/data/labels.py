@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import content_hash
+from sdgnn.common.frozen import frozen
 from sdgnn.fields import Field, check_spins
-from sdgnn.files import content_hash
-from sdgnn.frozen import frozen
 from sdgnn.lattice import Lattice
 
 UNKNOWN = -1

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sdgnn.common.errors import UserError
 from sdgnn.data.arrays import DATASETS, StoredArray, as_text, check_sizes, read_states
 from sdgnn.data.labels import LabelSet
-from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 
 LATTICES: dict[str, Callable[..., Lattice]] = {

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdgnn.common.files import content_hash
 from sdgnn.data.labels import UNKNOWN, LabelSet
-from sdgnn.files import content_hash
 
 DIGITS = 16
 """Hexadecimal digits of a name: two of a million states share one with a chance of 3e-8."""

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from sdgnn import spins as textures
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import content_hash
 from sdgnn.data.labels import UNKNOWN
 from sdgnn.data.sampling import ORDERS, Protocol, Sample, at_least_one, known_order, nearest, numbers
-from sdgnn.errors import UserError
 from sdgnn.fields import Field, check_spins
-from sdgnn.files import content_hash
 from sdgnn.lattice import Lattice
 
 

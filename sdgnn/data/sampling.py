@@ -13,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn import spins as textures
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
+from sdgnn.common.seeds import check_seed
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
-from sdgnn.seeds import check_seed
 
 ORDERS: dict[str, Callable[[Lattice], Tensor]] = {
     "ferro": textures.ferro,

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
+from sdgnn.common.errors import UserError
 from sdgnn.data.labels import Origin
 from sdgnn.electrons import ExactField, KPMField, TruncatedField
-from sdgnn.errors import UserError
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.fields import Field
-from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice
 
 KPM_SETTINGS = ("moments", "vectors", "seed", "tolerance", "probing")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import h5py
 
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import PARSER_ERRORS, where_else
 from sdgnn.data.hdf5 import read_hdf5
 from sdgnn.data.labels import LabelSet
 from sdgnn.data.npz import read_npz
-from sdgnn.errors import UserError
-from sdgnn.files import PARSER_ERRORS, where_else
 
 
 def read_all(path: str | os.PathLike[str]) -> list[LabelSet]:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from sdgnn.common.errors import UserError
+from sdgnn.common.processes import usable_cores
 from sdgnn.data.labels import LabelSet, Origin
 from sdgnn.data.sampling import Protocol
 from sdgnn.data.solvers import build
-from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
-from sdgnn.processes import usable_cores
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from sdgnn.common.errors import DamagedFileWarning, UserError
+from sdgnn.common.files import PARSER_ERRORS, atomic_path, content_hash
 from sdgnn.dynamics.state import State
-from sdgnn.errors import DamagedFileWarning, UserError
-from sdgnn.files import PARSER_ERRORS, atomic_path, content_hash
 
 NAME = "checkpoint.npz"
 """The checkpoint's name in a run's folder."""

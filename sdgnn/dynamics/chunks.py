@@ -15,7 +15,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
     import xarray

@@ -7,16 +7,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import spin_temperature as temperatures
-from sdgnn.dynamics.integrator import Integrator
+from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.dynamics.state import State
-from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult, Sum, Zeeman
 
 RESERVED = ("time", "step", "replica", "site", "component", "axis", "position", "damping", "kT", "q", "setting")
@@ -87,6 +88,15 @@ class Observer:
                 allowed=f"a tensor ({wanted}) with {replicas} replicas" + (f", {sites} sites" if self.dims else ""),
             )
         return answer.detach().cpu()
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """What watches a run and may stop it, :class:`sdgnn.Guard` for example."""
+
+    def observer(self, field: Field, folder: Path | None) -> Observer:
+        """The observer by which a run with ``field`` is watched; what it keeps goes to ``folder``."""
+        ...
 
 
 def spins(every: int = 10) -> Observer:

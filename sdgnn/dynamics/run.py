@@ -13,23 +13,22 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.arrays import Numbers
+from sdgnn.common.arrays import Numbers
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import atomic_path, content_hash
+from sdgnn.common.identity import content
+from sdgnn.common.locking import sole_writer
+from sdgnn.common.processes import first_alone, is_first, together
+from sdgnn.common.provenance import provenance
 from sdgnn.dynamics import trajectory
 from sdgnn.dynamics.checkpoint import last_checkpoint
-from sdgnn.dynamics.guard import Guard
-from sdgnn.dynamics.integrator import Integrator
-from sdgnn.dynamics.keeper import Keeper
-from sdgnn.dynamics.observers import Observer, check_observers, standard
+from sdgnn.dynamics.integrators.integrator import Integrator
+from sdgnn.dynamics.observers import Observer, Watcher, check_observers, standard
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.step_size import StepWatch
 from sdgnn.dynamics.trajectory import Recorder, memory_store, open_trajectory
-from sdgnn.errors import UserError
+from sdgnn.dynamics.writer import Keeper
 from sdgnn.fields import Field, FieldResult
-from sdgnn.files import atomic_path, content_hash
-from sdgnn.identity import content
-from sdgnn.locking import sole_writer
-from sdgnn.processes import first_alone, is_first, together
-from sdgnn.provenance import provenance
 
 if TYPE_CHECKING:
     import xarray
@@ -94,7 +93,7 @@ def simulate(
     progress: bool = False,
     checkpoint_every: int = 1000,
     replicas: Sequence[int] | None = None,
-    guard: Guard | None = None,
+    guard: Watcher | None = None,
 ) -> Run:
     """Spin dynamics from ``spins`` for ``steps`` steps.
 
@@ -112,10 +111,10 @@ def simulate(
     progress           show a bar with the time left
     checkpoint_every   steps between checkpoints
     replicas           numbers of the replicas' noise streams, see :meth:`Integrator.init`
-    guard              what to do when the run leaves the states that a committee knows, see :class:`Guard`
+    guard              what to do when the run leaves the states that a committee knows, see :class:`sdgnn.Guard`
     ================== ==============================================================================================
 
-    What a run is made of is told by content (:func:`sdgnn.identity.content`): weights, terms, disorder and seeds of the
+    What a run is made of is told by content (:func:`.content`): weights, terms, disorder and seeds of the
     field, lattice, first spins, integrator and observers, not by names of files.
 
     An interrupted and resumed run equals an uninterrupted one bit for bit; memory does not grow with the number of
@@ -159,7 +158,7 @@ def _on_slabs(
     resume: bool, checkpoint_every: int, progress: bool,
 ) -> Run:  # fmt: skip
     """The same run on the processes of a group, each with its part of ``state``; the first one writes."""
-    from sdgnn.dynamics.slabs import Slab, SlabField, SlabKeeper
+    from sdgnn.dynamics.domain_decomposition import Slab, SlabField, SlabKeeper
 
     if place is None:
         raise UserError("a run on several processes without a folder", allowed="a folder that all of them see")

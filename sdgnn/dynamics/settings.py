@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from sdgnn.dynamics.integrator import Integrator
+from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.dynamics.observers import Coordinate
 from sdgnn.fields import Field, Sum, Zeeman
-from sdgnn.schedules import Schedule
+from sdgnn.fields.schedules import Schedule
 
 
 def settings_of(field: Field, integrator: Integrator, replicas: int) -> dict[str, Coordinate]:

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.dynamics.equation import dot, unit
-from sdgnn.dynamics.noise import Stream, normal
+from sdgnn.dynamics.integrators.equation import dot, unit
+from sdgnn.dynamics.integrators.noise import Stream, normal
 from sdgnn.dynamics.state import State, evaluate
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import is_linear

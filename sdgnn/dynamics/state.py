@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.errors import NumericalError
+from sdgnn.common.errors import NumericalError
 from sdgnn.fields import Field, FieldResult
 
 
@@ -24,7 +24,7 @@ class State:
     step: int
     """Steps done so far; also the counter of the noise."""
     seed: int
-    """Key of the noise, see :func:`sdgnn.dynamics.noise.normal`."""
+    """Key of the noise, see :func:`sdgnn.dynamics.integrators.noise.normal`."""
     replicas: tuple[int, ...]
     """Numbers of the replicas' noise streams, 0, 1, ... unless told otherwise."""
     first_site: int = 0

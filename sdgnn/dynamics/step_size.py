@@ -10,15 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.arrays import Numbers
-from sdgnn.dynamics.equation import diffusion, dot, gyration, transverse, unit, velocity
-from sdgnn.dynamics.integrator import Integrator, PerReplica, per_replica
+from sdgnn.common.arrays import Numbers
+from sdgnn.common.errors import NumericalError, StepSizeWarning, UserError
+from sdgnn.common.processes import largest, total
+from sdgnn.dynamics.integrators.equation import diffusion, dot, gyration, transverse, unit, velocity
+from sdgnn.dynamics.integrators.integrator import Integrator, PerReplica, per_replica
 from sdgnn.dynamics.spin_temperature import laplacian
 from sdgnn.dynamics.state import State, evaluate
-from sdgnn.errors import NumericalError, StepSizeWarning, UserError
 from sdgnn.fields import Field
-from sdgnn.processes import largest, total
-from sdgnn.schedules import Schedule
+from sdgnn.fields.schedules import Schedule
 
 LARGEST_ANGLE = 1.0
 """Angle |H| dt g sqrt(1 + alpha^2) that a step never exceeds: no scheme follows faster precession."""
@@ -153,7 +153,7 @@ def temperature_bias(
 
 
 class StepWatch:
-    """Warns once in a run (:class:`~sdgnn.errors.StepSizeWarning`) when its dt is too large.
+    """Warns once in a run (:class:`~sdgnn.common.errors.StepSizeWarning`) when its dt is too large.
 
     It looks at steps 0, 128, 256, 512, ... of runs of at least 128 steps. A step is too large when it misses the path
     of some spin by more than TOO_LARGE of the way that the fastest one turns (of 1 radian, if that is less), measured
@@ -163,7 +163,7 @@ class StepWatch:
     Without damping energy is conserved where the field does not depend on time and derives from an energy. There the
     watch follows the energy since the first look, and warns when its change per site exceeds TOLERANCE of the spins'
     temperature then (of their root mean square torque, if that is less): heat that warms a harmonic magnet by as much.
-    Of the integrators only :class:`~sdgnn.dynamics.midpoint.ImplicitMidpoint` has no such drift.
+    Of the integrators only :class:`~sdgnn.dynamics.integrators.midpoint.ImplicitMidpoint` has no such drift.
     """
 
     def __init__(self, field: Field, integrator: Integrator, steps: int) -> None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import write_failure
 from sdgnn.dynamics.times import common_times
-from sdgnn.errors import UserError
-from sdgnn.files import write_failure
 
 if TYPE_CHECKING:
     import xarray

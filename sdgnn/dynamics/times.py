@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 TOLERANCE = 1e-6
 """Two times are the same when they differ by less than this part of the shortest interval between records: 3 steps of

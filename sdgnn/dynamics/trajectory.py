@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgnn.dynamics.integrator import Integrator
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import PARSER_ERRORS, where_else, writing
+from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.dynamics.observers import TIMES, Coordinate, Observer
 from sdgnn.dynamics.settings import schedule_settings, settings_of
 from sdgnn.dynamics.state import State
-from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult
-from sdgnn.files import PARSER_ERRORS, where_else, writing
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:

@@ -1,7 +1,5 @@
 """Electrons of the s-d model: exact, by the kernel polynomial method, and by local moments."""
 
-from sdgnn.electrons.chebyshev import KPMField, KPMResult
-from sdgnn.electrons.exact import ExactField
-from sdgnn.electrons.truncated import TruncatedField, suggest_cutoff
+import lazy_loader
 
-__all__ = ["ExactField", "KPMField", "KPMResult", "TruncatedField", "suggest_cutoff"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,19 +14,19 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from sdgnn.arrays import Numbers
-from sdgnn.electrons.chebyshev import GIBIBYTE
+from sdgnn.common.arrays import Numbers
+from sdgnn.common.errors import UserError
+from sdgnn.electrons.density_of_states import DensityOfStates
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.expansion import SMOOTH
 from sdgnn.electrons.filling import occupations
-from sdgnn.electrons.probing import Probe
-from sdgnn.electrons.recursion import chebyshev_vectors
-from sdgnn.electrons.scaled import ScaledHamiltonian
-from sdgnn.electrons.spectrum import Spectrum, blocks, check_moments, check_vectors
-from sdgnn.electrons.states import DensityOfStates
-from sdgnn.errors import UserError
+from sdgnn.electrons.hamiltonian import SDModel
+from sdgnn.electrons.kpm.field import GIBIBYTE
+from sdgnn.electrons.kpm.probing import Probe
+from sdgnn.electrons.kpm.recursion import chebyshev_vectors
+from sdgnn.electrons.kpm.scaled import ScaledHamiltonian
+from sdgnn.electrons.kpm.spectrum import Spectrum, blocks, check_moments, check_vectors
 from sdgnn.fields import check_spins
-from sdgnn.hamiltonian import SDModel
 
 CLOSE = 1e-4
 """Levels closer than this part of kT have the slope of the Fermi function between them, to 1e-8 of it."""

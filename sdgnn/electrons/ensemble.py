@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 HOTTEST = 1e100
 """Largest kT, in t: beyond, energies of the order of kT overflow."""

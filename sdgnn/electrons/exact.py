@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.arrays import Numbers
+from sdgnn.common.arrays import Numbers
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.filling import Occupations, occupations
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.fields import Field, FieldResult, check_spins
-from sdgnn.hamiltonian import SDModel
+from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
-from sdgnn.schedules import Time
 
 
 class ExactField(Field):

@@ -13,14 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.arrays import Numbers
-from sdgnn.electrons.bounds import spectral_bounds
+from sdgnn.common.arrays import Numbers
+from sdgnn.common.errors import NumericalError, UserError
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.filling import WHOLE
-from sdgnn.electrons.scaled import Hopping
-from sdgnn.errors import NumericalError, UserError
+from sdgnn.electrons.hamiltonian import SDModel
+from sdgnn.electrons.kpm.bounds import spectral_bounds
+from sdgnn.electrons.kpm.scaled import Hopping
 from sdgnn.fields import check_spins
-from sdgnn.hamiltonian import SDModel
 
 DENSE = 600
 """Up to so many orbitals, all levels are computed."""

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.fields.protocol import unchanging
+from sdgnn.fields.schedules import Schedule, Time
 from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Bonds, Lattice
-from sdgnn.schedules import Schedule, Time
 
 DMI_KINDS = ("bloch", "neel")
 ALONE = np.empty((0, 2), dtype=np.int64)

@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.fields.classical import BondSum
 from sdgnn.fields.protocol import unchanging
+from sdgnn.fields.schedules import Time
 from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
-from sdgnn.schedules import Time
 
 
 @unchanging

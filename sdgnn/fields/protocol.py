@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sdgnn.arrays import Numbers, as_tensor
-from sdgnn.errors import UserError
+from sdgnn.common.arrays import Numbers, as_tensor
+from sdgnn.common.errors import UserError
+from sdgnn.common.memory import Counted
 from sdgnn.fields.cost import Cost
+from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
-from sdgnn.memory import Counted
-from sdgnn.schedules import Time
 
 Total = Callable[[Tensor], Tensor]
 """Completes a sum by those of all other parts."""
@@ -196,7 +196,7 @@ def part_of(field: Field, lattice: Lattice, own: slice, total: Total) -> Field:
 def check_spins(spins: Numbers, lattice: Lattice, unit: bool = False) -> Float[Tensor, "replica site 3"]:
     """Spins as a real floating tensor (replica, site, 3) that fits ``lattice``, without autograd's graph.
 
-    Of a tensor, array or list (:func:`~sdgnn.arrays.as_tensor`). With ``unit``, every spin must have length 1 to within
+    Of a tensor, array or list (:func:`.as_tensor`). With ``unit``, every spin must have length 1 to within
     1e-3. Raises UserError, on no replica too.
     """
     spins = as_tensor(spins)

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.fields.cost import Cost
 from sdgnn.fields.protocol import Field, FieldResult, Total, is_linear, on_lattice, pairs_of, part_of, sight
+from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
-from sdgnn.schedules import Time
 
 BySite = tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]
 """Energies whose sum over sites is E, and the field."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import SteadyFile, atomic_path
 from sdgnn.data.arrays import as_text, check_sizes
 from sdgnn.data.npz import NpzArray
 from sdgnn.dynamics.trajectory import describe_lattice, lattice_described, lattice_of
-from sdgnn.errors import UserError
-from sdgnn.files import SteadyFile, atomic_path
 from sdgnn.interchange.states import as_trajectory, thinned
 from sdgnn.lattice import Lattice
 

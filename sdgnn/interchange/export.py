@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.interchange.arrays import write_netcdf, write_npz
 from sdgnn.interchange.movie import movie
 from sdgnn.interchange.ovf import write_ovf

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.fields.protocol import check_spins
 from sdgnn.interchange.arrays import read_npz
 from sdgnn.interchange.ovf import read_ovf

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 
 SAME_STEP = 1e-6

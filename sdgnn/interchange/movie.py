@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdgnn.analysis.plots import Film
-from sdgnn.errors import UserError
-from sdgnn.files import atomic_path
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import atomic_path
 from sdgnn.interchange.states import TIME_UNITS, Frames
 from sdgnn.lattice import Lattice
 

@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import atomic_path
 from sdgnn.dynamics.trajectory import describe_lattice
-from sdgnn.errors import UserError
-from sdgnn.files import atomic_path
 from sdgnn.interchange.mesh import is_orthogonal, lattice_of_mesh, mesh_of, on_mesh, on_sites
 from sdgnn.interchange.states import TIME_UNITS, Snapshot
 from sdgnn.lattice import MOST_SITES, Lattice

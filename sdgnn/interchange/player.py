@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sdgnn.files import atomic_path
+from sdgnn.common.files import atomic_path
 from sdgnn.interchange.movie import pictures
 from sdgnn.interchange.states import TIME_UNITS, Frames
 from sdgnn.lattice import Lattice

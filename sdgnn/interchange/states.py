@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics.trajectory import LATTICE, describe_lattice, lattice_of
-from sdgnn.errors import UserError
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:

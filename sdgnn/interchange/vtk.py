@@ -16,8 +16,8 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from sdgnn.errors import UserError
-from sdgnn.files import atomic_path
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import atomic_path
 from sdgnn.interchange.mesh import is_orthogonal, mesh_of, on_mesh
 from sdgnn.interchange.states import Frames, Snapshot
 from sdgnn.lattice import Lattice

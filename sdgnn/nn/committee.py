@@ -14,16 +14,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import atomic_path
+from sdgnn.common.provenance import package_version
 from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import Total, on_lattice, part_of, sight, unchanging
-from sdgnn.files import atomic_path
+from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
 from sdgnn.nn.model import Model
 from sdgnn.nn.potentials import Potentials
 from sdgnn.nn.settings import ElectronsSettings
-from sdgnn.provenance import package_version
-from sdgnn.schedules import Time
 
 FORMAT = 1
 """Version of committee.json."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int
 
+from sdgnn.common.errors import UserError
 from sdgnn.electrons import ExactField, KPMField, TruncatedField
-from sdgnn.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.fields.sums import Sum
 from sdgnn.lattice import margins

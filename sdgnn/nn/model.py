@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 from sdgnn.nn.potentials import Potentials

@@ -10,18 +10,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.common.errors import UserError
 from sdgnn.electrons import TruncatedField
 from sdgnn.electrons.ensemble import check_ensemble
-from sdgnn.errors import UserError
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import Total, unchanging
-from sdgnn.hamiltonian import SDModel
+from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
 from sdgnn.nn.model import Model
 from sdgnn.nn.potentials import Potentials
 from sdgnn.nn.readout import Readout
 from sdgnn.nn.settings import ElectronsSettings, NetworkSettings
-from sdgnn.schedules import Time
 
 
 class Network(Model):

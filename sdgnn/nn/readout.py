@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sdgnn.seeds import torch_generator
+from sdgnn.common.seeds import torch_generator
 
 FIRST = 2
 """Moments before this one are the same for all spins."""

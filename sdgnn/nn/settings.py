@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from sdgnn.errors import UserError
-from sdgnn.hopping import ExponentialHopping
-from sdgnn.levels import Level
+from sdgnn.common.errors import UserError
+from sdgnn.electrons.hopping import ExponentialHopping
+from sdgnn.electrons.levels import Level
 
 
 class ModelSettings(BaseModel):

@@ -26,14 +26,15 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from sdgnn.electrons.truncated import LEVELS, Level
-from sdgnn.errors import UserError
-from sdgnn.files import PARSER_ERRORS, atomic_path, where_else
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import PARSER_ERRORS, atomic_path, where_else
+from sdgnn.common.provenance import package_version
+from sdgnn.electrons.levels import Level
+from sdgnn.electrons.truncated import LEVELS
 from sdgnn.lattice import Lattice
 from sdgnn.nn.kinds import create
 from sdgnn.nn.model import Model
 from sdgnn.nn.settings import NetworkSettings, Settings
-from sdgnn.provenance import package_version
 
 FORMAT = 2
 """Version of the layout that is written; all earlier ones are read."""

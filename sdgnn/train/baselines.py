@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet
-from sdgnn.errors import UserError
 from sdgnn.fields import DistanceHeisenberg, Field, Heisenberg
 from sdgnn.lattice import Lattice
 from sdgnn.train.metrics import Metrics, by_protocol, judge_all, not_empty, torque_part

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, Origin
 from sdgnn.data.labels import differences
-from sdgnn.errors import UserError
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.fields import Field
-from sdgnn.hamiltonian import SDModel
 from sdgnn.nn import ElectronsSettings, EquivariantNetwork, Model, Network, NetworkSettings, Settings
 
 

@@ -11,8 +11,8 @@ import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 from torch import Tensor
 
-from sdgnn.errors import UserError
-from sdgnn.files import atomic_path
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import atomic_path
 
 VERSION = 1
 """Version of the checkpoint format."""

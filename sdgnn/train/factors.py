@@ -13,19 +13,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn import spins as textures
+from sdgnn.common.errors import UserError
+from sdgnn.common.provenance import provenance
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import Origin
 from sdgnn.data.sampling import ORDERS
 from sdgnn.electrons import ExactField
-from sdgnn.electrons.truncated import Level
+from sdgnn.electrons.hamiltonian import SDModel
+from sdgnn.electrons.levels import Level
 from sdgnn.electrons.truncated.choice import LARGEST, smaller
-from sdgnn.errors import UserError
 from sdgnn.fields import torque_part
-from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice
 from sdgnn.nn import ElectronsSettings, Network, NetworkField, NetworkSettings
 from sdgnn.nn.readout import UNIT
-from sdgnn.provenance import provenance
 from sdgnn.train.binding import bind, electrons_of
 from sdgnn.train.held_out import seen_record
 from sdgnn.train.sum_rule import check_sum_rule

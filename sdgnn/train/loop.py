@@ -19,15 +19,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.common.errors import LabelsWarning, UserError
+from sdgnn.common.files import atomic_path, writing
+from sdgnn.common.locking import sole_writer
+from sdgnn.common.processes import first_alone, is_first, number_of_processes, together
+from sdgnn.common.provenance import provenance
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import differences
-from sdgnn.errors import LabelsWarning, UserError
-from sdgnn.files import atomic_path, writing
-from sdgnn.locking import sole_writer
 from sdgnn.nn import Model, Network
 from sdgnn.nn.images import too_small
-from sdgnn.processes import first_alone, is_first, number_of_processes, together
-from sdgnn.provenance import provenance
 from sdgnn.train.baselines import baselines_on, compare
 from sdgnn.train.binding import bind
 from sdgnn.train.held_out import seen_record, shared_states

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet
-from sdgnn.errors import UserError
 from sdgnn.nn import Model
 
 DIGITS = 1e-4

@@ -9,8 +9,8 @@ import pytest
 import torch
 from analysis.quenches import glauber_chain
 
-from sdgnn.analysis.ageing import autocorrelation, frozen_fraction
-from sdgnn.errors import UserError
+from sdgnn.analysis.domains.ageing import autocorrelation, frozen_fraction
+from sdgnn.common.errors import UserError
 
 
 def test_by_hand():

@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 
 from sdgnn.analysis import agreement
 from sdgnn.analysis.plots import agreement_panels
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 TIMES, REPLICAS = 2000, 40
 

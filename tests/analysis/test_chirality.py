@@ -10,7 +10,7 @@ import torch
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import mean_absolute_chirality, mean_chirality, scalar_chirality, site_chirality
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 FULL = 4 / (3 * math.sqrt(3))
 

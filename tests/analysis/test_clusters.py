@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdgnn import Lattice
-from sdgnn.analysis.clusters import (
+from sdgnn.analysis.domains.clusters import (
     cluster_areas,
     cluster_labels,
     length_from_clusters,
@@ -21,8 +21,8 @@ from sdgnn.analysis.clusters import (
     wall_length,
     wrapping,
 )
-from sdgnn.analysis.periodic import nearest_image
-from sdgnn.errors import UserError
+from sdgnn.analysis.spectra.periodic import nearest_image
+from sdgnn.common.errors import UserError
 
 PLANES = [
     Lattice.square(6, 5),

@@ -13,9 +13,9 @@ from analysis.quenches import gaussian_field, glauber_plane
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import plots
-from sdgnn.analysis.coarsening import DOMAIN_MAPS, ROUTES, coarsening
+from sdgnn.analysis.domains.coarsening import DOMAIN_MAPS, ROUTES, coarsening
 from sdgnn.analysis.plots.coarsening import coarsening_figures
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 TIMES = [0, 2, 4, 6, 8, 11, 16, 23, 32, 45, 64]
 

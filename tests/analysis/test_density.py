@@ -10,8 +10,8 @@ import xarray
 import sdgnn
 from sdgnn import ExactField, Lattice, SDModel
 from sdgnn.analysis import densities, parallel_bonds
+from sdgnn.common.errors import UserError
 from sdgnn.electrons import KPMField
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 
 LATTICE = Lattice.square(6, 6)

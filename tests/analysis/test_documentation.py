@@ -12,7 +12,7 @@ import pytest
 
 from sdgnn import analysis
 from sdgnn.analysis import plots
-from sdgnn.config.commands import AnalyzeConfig
+from sdgnn.cli.config.commands import AnalyzeConfig
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "domain-growth.md").read_text()

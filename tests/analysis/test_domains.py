@@ -11,8 +11,8 @@ from analysis.quenches import gaussian_field
 
 from sdgnn import Lattice
 from sdgnn.analysis import length_from_correlation, length_from_structure_factor, site_chirality
-from sdgnn.analysis.domains import first_crossing
-from sdgnn.errors import UserError
+from sdgnn.analysis.domains.lengths import first_crossing
+from sdgnn.common.errors import UserError
 
 
 def test_crossing_is_interpolated():

@@ -8,8 +8,8 @@ import xarray
 from scipy.signal import lfilter
 
 from sdgnn.analysis import autocorrelation_time, equilibrium
-from sdgnn.analysis.equilibrium import autocorrelation, estimate
-from sdgnn.errors import UserError
+from sdgnn.analysis.statistics.equilibrium import autocorrelation, estimate
+from sdgnn.common.errors import UserError
 
 
 def process(rho, replicas, times, seed=0):

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from sdgnn import Heun, Lattice, simulate, spins
-from sdgnn.analysis.families import Family, Given, NoisyOrder, Random, best_rotations
-from sdgnn.analysis.locality import locality_floor
+from sdgnn.analysis.locality.ensembles import Family, Given, NoisyOrder, Random, best_rotations
+from sdgnn.analysis.locality.floor import locality_floor
 from sdgnn.analysis.observers import observer
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 
 LATTICE = Lattice.triangular(8, 8)

@@ -11,9 +11,9 @@ from analysis.quenches import cahn_hilliard, gaussian_field, glauber_chain, glau
 
 from sdgnn import Lattice
 from sdgnn.analysis import length_from_correlation
-from sdgnn.analysis.clusters import length_from_clusters, length_from_walls, site_graph
-from sdgnn.analysis.growth import growth_exponent, local_exponent, offset_exponent, route_spread
-from sdgnn.errors import UserError
+from sdgnn.analysis.domains.clusters import length_from_clusters, length_from_walls, site_graph
+from sdgnn.analysis.domains.growth import growth_exponent, local_exponent, offset_exponent, route_spread
+from sdgnn.common.errors import UserError
 
 TIMES = [1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128]
 TIME = np.array(TIMES, dtype=np.float64)

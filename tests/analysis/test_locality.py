@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from sdgnn import ExactField, Lattice, SDModel
-from sdgnn.analysis.locality import locality_floor
-from sdgnn.errors import UserError
+from sdgnn.analysis.locality.floor import locality_floor
+from sdgnn.common.errors import UserError
 from sdgnn.fields import Field, FieldResult, Heisenberg, Zeeman
-from sdgnn.schedules import Time
+from sdgnn.fields.schedules import Time
 
 
 def test_heisenberg_floor_in_closed_form() -> None:

@@ -11,8 +11,8 @@ import torch
 import sdgnn
 from sdgnn import ExactField, Lattice, SDModel, TruncatedField
 from sdgnn.analysis import observers
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import Heun, simulate
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg, Zeeman
 
 

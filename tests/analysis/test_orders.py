@@ -6,9 +6,9 @@ import pytest
 
 import sdgnn
 from sdgnn import Lattice
-from sdgnn.analysis.orders import PEAKS, bragg_weight, order_peaks, overlap
+from sdgnn.analysis.orders.bragg import PEAKS, bragg_weight, order_peaks, overlap
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import Heun, simulate
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 
 STATES = {

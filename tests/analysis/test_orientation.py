@@ -10,9 +10,9 @@ import torch
 from analysis.quenches import gaussian_field
 
 from sdgnn import Lattice
-from sdgnn.analysis.orientation import smoothed_gradient, wall_harmonic, wall_orientations
-from sdgnn.analysis.periodic import nearest_image
-from sdgnn.errors import UserError
+from sdgnn.analysis.domains.walls import smoothed_gradient, wall_harmonic, wall_orientations
+from sdgnn.analysis.spectra.periodic import nearest_image
+from sdgnn.common.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,15 @@ from matplotlib.quiver import Quiver
 
 import sdgnn
 from sdgnn import Lattice
-from sdgnn.analysis import analyze, mean_and_error, observers, plots, scalar_chirality, structure_factor
+from sdgnn.analysis import analyze, mean_and_error, observers, plots, scalar_chirality
 from sdgnn.analysis.plots.cost import error_against_cost, error_by_cost
 from sdgnn.analysis.plots.growth import spread
 from sdgnn.analysis.plots.maps import sphere_colours, window
 from sdgnn.analysis.plots.trajectory import snapshots
-from sdgnn.analysis.spectrum import Spectrum, path
+from sdgnn.analysis.spectra import structure_factor
+from sdgnn.analysis.spectra.dynamical import Spectrum, path
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import Heun, simulate
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 
 MAPS = ("spins", "triangles", "structure_factor")

@@ -10,10 +10,11 @@ import torch
 from analysis.quenches import gaussian_field, glauber_plane
 
 from sdgnn import Lattice
-from sdgnn.analysis import length_from_correlation, radial_average, radial_correlation, structure_factor
-from sdgnn.analysis.clusters import length_from_walls, site_graph
-from sdgnn.analysis.scaling import collapse_correlation, collapse_structure_factor, porod_tail
-from sdgnn.errors import UserError
+from sdgnn.analysis import length_from_correlation, radial_average, radial_correlation
+from sdgnn.analysis.domains.clusters import length_from_walls, site_graph
+from sdgnn.analysis.domains.scaling import collapse_correlation, collapse_structure_factor, porod_tail
+from sdgnn.analysis.spectra import structure_factor
+from sdgnn.common.errors import UserError
 
 LATTICE = Lattice.triangular(160, 160)
 SCALES = (6.0, 9.0, 12.0)

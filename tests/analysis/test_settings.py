@@ -11,12 +11,12 @@ import xarray
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import agreement, analyze, coarsening, dynamical_structure_factor, equilibrium, settings
-from sdgnn.analysis.density import densities
+from sdgnn.analysis.orders.density import densities
 from sdgnn.analysis.trajectories import averaged
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import Heun, observers, simulate
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg, Zeeman
-from sdgnn.schedules import Quench, Sweep
+from sdgnn.fields.schedules import Quench, Sweep
 
 LATTICE = Lattice.triangular(4, 4)
 FERRO = Heisenberg(LATTICE, [1.0])

@@ -11,9 +11,9 @@ import torch
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import observers, structure_factor_at, wave_vectors
-from sdgnn.analysis.spectrum import Spectrum, dynamical_structure_factor, path
+from sdgnn.analysis.spectra.dynamical import Spectrum, dynamical_structure_factor, path
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import ImplicitMidpoint, simulate
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg, Zeeman
 
 

@@ -10,9 +10,10 @@ import torch
 
 import sdgnn
 from sdgnn import Lattice
-from sdgnn.analysis import radial_average, site_chirality, structure_factor, structure_factor_at, wave_vectors
-from sdgnn.analysis.structure_factor import distance_to_peaks
-from sdgnn.errors import UserError
+from sdgnn.analysis import radial_average, site_chirality, structure_factor_at, wave_vectors
+from sdgnn.analysis.spectra import structure_factor
+from sdgnn.analysis.spectra.structure_factor import distance_to_peaks
+from sdgnn.common.errors import UserError
 
 
 def peaks_of(factor: torch.Tensor, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from sdgnn import Lattice
 from sdgnn.analysis.plots.sweeps import against_key
-from sdgnn.analysis.sweeps import against
-from sdgnn.cli import app
-from sdgnn.errors import UserError
-from sdgnn.report.sweep import sweep_section
+from sdgnn.analysis.statistics.sweeps import against
+from sdgnn.cli.app import app
+from sdgnn.cli.report.sweep import sweep_section
+from sdgnn.common.errors import UserError
 
 LATTICE = Lattice.square(4, 4)
 KTS = (0.1, 0.3)

@@ -8,9 +8,10 @@ import torch
 
 import sdgnn
 from sdgnn import Lattice
-from sdgnn.analysis import analyze, mean_and_error, mean_chirality, observers, structure_factor, wave_vectors
+from sdgnn.analysis import analyze, mean_and_error, mean_chirality, observers, wave_vectors
+from sdgnn.analysis.spectra import structure_factor
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import Heun, simulate
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 
 LATTICE = Lattice.triangular(6, 6)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from sdgnn import Lattice, spins
+from sdgnn.common.errors import UserError
 from sdgnn.data.crop import check_crop, crop, largest_corner
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 
 KAGOME = Lattice.kagome(5, 4)

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from sdgnn import ExactField, KPMField, Lattice, SDModel, TruncatedField, fields, spins
+from sdgnn.common.errors import UserError
 from sdgnn.data import Given, Interpolation, LabelSet, NoisyOrder, Protocol, Random, Snapshots, generate, read
 from sdgnn.data.solvers import build
-from sdgnn.errors import UserError
 
 LATTICE = Lattice.triangular(4, 4)
 FIELD = ExactField(SDModel(LATTICE, exchange=3.0), kT=0.05, filling=0.25)

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdgnn import Lattice, spins
+from sdgnn.common.errors import UserError
+from sdgnn.common.files import content_hash
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import differences
-from sdgnn.errors import UserError
-from sdgnn.files import content_hash
 
 
 def test_selection_by_slice_list_mask_and_number() -> None:

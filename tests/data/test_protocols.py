@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sdgnn import ExactField, Lattice, SDModel, fields, spins
+from sdgnn.common.errors import UserError
 from sdgnn.data import Given, Interpolation, NoisyOrder, Protocol, Random, Snapshots, protocol_from_dict
 from sdgnn.data.sampling import ORDERS, sample_seed
 from sdgnn.dynamics import Heun
-from sdgnn.errors import UserError
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 
 LATTICE = Lattice.triangular(4, 4)

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdgnn import ExactField, Lattice, SDModel, spins
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, Origin, read
 from sdgnn.data.hdf5 import SCHEMA
-from sdgnn.errors import UserError
 
 LATTICES = [
     Lattice.chain(5),

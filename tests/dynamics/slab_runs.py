@@ -9,12 +9,12 @@ import torch
 
 import sdgnn
 from sdgnn import DormandPrince, Heun, ImplicitMidpoint, Lattice, SDModel, TruncatedField, simulate
+from sdgnn.common.processes import group
 from sdgnn.dynamics import observers
 from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
+from sdgnn.fields.schedules import Sweep
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, SiteField
 from sdgnn.nn.committee import Committee
-from sdgnn.processes import group
-from sdgnn.schedules import Sweep
 
 
 def network(lattice: Lattice, seed: int = 2) -> SiteField:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdgnn.config.commands import SimulateConfig
-from sdgnn.config.sweeps import batches, points
-from sdgnn.schedules import Anneal, Sweep
+from sdgnn.cli.config.commands import SimulateConfig
+from sdgnn.cli.config.sweeps import batches, points
+from sdgnn.fields.schedules import Anneal, Sweep
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "protocols.md").read_text()

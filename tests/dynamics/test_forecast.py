@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from sdgnn import ExactField, Heun, ImplicitMidpoint, Lattice, SDModel, SemiImplicitB, fields, simulate, spins
+from sdgnn.common.errors import UserError
+from sdgnn.common.memory import Counted
 from sdgnn.dynamics import Forecast, forecast
-from sdgnn.dynamics.forecast import duration
+from sdgnn.dynamics.estimates import duration
 from sdgnn.electrons import KPMField
-from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult
-from sdgnn.memory import Counted
+from sdgnn.fields.schedules import Time
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
-from sdgnn.schedules import Time
 
 FACTOR = 2.0
 """Within which times are foretold on a machine whose load does not change."""

@@ -11,9 +11,9 @@ from scipy.integrate import solve_ivp
 
 import sdgnn
 from sdgnn import DepondtMertens, DormandPrince, Heun, ImplicitMidpoint, Lattice, SemiImplicitB
-from sdgnn.analysis.correlations import parallel_bonds
-from sdgnn.dynamics.equation import cayley, rotation
-from sdgnn.errors import NumericalError, UserError
+from sdgnn.analysis.orders.correlations import parallel_bonds
+from sdgnn.common.errors import NumericalError, UserError
+from sdgnn.dynamics.integrators.equation import cayley, rotation
 from sdgnn.fields import DMI, Anisotropy, FieldResult, Heisenberg, Zeeman
 from sdgnn.fields.protocol import Field
 

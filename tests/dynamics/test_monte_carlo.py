@@ -8,12 +8,12 @@ import torch
 
 import sdgnn
 from sdgnn import DepondtMertens, Lattice, MonteCarlo, simulate
-from sdgnn.analysis.equilibrium import estimate
+from sdgnn.analysis.statistics.equilibrium import estimate
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import observers
-from sdgnn.errors import UserError
 from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
 from sdgnn.fields.protocol import is_linear
-from sdgnn.schedules import Ramp
+from sdgnn.fields.schedules import Ramp
 
 SQUARE = Lattice.square(6, 6)
 FULL = Heisenberg(SQUARE, [1.0]) + DMI(SQUARE, 0.3) + Zeeman(SQUARE, (0, 0, 0.5))

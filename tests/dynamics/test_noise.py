@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sdgnn.dynamics.noise import Stream, normal
+from sdgnn.dynamics.integrators.noise import Stream, normal
 
 SIGMAS = 5
 

@@ -11,10 +11,10 @@ from scipy.integrate import solve_ivp
 
 import sdgnn
 from sdgnn import DepondtMertens, DormandPrince, Heun, ImplicitMidpoint, Lattice, SemiImplicitB, simulate, suggest_dt
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import Observer, observers
-from sdgnn.errors import UserError
 from sdgnn.fields import Anisotropy, Heisenberg, Zeeman
-from sdgnn.schedules import Anneal, Pulse, Quench, Ramp, Sweep
+from sdgnn.fields.schedules import Anneal, Pulse, Quench, Ramp, Sweep
 
 FIXED = [Heun, ImplicitMidpoint, SemiImplicitB, DepondtMertens]
 LATTICE = Lattice.square(3, 3)

@@ -16,8 +16,8 @@ import torch
 
 import sdgnn
 from sdgnn import DepondtMertens, DormandPrince, Heun, ImplicitMidpoint, Lattice, Observer, SemiImplicitB, simulate
+from sdgnn.common.errors import NumericalError, UserError
 from sdgnn.dynamics import load_checkpoint, observers, open_trajectory, save_checkpoint
-from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import FieldResult, Heisenberg, Zeeman
 from sdgnn.fields.protocol import Field
 

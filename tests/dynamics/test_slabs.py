@@ -16,7 +16,7 @@ import sdgnn
 from sdgnn import Lattice, SDModel, TruncatedField
 from sdgnn.dynamics import open_trajectory
 from sdgnn.dynamics.checkpoint import last_checkpoint
-from sdgnn.dynamics.slabs import Slab
+from sdgnn.dynamics.domain_decomposition import Slab
 from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
 from sdgnn.lattice import margins
 

@@ -9,7 +9,7 @@ import torch
 import sdgnn
 from sdgnn import Heun, Lattice, SemiImplicitB, simulate
 from sdgnn.dynamics import observers
-from sdgnn.dynamics.noise import Stream, normal
+from sdgnn.dynamics.integrators.noise import Stream, normal
 from sdgnn.dynamics.spin_temperature import probed_laplacian, spin_temperature
 from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
 from sdgnn.fields.protocol import is_linear

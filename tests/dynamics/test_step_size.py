@@ -11,12 +11,11 @@ import torch
 
 import sdgnn
 from sdgnn import DepondtMertens, DormandPrince, Heun, ImplicitMidpoint, Lattice, SemiImplicitB, simulate, suggest_dt
+from sdgnn.common.errors import StepSizeWarning, UserError
 from sdgnn.dynamics import observers
-from sdgnn.dynamics.equation import velocity
+from sdgnn.dynamics.integrators.equation import velocity
 from sdgnn.dynamics.step_size import Miss, StepWatch, temperature_bias
-from sdgnn.errors import StepSizeWarning, UserError
-from sdgnn.fields import DMI, Heisenberg, Zeeman
-from sdgnn.nonequilibrium import SpinTransfer
+from sdgnn.fields import DMI, Heisenberg, SpinTransfer, Zeeman
 
 SCHEMES = [Heun, ImplicitMidpoint, SemiImplicitB, DepondtMertens]
 SQUARE = Lattice.square(3, 3)

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 import sdgnn
 from sdgnn import DepondtMertens, Heun, ImplicitMidpoint, Lattice, MonteCarlo, SemiImplicitB
-from sdgnn.dynamics.equation import diffusion, noise_strength
+from sdgnn.dynamics.integrators.equation import diffusion, noise_strength
 from sdgnn.fields import Heisenberg, Zeeman
 
 SCHEMES = [Heun, ImplicitMidpoint, SemiImplicitB, DepondtMertens]

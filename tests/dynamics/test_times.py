@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics.times import common_times, in_window
-from sdgnn.errors import UserError
 
 HUNDREDTHS = st.integers(1, 100)
 

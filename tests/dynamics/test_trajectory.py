@@ -14,10 +14,10 @@ import sdgnn
 from sdgnn import Heun, Lattice, Observer, simulate
 from sdgnn.analysis import structure_factor_at, wave_vectors
 from sdgnn.analysis.observers import observer
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import at_common_steps, observers, open_trajectory, trajectory
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg, Zeeman
-from sdgnn.schedules import Quench
+from sdgnn.fields.schedules import Quench
 
 LATTICE = Lattice.honeycomb(3, 2)
 FIELD = Heisenberg(LATTICE, [1.0])

@@ -9,13 +9,13 @@ import torch
 
 import sdgnn
 from sdgnn import Heun, ImplicitMidpoint, Lattice, simulate
-from sdgnn.commands.dynamics import Timed
+from sdgnn.cli.commands.dynamics import Timed
+from sdgnn.dynamics.domain_decomposition import Slab, SlabField
 from sdgnn.dynamics.observers import external_field
-from sdgnn.dynamics.slabs import Slab, SlabField
 from sdgnn.fields import Field, Heisenberg, Sum, Zeeman
+from sdgnn.fields.schedules import Sweep
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 from sdgnn.nn.committee import Committee, CommitteeField
-from sdgnn.schedules import Sweep
 
 LATTICE = Lattice.triangular(4, 4)
 FIELD = Heisenberg(LATTICE, [1.0]) + Zeeman(LATTICE, (0.2, 0.0, 1.0), Sweep(high=2.0, low=-2.0, period=1.0))

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from sdgnn import ExactField, Lattice, SDModel, spins
-from sdgnn.electrons.bonds import bond_energies
+from sdgnn.common.errors import UserError
+from sdgnn.electrons.bond_energies import bond_energies
 from sdgnn.electrons.filling import occupations
-from sdgnn.errors import UserError
 
 ENSEMBLES = [{"mu": -2.0}, {"filling": 0.25}]
 MODELS = [

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from sdgnn import ExactField, KPMField, Lattice, SDModel, spins
-from sdgnn.electrons import KPMResult, chebyshev
-from sdgnn.electrons.plain_recursion import PlainRecursion
-from sdgnn.errors import UserError
-from sdgnn.testing import check_field
+from sdgnn.common.errors import UserError
+from sdgnn.electrons import KPMResult
+from sdgnn.electrons.kpm import field as chebyshev
+from sdgnn.electrons.kpm.plain_recursion import PlainRecursion
+from sdgnn.fields.testing import check_field
 
 LATTICES = [
     Lattice.chain(9),

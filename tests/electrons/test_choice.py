@@ -7,9 +7,9 @@ import torch
 
 import sdgnn
 from sdgnn import BondDisorder, ExactField, ExponentialHopping, Lattice, SDModel, TruncatedField, spins, suggest_cutoff
+from sdgnn.common.errors import UserError
 from sdgnn.electrons.truncated import choice as module
 from sdgnn.electrons.truncated.balls import crystal_balls
-from sdgnn.errors import UserError
 from sdgnn.train.metrics import Tally
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from sdgnn import Lattice, SDModel, spins
+from sdgnn.common.errors import UserError
 from sdgnn.electrons.conductivity import conductivity, conductivity_moments, velocities
 from sdgnn.electrons.gap import spectral_gap
-from sdgnn.errors import UserError
 
 CELL = SDModel(Lattice.triangular(2, 2), exchange=3.0)
 TWISTS = (12, 12)

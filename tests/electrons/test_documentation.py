@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdgnn.config.benchmark import ElectronsBenchmarkConfig
+from sdgnn.cli.config.benchmark import ElectronsBenchmarkConfig
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "electrons.md").read_text()

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdgnn import ExactField, Lattice, SDModel, spins
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.fields import Field
 
 REFERENCES = {

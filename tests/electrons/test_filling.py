@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sdgnn.common.errors import UserError
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.filling import grand_potential, occupation, occupations
-from sdgnn.errors import UserError
 
 
 def rows(*values: list[float]) -> torch.Tensor:

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from sdgnn import ExactField, Lattice, SDModel, TruncatedField, spins
-from sdgnn.config.fields import FieldConfig
+from sdgnn.cli.config.fields import FieldConfig
+from sdgnn.common.errors import UserError
 from sdgnn.electrons.truncated import PairTail, medium, with_pair_tail
 from sdgnn.electrons.truncated.medium import Medium
 from sdgnn.electrons.truncated.pair_tail import Pairs
-from sdgnn.errors import UserError
 from sdgnn.fields import Sum
-from sdgnn.testing import check_field
+from sdgnn.fields.testing import check_field
 from sdgnn.train.metrics import torque_part
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from sdgnn import Lattice, SDModel, spins
-from sdgnn.electrons.bounds import spectral_bounds
-from sdgnn.electrons.colouring import colouring
-from sdgnn.electrons.probing import Probe
-from sdgnn.electrons.scaled import Hopping
+from sdgnn.electrons.kpm.bounds import spectral_bounds
+from sdgnn.electrons.kpm.colouring import colouring
+from sdgnn.electrons.kpm.probing import Probe
+from sdgnn.electrons.kpm.scaled import Hopping
 
 
 def nearest_of_one_colour(lattice: Lattice, colours: np.ndarray) -> float:

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from sdgnn import Lattice, SDModel, spins
-from sdgnn.electrons.compiled_recursion import CompiledRecursion
-from sdgnn.electrons.plain_recursion import PlainRecursion
-from sdgnn.electrons.recursion import chebyshev_moments, chebyshev_vectors, recursion, reverse_weights
-from sdgnn.electrons.scaled import Hopping, ScaledHamiltonian
+from sdgnn.electrons.kpm.compiled_recursion import CompiledRecursion
+from sdgnn.electrons.kpm.plain_recursion import PlainRecursion
+from sdgnn.electrons.kpm.recursion import chebyshev_moments, chebyshev_vectors, recursion, reverse_weights
+from sdgnn.electrons.kpm.scaled import Hopping, ScaledHamiltonian
 
 SIGMA = torch.tensor([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]], [[1, 0], [0, 1]]])
 BOUNDS = torch.tensor([[-14.0, 12.0], [-13.0, 12.5]], dtype=torch.float64)

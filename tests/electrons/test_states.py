@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from sdgnn import ExactField, KPMField, Lattice, SDModel, spins
-from sdgnn.electrons.chebyshev import KPMResult
+from sdgnn.common.errors import UserError
+from sdgnn.electrons.density_of_states import density_of_states, local_density_of_states
 from sdgnn.electrons.gap import spectral_gap
-from sdgnn.electrons.states import density_of_states, local_density_of_states
-from sdgnn.errors import UserError
+from sdgnn.electrons.kpm.field import KPMResult
 
 KAGOME = SDModel(Lattice.kagome(2, 3), exchange=1.5)
 

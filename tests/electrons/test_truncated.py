@@ -14,12 +14,12 @@ from torch import Tensor
 
 import sdgnn
 from sdgnn import BondDisorder, ExactField, ExponentialHopping, ImplicitMidpoint, Lattice, SDModel, TruncatedField
+from sdgnn.common.errors import UserError
 from sdgnn.electrons.truncated.balls import band, crystal_balls, site_balls
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.electrons.truncated.walk import Channel, WalkSettings
-from sdgnn.errors import UserError
-from sdgnn.testing import check_field
+from sdgnn.fields.testing import check_field
 
 BCC = Lattice.crystal([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]], [[0, 0, 0]], (3, 3, 3))
 DIAMOND = Lattice.crystal([[0, 1, 1], [1, 0, 1], [1, 1, 0]], [[0, 0, 0], [0.5, 0.5, 0.5]], (2, 2, 3))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sdgnn import Lattice, spins
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.fields import DMI, Anisotropy, Field, Heisenberg, Zeeman
 
 LATTICES = [Lattice.chain(5), Lattice.triangular(3, 4), Lattice.kagome(2, 2), Lattice.honeycomb(2, 3)]

@@ -23,23 +23,36 @@ from torch import Tensor
 
 import sdgnn
 from sdgnn import ExactField, KPMField, Lattice, SDModel, TruncatedField, spins
-from sdgnn.commands.dynamics import Timed
-from sdgnn.dynamics.forecast import Still
-from sdgnn.dynamics.slabs import Slab, SlabField
+from sdgnn.cli.commands.dynamics import Timed
+from sdgnn.common.errors import UserError
+from sdgnn.common.memory import GB
+from sdgnn.dynamics.domain_decomposition import Slab, SlabField
+from sdgnn.dynamics.estimates import Still
+from sdgnn.electrons import LaggingElectrons
 from sdgnn.electrons.truncated.pair_tail import PairTail
-from sdgnn.errors import UserError
-from sdgnn.fields import DMI, Anisotropy, DistanceHeisenberg, Field, Heisenberg, OnLattices, SiteSum, Sum, Zeeman
+from sdgnn.fields import (
+    DMI,
+    Alignment,
+    Anisotropy,
+    DampingLike,
+    DistanceHeisenberg,
+    Field,
+    Heisenberg,
+    OnLattices,
+    SiteSum,
+    SpinTransfer,
+    Sum,
+    Zeeman,
+)
 from sdgnn.fields.protocol import Total, is_linear, on_lattice, pairs_of, part_of, sight
+from sdgnn.fields.schedules import Ramp
 from sdgnn.fields.sums import Part
 from sdgnn.lattice import margins
-from sdgnn.memory import GB
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, NetworkField, SiteField, create
 from sdgnn.nn.baselines.two_energies import TwoEnergies, TwoEnergiesField
 from sdgnn.nn.committee import Committee, CommitteeField
 from sdgnn.nn.model import Model
 from sdgnn.nn.settings import BehlerParrinelloSettings, TwoEnergiesSettings
-from sdgnn.nonequilibrium import Alignment, DampingLike, LaggingElectrons, SpinTransfer
-from sdgnn.schedules import Ramp
 
 TRIANGLES, CHAIN, HONEYCOMB = Lattice.triangular(4, 4), Lattice.chain(9), Lattice.honeycomb(3, 3)
 CUBES, AMORPHOUS = Lattice.cubic(3, 3, 3), Lattice.amorphous(12, seed=1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sdgnn import Lattice, spins
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.fields import DistanceHeisenberg, Heisenberg
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sdgnn import ExactField, Lattice, SDModel, spins
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.fields import Heisenberg, Sum, Zeeman, check_spins
 
 LATTICE = Lattice.square(3, 3)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from sdgnn.config.commands import SimulateConfig
-from sdgnn.config.runs import InitialConfig
+from sdgnn.cli.config.commands import SimulateConfig
+from sdgnn.cli.config.runs import InitialConfig
 from sdgnn.interchange.export import STATES, TRAJECTORIES
 
 ROOT = Path(__file__).parents[2]

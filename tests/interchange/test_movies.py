@@ -26,7 +26,7 @@ import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis.plots.film import Film
 from sdgnn.analysis.plots.maps import sphere_colours
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.interchange import as_trajectory, movie, player
 from sdgnn.interchange.movie import caption, pictures
 from sdgnn.interchange.states import Frames

@@ -15,7 +15,7 @@ from interchange.lattices import CRYSTALS, EVERY, FREE, name, same
 
 import sdgnn
 from sdgnn import Lattice
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.interchange import Snapshot, first_states, read_ovf, write_ovf
 
 MISSING = "pip install -e '.[interchange]'"

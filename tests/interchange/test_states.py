@@ -16,8 +16,8 @@ from limits import full_disk
 
 import sdgnn
 from sdgnn import Heun, Lattice, simulate
+from sdgnn.common.errors import UserError
 from sdgnn.dynamics import lattice_of, observers, open_trajectory
-from sdgnn.errors import UserError
 from sdgnn.fields import Zeeman
 from sdgnn.interchange import Snapshot, as_trajectory, first_states, read_npz, snapshot, write_netcdf, write_npz
 

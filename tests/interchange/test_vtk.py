@@ -11,7 +11,7 @@ from interchange.lattices import CRYSTALS, EVERY
 
 import sdgnn
 from sdgnn import Lattice
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.interchange import Snapshot, as_trajectory, write_pvd, write_vtk
 
 MISSING = "pip install -e '.[interchange]'"

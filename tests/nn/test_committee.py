@@ -11,7 +11,7 @@ from nn.networks import randomise
 
 import sdgnn
 from sdgnn import Lattice, spins
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.fields import Zeeman
 from sdgnn.nn import ElectronsSettings, EquivariantNetwork, EquivariantSettings, Network, NetworkSettings
 from sdgnn.nn.committee import Calibration, Committee, Reliability, torque_deviation

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sdgnn import Lattice, SDModel, TruncatedField, load
-from sdgnn.config.commands import GenerateConfig
+from sdgnn.cli.config.commands import GenerateConfig
 from sdgnn.electrons import ExactField
 from sdgnn.fields import Zeeman
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, NetworkSettings, create

@@ -9,11 +9,11 @@ import torch
 
 import sdgnn
 from sdgnn import Lattice, spins
-from sdgnn.analysis.periodic import nearest_image
-from sdgnn.errors import UserError
+from sdgnn.analysis.spectra.periodic import nearest_image
+from sdgnn.common.errors import UserError
+from sdgnn.fields.testing import check_field
 from sdgnn.nn import ElectronsSettings, Model, Network, NetworkSettings, Settings, create
 from sdgnn.nn.settings import BehlerParrinelloSettings, DistancesSettings, EquivariantSettings
-from sdgnn.testing import check_field
 
 ELECTRONS = ElectronsSettings(hamiltonian={"hopping": [1.0], "exchange": 2.0}, kT=0.1, mu=-1.0)
 """At given mu, for mu at given filling depends on all spins."""

@@ -13,12 +13,12 @@ from parts import summed_over
 
 import sdgnn
 from sdgnn import BondDisorder, ExponentialHopping, ImplicitMidpoint, Lattice, SDModel, TruncatedField, simulate
+from sdgnn.common.errors import UserError
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
-from sdgnn.errors import UserError
 from sdgnn.fields.protocol import Total
+from sdgnn.fields.testing import check_field
 from sdgnn.lattice import margins
 from sdgnn.nn import ElectronsSettings, Network, NetworkField, NetworkSettings
-from sdgnn.testing import check_field
 
 LATTICES = {
     "chain": Lattice.chain(9),

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 import sdgnn
 from sdgnn import Lattice, SDModel, spins
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.nn import ElectronsSettings, EquivariantNetwork, EquivariantSettings, Network, NetworkSettings
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from sdgnn import ImplicitMidpoint, Lattice, simulate, spins
+from sdgnn.common.errors import UserError
+from sdgnn.common.memory import GB, Counted
 from sdgnn.dynamics import observers
-from sdgnn.errors import UserError
 from sdgnn.lattice import margins
-from sdgnn.memory import GB, Counted
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Model, SiteField, create
 from sdgnn.nn.baselines import bound, tiles
 from sdgnn.nn.committee import Committee

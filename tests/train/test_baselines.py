@@ -15,8 +15,8 @@ from rich.console import Console
 from train.helpers import heisenberg_labels
 
 from sdgnn import ExactField, Lattice, SDModel, spins
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet
-from sdgnn.errors import UserError
 from sdgnn.fields import DistanceHeisenberg, Heisenberg
 from sdgnn.train import (
     baselines_on,

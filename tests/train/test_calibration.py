@@ -8,14 +8,14 @@ import torch
 from train.helpers import heisenberg_labels
 
 from sdgnn import Lattice, spins
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 from sdgnn.nn.committee import Committee
 from sdgnn.train import TrainSettings
-from sdgnn.train.calibration import calibrate, errors, measure, reliability
 from sdgnn.train.loop import fit
+from sdgnn.train.reliability import calibrate, errors, measure, reliability
 
 
 def synthetic(factor: float, common: float) -> tuple[np.ndarray, np.ndarray]:

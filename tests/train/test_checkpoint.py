@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from limits import full_disk
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.train.checkpoint import SafetensorsIO, read
 
 TENSORS = {

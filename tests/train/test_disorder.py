@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from sdgnn import ExactField, Lattice, SDModel, spins
-from sdgnn.commands.train import train_network
+from sdgnn.cli.commands.train import train_network
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, Origin
-from sdgnn.errors import UserError
-from sdgnn.hopping import BondDisorder, ExponentialHopping
+from sdgnn.electrons.hopping import BondDisorder, ExponentialHopping
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, NetworkField, NetworkSettings, create
 from sdgnn.nn.settings import BehlerParrinelloSettings
 from sdgnn.train import TrainSettings, judge

@@ -8,8 +8,8 @@ import torch
 import xarray
 
 from sdgnn import Heun, Lattice, spins
-from sdgnn.errors import UserError
-from sdgnn.train.exploring import Exploration, Pick, one_of_each_run, pick, picked_spins
+from sdgnn.common.errors import UserError
+from sdgnn.train.acquisition import Exploration, Pick, one_of_each_run, pick, picked_spins
 
 LATTICE = Lattice.square(4, 4)
 

@@ -10,8 +10,8 @@ import torch
 
 import sdgnn
 from sdgnn import ExactField, Lattice, SDModel, TruncatedField, spins
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, Origin
-from sdgnn.errors import UserError
 from sdgnn.fields import torque_part
 from sdgnn.nn import Network, NetworkSettings
 from sdgnn.train import factors

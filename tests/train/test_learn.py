@@ -17,15 +17,15 @@ from train.networks import SMALL
 
 import sdgnn
 from sdgnn import ExactField, Heun, Lattice, SDModel
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, NoisyOrder
 from sdgnn.dynamics import open_trajectory
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 from sdgnn.nn import EquivariantSettings
 from sdgnn.nn.committee import Committee
 from sdgnn.train import TrainSettings, judge
-from sdgnn.train.exploring import Exploration
-from sdgnn.train.learn import Learned, LearnSettings, _reason_to_stop, learn
+from sdgnn.train.acquisition import Exploration
+from sdgnn.train.active_learning import Learned, LearnSettings, _reason_to_stop, learn
 
 LATTICE = Lattice.triangular(6, 6)
 EXACT = ExactField(SDModel(LATTICE, exchange=3.0), kT=0.3, filling=0.25)

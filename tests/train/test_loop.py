@@ -20,8 +20,8 @@ from train.networks import ELECTRONS, SMALL, small_baseline, small_network
 
 import sdgnn
 from sdgnn import ExactField, Lattice, SDModel, spins
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, Origin
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Network
 from sdgnn.train import TrainSettings, judge

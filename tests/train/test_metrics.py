@@ -15,10 +15,10 @@ from torch import Tensor
 from train.helpers import OFFSET, heisenberg_labels
 
 from sdgnn import ExactField, Lattice, SDModel, spins
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet
-from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult, Heisenberg
-from sdgnn.schedules import Time
+from sdgnn.fields.schedules import Time
 from sdgnn.train import judge, torque_part
 from sdgnn.train.metrics import Tally, jackknife, judge_all
 

@@ -13,8 +13,8 @@ from train.helpers import heisenberg_labels, rotation
 from train.networks import small_baseline, small_network
 
 from sdgnn import Lattice
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet
-from sdgnn.errors import UserError
 from sdgnn.fields import Heisenberg
 from sdgnn.nn import Network
 from sdgnn.nn.potentials import Potentials

@@ -11,9 +11,9 @@ from train.helpers import electron_labels, heisenberg_labels
 from train.networks import small_baseline, small_network
 
 from sdgnn import ExactField, KPMField, Lattice, SDModel, spins
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, Origin, read
 from sdgnn.data.solvers import describe
-from sdgnn.errors import UserError
 from sdgnn.fields import DMI, Anisotropy, Field, Heisenberg, Sum, Zeeman
 from sdgnn.nn.baselines.two_energies import TwoEnergies
 from sdgnn.nn.settings import TwoEnergiesSettings

@@ -13,14 +13,13 @@ from typer.testing import CliRunner
 
 import sdgnn
 from sdgnn import Lattice, spins
-from sdgnn.cli import app
+from sdgnn.cli.app import app
 from sdgnn.data import LabelSet
-from sdgnn.fields import Field, Heisenberg
+from sdgnn.fields import DampingLike, Field, Heisenberg
 from sdgnn.nn import EquivariantSettings, Settings, create
 from sdgnn.nn.baselines.two_energies import TwoEnergies
 from sdgnn.nn.potentials import Potentials, gradient_and_twist
 from sdgnn.nn.settings import TwoEnergiesSettings
-from sdgnn.nonequilibrium import DampingLike
 from sdgnn.train import TrainSettings, fit, judge, torque_part
 from sdgnn.train.objective import Objective, Scales
 

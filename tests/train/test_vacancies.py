@@ -11,9 +11,9 @@ import torch
 from train.helpers import heisenberg_labels
 
 from sdgnn import ExactField, Lattice, SDModel, spins
-from sdgnn.commands.train import train_network
+from sdgnn.cli.commands.train import train_network
+from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet
-from sdgnn.errors import UserError
 from sdgnn.nn import EquivariantSettings, SiteField
 from sdgnn.train import TrainSettings
 from sdgnn.train.metrics import torque_part

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.plots.style import COLOURS, WIDTH, panels, style
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

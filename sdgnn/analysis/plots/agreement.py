@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdgnn.analysis.plots.style import COLOURS, style
-from sdgnn.analysis.settings import of_each
+from sdgnn.analysis.statistics.settings import of_each
 
 if TYPE_CHECKING:
     import xarray
@@ -18,7 +18,7 @@ COLUMNS = 4
 
 
 def agreement_panels(found: xarray.Dataset, first: str = "first", second: str = "second") -> Figure:
-    """An :func:`~sdgnn.analysis.agreement.agreement`: curves of each quantity and setting, below them deviations.
+    """An :func:`.agreement`: curves of each quantity and setting, below them deviations.
 
     Bands are one standard error; the grey band below is two standard errors of the difference. ``first`` and ``second``
     name the runs.

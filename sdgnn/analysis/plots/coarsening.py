@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.analysis.domains.scaling import Collapse
 from sdgnn.analysis.plots.growth import Curve, domain_growth, spread
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
-from sdgnn.analysis.scaling import Collapse
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
     import xarray
@@ -176,7 +176,7 @@ def cluster_sizes(areas: Mapping[str, Sequence[Tensor]], total: float) -> Figure
 
 
 def coarsening_figures(found: xarray.Dataset) -> dict[str, Figure]:
-    """Every figure that a :func:`~sdgnn.analysis.coarsening.coarsening` allows, by name.
+    """Every figure that a :func:`~sdgnn.analysis.domains.coarsening.coarsening` allows, by name.
 
     ``lengths`` (L by each route, with its exponent), ``local_exponent``, ``collapse``, ``porod``, ``walls``,
     ``memory`` and ``mobility``.

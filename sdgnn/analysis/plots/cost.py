@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, panels, style
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sdgnn.analysis.locality import LocalityFloor
+from sdgnn.analysis.locality.floor import LocalityFloor
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from sdgnn.analysis.plots.style import bare, panels, round_length, scale_bar, style
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:

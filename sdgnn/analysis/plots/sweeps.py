@@ -9,7 +9,7 @@ import numpy as np
 
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
 from sdgnn.analysis.plots.trajectory import axis_label
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
     import xarray
@@ -22,7 +22,7 @@ CURVES = len(COLOURS)
 
 
 def against_key(found: xarray.Dataset, name: str) -> Figure:
-    """``name`` of :func:`~sdgnn.analysis.sweeps.against` with its errors against the first key of numbers.
+    """``name`` of :func:`~sdgnn.analysis.statistics.sweeps.against` with its errors against the first key of numbers.
 
     One curve for each combination of the other keys and settings, the first seven of them; open markers where the run
     was too short for its error to be trusted. Keys of text stand at equal distances. Raises UserError where ``name``

@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sdgnn.analysis.chirality import scalar_chirality
-from sdgnn.analysis.periodic import inner_radius
+from sdgnn.analysis.orders.chirality import scalar_chirality
 from sdgnn.analysis.plots.growth import Curve, domain_growth, time_series
 from sdgnn.analysis.plots.maps import TETRAHEDRAL, chirality_maps, site_maps, spin_maps
 from sdgnn.analysis.plots.reciprocal import structure_factor_maps
-from sdgnn.analysis.settings import of_each, settings
-from sdgnn.analysis.structure_factor import structure_factor
+from sdgnn.analysis.spectra.periodic import inner_radius
+from sdgnn.analysis.spectra.structure_factor import structure_factor
+from sdgnn.analysis.statistics.settings import of_each, settings
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse.linalg
 from jaxtyping import Float, Int
 
-from sdgnn.hamiltonian import SDModel
+from sdgnn.electrons.hamiltonian import SDModel
 
 MARGIN = 0.01
 """Part of its width by which the band is widened on either side."""

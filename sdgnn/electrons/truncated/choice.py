@@ -11,13 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn import spins as textures
+from sdgnn.common.errors import UserError
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.exact import ExactField
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.truncated.balls import mean_sizes
 from sdgnn.electrons.truncated.field import TruncatedField
-from sdgnn.errors import UserError
 from sdgnn.fields import check_spins, torque_part
-from sdgnn.hamiltonian import SDModel
 from sdgnn.lattice import Lattice
 
 SITES = 200

@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.truncated import kernel
 from sdgnn.electrons.truncated.balls import Ball
+from sdgnn.electrons.truncated.vectors import LANES
 from sdgnn.electrons.truncated.walk import Walk, WalkSettings
-from sdgnn.hamiltonian import SDModel
-from sdgnn.vectors import LANES
 
 NOTHING = np.empty((0, 0))
 """No coefficients: moments alone."""

@@ -13,20 +13,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sdgnn.arrays import Numbers
+from sdgnn.common.arrays import Numbers
+from sdgnn.common.errors import NumericalError, UserError
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.expansion import PLAIN_DECAY, Expansion
+from sdgnn.electrons.hamiltonian import SDModel
+from sdgnn.electrons.levels import Level
 from sdgnn.electrons.truncated.balls import band, mean_sizes
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.electrons.truncated.walk import Channel, Walk, WalkSettings, background
-from sdgnn.errors import NumericalError, UserError
 from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import Total, unchanging
-from sdgnn.hamiltonian import SDModel
+from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice, margins
-from sdgnn.levels import Level
-from sdgnn.schedules import Time
 
 LEVELS: dict[Level, tuple[int, int]] = {"fast": (5, 41), "accurate": (7, 67)}
 """Cutoff and moments of each level."""
@@ -97,7 +97,7 @@ class TruncatedField(Field):
     ============= ====================================================================================================
     argument      meaning
     ============= ====================================================================================================
-    model         any :class:`~sdgnn.hamiltonian.SDModel`: crystals, several shells, bond disorder, vacancies, t(r)
+    model         any :class:`.SDModel`: crystals, several shells, bond disorder, vacancies, t(r)
     kT            electrons' temperature, >= 0. Structure in energy finer than :attr:`resolution` is extrapolated
     mu, filling   one of the two, as in :class:`~sdgnn.electrons.exact.ExactField`; at fixed filling each state has the
                   mu at which N(mu) is its number of electrons, and the energy is F = Omega + mu N_e

@@ -1,7 +1,7 @@
 """The walk of spinors inside balls and its adjoint, compiled: one origin in each lane of a vector, no stored history.
 
 Equations and symbols are those of :class:`~sdgnn.electrons.truncated.field.TruncatedField`. A row of a site of a ball
-holds Re up, Im up, Re down, Im down of the spinor v_n, for :data:`~sdgnn.vectors.LANES` origins.
+holds Re up, Im up, Re down, Im down of the spinor v_n, for :data:`~sdgnn.electrons.truncated.vectors.LANES` origins.
 The walk overwrites v_{n-1} with v_{n+1}; backwards, it overwrites v_{n+1} with v_{n-1} = 2 H v_n - v_{n+1}. At the
 edge, which absorbs, this would magnify rounding errors: its rows are kept.
 """
@@ -13,9 +13,9 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from sdgnn.compiling import compiled
+from sdgnn.common.compiling import compiled
 from sdgnn.electrons.truncated.prediction import MORE, SOURCES, correlated, predict, weights_of_moments
-from sdgnn.vectors import LANES, add_multiples, get, get_rows, put, put_rows, splat
+from sdgnn.electrons.truncated.vectors import LANES, add_multiples, get, get_rows, put, put_rows, splat
 
 ROW = 4 * LANES
 """Numbers in a row of a ball's site: of its spinor; of its local part of H, which is b_x, b_y, b_0 + b_z, b_0 - b_z; of

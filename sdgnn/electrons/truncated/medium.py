@@ -10,9 +10,9 @@ import numpy as np
 import scipy.optimize
 from jaxtyping import Complex, Float
 
+from sdgnn.common.errors import UserError
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.truncated.balls import band
-from sdgnn.errors import UserError
-from sdgnn.hamiltonian import SDModel
 
 MESH = {1: 1125, 2: 125, 3: 45}
 """Momenta along each axis, by dimension; odd, so that each displacement has its opposite."""

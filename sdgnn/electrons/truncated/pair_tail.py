@@ -12,17 +12,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn import spins as textures
+from sdgnn.common.errors import UserError
+from sdgnn.common.frozen import frozen
 from sdgnn.electrons.exact import ExactField
 from sdgnn.electrons.truncated.balls import crystal_balls
 from sdgnn.electrons.truncated.field import TruncatedField
 from sdgnn.electrons.truncated.medium import Medium
-from sdgnn.errors import UserError
 from sdgnn.fields import Field, FieldResult, torque_part
 from sdgnn.fields.protocol import unchanging
-from sdgnn.frozen import frozen
+from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
-from sdgnn.neighbours import LENGTH_TOLERANCE
-from sdgnn.schedules import Time
+from sdgnn.lattice.neighbours import LENGTH_TOLERANCE
 
 LEAST = 0.01
 """Share of the squared torque of random spins from which on :func:`with_pair_tail` adds the tail."""

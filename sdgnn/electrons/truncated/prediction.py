@@ -17,13 +17,13 @@ from typing import no_type_check
 
 import numba
 
-import sdgnn.vectors
-from sdgnn.vectors import LANES, add_multiples, get, get_rows, put, put_rows, splat
+from sdgnn.electrons.truncated import vectors
+from sdgnn.electrons.truncated.vectors import LANES, add_multiples, get, get_rows, put, put_rows, splat
 
 MORE = 8
 """Moments that are predicted together."""
 
-SOURCES = (__file__, sdgnn.vectors.__file__)
+SOURCES = (__file__, vectors.__file__)
 """Paths of the code that functions compiled with these consist of."""
 
 _separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)  # type: ignore[call-overload]

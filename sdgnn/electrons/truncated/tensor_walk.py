@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.truncated.balls import Ball
 from sdgnn.electrons.truncated.walk import Channel, Walk, WalkSettings
-from sdgnn.hamiltonian import SDModel
 
 NODES = 200_000
 """Sites of balls that walk together on the CPU; on other devices ten times as many."""

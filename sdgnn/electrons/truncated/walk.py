@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.truncated.balls import TOGETHER, Ball, crystal_balls, site_balls
-from sdgnn.hamiltonian import SDModel
 
 KEPT = 10**8
 """Pairs of neighbours, at most, in balls around single sites that are kept between evaluations."""

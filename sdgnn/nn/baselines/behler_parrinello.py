@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sdgnn.common.seeds import torch_generator
 from sdgnn.lattice import Lattice
 from sdgnn.nn.baselines.descriptor import Descriptor
 from sdgnn.nn.baselines.neighbourhood import Neighbourhood
 from sdgnn.nn.baselines.readout import site_energies
 from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.settings import BehlerParrinelloSettings
-from sdgnn.seeds import torch_generator
 
 
 class BehlerParrinello(SiteModel):

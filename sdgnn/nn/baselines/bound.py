@@ -12,14 +12,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
+from sdgnn.common.memory import GB, check_memory
 from sdgnn.fields import Cost
 from sdgnn.fields.protocol import unchanging
+from sdgnn.fields.schedules import Time
 from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
-from sdgnn.memory import GB, check_memory
 from sdgnn.nn.baselines.tiles import Tile, tiles
-from sdgnn.schedules import Time
 
 if TYPE_CHECKING:
     from sdgnn.nn.baselines.graph import Graph

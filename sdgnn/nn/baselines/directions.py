@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 
 

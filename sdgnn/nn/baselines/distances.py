@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
+from sdgnn.common.seeds import torch_generator
 from sdgnn.lattice import Lattice
 from sdgnn.nn.baselines.bond_functions import bond_functions
 from sdgnn.nn.baselines.layers import Linear
@@ -17,7 +18,6 @@ from sdgnn.nn.baselines.readout import Readout, site_energies
 from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.baselines.spin_matrices import multiply
 from sdgnn.nn.settings import DistancesSettings
-from sdgnn.seeds import torch_generator
 
 
 @dataclass(frozen=True)

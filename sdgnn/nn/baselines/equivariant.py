@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
+from sdgnn.common.seeds import torch_generator
 from sdgnn.lattice import Bonds, Lattice, cells_crossed
 from sdgnn.nn.baselines.bond_functions import bond_functions, of_strength
 from sdgnn.nn.baselines.bound import SiteField
@@ -17,7 +18,6 @@ from sdgnn.nn.baselines.layers import Interaction
 from sdgnn.nn.baselines.readout import Readout, site_energies
 from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.settings import EquivariantSettings
-from sdgnn.seeds import torch_generator
 
 
 class EquivariantNetwork(SiteModel):

@@ -26,8 +26,8 @@ from jaxtyping import Float, Int
 from numpy.polynomial import Chebyshev, Legendre, Polynomial
 from torch import Tensor
 
-from sdgnn.errors import UserError
-from sdgnn.hopping import ExponentialHopping, fall
+from sdgnn.common.errors import UserError
+from sdgnn.electrons.hopping import ExponentialHopping, fall
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.baselines.directions import Directions
 

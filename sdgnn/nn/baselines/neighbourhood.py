@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 
 

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sdgnn.common.memory import Counted
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice, margins
-from sdgnn.memory import Counted
 from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.model import Model
 from sdgnn.nn.potentials import Potentials

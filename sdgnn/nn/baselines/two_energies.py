@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.common.seeds import check_seed
 from sdgnn.fields import Cost, Field
 from sdgnn.fields.protocol import unchanging
+from sdgnn.fields.schedules import Time
 from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.baselines.bound import SiteField
@@ -18,8 +20,6 @@ from sdgnn.nn.baselines.equivariant import EquivariantNetwork
 from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.potentials import Potentials, gradient_and_twist
 from sdgnn.nn.settings import EquivariantSettings, TwoEnergiesSettings
-from sdgnn.schedules import Time
-from sdgnn.seeds import check_seed
 
 
 class TwoEnergies(SiteModel):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sdgnn import Lattice
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.nn.baselines.directions import Directions
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import sdgnn
 from sdgnn import Lattice, spins
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
 from sdgnn.lattice import Bonds
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, SiteField
 from sdgnn.nn.baselines.directions import Directions

@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from sdgnn import Lattice, SDModel, load, spins
-from sdgnn.errors import UserError
-from sdgnn.hopping import BondDisorder, ExponentialHopping
+from sdgnn.common.errors import UserError
+from sdgnn.electrons.hopping import BondDisorder, ExponentialHopping
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 
 FAMILY = Lattice.triangular(4, 4)

@@ -11,12 +11,12 @@ from torch import Tensor
 
 import sdgnn
 from sdgnn import Lattice, spins
-from sdgnn.errors import UserError
+from sdgnn.common.errors import UserError
+from sdgnn.fields.testing import LAWS, check_field, circulation
 from sdgnn.nn import create
 from sdgnn.nn.baselines.two_energies import TwoEnergies
 from sdgnn.nn.committee import Committee
 from sdgnn.nn.settings import TwoEnergiesSettings
-from sdgnn.testing import LAWS, check_field, circulation
 
 SETTINGS = TwoEnergiesSettings(layers=1, channels=3)
 LATTICES = [Lattice.chain(9), Lattice.square(6, 6), Lattice.triangular(6, 6), Lattice.kagome(3, 3)]

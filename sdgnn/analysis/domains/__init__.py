@@ -1,0 +1,1 @@
+"""Domains: clusters, lengths, growth laws, scaling, walls and memory."""

@@ -1,0 +1,272 @@
+"""Growth of domains in a trajectory: lengths by four routes, exponents, scaling, Porod's tail, walls and memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sdgnn.analysis.domains.ageing import autocorrelation, frozen_fraction
+from sdgnn.analysis.domains.clusters import length_from_clusters, length_from_walls, site_graph, wrapping
+from sdgnn.analysis.domains.growth import (
+    RouteSpread,
+    growth_exponent,
+    local_exponent,
+    offset_exponent,
+    route_spread,
+    within_window,
+)
+from sdgnn.analysis.domains.lengths import length_from_correlation, length_from_structure_factor
+from sdgnn.analysis.domains.scaling import Collapse, collapse_correlation, porod_tail
+from sdgnn.analysis.domains.tracking import track
+from sdgnn.analysis.domains.walls import wall_orientations
+from sdgnn.analysis.orders.chirality import site_chirality
+from sdgnn.analysis.orders.correlations import PARALLEL, local_correlation, radial_correlation
+from sdgnn.analysis.spectra.structure_factor import radial_average, structure_factor
+from sdgnn.analysis.statistics.settings import require_one
+from sdgnn.common.errors import UserError
+from sdgnn.lattice import Lattice
+
+if TYPE_CHECKING:
+    import xarray
+
+ROUTES = ("correlation", "moment", "walls", "clusters")
+"""Ways to a domain length: half height of C(r), 2 pi / <k> weighted by S(k)^2, length of walls, number of clusters."""
+
+FOLLOWED = 4.0
+"""Area above which clusters are followed through time, nearest-neighbour distances squared."""
+
+TAIL = 1.25
+"""Largest wave number of Porod's tail, 1 / nearest-neighbour distance: beyond, images of the lattice add up."""
+
+
+@dataclass(frozen=True)
+class DomainMap:
+    """A field on the sites whose sign tells the phase."""
+
+    function: Callable[[Tensor, Lattice], Tensor]
+    """(spins, lattice) -> (replica, site)."""
+    conserved: bool
+    """Whether the phases cover different shares of the plane, so that correlations are those about the mean."""
+    recorded: str | None = None
+    """Name of the observer that records it."""
+
+
+def _puddles(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, "replica site"]:
+    return local_correlation(spins, lattice) - PARALLEL
+
+
+DOMAIN_MAPS: dict[str, DomainMap] = {
+    "chirality": DomainMap(site_chirality, conserved=False, recorded="chirality_map"),
+    "puddles": DomainMap(_puddles, conserved=True),
+}
+"""Maps by name: chirality domains, and ferromagnetic puddles (mean S_i . S_j of the nearest
+neighbours above :data:`~sdgnn.analysis.orders.correlations.PARALLEL`)."""
+
+
+def coarsening(
+    trajectory: xarray.Dataset,
+    lattice: Lattice,
+    map: str = "chirality",
+    window: tuple[float, float] | None = None,
+    smoothing: float = 2.0,
+) -> xarray.Dataset:
+    """How domains grow in a trajectory of a two-dimensional crystal, from its stored spins or chirality map.
+
+    ``map``: which domains, a name in :data:`DOMAIN_MAPS`. ``window``: times over which laws are fitted, by default all
+    > 0; its start is the waiting time t_w. ``smoothing``: width over which maps are smoothed for the direction of
+    walls. One time is in memory at once. Returns:
+
+    ======================================= ============================ ==============================================
+    length                                  (route, time, replica)       L by :data:`ROUTES`
+    exponent, exponent_error                (route,)                     n of L ~ t^n in the window, see
+                                                                         :func:`~sdgnn.analysis.domains.growth.growth_exponent`
+    exponent_drift, exponent_drift_error,   (route,)                     its change from the first to the second half of
+    exponent_drifts                                                      ln t, and whether that is more than chance
+    offset_exponent, offset_exponent_error  (route,)                     n of L ~ L_0 + t^n, see
+                                                                         :func:`~sdgnn.analysis.domains.growth.offset_exponent`
+    local_exponent, local_exponent_error    (route, time)                d ln L / d ln t, nan near the ends
+    correlation                             (time, replica, distance)    C(r)
+    factor                                  (time, replica, wave_number) S(k) around the zone's centre
+    orientation                             (time, replica, angle)       density of walls by direction of their normal
+    phase_fraction, wrapping_fraction       (time, replica)              share of sites in phase +, and in clusters
+                                                                         that wrap around the cell
+    porod_exponent, porod_error             (time,)                      S ~ k^-p; nan where the tail is too short
+    frozen, autocorrelation                 (later, replica)             since t_w, see :func:`.frozen_fraction`
+    displacement, clusters_left             (later, replica)             mean squared, of the clusters in phase + that
+                                                                         t_w had, and the share that is left: see
+                                                                         :func:`~sdgnn.analysis.domains.tracking.track`
+    collapse, collapse_error                (collapsed, scaled_distance) C(r) against r / L, L by walls
+    ======================================= ============================ ==============================================
+
+    with the attributes ``collapse_quality`` and ``collapse_spread`` (nan with a single replica), and
+    ``exponent_spread``, ``exponent_spread_error`` and ``routes_disagree`` (1 or 0), how far exponents of the routes are
+    apart: see :func:`.route_spread`. Raises UserError on an unknown map, where neither spins nor
+    the map were recorded, on replicas of several settings, and on a window without a recorded time > 0.
+    """
+    import xarray
+
+    require_one(trajectory, "growth of domains")
+
+    if map not in DOMAIN_MAPS:
+        raise UserError(f"domains of the map {map!r}", allowed=", ".join(DOMAIN_MAPS))
+    if lattice.dim != 2 or not lattice.is_crystal:
+        raise UserError(f"domains on {lattice!r}", allowed="two-dimensional crystals")
+    chosen, graph = DOMAIN_MAPS[map], site_graph(lattice)
+    source, convert = _source(trajectory, lattice, chosen)
+    time = source[source.dims[0]].values.astype(np.float64)
+    kept = np.flatnonzero(within_window(time, window))
+    if not len(kept):
+        raise UserError(
+            "laws of growth without a time > 0" + ("" if window is None else f" from {window[0]:g} to {window[1]:g}"),
+            allowed=f"times that were recorded: {time.min():g} to {time.max():g}" if len(time) else "a recorded state",
+        )
+    start = int(kept[0])
+
+    def maps(first: int = 0) -> Iterator[Float[Tensor, "replica site"]]:
+        for k in range(first, len(time)):
+            yield convert(torch.from_numpy(np.ascontiguousarray(source[k].values, dtype=np.float64)))
+
+    rows: dict[str, list[Tensor]] = {}
+    for values in maps():
+        phases = values.sign().long()
+        centred = values - values.mean(1, keepdim=True) if chosen.conserved else values
+        distance, correlation = radial_correlation(centred, lattice)
+        k, factor = radial_average(structure_factor(centred, lattice), lattice)
+        angle, orientation = wall_orientations(phases.double(), lattice, smoothing)
+        lengths = [
+            length_from_correlation(centred, lattice),
+            length_from_structure_factor(centred, lattice, power=2),
+            length_from_walls(phases, graph),
+            length_from_clusters(phases, graph),
+        ]
+        now = {
+            "length": torch.stack(lengths),
+            "correlation": correlation,
+            "factor": factor,
+            "orientation": orientation,
+            "phase_fraction": (phases > 0).double().mean(1),
+            "wrapping_fraction": wrapping(phases, graph).double().mean(1),
+        }
+        for name, value in now.items():
+            rows.setdefault(name, []).append(value)
+    stacked = {name: torch.stack(row) for name, row in rows.items()}
+    length = stacked.pop("length").transpose(0, 1)
+    dims = {"correlation": "distance", "factor": "wave_number", "orientation": "angle"}
+    data = xarray.Dataset(
+        {n: (("time", "replica", *([dims[n]] if n in dims else [])), v.numpy()) for n, v in stacked.items()},
+        coords={
+            "time": time, "distance": distance.numpy(), "wave_number": k.numpy(), "angle": angle, "route": list(ROUTES),
+        },
+        attrs={"map": map, "lattice": repr(lattice)},
+    )  # fmt: skip
+    data["length"] = (("route", "time", "replica"), length.numpy(), {"units": "nearest-neighbour distance"})
+    data = data.assign_coords(later=time[start:])
+    data["frozen"] = (("later", "replica"), frozen_fraction(v.sign().long() for v in maps(start)).numpy())
+    data["autocorrelation"] = (("later", "replica"), autocorrelation(maps(start)).numpy())
+    moved, left = track((v.sign().long() for v in maps(start)), graph, lattice, FOLLOWED)
+    data["displacement"] = (("later", "replica"), moved.numpy(), {"units": "nearest-neighbour distance squared"})
+    data["clusters_left"] = (("later", "replica"), left.numpy())
+    return _with_curves(with_exponents(data, window), kept)
+
+
+def _source(
+    trajectory: xarray.Dataset, lattice: Lattice, chosen: DomainMap
+) -> tuple[xarray.DataArray, Callable[[Tensor], Tensor]]:
+    """The recorded states and how they become the map."""
+    if chosen.recorded is not None and chosen.recorded in trajectory:
+        return trajectory[chosen.recorded], lambda values: values
+    if "spins" not in trajectory:
+        names = " or ".join(["spins", *([chosen.recorded] if chosen.recorded else [])])
+        raise UserError("domains of a trajectory without their map", fix=f"record the observer {names}")
+    sites = trajectory.sizes["site"]
+    if sites != lattice.n_sites:
+        raise UserError(f"a trajectory of {sites} sites", allowed=f"{lattice.n_sites} sites of {lattice!r}")
+    return trajectory["spins"], lambda spins: chosen.function(spins, lattice)
+
+
+def with_exponents(data: xarray.Dataset, window: tuple[float, float] | None) -> xarray.Dataset:
+    """The exponents of :func:`coarsening` from the lengths in ``data``, beside what else it holds."""
+    time, length = data["time"].values, torch.tensor(data["length"].values, dtype=torch.float64, device="cpu")
+    fits = np.full((6, len(ROUTES)), math.nan)
+    drifts, fitted = np.zeros(len(ROUTES), dtype=np.int8), []
+    local = np.full((2, len(ROUTES), len(time)), math.nan)
+    for n in range(len(ROUTES)):
+        by_replica = length[n].T
+        try:
+            fit = growth_exponent(time, by_replica, window)
+        except UserError:
+            continue  # a route without finite lengths at three times has no exponent
+        fits[:4, n] = fit.value, fit.error, fit.drift, fit.drift_error
+        drifts[n] = fit.drifts
+        fitted.append(n)
+        with suppress(UserError):  # of which one beside an offset needs a fourth
+            shifted = offset_exponent(time, by_replica, window)
+            fits[4:, n] = shifted.value, shifted.error
+        at, slope, error = local_exponent(time, by_replica)
+        place = np.searchsorted(time, at * (1 - 1e-9))
+        local[:, n, place] = slope, error
+    data = data.assign(exponent_drifts=(("route",), drifts))
+    names = ("exponent", "exponent_error", "exponent_drift", "exponent_drift_error")
+    for name, row in zip((*names, "offset_exponent", "offset_exponent_error"), fits):
+        data[name] = (("route",), row)
+    data["local_exponent"], data["local_exponent_error"] = ((("route", "time"), values) for values in local)
+    spread = RouteSpread(math.nan, math.nan, disagree=False)
+    with suppress(UserError):  # of fewer than two routes, or of routes without finite lengths in common
+        spread = route_spread(time, length[fitted].transpose(1, 2), window)
+    return data.assign_attrs(
+        exponent_spread=spread.value, exponent_spread_error=spread.error, routes_disagree=int(spread.disagree)
+    )
+
+
+def _with_curves(data: xarray.Dataset, kept: Int[np.ndarray, " kept"]) -> xarray.Dataset:
+    """Porod's tail and the collapse at the times ``kept``, from lengths and curves."""
+    time, length = data["time"].values, torch.from_numpy(data["length"].values)
+    tails = np.full((2, len(time)), math.nan)
+    k, factor = torch.tensor(data["wave_number"].values, device="cpu"), torch.from_numpy(data["factor"].values)
+    for at_time in kept.tolist():
+        reach = (3 / float(length[0, at_time].mean()), TAIL)
+        if factor.shape[1] > 1 and ((k >= reach[0]) & (k <= TAIL)).sum() >= LEAST_TAIL:
+            tail = porod_tail(k, factor[at_time], reach, dim=2)
+            tails[:, at_time] = tail.exponent, tail.error
+    data["porod_exponent"], data["porod_error"] = ((("time",), values) for values in tails)
+    found = _collapse(data, length, kept)
+    if found is not None:
+        collapsed, chosen = found
+        data = data.assign_coords(collapsed=time[chosen], scaled_distance=collapsed.x)
+        data["collapse"] = (("collapsed", "scaled_distance"), collapsed.curves)
+        data["collapse_error"] = (("collapsed", "scaled_distance"), collapsed.errors)
+    data.attrs["collapse_quality"] = found[0].quality if found else math.nan
+    data.attrs["collapse_spread"] = found[0].spread if found else math.nan
+    return data
+
+
+LEAST_TAIL = 6
+"""Wave numbers that a tail needs."""
+COLLAPSED = 5
+"""Times whose curves are compared, at most."""
+
+
+def _collapse(
+    data: xarray.Dataset, length: Float[Tensor, "route time replica"], kept: Int[np.ndarray, " kept"]
+) -> tuple[Collapse, Int[np.ndarray, " chosen"]] | None:
+    """The collapse of C(r) by the length of walls at up to five of the times ``kept``, spread over ln t."""
+    mean = length[ROUTES.index("walls")].mean(-1).numpy()
+    kept = kept[np.isfinite(mean[kept])]
+    if len(kept) < 2 or data.sizes["replica"] < 2:
+        return None
+    logarithm = np.log(data["time"].values[kept])
+    wanted = np.linspace(logarithm[0], logarithm[-1], COLLAPSED)
+    chosen = np.unique(kept[np.abs(logarithm[:, None] - wanted).argmin(axis=0)])
+    distance = torch.tensor(data["distance"].values, device="cpu")
+    shared = float(distance[-1]) / mean[chosen].max()
+    values = torch.from_numpy(data["correlation"].values[chosen])
+    x = np.linspace(0.1, min(2.0, 0.99 * shared), 24)
+    return collapse_correlation(distance, values, torch.from_numpy(mean[chosen]), x), chosen

@@ -1,0 +1,1 @@
+"""How far a field reaches: the floor of the error by reach."""

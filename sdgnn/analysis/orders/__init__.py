@@ -1,0 +1,1 @@
+"""Orders of spins: chirality, skyrmions, Bragg peaks, correlations, density of the electrons."""

@@ -1,0 +1,1 @@
+"""Structure factors, static and dynamical, and the reciprocal space of a lattice."""

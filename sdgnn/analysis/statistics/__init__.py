@@ -1,0 +1,1 @@
+"""Means and their errors, equilibrium, agreement of runs, sweeps."""

@@ -1,0 +1,139 @@
+"""Whether two runs of the same physics agree: differences of what they show through time, in units of their errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sdgnn.analysis.statistics.means import mean_and_error
+from sdgnn.analysis.statistics.settings import Key, Setting, by_setting, settings
+from sdgnn.common.errors import UserError
+from sdgnn.dynamics.times import common_times
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
+    """Compare two results of :func:`~sdgnn.analysis.trajectories.analyze`, for example of an exact field and a network.
+
+    For each quantity X that both measured once per replica, at the times that both have:
+
+    ======================== ================ ================================================================
+    X_first, X_second        (time,)          means over replicas
+    X_first_error, ...       (time,)          and their standard errors e_1, e_2
+    X_difference             (time,)          mean of second - first
+    X_error                  (time,)          standard error of the difference, if the runs were independent:
+                                              sqrt(e_1^2 + e_2^2)
+    X_paired_error           (time,)          standard error of the difference between replicas of the same
+                                              number; smaller where runs share first spins and noise and have
+                                              not yet parted. nan where the numbers of replicas differ
+    X_deviation              (time,)          X_difference / X_error
+    ======================== ================ ================================================================
+
+    and in the attributes ``X_within``, the share of times at which |deviation| <= 2 (0.95 expected of a large number
+    of independent replicas that agree; successive times are not independent), ``X_rms``, the root mean square
+    deviation, and ``X_paired_rms``, that of X_difference / X_paired_error: the stricter one for runs that share their
+    noise, which tells small differences from none. ``quantities`` names them all, with spaces between.
+    Where replicas differ in their settings (:func:`.settings`), those of each setting are
+    compared with those of the same setting, along a first dimension ``setting``; ``different`` names the settings in
+    which two runs of one setting each differ. Times are the same whatever rounding made of them
+    (:func:`~sdgnn.dynamics.times.common_times`). Raises UserError when nothing was measured by both, on settings of
+    which the other run has none, and with a single replica of one.
+    """
+    names = [
+        str(n) for n in first.data_vars if n in second and len(first[n].dims) == 2 and first[n].dims[1] == "replica"
+    ]
+    if not names:
+        raise UserError("two runs without a common quantity", fix="record the same observers in both")
+    partners, different = _partners(first, second)
+    times = {name: _common(first[name], second[name]) for name in names}
+
+    def compared(part: xarray.Dataset, setting: Setting) -> xarray.Dataset:
+        return _compared(part, partners[setting.key].of(second), times)
+
+    found = by_setting(first[names], compared)
+    judged: dict[str, str | float] = {"quantities": " ".join(names)}
+    if different:
+        judged["different"] = different
+    for name in names:
+        deviation, difference, paired = (
+            torch.from_numpy(found[f"{name}_{key}"].values) for key in ("deviation", "difference", "paired_error")
+        )
+        judged[f"{name}_within"] = float((deviation[deviation.isfinite()].abs() <= 2).double().mean())
+        judged[f"{name}_rms"] = _rms(deviation)
+        judged[f"{name}_paired_rms"] = _rms(torch.where(difference == 0, 0.0, difference / paired))
+    found.attrs = judged
+    return found
+
+
+def _compared(first: xarray.Dataset, second: xarray.Dataset, times: dict[str, Times]) -> xarray.Dataset:
+    """Replicas of one setting."""
+    import xarray
+
+    if first.sizes["replica"] < 2 or second.sizes["replica"] < 2:
+        raise UserError("agreement of single replicas", allowed="at least 2 replicas of each run and setting")
+    found = xarray.Dataset()
+    for name, (one_at, other_at) in times.items():
+        time = first[name].dims[0]
+        values = [
+            torch.from_numpy(np.asarray(data[name].values[place], dtype=np.float64).T)
+            for data, place in ((first, one_at), (second, other_at))
+        ]
+        (mean, error), (other_mean, other_error) = map(mean_and_error, values)
+        together = torch.hypot(error, other_error)
+        paired = torch.full_like(mean, torch.nan)
+        if len(values[0]) == len(values[1]):
+            _, paired = mean_and_error(values[1] - values[0])
+        difference = other_mean - mean
+        columns = {
+            "first": mean,
+            "second": other_mean,
+            "first_error": error,
+            "second_error": other_error,
+            "difference": difference,
+            "error": together,
+            "paired_error": paired,
+            "deviation": torch.where(difference == 0, 0.0, difference / together),
+        }
+        along = {time: first[time].isel({time: one_at})}
+        for key, column in columns.items():
+            attributes = {"units": "1"} if key == "deviation" else first[name].attrs
+            found[f"{name}_{key}"] = xarray.DataArray(column.numpy(), along, (time,), attrs=attributes)
+    return found
+
+
+def _partners(first: xarray.Dataset, second: xarray.Dataset) -> tuple[dict[Key, Setting], str]:
+    """The setting of ``second`` for each key of ``first``, and in what single ones differ, in words."""
+    ours, others = settings(first), settings(second)
+    if len(ours) == len(others) == 1:
+        one, other = ours[0].values, others[0].values
+        odd = [n for n in one if n in other and one[n] != other[n] and not (one[n] != one[n] and other[n] != other[n])]
+        return {ours[0].key: others[0]}, ", ".join(f"{n} = {one[n]:g} and {other[n]:g}" for n in odd)
+    by_key = {setting.key: setting for setting in others}
+    if {setting.key for setting in ours} != set(by_key):
+        told = [" / ".join(s.label or "one setting" for s in run) for run in (ours, others)]
+        raise UserError(f"agreement of {told[0]} with {told[1]}", allowed="the same settings in both runs")
+    return by_key, ""
+
+
+Times = tuple[Int[np.ndarray, " common"], Int[np.ndarray, " common"]]
+"""Where the common times are, in one run and in the other."""
+
+
+def _rms(values: Float[Tensor, "*time"]) -> float:
+    """Root mean square of what is finite."""
+    return float(values[values.isfinite()].square().mean().sqrt())
+
+
+def _common(first: xarray.DataArray, second: xarray.DataArray) -> Times:
+    """Where the times are that both have."""
+    time, other = first.dims[0], second.dims[0]
+    common = common_times(first[time].values.astype(np.float64), second[other].values.astype(np.float64))
+    if not len(common[0]):
+        raise UserError(f"{first.name} at no common time", fix="record it every so many steps in both runs")
+    return common

@@ -1,0 +1,1 @@
+"""The command line: commands, their configurations, results folders and reports."""

@@ -1,0 +1,557 @@
+"""The command line: ``sdgnn generate|train|learn|evaluate|simulate|analyze|export|demo``."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sdgnn.common.streams import protect_streams
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+TERMINATED = 75
+"""Exit status after SIGTERM, SIGUSR1 or SIGHUP, which asks to be started again (EX_TEMPFAIL)."""
+USER_ERROR = 2
+"""Exit status after a mistake in what was asked for."""
+UNKNOWN_STATES = 3
+"""Exit status after a guard has stopped a run."""
+
+DEMO = "configs/demo.yaml"
+"""Settings of the demo, in the project's folder."""
+
+app = typer.Typer(
+    name="sdgnn",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    help="""Learned effective fields for metallic magnets: from the s-d Hamiltonian to spin dynamics on large lattices.
+
+The pipeline, one command a stage, each with its YAML file in configs/:
+
+  sdgnn generate configs/triangular/labels.yaml     exact labels of a small lattice
+  sdgnn train    configs/triangular/train.yaml      a network trained on them
+  sdgnn generate configs/triangular/larger.yaml     labels of a larger lattice
+  sdgnn evaluate configs/triangular/evaluate.yaml   torque errors there, beside Heisenberg models
+  sdgnn simulate configs/triangular/quench.yaml     a quench of a larger lattice
+  sdgnn analyze  configs/triangular/analyze.yaml    chirality, structure factor, domain length
+  sdgnn export   results/triangular/quench --to quench.mp4     a movie, or files of other programs
+
+Or in rounds, on the states that the dynamics itself reaches:
+
+  sdgnn learn    configs/triangular/learn.yaml      labels, committee, dynamics, labels where it disagrees, ...
+
+All of it in minutes: [bold]sdgnn demo[/bold]. Any key of a file can be set on the line: [bold]electrons.kT=0.1[/bold].
+Every run makes one folder (results/... or the key output), with its config.yaml and the versions it ran with.""",
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="Configuration file.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Keys set over the file's.", show_default=False)
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")]
+
+
+def _show_keys(context: Any, value: bool) -> bool:
+    """List a command's keys and end."""
+    if value:
+        from sdgnn.cli.config.index import COMMANDS
+        from sdgnn.cli.config.reference import describe
+
+        words: list[str] = []
+        while context.parent is not None:
+            words.insert(0, str(context.info_name))
+            context = context.parent
+        typer.echo(describe(COMMANDS[" ".join(words)]), nl=False)
+        raise typer.Exit
+    return value
+
+
+Keys = Annotated[bool, typer.Option("--keys", callback=_show_keys, is_eager=True, help="List all keys and end.")]
+
+
+@app.command()
+def generate(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Label spin states with their exact energy, field, density and chemical potential.
+
+    Examples:
+
+      sdgnn generate configs/triangular/labels.yaml
+
+      sdgnn generate configs/triangular/labels.yaml lattice.size=[8,8] electrons.kT=0.1 output=results/warm
+
+      sdgnn generate configs/triangular/labels.yaml --resume     after a kill: only what is missing
+
+      sdgnn generate configs/triangular/labels.yaml scheduler=tcp://node1:8786     on a dask cluster
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.commands import GenerateConfig
+
+        settings = _load(GenerateConfig, config, overrides or (), resume)
+        from sdgnn.cli.commands.generate import run
+
+        run(settings, resume=resume)
+
+
+@app.command()
+def train(
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="CONFIG.yaml | LABELS... [KEY=VALUE]...", help="A file, or label sets.",
+                       show_default=False),
+    ],
+    resume: Resume = False,
+    keys: Keys = False,
+) -> None:  # fmt: skip
+    """Train a network on label sets.
+
+    Examples:
+
+      sdgnn train configs/triangular/train.yaml
+
+      sdgnn train results/triangular/labels/labels.h5 training.epochs=20 output=results/model
+
+      sdgnn train configs/triangular/train.yaml network.hidden=32 seed=1 output=results/wide
+
+      sdgnn train configs/triangular/train.yaml --resume     goes on from the last checkpoint
+
+      sdgnn train configs/triangular/further.yaml     goes on from a trained model
+
+      tensorboard --logdir results/triangular/model     its curves
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.training import TrainConfig
+
+        settings = _named(TrainConfig, what, "LABELS...", lambda paths: {"data": paths}, resume)
+        from sdgnn.cli.commands.train import run
+
+        run(settings, resume=resume)
+
+
+@app.command()
+def evaluate(
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="CONFIG.yaml | MODEL DATA [KEY=VALUE]...", help="A file, or a model and labels."),
+    ],
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file.")] = None,
+    resume: Resume = False,
+    keys: Keys = False,
+) -> None:
+    """Torque, energy and angle errors of a network, beside 1- and 5-shell Heisenberg models fitted to the labels.
+
+    MODEL is a folder, a file or a shipped name. DATA is a label set: .h5, or .npz with spins, field, lattice, shape.
+
+    Examples:
+
+      sdgnn evaluate results/triangular/model results/triangular/labels/labels.h5 --json errors.json
+
+      sdgnn evaluate configs/triangular/evaluate.yaml model=results/wide
+
+      sdgnn evaluate configs/triangular/evaluate.yaml floor={}     beside the smallest error at their reach
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.commands import EvaluateConfig
+
+        settings = _named(
+            EvaluateConfig, what, "MODEL DATA", lambda paths: {"model": paths[0], "data": paths[1:]}, resume, 2, 2
+        )
+        from sdgnn.cli.commands.evaluate import run
+
+        run(settings, json_path=json_path, resume=resume)
+
+
+@app.command()
+def learn(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Train a committee on the states that its own dynamics reaches: label, train, run, pick, label, ...
+
+    Networks that differ by their seeds agree where they have seen enough and disagree elsewhere. Each round they drive
+    the dynamics together; the states on which their torques differ most are labelled exactly and added, until the
+    error on fresh states meets the target or a budget (rounds, labels, minutes) ends. report.html shows errors by
+    round, predicted against true error, and where the picked states come from.
+
+    Examples:
+
+      sdgnn learn configs/triangular/learn.yaml
+
+      sdgnn learn configs/triangular/learn.yaml learning.target_r2=0.97 learning.rounds=8 output=results/long
+
+      sdgnn learn configs/triangular/learn.yaml --resume     after a kill, or with a larger learning.rounds
+
+      sdgnn simulate configs/triangular/quench.yaml field.model=results/triangular/learned/committee --guard
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.learning import LearnConfig
+
+        settings = _load(LearnConfig, config, overrides or (), resume)
+        from sdgnn.cli.commands.learn import run
+
+        run(settings, resume=resume)
+
+
+@app.command()
+def simulate(
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="CONFIG.yaml | MODEL [KEY=VALUE]...", help="A file, or a model.", show_default=False),
+    ],
+    resume: Resume = False,
+    guard: Annotated[
+        bool, typer.Option("--guard", help="Stop (status 3) when the run leaves what its committee knows; keys guard.*")
+    ] = False,
+    keys: Keys = False,
+) -> None:
+    """Integrate the Landau-Lifshitz-Gilbert equation with a network, the exact or a classical field.
+
+    Examples:
+
+      sdgnn simulate configs/triangular/quench.yaml
+
+      sdgnn simulate triangular-tetrahedral lattice.size=[48,48] steps=1000     a model by name or path
+
+      sdgnn simulate configs/triangular/quench.yaml lattice.size=[96,96] integrator.kT=0.01 output=results/hot
+
+      sdgnn simulate configs/triangular/quench.yaml --resume     bit for bit the uninterrupted run
+
+      sdgnn simulate configs/triangular/quench.yaml sweep.integrator.kT=[0.001,0.003]     all in one batch, sweep.zarr
+
+      sdgnn simulate configs/protocols/anneal.yaml     kT and external field may depend on time
+
+    A committee (sdgnn learn) predicts the error of its torques. With --guard the run is watched: it stops when too many
+    sites are beyond what the committee knows, or labels such states exactly and goes on:
+
+      sdgnn simulate configs/triangular/quench.yaml field.model=results/triangular/learned/committee --guard
+
+      sdgnn simulate ... --guard guard.then=label guard.size=[12,12]     pieces of 12 x 12 cells to unknown.h5
+
+      sdgnn simulate ... --resume guard.share=0.2     on from where it stopped, with more patience
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.commands import SimulateConfig
+
+        settings = _named(SimulateConfig, what, "MODEL", lambda paths: {"field": {"model": paths[0]}}, resume, most=1)
+        from sdgnn.cli.commands.simulate import run
+
+        run(settings, resume=resume, guard=guard)
+
+
+@app.command()
+def analyze(
+    what: Annotated[
+        str, typer.Argument(metavar="CONFIG.yaml | FOLDER", help="A file, or the folder of a run.", show_default=False)
+    ],
+    overrides: Overrides = None,
+    resume: Resume = False,
+    keys: Keys = False,
+) -> None:
+    """Chirality, structure factor and domain length of a trajectory, with error bars over its replicas.
+
+    Replicas of different temperature, damping or schedule are kept apart. FOLDER may be that of a sweep: order
+    parameters against the swept keys, with errors.
+
+    Examples:
+
+      sdgnn analyze results/triangular/quench
+
+      sdgnn analyze results/triangular/quench domains={} output=results/growth
+
+      sdgnn analyze results/protocols/depths discard=0.5     a sweep
+
+      sdgnn analyze configs/triangular/analyze.yaml trajectory=results/hot output=results/hot-analysis
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.commands import AnalyzeConfig
+
+        words = [what, *(overrides or ())]
+        settings = _named(AnalyzeConfig, words, "FOLDER", lambda paths: {"trajectory": paths[0]}, resume, most=1)
+        from sdgnn.cli.commands.analyze import run
+
+        run(settings, resume=resume)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a simulation.", show_default=False)],
+    to: Annotated[Path, typer.Option("--to", help="File to write; its suffix says what.", show_default=False)],
+    time: Annotated[
+        float | None, typer.Option("--time", help="Time (hbar/t) of the state, that recorded nearest; else the last.")
+    ] = None,
+    every: Annotated[int | None, typer.Option("--every", min=1, help="Every so many of the recorded times.")] = None,
+    replica: Annotated[
+        int | None, typer.Option("--replica", min=0, help="Which replica, from 0; else the first, or all of .npz, .nc.")
+    ] = None,
+) -> None:
+    """The spins of a run as files of other programs, as a movie or as a page with a slider.
+
+    One state: .ovf (OVF 2.0, for OOMMF, mumax3, Ubermag), .vti (square, cubic) and .vtp (any lattice) for ParaView.
+    Through time: .pvd (ParaView), .npz (numpy), .nc (NetCDF, xarray), .mp4 and .gif (movies), .html (needs nothing but
+    a browser). A file that exists is not replaced.
+
+    Examples:
+
+      sdgnn export results/triangular/quench --to last.ovf
+
+      sdgnn export results/triangular/quench --to early.vtp --time 100 --replica 2
+
+      sdgnn export results/triangular/quench --to quench.mp4 --every 2
+
+      sdgnn export results/triangular/quench --to quench.html
+
+      sdgnn simulate configs/triangular/quench.yaml initial.state=file initial.file=last.ovf     a run from it
+    """
+    with _friendly_errors():
+        from sdgnn.cli.commands.export import run
+
+        run(folder, to, time, every, replica)
+
+
+@app.command()
+def calibrate(config: ConfigFile, overrides: Overrides = None, keys: Keys = False) -> None:
+    """Fit a factor of each moment to a handful of exact states of one Hamiltonian, in seconds.
+
+    Without data, random and ordered states are solved exactly on a small crystal. The table shows torque R² of each
+    family of states without factors, with factors fitted to all states but the one that is judged, and with factors
+    fitted to all other families. The folder receives model.safetensors, for simulate and evaluate, and
+    calibration.json.
+
+    Examples:
+
+      sdgnn calibrate configs/triangular/calibrate.yaml
+
+      sdgnn calibrate configs/triangular/calibrate.yaml hamiltonian.exchange=4 electrons.kT=0.1 level=accurate
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.calibration import CalibrateConfig
+
+        settings = _load(CalibrateConfig, config, overrides or ())
+        from sdgnn.cli.commands.calibrate import run
+
+        run(settings)
+
+
+@app.command()
+def locality(config: ConfigFile, overrides: Overrides = None, keys: Keys = False) -> None:
+    """The smallest torque error that any model can have which sees spins only within a radius.
+
+    Spins within a radius of a site are frozen, all others drawn again: the spread of the site's exact torque is an
+    error that no such model can avoid. Compare a network at twice the reach of its energies. The folder receives
+    locality.json and the figure as locality.png and locality.pdf.
+
+    Examples:
+
+      sdgnn locality configs/triangular/locality.yaml
+
+      sdgnn locality configs/triangular/locality.yaml electrons.kT=0.1 environments=32 output=results/warm
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.locality import LocalityConfig
+
+        settings = _load(LocalityConfig, config, overrides or ())
+        from sdgnn.cli.commands.locality import run
+
+        run(settings)
+
+
+benchmark = typer.Typer(no_args_is_help=True, help="Models and methods side by side: their errors, and their speed.")
+app.add_typer(benchmark, name="benchmark")
+
+
+@benchmark.command()
+def accuracy(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Train models of several kinds on the same labels and compare their errors on the same held-out states.
+
+    Heisenberg models by linear least squares, then every model of the file, each with the same labels, split and time.
+    The table shows torque R² and mean square error on the test states, which choose nothing, the locality floor at
+    each model's reach, weights, training time and time per site. The folder receives benchmark.json, table.md and the
+    models.
+
+    Examples:
+
+      sdgnn benchmark accuracy configs/benchmarks/mlst2023.yaml
+
+      sdgnn benchmark accuracy configs/benchmarks/prl2021.yaml data=FILE training.minutes=30 output=results/long
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.benchmark import BenchmarkConfig
+
+        settings = _load(BenchmarkConfig, config, overrides or (), resume)
+        from sdgnn.cli.commands.benchmark import run
+
+        run(settings, resume=resume)
+
+
+@benchmark.command()
+def electrons(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Diagonalisation, kernel polynomials, local moments and a network: seconds and errors on growing lattices.
+
+    Random states of each lattice; errors are against diagonalisation, or against the last entry of kpm on lattices
+    with more than exact_sites sites. The folder receives benchmark.json, table.md and a figure of the torque error
+    against its cost as cost.png and cost.pdf.
+
+    Examples:
+
+      sdgnn benchmark electrons configs/benchmarks/electrons.yaml
+
+      sdgnn benchmark electrons configs/benchmarks/electrons.yaml sizes=[[96,96]] kT=0.1 output=results/large
+
+      sdgnn benchmark electrons configs/benchmarks/electrons.yaml "truncated=[{cutoff: 7, moments: 101}]"
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.benchmark import ElectronsBenchmarkConfig
+
+        settings = _load(ElectronsBenchmarkConfig, config, overrides or (), resume)
+        from sdgnn.cli.commands.electrons import run
+
+        run(settings, resume=resume)
+
+
+@benchmark.command()
+def dynamics(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Spin updates per second by lattice, replicas and field; memory; the share of the time outside the field.
+
+    Each run is measured in a process of its own. The folder receives benchmark.json, to compare later versions with,
+    table.md and the figure as speed.png and speed.pdf.
+
+    Examples:
+
+      sdgnn benchmark dynamics configs/benchmarks/dynamics.yaml
+
+      sdgnn benchmark dynamics configs/benchmarks/dynamics.yaml sizes=[[512,512]] replicas=[1] steps=1 repeats=1
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.benchmark import DynamicsBenchmarkConfig
+
+        settings = _load(DynamicsBenchmarkConfig, config, overrides or (), resume)
+        from sdgnn.cli.commands.dynamics import run
+
+        run(settings, resume=resume)
+
+
+@app.command()
+def demo(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CONFIG.yaml] [KEY=VALUE]...", help=f"Its settings, {DEMO} by default."),
+    ] = None,
+    resume: Resume = False,
+    keys: Keys = False,
+) -> None:
+    """From a Hamiltonian to a quench, in minutes, with a report at the end.
+
+    The field without any label, calibrated on a handful of exact states, and trained, beside fitted Heisenberg models,
+    on held-out exact states and on those of a larger lattice; a quench of several replicas of a 64 x 64 lattice driven
+    by the trained network, measured on the fly, and a self-contained HTML report. Triangular lattice, J = 3, quarter
+    filling unless said otherwise.
+
+    Examples:
+
+      sdgnn demo
+
+      sdgnn demo hamiltonian.exchange=1 electrons.filling=0.4     another Hamiltonian
+
+      sdgnn demo lattice.type=square hamiltonian.exchange=6 electrons.filling=0.485
+
+      sdgnn demo quench.lattice.size=[96,96] quench.replicas=2
+
+      sdgnn demo --resume     goes on with the newest demo that was interrupted
+    """
+    with _friendly_errors():
+        from sdgnn.cli.config.training import DemoConfig
+
+        overrides = list(arguments or ())
+        config = DEMO if not overrides or "=" in overrides[0] else overrides.pop(0)
+        settings = _load(DemoConfig, config, overrides, resume)
+        from sdgnn.cli.commands.demo import run
+
+        run(settings, resume=resume)
+
+
+def _load(cls: type[Any], config: str | Path, overrides: Sequence[str], resume: bool = False) -> Any:
+    """The configuration in a file; to go on with the run whose config.yaml it is, in the folder where that lies now."""
+    path = Path(config)
+    own = resume and path.name == "config.yaml" and path.with_name("provenance.json").is_file()
+    if own and not any(word.startswith("output=") for word in overrides):
+        overrides = [*overrides, f"output={path.parent}"]
+    return cls.load(path, overrides)
+
+
+def _named(
+    cls: type[Any], what: Sequence[str], shape: str, place: Callable[[list[str]], dict[str, Any]], resume: bool,
+    least: int = 1, most: int | None = None,
+) -> Any:  # fmt: skip
+    """The configuration in a file, or that of which ``place`` makes the paths before the first KEY=VALUE."""
+    from sdgnn.common.errors import UserError
+
+    paths = list(itertools.takewhile(lambda word: "=" not in word, what))
+    keys = what[len(paths) :]
+    if len(paths) == 1 and paths[0].endswith((".yaml", ".yml")):
+        return _load(cls, paths[0], keys, resume)
+    if not least <= len(paths) <= (most or len(paths)):
+        raise UserError(f"{' '.join(what)}", allowed=f"CONFIG.yaml or {shape}, then KEY=VALUE")
+    return cls.parse(place(paths), keys, source=" ".join(paths))
+
+
+@contextmanager
+def _friendly_errors() -> Iterator[None]:
+    """Turn the user's mistakes and interruptions into one clear message and an exit status."""
+    from sdgnn.cli.commands.stopping import stoppable
+    from sdgnn.common.errors import NumericalError, Terminated, UnknownStates, UserError
+    from sdgnn.common.files import write_failure
+    from sdgnn.common.processes import is_first
+
+    try:
+        with stoppable():
+            yield
+    except UserError as error:
+        if is_first():
+            _complain(error)
+        raise typer.Exit(USER_ERROR) from None
+    except UnknownStates as error:
+        _complain(error)
+        raise typer.Exit(UNKNOWN_STATES) from None
+    except NumericalError as error:
+        _complain(error)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        if is_first():
+            typer.echo(f"interrupted; what was finished before is saved, go on with: {_resumed()}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except Terminated as stop:
+        if is_first():
+            typer.echo(f"{stop}; what was finished before is saved, go on with: {_resumed()}", err=True)
+        raise typer.Exit(TERMINATED) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise typer.Exit(1) from None
+    except OSError as error:
+        reason = write_failure(error)
+        if reason is None:
+            raise
+        if is_first():
+            _complain(UserError(f"{error.filename or 'a file'}: {reason}"))
+        raise typer.Exit(USER_ERROR) from None
+
+
+def _resumed() -> str:
+    """The command that goes on with this one."""
+    return shlex.join(["sdgnn", *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
+
+
+def _complain(error: Exception) -> None:
+    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    typer.echo(str(error), err=True)
+
+
+def main() -> None:
+    """Entry point of the command ``sdgnn``."""
+    os.environ["PYTHONSAFEPATH"] = "1"  # no process that is started imports from the working folder
+    protect_streams()
+    app()

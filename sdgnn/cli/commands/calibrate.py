@@ -1,0 +1,28 @@
+"""Calibration from a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from sdgnn.cli.commands.console import say, timed
+from sdgnn.cli.config.calibration import CalibrateConfig
+from sdgnn.cli.results import open_results
+from sdgnn.data import LabelSet
+from sdgnn.train.factors import calibrate
+
+
+def run(config: CalibrateConfig) -> Path:
+    """Calibrate into a results folder and return it."""
+    labels = None if config.data is None else LabelSet.read(config.data)
+    results = open_results(config, "calibrate", config.output)
+    model, electrons = config.hamiltonian.build(config.lattice.build()), config.electrons
+    with timed(f"calibration of {model!r}"):
+        network, report = calibrate(
+            model, electrons.kT, electrons.mu, electrons.filling, level=config.level, labels=labels
+        )
+    network.save(results.path)
+    results.write_json("calibration.json", asdict(report))
+    say(repr(report))
+    say(f"model: {results.path}")
+    return results.path

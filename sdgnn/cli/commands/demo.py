@@ -1,0 +1,262 @@
+"""The fields of one Hamiltonian, without labels, calibrated and trained, judged on exact states; a quench; a report."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.analysis.trajectories import analyze
+from sdgnn.cli.commands.analyze import series
+from sdgnn.cli.commands.console import console, say, timed
+from sdgnn.cli.commands.generate import LABELS, make_labels
+from sdgnn.cli.commands.simulate import Start, run_dynamics
+from sdgnn.cli.commands.train import train_network
+from sdgnn.cli.config.training import DemoConfig
+from sdgnn.cli.report.fields import ACCURATE, CALIBRATED, EXACT, FAST, HEAD, TRAINED, Row
+from sdgnn.cli.results import open_results
+from sdgnn.data import LabelSet
+from sdgnn.dynamics import Run
+from sdgnn.fields import Field
+from sdgnn.nn import Model, NetworkSettings, load
+from sdgnn.train.baselines import Comparison, baselines, compare
+from sdgnn.train.binding import bind
+from sdgnn.train.factors import CalibrationReport, calibrate
+
+if TYPE_CHECKING:
+    import rich.table
+    import xarray
+
+REPORT = "report.html"
+"""Name of the report in the folder."""
+
+REPEATS = 3
+"""Evaluations of a field that are timed, of which the shortest counts."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model, and what it took."""
+
+    model: Model
+    """The model."""
+    labels: int = 0
+    """Exact states that it was fitted to."""
+    seconds: float = 0.0
+    """Wall time of the fit; NaN where it was not measured."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything the report shows."""
+
+    training: LabelSet
+    """Labels that the network was trained on."""
+    test: LabelSet
+    """Held-out labels of the same lattice."""
+    larger: LabelSet
+    """Labels of the larger lattice."""
+    models: dict[str, Fitted]
+    """Fields without labels, calibrated and trained, by name."""
+    calibration: CalibrationReport
+    """What calibration found."""
+    rows: tuple[Row, ...]
+    """All fields, the exact one first."""
+    errors: Comparison
+    """Errors on ``test``, by kind of state."""
+    errors_larger: Comparison
+    """The same on ``larger``."""
+    quench: Run
+    """The quench."""
+    analysis: xarray.Dataset
+    """Its analysis over replicas."""
+    seconds: dict[str, float]
+    """Wall time of each step."""
+
+    def fields(self, labels: LabelSet) -> dict[str, Field]:
+        """All fields but the exact one on the labels' lattice."""
+        return _fields(self.models, self.training, labels)
+
+
+def run(config: DemoConfig, resume: bool = False) -> Path:
+    """Run the pipeline into a results folder and return it; the path is the last line on standard output."""
+    from sdgnn.cli.report.demo import write_report
+
+    results = open_results(config, "demo", config.output, resume, free=["workers", "scheduler"])
+    outcome = pipeline(config, results.path, results.resumed)
+    with timed("report"):
+        report = write_report(config, outcome, results.path / REPORT)
+    say(f"calibration: {outcome.calibration!r}")
+    console.print(table(outcome))
+    say(f"total {sum(outcome.seconds.values()):.0f} s; tensorboard --logdir {results.path / 'model'}")
+    say(f"report: {report}")
+    print(results.path)
+    return results.path
+
+
+def table(outcome: Outcome) -> rich.table.Table:
+    """All fields, on held-out states and on the larger lattice."""
+    from rich.table import Table
+
+    found = Table(title="exact states that nothing was fitted to")
+    for k, column in enumerate(HEAD):
+        found.add_column(column, justify="right" if k else "left", no_wrap=not k)
+    for row in outcome.rows:
+        found.add_row(*row.cells())
+    return found
+
+
+def pipeline(config: DemoConfig, folder: Path, resume: bool = False) -> Outcome:
+    """Every step in order, each with its own folder inside ``folder``; with ``resume``, finished ones are read."""
+    seconds: dict[str, float] = {}
+    clock = _Clock(seconds)
+
+    labels = make_labels(config, folder / "labels" / LABELS, resume, config.network)
+    rest, test = labels.split([1 - config.test, config.test], config.seed)
+    training, validation = rest.split([1 - config.validation, config.validation], config.seed)
+    clock.lap("labels")
+    larger = make_labels(config.of_larger(), folder / "larger" / LABELS, resume, config.network)
+    clock.lap("labels of the larger lattice")
+
+    few = first_of_each(training, config.calibrated)
+    with timed(f"calibration on {len(few)} states"):
+        calibrated, calibration = calibrate_network(config, few)
+        calibrated.model.save(folder / "calibrated")
+    clock.lap("calibration")
+    models = {
+        FAST: Fitted(load("universal")),
+        ACCURATE: Fitted(load("universal", level="accurate")),
+        CALIBRATED: calibrated,
+        TRAINED: train_or_read(config, training, validation, folder / "model", resume),
+    }
+    clock.lap("training")
+
+    with timed("errors on held-out states and on the larger lattice, and times"):
+        errors, errors_larger = (compare(_fields(models, training, part), part) for part in (test, larger))
+        rows = measure(config, models, training, larger, errors, errors_larger)
+    clock.lap("errors and times")
+
+    driving = models[TRAINED].model.on(config.quench.lattice.build())
+    quench = run_dynamics(config.quench, Start.of(config.quench, driving, folder / "quench"), folder / "quench", resume)
+    clock.lap("quench")
+    with timed("analysis of the quench"):
+        analysis = analyze(quench.trajectory, quench.field.lattice)
+    clock.lap("analysis")
+    outcome = Outcome(
+        training, test, larger, models, calibration, rows, errors, errors_larger, quench, analysis, seconds
+    )
+    write_numbers(outcome, folder)
+    return outcome
+
+
+def first_of_each(labels: LabelSet, count: int) -> LabelSet:
+    """The first states of each kind, at most ``count``."""
+    chosen: list[int] = []
+    for name in labels.counts:
+        chosen += [k for k, kind in enumerate(labels.protocol) if kind == name][:count]
+    return labels[sorted(chosen)]
+
+
+def calibrate_network(config: DemoConfig, few: LabelSet) -> tuple[Fitted, CalibrationReport]:
+    """The network with factors fitted to ``few`` states, as fast or accurate as the one that is trained."""
+    electrons = config.electrons
+    network, report = calibrate(
+        config.hamiltonian.build(few.lattice), electrons.kT, electrons.mu, electrons.filling, labels=few,
+        level=config.network.level if isinstance(config.network, NetworkSettings) else None,
+    )  # fmt: skip
+    return Fitted(network, len(few), report.seconds), report
+
+
+def train_or_read(config: DemoConfig, training: LabelSet, validation: LabelSet, folder: Path, resume: bool) -> Fitted:
+    """The trained network; with ``resume``, a finished one is read from its folder."""
+    states = len(training) + len(validation)
+    if resume and (folder / "model.safetensors").is_file():
+        return Fitted(load(folder), states, math.nan)
+    start = time.monotonic()
+    network = train_network([training], [validation], config.network, config.training, config.seed, folder, resume)
+    return Fitted(network, states, time.monotonic() - start)
+
+
+def measure(
+    config: DemoConfig, models: dict[str, Fitted], training: LabelSet, larger: LabelSet, errors: Comparison,
+    errors_larger: Comparison,
+) -> tuple[Row, ...]:  # fmt: skip
+    """A row of every field, with the time of its evaluation on the larger lattice."""
+    exact = config.electrons.build(config.hamiltonian.build(larger.lattice))
+    rows = [Row(EXACT, 0, 0.0, (1.0, 1.0), (0.0, 0.0), (0.0, 0.0), microseconds(exact, larger.spins[:1], 1))]
+    for name, field in _fields(models, training, larger).items():
+        held, far = errors[name, "all"], errors_larger[name, "all"]
+        fitted = models.get(name)
+        labels, seconds = (len(training), math.nan) if fitted is None else (fitted.labels, fitted.seconds)
+        r2, rmse = (held.torque_r2, far.torque_r2), (held.torque_rmse, far.torque_rmse)
+        error = (held.torque_r2_error, far.torque_r2_error)
+        rows.append(Row(name, labels, seconds, r2, rmse, error, microseconds(field, larger.spins[:1])))
+    return tuple(rows)
+
+
+def microseconds(field: Field, spins: Float[Tensor, "1 site 3"], repeats: int = REPEATS) -> float:
+    """Processor time of one evaluation per site, over all threads, the shortest of ``repeats``."""
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        field(spins)
+        times.append(time.process_time() - start)
+    return 1e6 * min(times) / spins.shape[1]
+
+
+def write_numbers(outcome: Outcome, folder: Path) -> None:
+    """numbers.json: what the report shows, for programs."""
+    from sdgnn.train.loop import write_json
+
+    write_json(
+        folder / "numbers.json",
+        {
+            "fields": [
+                {
+                    "field": row.field, "labels": row.labels, "microseconds_per_site": row.microseconds,
+                    "seconds": None if math.isnan(row.seconds) else row.seconds,
+                    "torque_r2": dict(zip(("held-out", "larger"), row.torque_r2, strict=True)),
+                    "torque_rmse": dict(zip(("held-out", "larger"), row.torque_rmse, strict=True)),
+                }
+                for row in outcome.rows
+            ],
+            "errors": {"held-out": outcome.errors.to_dict(), "larger": outcome.errors_larger.to_dict()},
+            "calibration": calibration_numbers(outcome.calibration),
+            "quench": series(outcome.analysis),
+            "seconds": outcome.seconds,
+        },
+    )  # fmt: skip
+
+
+def calibration_numbers(report: CalibrationReport) -> dict[str, Any]:
+    """A report for JSON; NaN becomes None."""
+    found = asdict(report)
+    found["families"] = [
+        {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in one.items()}
+        for one in found["families"]
+    ]
+    return found
+
+
+def _fields(models: dict[str, Fitted], training: LabelSet, labels: LabelSet) -> dict[str, Field]:
+    """All fields but the exact one on the labels' lattice."""
+    own = {name: bind(fitted.model, labels) for name, fitted in models.items()}
+    return {**own, **baselines([training], labels.lattice)}
+
+
+class _Clock:
+    """Writes the time since the last lap under a name."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds = seconds
+        self._last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self._seconds[name] = round(now - self._last, 1)
+        self._last = now

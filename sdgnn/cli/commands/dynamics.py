@@ -1,0 +1,150 @@
+"""The speed of dynamics: spin updates per second by lattice, replicas and field, memory, and what the field leaves."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+import time as clock
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sdgnn.analysis.observers import observer
+from sdgnn.analysis.plots.speed import speed_by_size
+from sdgnn.cli.commands.console import say, timed
+from sdgnn.cli.commands.tables import Table
+from sdgnn.cli.config.benchmark import DynamicsBenchmarkConfig
+from sdgnn.cli.results import open_results
+from sdgnn.common.files import atomic_path
+from sdgnn.common.memory import resident
+from sdgnn.dynamics import forecast, simulate
+from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.fields.protocol import is_linear, pairs_of
+from sdgnn.fields.schedules import Time
+
+HEAD = ("lattice", "replicas", "field", "updates/s", "per CPU s", "outside the field", "memory (GB)", "foretold (GB)")
+"""Columns of the tables: spins times steps by wall and by processor time, the share of a run that is not the field's,
+the largest resident memory of a process that does this run alone, and the forecast of it."""
+
+
+class Timed(Field):
+    """A field that adds up the time that it takes, and is the same in all else."""
+
+    def __init__(self, field: Field) -> None:
+        self.field, self.lattice = field, field.lattice
+        self.seconds = 0.0
+        """Wall time of all evaluations so far."""
+
+    @property
+    def made_of(self) -> tuple[Field, ...]:
+        return (self.field,)
+
+    @property
+    def linear(self) -> bool:
+        """That of the field."""
+        return is_linear(self.field)
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
+        """Those of the field."""
+        return pairs_of(self.field)
+
+    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
+        """That of the field."""
+        return self.field.cost(spins)
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
+        start = clock.perf_counter()
+        result = self.field.evaluate(spins, time)
+        self.seconds += clock.perf_counter() - start
+        return result
+
+    def __repr__(self) -> str:
+        return repr(self.field)
+
+
+def run(config: DynamicsBenchmarkConfig, resume: bool = False) -> Path:
+    """Time every field on every lattice with every number of replicas into a results folder and return it."""
+    results = open_results(config, "benchmark-dynamics", config.output, resume)
+    rows: list[dict[str, Any]] = []
+    for size in config.sizes:
+        for replicas in config.replicas:
+            for name in config.fields:
+                with timed(f"{name} on {' x '.join(map(str, size))}, {replicas} replica(s)"):
+                    rows.append(alone(config, size, replicas, name))
+    results.write_json("benchmark.json", {"threads": torch.get_num_threads(), "rows": rows})
+    figure = speed_by_size(rows)
+    for suffix in ("png", "pdf"):
+        with atomic_path(results.path / f"speed.{suffix}") as temporary:
+            figure.savefig(temporary, format=suffix)
+    title = f"spin updates (spins times steps); {torch.get_num_threads()} thread(s)"
+    Table(title, HEAD, [*map(cells, rows)], left=("lattice", "field")).write(results)
+    say(f"benchmark: {results.path}")
+    return results.path
+
+
+def alone(config: DynamicsBenchmarkConfig, size: tuple[int, ...], replicas: int, name: str) -> dict[str, Any]:
+    """The row of one run, measured in a process of its own: its largest memory is then that of the run."""
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, fresh) as pool:
+        return pool.submit(measure, config.to_yaml(), size, replicas, name, torch.get_num_threads()).result()
+
+
+def measure(plain: str, size: tuple[int, ...], replicas: int, name: str, threads: int) -> dict[str, Any]:
+    """Time and memory of one run by this process; the shortest of all repeats counts."""
+    torch.set_num_threads(threads)
+    config = DynamicsBenchmarkConfig.from_yaml(plain)
+    lattice = config.lattice.build().resized(*size)
+    field = Timed(config.fields[name].build(lattice, config.dtype, config.memory))
+    spins = config.initial.build(lattice, replicas, config.seed, config.dtype)
+    integrator = config.integrator.build(field, spins)
+    observers = [observer(what, lattice, every) for what, every in config.observe.items()]
+    simulate(field, spins, integrator, 1, observers=observers)  # loops are compiled, tables made
+    expected = forecast(field, spins, integrator, config.steps)
+    best: tuple[float, float, float] | None = None
+    for _ in range(config.repeats):
+        field.seconds, wall, processor = 0.0, clock.perf_counter(), clock.process_time()
+        simulate(field, spins, integrator, config.steps, seed=config.seed, observers=observers)
+        took = clock.perf_counter() - wall, clock.process_time() - processor, field.seconds
+        best = took if best is None else min(best, took)
+    assert best is not None
+    wall, processor, inside = best
+    updates = config.steps * replicas * lattice.n_sites
+    return {
+        "lattice": list(size),
+        "sites": lattice.n_sites,
+        "replicas": replicas,
+        "field": name,
+        "updates_per_second": updates / wall,
+        "updates_per_cpu_second": updates / processor,
+        "share_outside_field": 1 - inside / wall,
+        "peak_bytes": largest_memory(),
+        "forecast_bytes": expected.memory,
+        "seconds": wall,
+        "forecast_seconds": expected.seconds,
+    }
+
+
+def largest_memory() -> float:
+    """Bytes that this process has had resident at most."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return max(resident(), float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit))
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """One row of the tables."""
+    return [
+        " x ".join(map(str, row["lattice"])),
+        str(row["replicas"]),
+        row["field"],
+        f"{row['updates_per_second']:,.0f}",
+        f"{row['updates_per_cpu_second']:,.0f}",
+        f"{100 * row['share_outside_field']:.1f} %",
+        f"{row['peak_bytes'] / 1e9:.2f}",
+        f"{row['forecast_bytes'] / 1e9:.2f}",
+    ]

@@ -1,0 +1,107 @@
+"""The locality floor beside every error: at the reach of each field, for the states it is judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sdgnn.analysis.locality.ensembles import Family, NoisyOrder, Random
+from sdgnn.analysis.locality.floor import LocalityFloor, locality_floor
+from sdgnn.analysis.spectra.periodic import inner_radius
+from sdgnn.cli.commands.console import bar
+from sdgnn.cli.config.locality import FloorConfig
+from sdgnn.data import LabelSet
+from sdgnn.data.sampling import ORDERS
+from sdgnn.fields import Field, Heisenberg
+from sdgnn.lattice import LENGTH_TOLERANCE
+from sdgnn.nn import NetworkField, SiteField
+from sdgnn.nn.baselines.two_energies import TwoEnergiesField
+from sdgnn.train import Comparison, Floor
+
+
+def field_reach(field: Field) -> float | None:
+    """Distance that a field sees, in nearest-neighbour distances; None where it is not known or not bounded.
+
+    The field of a network reaches twice as far as its energies, that of a Heisenberg model as far as its last shell.
+    """
+    if isinstance(field, NetworkField):
+        return field.sees
+    if isinstance(field, SiteField | TwoEnergiesField):
+        return 2.0 * field.network.reach
+    if isinstance(field, Heisenberg):
+        return float(field.lattice.shell_distances(len(field.couplings))[-1])
+    return None
+
+
+def families_of(labels: LabelSet) -> dict[str, Family]:
+    """Families of the label set's own random and noisy ordered states, by protocol; others have no known law."""
+    families: dict[str, Family] = {"random": Random()} if "random" in labels.counts else {}
+    for protocol in labels.origin.protocols:
+        if protocol.get("protocol") == "noisy_order":
+            for strength in protocol["strengths"]:
+                families[f"{protocol['order']} noise {strength:g}"] = NoisyOrder(ORDERS[protocol["order"]], strength)
+    return {name: family for name, family in families.items() if name in labels.counts}
+
+
+def with_floors(
+    errors: Comparison,
+    fields: Mapping[str, Field],
+    labels: LabelSet,
+    exact: Field,
+    families: Mapping[str, Family],
+    sampling: FloorConfig,
+    seed: int = 0,
+) -> Comparison:
+    """``errors`` with the floor at each field's reach, measured with ``exact`` on its lattice, for every known family.
+
+    Over all states the floors' mean squares are averaged as the states are, if every protocol has a family. A field
+    that reaches further than half the lattice of ``exact`` gets none.
+    """
+    widest = inner_radius(exact.lattice.cell) + LENGTH_TOLERANCE
+    reaches = {name: reach for name, field in fields.items() if (reach := field_reach(field)) and reach <= widest}
+    radii = sorted(set(reaches.values()))
+    if not radii or not families:
+        return errors
+    measured = measure(exact, radii, families, sampling, seed)
+    floors: dict[tuple[str, str], Floor] = {}
+    for name, reach in reaches.items():
+        at = {protocol: floor_at(floor, reach) for protocol, floor in measured.items()}
+        floors |= {(name, protocol): floor for protocol, floor in at.items()}
+        if set(labels.counts) <= set(at):
+            floors[name, "all"] = _mean([at[p] for p in labels.counts], list(labels.counts.values()))
+    return replace(errors, floors=floors)
+
+
+def measure(
+    exact: Field, radii: Sequence[float], families: Mapping[str, Family], sampling: FloorConfig, seed: int
+) -> dict[str, LocalityFloor]:
+    """The floor of each family, with a progress bar."""
+    each = len(radii) * sampling.environments * sampling.redraws
+    floors: dict[str, LocalityFloor] = {}
+    with bar("locality floor", each * len(families), "states") as advance:
+
+        def count(done: int) -> None:
+            advance(len(floors) * each + done)
+
+        for name, family in families.items():
+            floors[name] = locality_floor(
+                exact, radii, sampling.environments, sampling.redraws, seed, family, advance=count
+            )
+    return floors
+
+
+def floor_at(floor: LocalityFloor, reach: float) -> Floor:
+    """The entry of a floor that was measured at this reach."""
+    k = floor.radii.index(reach)
+    return Floor(floor.radii[k], float(floor.rmse[k]), float(floor.rmse_error[k]), floor.rms)
+
+
+def _mean(floors: list[Floor], states: list[int]) -> Floor:
+    """The floor over all states; errors of the families are independent."""
+    share = np.array(states) / sum(states)
+    rmse = float(share @ [floor.rmse**2 for floor in floors]) ** 0.5
+    rms = float(share @ [floor.rms**2 for floor in floors]) ** 0.5
+    error = float(np.linalg.norm(share * [floor.rmse * floor.error for floor in floors])) / rmse if rmse else 0.0
+    return Floor(floors[0].reach, rmse, error, rms)

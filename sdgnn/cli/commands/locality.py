@@ -1,0 +1,84 @@
+"""The floor of the torque error by reach, from a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from sdgnn.analysis.locality.ensembles import Family
+from sdgnn.analysis.locality.floor import LocalityFloor, check_radii, locality_floor
+from sdgnn.analysis.plots.locality import floors_by_reach
+from sdgnn.analysis.spectra.periodic import inner_radius
+from sdgnn.cli.commands.console import bar, console, say, timed
+from sdgnn.cli.config.locality import LocalityConfig
+from sdgnn.cli.results import open_results
+from sdgnn.common.files import atomic_path
+from sdgnn.fields import Field
+from sdgnn.lattice import LENGTH_TOLERANCE, Lattice
+
+WIDEST = 5.0
+"""Largest radius that is taken unless others are given, in nearest-neighbour distances."""
+
+
+def run(config: LocalityConfig) -> Path:
+    """Measure the floors into a results folder and return it."""
+    lattice = config.lattice.build()
+    exact = config.electrons.build(config.hamiltonian.build(lattice))
+    families = {states.name: states.build() for states in config.states}
+    for family in families.values():
+        family.check(lattice)
+    radii = config.radii or neighbour_distances(lattice)
+    check_radii(lattice, radii)
+    results = open_results(config, "locality", config.output)
+    floors = {name: measure(config, exact, radii, name, family) for name, family in families.items()}
+    content = {name: floor.to_dict() for name, floor in floors.items()}
+    results.write_json("locality.json", {"lattice": lattice.to_dict(), "field": repr(exact), "states": content})
+    figure = floors_by_reach(floors)
+    for suffix in ("png", "pdf"):
+        with atomic_path(results.path / f"locality.{suffix}") as temporary:
+            figure.savefig(temporary, format=suffix)
+    console.print(table(floors, title=repr(exact)))
+    say(f"locality: {results.path}")
+    return results.path
+
+
+def measure(config: LocalityConfig, exact: Field, radii: tuple[float, ...], name: str, family: Family) -> LocalityFloor:
+    """The floor of one family of states, with a progress bar."""
+    count, redraws = config.environments, config.redraws
+    with timed(f"{name}: {count} environments"), bar("locality", len(radii) * count * redraws, "states") as advance:
+        return locality_floor(exact, radii, count, redraws, config.seed, family, advance)
+
+
+def neighbour_distances(lattice: Lattice, widest: float = WIDEST) -> tuple[float, ...]:
+    """Distances of neighbours up to ``widest`` and to half the shortest period of the lattice.
+
+    Every distance at which the near spins become more, each once; the nearest-neighbour distance alone where no other
+    fits.
+    """
+    widest = min(widest, inner_radius(lattice.cell)) + LENGTH_TOLERANCE
+    shells = 1
+    while float(lattice.shell_distances(shells + 1)[-1]) <= widest:
+        shells += 1
+    return tuple(map(float, lattice.shell_distances(shells)))
+
+
+def table(floors: dict[str, LocalityFloor], title: str = "") -> Table:
+    """Floor and highest R^2 by reach, a pair of columns for each family of states."""
+    table = Table(title=title or None)
+    table.add_column("reach", justify="right")
+    for name in floors:
+        table.add_column(f"{name}\ntorque RMSE", justify="right")
+        table.add_column("\ntorque R²", justify="right")
+    for k, radius in enumerate(next(iter(floors.values())).radii):
+        cells = []
+        for floor in floors.values():
+            cells += [with_error(floor.rmse[k], floor.rmse_error[k]), f"{floor.r2[k]:.4f}"]
+        table.add_row(f"{radius:.3g}", *cells)
+    table.add_row("none", *(c for f in floors.values() for c in (with_error(f.rms, f.rms_error), "0")))
+    return table
+
+
+def with_error(value: float, error: float) -> str:
+    """A number with its statistical error, where there is one."""
+    return f"{value:.5f}" if error != error else f"{value:.5f} ± {error:.5f}"

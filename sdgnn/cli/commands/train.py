@@ -1,0 +1,97 @@
+"""Training from a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sdgnn.cli.commands.console import say, timed, warnings_said
+from sdgnn.cli.config.training import TrainConfig
+from sdgnn.cli.results import shared_results
+from sdgnn.common import processes
+from sdgnn.common.errors import UserError
+from sdgnn.data import LabelSet, read_all
+from sdgnn.lattice import Lattice
+from sdgnn.nn import Model, NetworkSettings, Settings, create, load
+from sdgnn.nn.committee import Committee
+from sdgnn.train import TrainSettings
+from sdgnn.train.binding import adopt, with_electrons
+from sdgnn.train.loop import fit
+
+FREE = ("data",)
+"""Keys that may differ when a training is resumed: the labels' content counts, which the training knows."""
+
+
+def run(config: TrainConfig, resume: bool = False) -> Path:
+    """Train into a results folder and return it, on all processes that torchrun has started."""
+    with processes.group():
+        return _run(config, resume)
+
+
+def _run(config: TrainConfig, resume: bool) -> Path:
+    sets = [labels for path in config.data for labels in read_all(path)]
+    results = shared_results(config, "train", resume, FREE)
+    parts = [labels.split([1 - config.validation, config.validation], config.seed) for labels in sets]
+    training, validation = [first for first, _ in parts], [second for _, second in parts]
+    train_network(
+        training, validation, config.origin, config.training, config.seed, results.path, resume=results.resumed,
+        family=None if config.family is None else config.family.build(),
+    )  # fmt: skip
+    say(f"model: {results.path}")
+    return results.path
+
+
+def train_network(
+    training: Sequence[LabelSet],
+    validation: Sequence[LabelSet],
+    network: Settings | str,
+    settings: TrainSettings,
+    seed: int,
+    folder: Path,
+    resume: bool = False,
+    family: Lattice | None = None,
+) -> Model:
+    """A network with initial weights from ``seed``, or a trained one by name or path, trained into ``folder``, with a
+    progress bar.
+
+    The family of a new one is that given, or that of the first labels on a crystal; others may be on that crystal with
+    vacancies or on other free positions. Raises UserError when the label sets are on crystals of several families, or
+    of none, and on a committee to go on from.
+    """
+    if isinstance(network, str):
+        fresh = trained(network)
+        adopt(fresh, training)
+    elif isinstance(network, NetworkSettings):
+        fresh = create(with_electrons(network, training), training[0].lattice if family is None else family, seed)
+    else:
+        fresh = create(network, family_of(training, family), seed)
+    with warnings_said(), timed(f"training {fresh!r} on {sum(map(len, training))} states"):
+        return fit(fresh, training, validation, settings, folder, resume=resume, progress=True)
+
+
+def trained(name_or_path: str) -> Model:
+    """A trained model to go on from. Raises UserError on committees."""
+    model = load(name_or_path)
+    if isinstance(model, Committee):
+        raise UserError(
+            f"training that starts from the committee {name_or_path}",
+            allowed="a single model",
+            fix="name one of its members",
+        )
+    return model
+
+
+def family_of(training: Sequence[LabelSet], family: Lattice | None) -> Lattice:
+    """The crystal for whose family a network is made; raises as :func:`train_network` says."""
+    lattices = [labels.lattice for labels in training]
+    lattice, *others = sorted(lattices if family is None else [family, *lattices], key=lambda one: not one.is_crystal)
+    if not lattice.is_crystal:
+        raise UserError(
+            f"a network for labels on {lattice!r}",
+            allowed="a crystal among the lattices, or as the family",
+            fix="give family, for example family={type: triangular, size: [4, 4]}",
+        )
+    for other in others:
+        if other.is_crystal and not other.same_family(lattice):
+            raise UserError(f"labels on {lattice!r} and {other!r}", allowed="lattices of one family")
+    return lattice

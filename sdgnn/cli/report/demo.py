@@ -1,0 +1,176 @@
+"""The report of the demo."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdgnn.analysis import plots
+from sdgnn.cli.config.training import DemoConfig
+from sdgnn.cli.report.fields import ACCURATE, CALIBRATED, EXACT, FAST, HEAD, TRAINED, Row
+from sdgnn.cli.report.page import Figure, Page, Section, Table
+from sdgnn.cli.report.run import run_section
+from sdgnn.cli.report.trajectory import trajectory_sections
+from sdgnn.common.provenance import provenance
+from sdgnn.data import LabelSet
+from sdgnn.train import Comparison, torque_part
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+    from sdgnn.cli.commands.demo import Outcome
+
+
+def write_report(config: DemoConfig, outcome: Outcome, path: str | os.PathLike[str]) -> Path:
+    """Write the report of a finished pipeline to ``path`` (one HTML file, figures inside)."""
+    return page(config, outcome).write(path)
+
+
+def page(config: DemoConfig, outcome: Outcome) -> Page:
+    """The report of a finished pipeline."""
+    run, lattice = outcome.quench.trajectory, outcome.quench.field.lattice
+    electrons = config.electrons
+    ensemble = f"mu = {electrons.mu:g}" if electrons.filling is None else f"filling {electrons.filling:g}"
+    return Page(
+        title="From a Hamiltonian to a quench",
+        summary=[
+            f"The s-d model on {outcome.test.lattice!r}: J = {config.hamiltonian.exchange:g}, {ensemble}, electrons "
+            f"at kT = {electrons.kT:g}. {headline(outcome.rows)} The first number of each pair is on held-out exact "
+            f"states of {outcome.test.lattice.n_sites} sites, the second on a lattice of "
+            f"{outcome.larger.lattice.n_sites} sites on which nothing was trained.",
+            gain(outcome.rows),
+            f"The trained network then drove {config.quench.replicas} replica(s) of {lattice!r} "
+            f"from {config.quench.initial.state} spins for {outcome.quench.time:g} hbar/t, measured on the fly.",
+        ],
+        sections=[
+            _fields(outcome),
+            _calibration(outcome),
+            _kinds(outcome),
+            _labels(outcome),
+            run_section(run, lattice),
+            *trajectory_sections(run, outcome.analysis, lattice),
+        ],
+        details={
+            "Configuration": config.to_yaml(),
+            "Versions": json.dumps(provenance(), indent=2),
+            "Wall time of each step (s)": json.dumps(outcome.seconds, indent=2),
+        },
+    )
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """The torque R² of every kind of field in the words of the table's own rows."""
+    named = {row.field: row for row in rows}
+    heisenberg = [row for row in rows if row.field.startswith("Heisenberg")]
+    best = max(heisenberg, key=lambda row: row.torque_r2[0])
+    return (
+        "Without any label, electrons that walk inside balls give the effective field with a torque R² of "
+        f"{_r2(named[FAST])} ({FAST}), {_r2(named[ACCURATE])} ({ACCURATE}). "
+        f"Calibrated on {named[CALIBRATED].labels} exact states it has {_r2(named[CALIBRATED])}, "
+        f"trained on {named[TRAINED].labels} it has {_r2(named[TRAINED])}, and of {len(heisenberg)} Heisenberg models "
+        f"fitted to the training states the best on the held-out ones ({best.field}) {_r2(best)}."
+    )
+
+
+def _r2(row: Row) -> str:
+    return f"{row.torque_r2[0]:.4f} and {row.torque_r2[1]:.4f}"
+
+
+def gain(rows: Sequence[Row]) -> str:
+    """Squared errors relative to those of the walk without labels, and costs, from the table's own rows."""
+    named = {row.field: row for row in rows}
+    parts = []
+    for name in (CALIBRATED, TRAINED, ACCURATE):
+        left = [100 * (a / b) ** 2 for a, b in zip(named[name].torque_rmse, named[FAST].torque_rmse, strict=True)]
+        cost = named[name].microseconds / named[FAST].microseconds
+        parts.append(f"{name} leaves {left[0]:.0f} % and {left[1]:.0f} % of it at {cost:.1f} times the cost")
+    faster = named[EXACT].microseconds / named[FAST].microseconds
+    return (
+        f"Measured by the squared torque error of {FAST}: {'; '.join(parts)}. Diagonalisation of the larger lattice "
+        f"takes {faster:.0f} times as long."
+    )
+
+
+def _fields(outcome: Outcome) -> Section:
+    return Section(
+        "Fields",
+        ["The torque is the part of the effective field transverse to the spin, the only part that moves it. "
+         "R² = 1 - Σ|ΔT|²/ΣT². Time of the fit is without that of the labels, and includes errors on training and "
+         "validation states. Processor time is that of one evaluation of the field on the larger lattice, over all "
+         "threads. The Heisenberg models are fitted by least squares."],
+        [Table(HEAD, [row.cells() for row in outcome.rows], "all fields on the same states")],
+        [
+            Figure.of(_parity(outcome, outcome.test), "Predicted against exact torque components, held-out states."),
+            Figure.of(_parity(outcome, outcome.larger), "The same on the larger lattice."),
+            Figure.of(
+                plots.error_against_cost(_costs(outcome)),
+                "Torque RMSE on the larger lattice against cost; dotted: that of the exact field.",
+            ),
+        ],
+    )  # fmt: skip
+
+
+def _costs(outcome: Outcome) -> dict[str, tuple[float, float]]:
+    return {row.field: (row.microseconds, row.torque_rmse[1]) for row in outcome.rows}
+
+
+def _calibration(outcome: Outcome) -> Section:
+    found = outcome.calibration
+    kept = "Factors are kept" if found.kept else "Factors do not pay, and the calibrated network is the plain walk"
+    rows = [
+        [one.family, str(one.states), f"{one.plain:.4f}", f"{one.calibrated:.4f}",
+         "-" if math.isnan(one.unseen) else f"{one.unseen:.4f}"]
+        for one in found.families
+    ]  # fmt: skip
+    return Section(
+        "Calibration",
+        ["A factor of each moment of the walk, by least squares to a handful of exact states, judged on states left "
+         f"out of the fit. {kept}; labels aside, this took {found.seconds:.0f} s."],
+        [Table(["states", "number", "R², plain walk", "calibrated", "fitted to the other kinds alone"], rows)],
+    )  # fmt: skip
+
+
+def _kinds(outcome: Outcome) -> Section:
+    tables = [
+        _table(errors, f"{title}: {labels.lattice!r}")
+        for title, errors, labels in (
+            ("held-out states", outcome.errors, outcome.test),
+            ("larger lattice", outcome.errors_larger, outcome.larger),
+        )
+    ]
+    return Section("Errors by kind of state", [], tables)
+
+
+def _labels(outcome: Outcome) -> Section:
+    rows = [
+        [name, str(len(labels)), str(labels.lattice.n_sites), ", ".join(f"{n} {p}" for p, n in labels.counts.items())]
+        for name, labels in (("training", outcome.training), ("held out", outcome.test), ("larger", outcome.larger))
+    ]
+    return Section(
+        "Labels",
+        ["Independent states, each labelled by exact diagonalisation; states of one sample are never split between "
+         "training and test."],
+        [Table(["set", "states", "sites", "protocols"], rows)],
+    )  # fmt: skip
+
+
+def _table(errors: Comparison, caption: str) -> Table:
+    rows = [
+        [name, f"{protocol} ({m.n_states})", f"{m.torque_r2:.4f}", f"{m.torque_rmse:.5f}", f"{m.angle_mean:.1f}",
+         "-" if math.isnan(m.energy_rmse_shifted) else f"{m.energy_rmse_shifted:.1e}"]
+        for name, protocol, m in errors.rows
+    ]  # fmt: skip
+    head = ["field", "states", "torque R²", "torque RMSE (t)", "mean angle (°)", "energy RMSE per site (t)"]
+    return Table(head, rows, caption)
+
+
+def _parity(outcome: Outcome, labels: LabelSet) -> matplotlib.figure.Figure:
+    spins = labels.spins
+    predicted = {
+        name: torque_part(field(spins).field.double(), spins) for name, field in outcome.fields(labels).items()
+    }
+    return plots.torque_parity(torque_part(labels.field, spins), predicted)

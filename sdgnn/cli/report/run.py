@@ -1,0 +1,67 @@
+"""The part of reports that says what was simulated: lattice, field, integrator and bath."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdgnn.analysis.statistics.settings import settings
+from sdgnn.cli.report.page import Section, Table
+from sdgnn.lattice import Lattice
+
+if TYPE_CHECKING:
+    import xarray
+
+UNKNOWN = "not recorded"
+
+
+def run_section(trajectory: xarray.Dataset, lattice: Lattice, folder: Path | None = None) -> Section:
+    """What a trajectory, of the run in ``folder``, is one of: a table of its physics and how it was integrated."""
+    known = _described(trajectory, folder)
+    integrator, field = known.get("integrator", {}), known.get("field", UNKNOWN)
+    terms = field.replace(f" on {lattice!r}", "").split(" + ")
+    rows = [["lattice", repr(lattice)]]
+    rows += [["field" if k == 0 else "and", term] for k, term in enumerate(terms)]
+    rows += [
+        ["integrator", str(integrator.get("scheme", UNKNOWN))],
+        ["time step dt", _number(integrator.get("dt"), "ħ / t")],
+        ["damping", _number(integrator.get("damping"))],
+        ["form", str(integrator.get("form", UNKNOWN))],
+        ["kT of the spins' bath", _number(integrator.get("kT"), "t")],
+        ["replicas", str(trajectory.sizes.get("replica", 0))],
+    ]
+    rows += (
+        [["seed", str(known["seed"])], ["precision", known["dtype"].removeprefix("torch.")]] if "seed" in known else []
+    )
+    found = settings(trajectory)
+    if len(found) > 1:
+        rows.append(["settings", "; ".join(f"{s.label} ({len(s.places)} replica(s))" for s in found)])
+    for name, values in trajectory.data_vars.items():
+        time = trajectory[values.dims[0]]
+        if len(time):
+            rows.append([f"{name} recorded", f"{len(time)} times, {float(time[0]):g} to {float(time[-1]):.6g}"])
+    return Section("The run", [], [Table(["", ""], rows)])
+
+
+def _described(trajectory: xarray.Dataset, folder: Path | None) -> dict[str, Any]:
+    """Field, integrator, seed and precision, from the trajectory and the settings beside it."""
+    known: dict[str, Any] = {}
+    if folder is not None and (folder / "run.json").is_file():
+        known = json.loads((folder / "run.json").read_text())["settings"]
+    if "integrator" in trajectory.attrs:
+        known = {**known, "field": trajectory.attrs["field"], "integrator": json.loads(trajectory.attrs["integrator"])}
+    return known
+
+
+def _number(value: Any, units: str = "") -> str:
+    """A setting: one number, one per replica, or a schedule."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, dict):
+        told = ", ".join(f"{key} {_number(entry)}" for key, entry in value.items() if key != "kind")
+        return f"{value.get('kind', 'schedule')}: {told}"
+    if isinstance(value, list):
+        return ", ".join(_number(entry) for entry in value) + (f" {units}" if units else "") + ", by replica"
+    text = f"{value:.6g}" if isinstance(value, int | float) else str(value)
+    return f"{text} {units}".strip()

@@ -1,0 +1,1 @@
+"""Helpers that no physics depends on: errors, files, locks, processes, memory, seeds."""

@@ -1,0 +1,12 @@
+from .generate import generate as generate
+from .labels import LabelSet as LabelSet
+from .labels import Origin as Origin
+from .protocols import Given as Given
+from .protocols import Interpolation as Interpolation
+from .protocols import NoisyOrder as NoisyOrder
+from .protocols import Random as Random
+from .protocols import Snapshots as Snapshots
+from .protocols import protocol_from_dict as protocol_from_dict
+from .sampling import Protocol as Protocol
+from .store import read as read
+from .store import read_all as read_all

@@ -1,0 +1,183 @@
+"""One run on several processes: each holds a slab of the crystal and gets the rims from its two neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.common.errors import UserError
+from sdgnn.common.processes import first_alone, is_first, total
+from sdgnn.dynamics.state import State
+from sdgnn.dynamics.trajectory import Recorder
+from sdgnn.dynamics.writer import Keeper
+from sdgnn.fields import Field, FieldResult
+from sdgnn.fields.protocol import is_linear, part_of, sight
+from sdgnn.fields.schedules import Time
+from sdgnn.lattice import Lattice, margins
+
+
+@dataclass(frozen=True)
+class Slab:
+    """Planes of unit cells along the first axis of a crystal, the same number for all processes but for one.
+
+    Sites count plane by plane, so those of a slab are consecutive; noise, which depends on a site's number alone,
+    is that of the undivided run.
+    """
+
+    whole: Lattice
+    """The crystal."""
+    planes: tuple[int, ...]
+    """Planes of each process."""
+    rank: int
+    """Number of this process."""
+    rim: int
+    """Planes beyond the slab that its fields depend on."""
+
+    @classmethod
+    def of(cls, field: Field) -> Slab:
+        """The part of this process. Raises UserError where there are too many processes for the field's reach."""
+        lattice, count = field.lattice, dist.get_world_size()
+        distance = sight(field)
+        if distance is None or lattice.shape is None:
+            raise UserError(
+                f"{field!r} on several processes",
+                allowed="networks and classical fields on crystals, whose sites see a finite distance",
+            )
+        rim, length = int(margins(lattice, distance)[0]), lattice.shape[0]
+        planes = tuple((k + 1) * length // count - k * length // count for k in range(count))
+        if min(planes) < max(rim, 1):
+            raise UserError(
+                f"{count} processes for {length} planes of unit cells along the first axis",
+                allowed=f"at most {max(1, length // max(rim, 1))}, since fields depend on spins {rim} planes away",
+                fix="start fewer processes, or turn the longest axis of the lattice to the front",
+            )
+        return cls(lattice, planes, dist.get_rank(), rim)
+
+    @property
+    def plane(self) -> int:
+        """Sites of one plane."""
+        return self.whole.n_sites // sum(self.planes)
+
+    @property
+    def sites(self) -> slice:
+        """The sites of this process in the crystal."""
+        first = sum(self.planes[: self.rank])
+        return slice(first * self.plane, (first + self.planes[self.rank]) * self.plane)
+
+    def crystal(self, rims: int) -> Lattice:
+        """A crystal as large as this slab with so many rims of either side; where it closes, fields mean nothing."""
+        assert self.whole.shape is not None
+        return self.whole.resized(self.planes[self.rank] + 2 * rims, *self.whole.shape[1:])
+
+    def with_rims(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica wide 3"]:
+        """The spins of this slab between those of its neighbours."""
+        if not self.rim:
+            return spins
+        count, wide = len(self.planes), self.rim * self.plane
+        before, after = (self.rank - 1) % count, (self.rank + 1) % count
+        left, right = (torch.empty_like(spins[:, :wide]) for _ in range(2))
+        sent = [spins[:, :wide].contiguous(), spins[:, -wide:].contiguous()]
+        waiting = dist.batch_isend_irecv([
+            dist.P2POp(dist.isend, sent[0], before, tag=0),
+            dist.P2POp(dist.isend, sent[1], after, tag=1),
+            dist.P2POp(dist.irecv, right, after, tag=0),
+            dist.P2POp(dist.irecv, left, before, tag=1),
+        ])  # fmt: skip
+        for transfer in waiting:
+            transfer.wait()
+        return torch.cat([left, spins, right], dim=1)
+
+    def gathered(self, values: Float[Tensor, "replica site *numbers"]) -> Float[Tensor, "replica all *numbers"]:
+        """Vectors or numbers on the sites of all slabs, on the first process; on others those of this slab."""
+        longest = max(self.planes) * self.plane
+        padded = values.new_zeros(len(values), longest, *values.shape[2:])
+        padded[:, : values.shape[1]] = values
+        parts = [torch.empty_like(padded) for _ in self.planes] if is_first() else None
+        dist.gather(padded, parts, dst=0)
+        if parts is None:
+            return values
+        return torch.cat([part[:, : n * self.plane] for part, n in zip(parts, self.planes, strict=True)], dim=1)
+
+    def share(self, state: State) -> State:
+        """The part of this process in a state of the crystal."""
+        return replace(state, spins=state.spins[:, self.sites].clone(), first_site=self.sites.start, known=None)
+
+    def gathered_state(self, state: State, field: Field) -> State:
+        """The state of the crystal, with the answer of ``field`` where it is known; on the first process."""
+        known = None
+        if state.known is not None:
+            result = state.result(field)
+            known = (field, result.with_sites(self.gathered))
+        return replace(state, spins=self.gathered(state.spins), first_site=0, known=known)
+
+    def __repr__(self) -> str:
+        return f"slabs of {min(self.planes)} to {max(self.planes)} planes with rims of {self.rim}, one on each process"
+
+
+class SlabField(Field):
+    """A local field on the slab of this process; its energy is that of the whole crystal."""
+
+    def __init__(self, field: Field, slab: Slab) -> None:
+        self.whole, self.slab = field, slab
+        self.lattice = slab.crystal(0)
+        rim, own = slab.rim * slab.plane, slab.planes[slab.rank] * slab.plane
+        self._own = slice(rim, rim + own)
+        self._wide = part_of(field, slab.crystal(slab.rim), self._own, total)
+
+    @property
+    def made_of(self) -> tuple[Field, ...]:
+        return (self.whole,)
+
+    @property
+    def linear(self) -> bool:
+        """That of the whole."""
+        return is_linear(self.whole)
+
+    def pairs(self) -> None:
+        """Unknown: they lead out of the slab."""
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
+        wide = self._wide.evaluate(self.slab.with_rims(spins), time)
+        return wide.with_sites(lambda values: values[:, self._own].contiguous())
+
+    def __repr__(self) -> str:
+        return repr(self.whole)
+
+
+class SlabKeeper(Keeper):
+    """Gathers the states of all processes on the first one, where another keeper writes them."""
+
+    def __init__(self, slab: Slab, field: SlabField, recorder: Recorder, folder: Path) -> None:
+        super().__init__(field, recorder, folder)
+        self.slab, self._writer = slab, Keeper(field, recorder, folder)
+
+    def begin(self, state: State, steps: int) -> State:
+        state = state.evaluated(self.field)
+        whole = self.slab.gathered_state(state, self.field)
+        with first_alone() as mine:
+            if mine:
+                self._writer.begin(whole, steps)
+        return state
+
+    def record(self, state: State) -> State:
+        if self.recorder.due(state.step):
+            state = state.evaluated(self.field)
+            whole = self.slab.gathered_state(state, self.field)
+            if is_first():
+                self._writer.record(whole)
+        return state
+
+    def save(self, state: State) -> None:
+        whole = self.slab.gathered_state(state, self.field)
+        if is_first():
+            self._writer.save(whole)
+
+    def interrupted(self, state: State) -> None:
+        """What was seen; the others may be at another step, so the last checkpoint is the one to go on from."""
+        if is_first():
+            self.recorder.flush()

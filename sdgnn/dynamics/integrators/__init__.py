@@ -1,0 +1,1 @@
+"""Integrators of the Landau-Lifshitz-Gilbert equation, and Monte Carlo."""

@@ -1,0 +1,14 @@
+from .bond_energies import bond_energies as bond_energies
+from .conductivity import conductivity as conductivity
+from .density_of_states import density_of_states as density_of_states
+from .density_of_states import local_density_of_states as local_density_of_states
+from .exact import ExactField as ExactField
+from .gap import spectral_gap as spectral_gap
+from .hamiltonian import SDModel as SDModel
+from .hopping import BondDisorder as BondDisorder
+from .hopping import ExponentialHopping as ExponentialHopping
+from .kpm.field import KPMField as KPMField
+from .kpm.field import KPMResult as KPMResult
+from .lagging import LaggingElectrons as LaggingElectrons
+from .truncated import TruncatedField as TruncatedField
+from .truncated import suggest_cutoff as suggest_cutoff

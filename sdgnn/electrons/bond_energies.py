@@ -1,0 +1,105 @@
+"""Energies of the bonds, exact and by the kernel polynomial method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from sdgnn.common.arrays import Numbers
+from sdgnn.electrons.density_of_states import density_of_states
+from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
+from sdgnn.electrons.filling import occupations
+from sdgnn.electrons.hamiltonian import SDModel
+from sdgnn.electrons.kpm.probing import Probe
+from sdgnn.electrons.kpm.spectrum import Spectrum, blocks, check_moments, check_vectors, expanded
+from sdgnn.fields import check_spins
+
+
+def bond_energies(
+    model: SDModel,
+    spins: Numbers,
+    kT: float,
+    mu: float | None = None,
+    filling: float | None = None,
+    moments: int | None = None,
+    vectors: int | None = None,
+    seed: int = 0,
+    twists: Sequence[int] | None = None,
+) -> Float[Tensor, "replica bond"]:
+    """E_ij = -t_ij sum_s <c+_is c_js + h.c.> of each of ``model.bonds``, in t.
+
+    Bonds are listed from either end, with the same energy. Half of their sum is the kinetic energy; with the exchange
+    energy it makes up <H> = 1/2 sum_b E_b - sum_i S_i . H_i, H_i = J <c+_i sigma c_i> the field.
+
+    Without ``moments`` from all eigenstates. With them, from the columns f(H) r of the density matrix with probing
+    vectors r, rho ~ sum_r f(H) |r><r|, f expanded as in :class:`~sdgnn.electrons.KPMField`, whose ``vectors`` (None
+    for all unit vectors, without noise), ``seed``, ``filling``, ``mu`` and ``twists`` these are. The noise falls with
+    the distance of sites of one colour, as the field's does.
+
+    Raises UserError as ExactField and KPMField do.
+    """
+    check_ensemble(kT, mu, filling)
+    spins = check_spins(spins, model.lattice).to(torch.float64)
+    counts = check_twists(twists, model.lattice.dim)
+    hoppings = [torch.from_numpy(_hoppings(model, phase)).to(spins.device) for phase in phases(counts)]
+    if moments is None:
+        return _exact(model, spins, kT, mu, filling, counts, hoppings)
+    check_moments(moments)
+    if mu is None:
+        assert filling is not None
+        states = density_of_states(model, spins, moments, vectors, seed, counts)
+        levels = states.chemical_potential(kT, filling).tolist()
+    else:
+        levels = [mu] * len(spins)
+    spectrum = Spectrum.of(model, spins, counts)
+    c = np.stack([e.occupation(m) for e, m in zip(spectrum.expansions(kT, moments), levels, strict=True)])
+    coefficients = torch.from_numpy(c).to(spins.device)
+    probe = Probe.of(model.lattice, check_vectors(vectors), seed=seed)
+    energy = torch.zeros(len(spins), len(model.bonds), dtype=torch.float64, device=spins.device)
+    for twist, (hamiltonian, hopping) in enumerate(zip(spectrum.hamiltonians, hoppings, strict=True)):
+        for psi in blocks(probe, twist, len(spins)):
+            psi = psi.to(spins.device)
+            energy += _energies(model, hopping, expanded(hamiltonian, coefficients, psi), psi)
+    energy *= probe.weight / len(hoppings)
+    return (energy + energy[:, model.bonds.reversed]) / 2
+
+
+def _exact(
+    model: SDModel,
+    spins: Tensor,
+    kT: float,
+    mu: float | None,
+    filling: float | None,
+    twists: tuple[int, ...],
+    hoppings: list[Tensor],
+) -> Float[Tensor, "replica bond"]:
+    rows = []
+    for state in spins:
+        solved = [torch.linalg.eigh(model.matrix(state[None], phase)[0]) for phase in phases(twists)]
+        f = occupations(torch.cat([levels for levels, _ in solved])[None], kT, mu, filling).f
+        energy = torch.zeros(1, len(model.bonds), dtype=torch.float64, device=spins.device)
+        for hopping, share, (_, states) in zip(hoppings, f[0].chunk(len(solved)), solved, strict=True):
+            vectors = states.reshape(1, -1, 2, states.shape[-1])
+            energy += _energies(model, hopping, share * vectors, vectors)
+        rows.append(energy[0] / len(solved))
+    return torch.stack(rows)
+
+
+def _hoppings(model: SDModel, twist: Sequence[float] | None) -> Complex[np.ndarray, " bond"]:
+    """H_ij = -t_ij exp(i k . r_ij) of each bond from i to j."""
+    k = np.zeros(model.lattice.dim) if twist is None else np.asarray(twist) @ model.lattice.reciprocal
+    return -model.amplitudes * np.exp(1j * model.bonds.vector @ k)
+
+
+def _energies(model: SDModel, hopping: Tensor, rho: Tensor, vectors: Tensor) -> Float[Tensor, "replica bond"]:
+    """2 Re sum_s H_ij rho_js,is, for rho = sum_v |rho_v><v|: the two as (replica, site, 2, vector)."""
+    source, target = (torch.tensor(end, device=rho.device) for end in (model.bonds.source, model.bonds.target))
+    products = [
+        (rho[:, target[part]] * vectors[:, source[part]].conj()).sum((2, 3))
+        for part in torch.arange(len(source), device=rho.device).split(4096)
+    ]
+    return 2 * (hopping * torch.cat(products, dim=1)).real

@@ -1,0 +1,1 @@
+"""The kernel polynomial method: the effective field, and spectra as Chebyshev moments."""

@@ -1,0 +1,73 @@
+"""Bounds of the electrons' spectrum by Lanczos iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdgnn.electrons.hamiltonian import SDModel
+from sdgnn.electrons.kpm.recursion import recursion
+from sdgnn.electrons.kpm.scaled import Hopping, ScaledHamiltonian
+
+STEPS = 40
+"""Lanczos steps."""
+
+MARGIN = 0.01
+"""Part of the width by which bounds are widened, for what Lanczos has not yet found."""
+
+
+def spectral_bounds(
+    model: SDModel, spins: Float[Tensor, "replica site 3"], hoppings: Sequence[Hopping]
+) -> Float[Tensor, "replica 2"]:
+    """(lowest, highest) energies between which all levels of each state lie, with each of the ``hoppings`` (twists).
+
+    Extreme Ritz values, widened by their residuals (Zhou and Li, Lin. Alg. Appl. 435, 480,
+    doi:10.1016/j.laa.2010.06.034) and by one percent of the width; where tighter, the bound of Gershgorin,
+    |E| <= max_i sum_j |t_ij| + |J| max_i |S_i|, which holds strictly.
+    """
+    strict = torch.stack([_gershgorin(model, spins, hopping) for hopping in hoppings]).amax(0)
+    strict = strict.clamp(min=torch.finfo(torch.float64).tiny ** 0.5)
+    found = torch.stack([_lanczos(model, spins, hopping, strict) for hopping in hoppings])
+    lowest, highest = found[..., 0].amin(0), found[..., 1].amax(0)
+    margin = MARGIN * (highest - lowest) + 1e-3 * strict
+    return torch.stack([(lowest - margin).maximum(-1.001 * strict), (highest + margin).minimum(1.001 * strict)], dim=-1)
+
+
+def _gershgorin(model: SDModel, spins: Tensor, hopping: Hopping) -> Tensor:
+    """A bound of |E| for each state (replica,), in float64."""
+    amplitude = np.abs(hopping.real if hopping.imag is None else hopping.real + 1j * hopping.imag)
+    local = abs(model.exchange) * spins.to(torch.float64).norm(dim=-1)
+    return (local + torch.from_numpy(amplitude.sum(1)).to(local)).amax(-1)
+
+
+def _lanczos(model: SDModel, spins: Tensor, hopping: Hopping, strict: Tensor) -> Tensor:
+    """Extreme Ritz values with residuals (replica, 2)."""
+    dtype = torch.float32 if hopping.real.dtype == np.float32 else torch.float64
+    scaled = ScaledHamiltonian.of(model, spins, torch.stack([-strict, strict], dim=-1), hopping, dtype)
+    engine = recursion(scaled)
+    replicas, sites, _ = spins.shape
+    normal = np.random.default_rng(0).standard_normal((2, sites, 2, 1))
+    start = torch.from_numpy(normal[0] + 1j * normal[1]).to(spins.device)
+    steps = min(STEPS, 2 * sites)
+    last = (start / start.norm()).expand(replicas, -1, -1, -1)
+    before, beta = torch.zeros_like(last), torch.zeros(replicas, dtype=torch.float64, device=spins.device)
+    diagonal, off = [], []
+    for _ in range(steps):
+        after = engine.unpack(engine.first(engine.pack(last)), last.shape).to(torch.complex128)
+        after = after - beta[:, None, None, None] * before
+        alpha = (last.conj() * after).sum((1, 2, 3)).real
+        after = after - alpha[:, None, None, None] * last
+        beta = after.flatten(1).norm(dim=1)
+        diagonal.append(alpha)
+        off.append(beta)
+        before, last = last, after / beta.clamp(min=1e-30)[:, None, None, None]
+    alphas, betas = torch.stack(diagonal, dim=1), torch.stack(off, dim=1)
+    matrix = torch.diag_embed(alphas) + torch.diag_embed(betas[:, :-1], 1) + torch.diag_embed(betas[:, :-1], -1)
+    values, vectors = torch.linalg.eigh(matrix)
+    residual = betas[:, -1:] * vectors[:, -1].abs()
+    extremes = torch.stack([values[:, 0] - residual[:, 0], values[:, -1] + residual[:, -1]], dim=-1)
+    return extremes * strict[:, None]

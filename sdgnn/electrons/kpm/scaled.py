@@ -1,0 +1,89 @@
+"""The Hamiltonian of a batch of states, shifted and scaled so that its spectrum lies inside [-1, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from sdgnn.electrons.hamiltonian import SDModel
+
+LANES = 16
+"""Vectors that compiled loops carry at once: one cache line per component in float32."""
+
+GROUP = 3
+"""Neighbours gathered in one pass of the compiled loops; tables are padded to whole groups."""
+
+
+@dataclass(frozen=True)
+class Hopping:
+    """The hopping part of H as a table of every site's neighbours, padded with hoppings of zero to the site itself."""
+
+    site: Shaped[np.ndarray, "site neighbour"]
+    """(site, neighbour) neighbours j of site i."""
+    real: Float[np.ndarray, "site neighbour"]
+    """(site, neighbour) Re h_ij."""
+    imag: Float[np.ndarray, "site neighbour"] | None
+    """(site, neighbour) Im h_ij; None where all hoppings are real."""
+
+    @classmethod
+    def of(cls, model: SDModel, twist: Sequence[float] | None = None, dtype: torch.dtype = torch.float64) -> Hopping:
+        """The hopping of ``model``, with the phases ``twist`` across the cell (fractions of 2 pi, one per axis)."""
+        matrix = model.hopping_matrix(twist)
+        counts = np.diff(matrix.indptr)
+        width = -(-max(int(counts.max(initial=0)), 1) // GROUP) * GROUP
+        row = np.repeat(np.arange(len(counts)), counts)
+        column = np.arange(len(row)) - np.repeat(matrix.indptr[:-1], counts)
+        site = np.tile(np.arange(len(counts), dtype=np.uint32)[:, None], (1, width))
+        site[row, column] = matrix.indices
+        amplitude = np.zeros(site.shape, dtype=np.complex128)
+        amplitude[row, column] = matrix.data
+        number = np.float32 if dtype == torch.float32 else np.float64
+        real, imag = amplitude.real.astype(number), amplitude.imag.astype(number)
+        return cls(site, real, imag if imag.any() else None)
+
+
+@dataclass(frozen=True)
+class ScaledHamiltonian:
+    """H~ = (H(S) - centre) / scale of a batch of states.
+
+    Kept as 2 H~: a table of hoppings that is multiplied by ``factor`` = 2 / scale when used and, for each state and
+    site, the local part b . sigma + b_0 with b = - 2 J S / scale and b_0 = - 2 centre / scale.
+    """
+
+    hopping: Hopping
+    factor: Float[Tensor, " replica"]
+    """(replica,) 2 / scale."""
+    local: Float[Tensor, "replica site 4"]
+    """(replica, site, 4) b_x, b_y, b_z, b_0; its dtype and device are those of the calculation."""
+
+    @classmethod
+    def of(
+        cls,
+        model: SDModel,
+        spins: Float[Tensor, "replica site 3"],
+        bounds: Float[Tensor, "replica 2"],
+        hopping: Hopping | None = None,
+        dtype: torch.dtype = torch.float64,
+    ) -> ScaledHamiltonian:
+        """H of ``model`` in the states ``spins``, on their device, for spectra within ``bounds`` (lowest, highest).
+
+        ``hopping`` is the table, with the same dtype; without it, that of periodic boundaries.
+        """
+        bounds = bounds.to(device=spins.device, dtype=torch.float64)
+        centre, factor = bounds.mean(-1), 4 / (bounds[:, 1] - bounds[:, 0])
+        spins = spins.to(torch.float64)
+        local = torch.cat([-model.exchange * spins, -centre[:, None, None].expand_as(spins[..., :1])], dim=-1)
+        return cls(
+            hopping=hopping if hopping is not None else Hopping.of(model, dtype=dtype),
+            factor=factor.to(dtype),
+            local=(factor[:, None, None] * local).to(dtype).contiguous(),
+        )
+
+    def one(self, replica: int) -> ScaledHamiltonian:
+        """That of a single state."""
+        return ScaledHamiltonian(self.hopping, self.factor[replica : replica + 1], self.local[replica : replica + 1])

@@ -1,0 +1,15 @@
+from .arrays import read_npz as read_npz
+from .arrays import write_netcdf as write_netcdf
+from .arrays import write_npz as write_npz
+from .export import export as export
+from .initial import first_states as first_states
+from .movie import movie as movie
+from .ovf import read_ovf as read_ovf
+from .ovf import write_ovf as write_ovf
+from .player import Player as Player
+from .player import player as player
+from .states import Snapshot as Snapshot
+from .states import as_trajectory as as_trajectory
+from .states import snapshot as snapshot
+from .vtk import write_pvd as write_pvd
+from .vtk import write_vtk as write_vtk

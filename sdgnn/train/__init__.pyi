@@ -1,0 +1,13 @@
+from .baselines import Comparison as Comparison
+from .baselines import Floor as Floor
+from .baselines import baselines_on as baselines_on
+from .baselines import compare as compare
+from .baselines import compare_all as compare_all
+from .baselines import fit_distance_heisenberg as fit_distance_heisenberg
+from .baselines import fit_heisenberg as fit_heisenberg
+from .loop import fit as fit
+from .metrics import Metrics as Metrics
+from .metrics import judge as judge
+from .metrics import judge_all as judge_all
+from .metrics import torque_part as torque_part
+from .settings import TrainSettings as TrainSettings
