@@ -1,4 +1,4 @@
-"""Families of spin states for the locality floor: a state, and others that agree with it near a site."""
+"""Ensembles of spin states for the locality floor: a state, and others that agree with it near a site."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CANDIDATES = 512
 """Windows of given states among which the best fits to the frozen spins are looked for."""
 
 
-class Family(ABC):
+class Ensemble(ABC):
     """An ensemble of states from which the surroundings of frozen spins can be drawn again."""
 
     @abstractmethod
@@ -47,7 +47,7 @@ class Family(ABC):
 
 
 @dataclass(frozen=True)
-class Random(Family):
+class Random(Ensemble):
     """Spins independent and uniform on the sphere."""
 
     def check(self, lattice: Lattice) -> None:
@@ -63,7 +63,7 @@ class Random(Family):
 
 
 @dataclass(frozen=True)
-class NoisyOrder(Family):
+class NoisyOrder(Ensemble):
     """One ordered state with independent noise at every site, (S + g n) / |S + g n|.
 
     Redrawn is the noise; the order, which the near spins tell, stays. It is not turned: the floor is the same for all
@@ -88,7 +88,7 @@ class NoisyOrder(Family):
 
 
 @dataclass(frozen=True, eq=False)
-class Given(Family):
+class Given(Ensemble):
     """Windows of given states, such as snapshots of a run on the same or a larger lattice.
 
     Surroundings are other windows, turned to agree best with the frozen spins (least squares): the ``count`` best of

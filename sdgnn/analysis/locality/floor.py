@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.analysis.locality.ensembles import Family, Random
+from sdgnn.analysis.locality.ensembles import Ensemble, Random
 from sdgnn.analysis.spectra.periodic import inner_radius, nearest_image
 from sdgnn.common.errors import UserError
 from sdgnn.common.seeds import check_seed
@@ -23,7 +23,7 @@ SITES = 1
 """Purpose of the random stream from which the probed sites are drawn."""
 
 RANDOM = Random()
-"""Independent spins, the family most is known about."""
+"""Independent spins, the ensemble most is known about."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ def locality_floor(
     environments: int = 8,
     redraws: int = 8,
     seed: int = 0,
-    family: Family = RANDOM,
+    ensemble: Ensemble = RANDOM,
     advance: Callable[[int], None] = lambda done: None,
 ) -> LocalityFloor:
-    """The floor of the torque error by reach, for a family of states.
+    """The floor of the torque error by reach, for an ensemble of states.
 
-    Spins within R of a site are frozen and all others drawn again ``redraws`` times from the family. A model that sees
-    only R can at best predict the mean torque <T>_R at the frozen spins, so its mean square error per component is at
-    least sigma_R^2 = < |T - <T>_R|^2 > / 3, here with the unbiased estimate of the variance, averaged over
+    Spins within R of a site are frozen and all others drawn again ``redraws`` times from the ensemble. A model that
+    sees only R can at best predict the mean torque <T>_R at the frozen spins, so its mean square error per component
+    is at least sigma_R^2 = < |T - <T>_R|^2 > / 3, here with the unbiased estimate of the variance, averaged over
     ``environments`` of the frozen spins. Each environment is that of another site, in random order and all in turn, so
     that the floor is that of the mean over all sites where they differ (several in a cell, vacancies, disorder);
     ``rmse_error`` holds their spread. Energies that reach r give fields that reach 2 r: compare at the field's reach.
@@ -84,15 +84,15 @@ def locality_floor(
     if environments < 1 or redraws < 2:
         raise UserError(f"{environments} environments with {redraws} redraws", allowed="at least 1 and at least 2")
     check_radii(lattice, radii)
-    family.check(lattice)
+    ensemble.check(lattice)
     order = np.random.default_rng([check_seed(seed), SITES]).permutation(lattice.n_sites)
     variance, total, done = np.zeros((environments, len(radii))), np.zeros((environments, len(radii))), 0
     for e in range(environments):
-        kept, site = family.environment(lattice, seed + e), int(order[e % len(order)])
+        kept, site = ensemble.environment(lattice, seed + e), int(order[e % len(order)])
         distance = distances(lattice, site)
         for k, radius in enumerate(radii):
             near = distance <= radius + LENGTH_TOLERANCE
-            others = family.redraw(lattice, kept, near, redraws, seed + environments + e * len(radii) + k)
+            others = ensemble.redraw(lattice, kept, near, redraws, seed + environments + e * len(radii) + k)
             torque = _torque(field, torch.where(torch.from_numpy(near)[None, :, None], kept, others), site)
             variance[e, k] = float(torque.var(0, correction=1).sum()) / 3
             total[e, k] = float(torque.square().sum(-1).mean()) / 3

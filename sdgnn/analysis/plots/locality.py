@@ -37,7 +37,7 @@ def error_by_reach(floor: LocalityFloor, models: Mapping[str, tuple[float, float
 
 
 def floors_by_reach(floors: Mapping[str, LocalityFloor]) -> Figure:
-    """The floor {states: floor} of several families against reach, with error bars; dotted, the rms torque of each."""
+    """The floor {states: floor} of several ensembles against reach, with error bars; dotted, the rms torque of each."""
     with style():
         from matplotlib.figure import Figure
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from sdgnn.cli.commands.console import console, say, timed, warn
-from sdgnn.cli.commands.floors import families_of, with_floors
+from sdgnn.cli.commands.floors import ensembles_of, with_floors
 from sdgnn.cli.config.commands import EvaluateConfig
 from sdgnn.cli.config.locality import LabelFloorConfig
 from sdgnn.cli.results import open_results
@@ -96,4 +96,4 @@ def compare_network(
     errors = compare_all(list(zip(fields, sets, strict=True)))
     if floor is None or exact is None:
         return errors
-    return with_floors(errors, fields[0], sets[0], exact, families_of(sets[0]), floor)
+    return with_floors(errors, fields[0], sets[0], exact, ensembles_of(sets[0]), floor)

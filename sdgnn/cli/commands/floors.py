@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sdgnn.analysis.locality.ensembles import Family, NoisyOrder, Random
+from sdgnn.analysis.locality.ensembles import Ensemble, NoisyOrder, Random
 from sdgnn.analysis.locality.floor import LocalityFloor, locality_floor
 from sdgnn.analysis.spectra.periodic import inner_radius
 from sdgnn.cli.commands.console import bar
@@ -35,14 +35,14 @@ def field_reach(field: Field) -> float | None:
     return None
 
 
-def families_of(labels: LabelSet) -> dict[str, Family]:
-    """Families of the label set's own random and noisy ordered states, by protocol; others have no known law."""
-    families: dict[str, Family] = {"random": Random()} if "random" in labels.counts else {}
+def ensembles_of(labels: LabelSet) -> dict[str, Ensemble]:
+    """Ensembles of the label set's own random and noisy ordered states, by protocol; others have no known law."""
+    ensembles: dict[str, Ensemble] = {"random": Random()} if "random" in labels.counts else {}
     for protocol in labels.origin.protocols:
         if protocol.get("protocol") == "noisy_order":
             for strength in protocol["strengths"]:
-                families[f"{protocol['order']} noise {strength:g}"] = NoisyOrder(ORDERS[protocol["order"]], strength)
-    return {name: family for name, family in families.items() if name in labels.counts}
+                ensembles[f"{protocol['order']} noise {strength:g}"] = NoisyOrder(ORDERS[protocol["order"]], strength)
+    return {name: ensemble for name, ensemble in ensembles.items() if name in labels.counts}
 
 
 def with_floors(
@@ -50,21 +50,21 @@ def with_floors(
     fields: Mapping[str, Field],
     labels: LabelSet,
     exact: Field,
-    families: Mapping[str, Family],
+    ensembles: Mapping[str, Ensemble],
     sampling: FloorConfig,
     seed: int = 0,
 ) -> Comparison:
-    """``errors`` with the floor at each field's reach, measured with ``exact`` on its lattice, for every known family.
+    """``errors`` with the floor at each field's reach, measured with ``exact`` on its lattice, by known ensemble.
 
-    Over all states the floors' mean squares are averaged as the states are, if every protocol has a family. A field
+    Over all states the floors' mean squares are averaged as the states are, if every protocol has an ensemble. A field
     that reaches further than half the lattice of ``exact`` gets none.
     """
     widest = inner_radius(exact.lattice.cell) + LENGTH_TOLERANCE
     reaches = {name: reach for name, field in fields.items() if (reach := field_reach(field)) and reach <= widest}
     radii = sorted(set(reaches.values()))
-    if not radii or not families:
+    if not radii or not ensembles:
         return errors
-    measured = measure(exact, radii, families, sampling, seed)
+    measured = measure(exact, radii, ensembles, sampling, seed)
     floors: dict[tuple[str, str], Floor] = {}
     for name, reach in reaches.items():
         at = {protocol: floor_at(floor, reach) for protocol, floor in measured.items()}
@@ -75,19 +75,19 @@ def with_floors(
 
 
 def measure(
-    exact: Field, radii: Sequence[float], families: Mapping[str, Family], sampling: FloorConfig, seed: int
+    exact: Field, radii: Sequence[float], ensembles: Mapping[str, Ensemble], sampling: FloorConfig, seed: int
 ) -> dict[str, LocalityFloor]:
-    """The floor of each family, with a progress bar."""
+    """The floor of each ensemble, with a progress bar."""
     each = len(radii) * sampling.environments * sampling.redraws
     floors: dict[str, LocalityFloor] = {}
-    with bar("locality floor", each * len(families), "states") as advance:
+    with bar("locality floor", each * len(ensembles), "states") as advance:
 
         def count(done: int) -> None:
             advance(len(floors) * each + done)
 
-        for name, family in families.items():
+        for name, ensemble in ensembles.items():
             floors[name] = locality_floor(
-                exact, radii, sampling.environments, sampling.redraws, seed, family, advance=count
+                exact, radii, sampling.environments, sampling.redraws, seed, ensemble, advance=count
             )
     return floors
 
@@ -99,7 +99,7 @@ def floor_at(floor: LocalityFloor, reach: float) -> Floor:
 
 
 def _mean(floors: list[Floor], states: list[int]) -> Floor:
-    """The floor over all states; errors of the families are independent."""
+    """The floor over all states; errors of the ensembles are independent."""
     share = np.array(states) / sum(states)
     rmse = float(share @ [floor.rmse**2 for floor in floors]) ** 0.5
     rms = float(share @ [floor.rms**2 for floor in floors]) ** 0.5

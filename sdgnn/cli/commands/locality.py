@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from sdgnn.analysis.locality.ensembles import Family
+from sdgnn.analysis.locality.ensembles import Ensemble
 from sdgnn.analysis.locality.floor import LocalityFloor, check_radii, locality_floor
 from sdgnn.analysis.plots.locality import floors_by_reach
 from sdgnn.analysis.spectra.periodic import inner_radius
@@ -25,13 +25,13 @@ def run(config: LocalityConfig) -> Path:
     """Measure the floors into a results folder and return it."""
     lattice = config.lattice.build()
     exact = config.electrons.build(config.hamiltonian.build(lattice))
-    families = {states.name: states.build() for states in config.states}
-    for family in families.values():
-        family.check(lattice)
+    ensembles = {states.name: states.build() for states in config.states}
+    for ensemble in ensembles.values():
+        ensemble.check(lattice)
     radii = config.radii or neighbour_distances(lattice)
     check_radii(lattice, radii)
     results = open_results(config, "locality", config.output)
-    floors = {name: measure(config, exact, radii, name, family) for name, family in families.items()}
+    floors = {name: measure(config, exact, radii, name, ensemble) for name, ensemble in ensembles.items()}
     content = {name: floor.to_dict() for name, floor in floors.items()}
     results.write_json("locality.json", {"lattice": lattice.to_dict(), "field": repr(exact), "states": content})
     figure = floors_by_reach(floors)
@@ -43,11 +43,13 @@ def run(config: LocalityConfig) -> Path:
     return results.path
 
 
-def measure(config: LocalityConfig, exact: Field, radii: tuple[float, ...], name: str, family: Family) -> LocalityFloor:
-    """The floor of one family of states, with a progress bar."""
+def measure(
+    config: LocalityConfig, exact: Field, radii: tuple[float, ...], name: str, ensemble: Ensemble
+) -> LocalityFloor:
+    """The floor of one ensemble of states, with a progress bar."""
     count, redraws = config.environments, config.redraws
     with timed(f"{name}: {count} environments"), bar("locality", len(radii) * count * redraws, "states") as advance:
-        return locality_floor(exact, radii, count, redraws, config.seed, family, advance)
+        return locality_floor(exact, radii, count, redraws, config.seed, ensemble, advance)
 
 
 def neighbour_distances(lattice: Lattice, widest: float = WIDEST) -> tuple[float, ...]:
@@ -64,7 +66,7 @@ def neighbour_distances(lattice: Lattice, widest: float = WIDEST) -> tuple[float
 
 
 def table(floors: dict[str, LocalityFloor], title: str = "") -> Table:
-    """Floor and highest R^2 by reach, a pair of columns for each family of states."""
+    """Floor and highest R^2 by reach, a pair of columns for each ensemble of states."""
     table = Table(title=title or None)
     table.add_column("reach", justify="right")
     for name in floors:

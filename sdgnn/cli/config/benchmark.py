@@ -86,7 +86,7 @@ class BenchmarkFloorConfig(FloorConfig):
     electrons: Electrons
     """The electrons' temperature, filling or chemical potential, and how they are solved."""
     states: dict[str, States] = {}
-    """Family of states, as in sdgnn locality, for each protocol of the test states (unknown where labels tell none)."""
+    """Ensemble of states, as in sdgnn locality, by protocol of the test states (unknown where labels tell none)."""
     environments: Count = 3
     """Environments whose near spins are frozen."""
     redraws: Annotated[int, Key(ge=2)] = 3

@@ -1,4 +1,4 @@
-"""Configurations of the locality floor: families of states, sampling, and the command that measures it."""
+"""Configurations of the locality floor: ensembles of states, sampling, and the command that measures it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdgnn.cli.config.electrons import Electrons
 from sdgnn.cli.config.physics import Count, HamiltonianConfig, LatticeConfig, NotNegative, Positive
 
 if TYPE_CHECKING:
-    from sdgnn.analysis.locality.ensembles import Family
+    from sdgnn.analysis.locality.ensembles import Ensemble
 
 
 class RandomStates(Config):
@@ -27,8 +27,8 @@ class RandomStates(Config):
         """What the states are called in tables."""
         return "random"
 
-    def build(self) -> Family:
-        """The family."""
+    def build(self) -> Ensemble:
+        """The ensemble."""
         from sdgnn.analysis.locality.ensembles import Random
 
         return Random()
@@ -57,8 +57,8 @@ class NoisyOrderStates(Config):
         """What the states are called in tables, and in label sets."""
         return f"{self.order} noise {self.strength:g}"
 
-    def build(self) -> Family:
-        """The family."""
+    def build(self) -> Ensemble:
+        """The ensemble."""
         from sdgnn.analysis.locality.ensembles import NoisyOrder
         from sdgnn.data.sampling import ORDERS
 
@@ -83,8 +83,8 @@ class GivenStates(Config):
         since = f" from {self.since:g}" if self.since else ""
         return f"{self.path.name}{f' {self.protocol}' if self.protocol else ''}{since}"
 
-    def build(self) -> Family:
-        """The family. Raises UserError when there are no such states."""
+    def build(self) -> Ensemble:
+        """The ensemble. Raises UserError when there are no such states."""
         from sdgnn.analysis.locality.ensembles import Given
 
         if self.path.is_file():
@@ -112,7 +112,7 @@ class LabelFloorConfig(FloorConfig):
 
 
 class LocalityConfig(FloorConfig):
-    """The smallest torque error of any model that sees only so far, by reach and family of states."""
+    """The smallest torque error of any model that sees only so far, by reach and ensemble of states."""
 
     lattice: LatticeConfig
     """The lattice that is diagonalised; radii go up to half its shortest period."""
@@ -121,7 +121,7 @@ class LocalityConfig(FloorConfig):
     electrons: Electrons
     """The electrons' temperature, filling or chemical potential, and how they are solved."""
     states: Annotated[tuple[States, ...], Key(min_length=1)]
-    """Families of states: {kind: random}, {kind: noisy_order, order: tetrahedral, strength: 0.3},
+    """Ensembles of states: {kind: random}, {kind: noisy_order, order: tetrahedral, strength: 0.3},
     {kind: given, path: FOLDER of a run, or a label set}."""
     radii: Annotated[tuple[Positive, ...], Key(min_length=1)] | None = None
     """Reaches of the field in nearest-neighbour distances; without any, all neighbour distances that fit, up to 5."""

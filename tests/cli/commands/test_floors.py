@@ -8,7 +8,7 @@ import torch
 
 from sdgnn import Lattice, spins
 from sdgnn.analysis.locality.ensembles import NoisyOrder, Random
-from sdgnn.cli.commands.floors import families_of, field_reach, with_floors
+from sdgnn.cli.commands.floors import ensembles_of, field_reach, with_floors
 from sdgnn.cli.config.locality import FloorConfig
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import Origin
@@ -49,18 +49,18 @@ def test_reach_of_every_kind_of_field() -> None:
         assert field_reach(create(settings, LATTICE).on(LATTICE)) == pytest.approx(reach)
 
 
-def test_families_are_those_with_a_known_law(labels: LabelSet) -> None:
-    families = families_of(labels)
-    assert set(families) == set(NAMES)
-    assert isinstance(families["random"], Random)
-    assert isinstance(families[NAMES[1]], NoisyOrder)
+def test_ensembles_are_those_with_a_known_law(labels: LabelSet) -> None:
+    ensembles = ensembles_of(labels)
+    assert set(ensembles) == set(NAMES)
+    assert isinstance(ensembles["random"], Random)
+    assert isinstance(ensembles[NAMES[1]], NoisyOrder)
 
 
 def test_floors_in_closed_form(labels: LabelSet) -> None:
     """One shell leaves out z_2 J_2^2 2/9 on random spins; two shells leave out nothing."""
     fields = {"near": Heisenberg(LATTICE, [1.0]), "both": TRUE, "far": Heisenberg(LATTICE, [1.0] * 12)}
     sampling = FloorConfig(environments=30, redraws=12)
-    errors = with_floors(compare(fields, labels), fields, labels, TRUE, families_of(labels), sampling)
+    errors = with_floors(compare(fields, labels), fields, labels, TRUE, ensembles_of(labels), sampling)
     random, ordered, both = (errors.floors["near", name] for name in (*NAMES, "all"))
     expected = float(np.sqrt(6 * 0.5**2 * 2 / 9))
     assert abs(random.rmse - expected) < 4 * random.error

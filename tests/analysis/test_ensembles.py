@@ -1,4 +1,4 @@
-"""Families of states for the locality floor, by way of the floor of a Heisenberg model that is known in closed form."""
+"""Ensembles of states for the locality floor, by way of the floor of a Heisenberg model in closed form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sdgnn import Heun, Lattice, simulate, spins
-from sdgnn.analysis.locality.ensembles import Family, Given, NoisyOrder, Random, best_rotations
+from sdgnn.analysis.locality.ensembles import Ensemble, Given, NoisyOrder, Random, best_rotations
 from sdgnn.analysis.locality.floor import locality_floor
 from sdgnn.analysis.observers import observer
 from sdgnn.common.errors import UserError
@@ -23,9 +23,9 @@ FLOOR = float(np.sqrt(6 * 0.5**2 * 2 / 9))
 """With spins within 1 frozen: z_2 J_2^2 (2/3) / 3."""
 
 
-def floor(family: Family) -> float:
+def floor(ensemble: Ensemble) -> float:
     """At radius 1; relative statistical error about 3 %."""
-    return float(locality_floor(FIELD, [1.0], environments=30, redraws=16, family=family).rmse[0])
+    return float(locality_floor(FIELD, [1.0], environments=30, redraws=16, ensemble=ensemble).rmse[0])
 
 
 def test_strong_noise_makes_any_order_random() -> None:
@@ -39,15 +39,15 @@ def test_an_order_without_noise_has_no_floor() -> None:
 
 def test_given_random_states_are_random_states() -> None:
     """Even the windows that fit the seven frozen spins best tell nothing about the spins beyond."""
-    family = Given(spins.random(LARGE, 20, seed=5), LARGE)
-    assert floor(family) == pytest.approx(FLOOR, rel=0.12)
+    ensemble = Given(spins.random(LARGE, 20, seed=5), LARGE)
+    assert floor(ensemble) == pytest.approx(FLOOR, rel=0.12)
 
 
 def test_given_ordered_states_fit_the_frozen_spins() -> None:
     """Turned, shifted copies of one order without noise: surroundings are those that were there, whatever the turn."""
     states = spins.rotate_randomly(spins.tetrahedral(LARGE, replicas=6), seed=1)
-    family = Given(states, LARGE)
-    kept = family.environment(LATTICE, 0)
+    ensemble = Given(states, LARGE)
+    kept = ensemble.environment(LATTICE, 0)
     near = np.linalg.norm(LATTICE.positions, axis=1) < 1.1
     # windows equal to the environment on the frozen spins count as itself, so they are perturbed
     noisy = Given(spins.noisy(states, 1e-3), LARGE)
@@ -69,10 +69,12 @@ def test_states_of_a_run_and_of_labels(tmp_path: Path) -> None:
         field, spins.random(LARGE, 2, seed=1), Heun(dt=0.02, damping=0.5), 6, folder=tmp_path / "run",
         observers=[observer("spins", LARGE, 2)],
     )  # fmt: skip
-    family = Given.recorded(tmp_path / "run", since=0.05)
-    assert family.states.shape == (2 * 2, 144, 3), "times 0.08 and 0.12 of two replicas"
-    torch.testing.assert_close(family.states[-1], run.spins[-1].double())
-    labels = LabelSet(LARGE, family.states, family.states, protocol=("a", "a", "b", "a"), step=np.array([0, 5, 7, 9]))
+    ensemble = Given.recorded(tmp_path / "run", since=0.05)
+    assert ensemble.states.shape == (2 * 2, 144, 3), "times 0.08 and 0.12 of two replicas"
+    torch.testing.assert_close(ensemble.states[-1], run.spins[-1].double())
+    labels = LabelSet(
+        LARGE, ensemble.states, ensemble.states, protocol=("a", "a", "b", "a"), step=np.array([0, 5, 7, 9])
+    )
     labels.write(tmp_path / "labels.h5")
     assert len(Given.labelled(tmp_path / "labels.h5", "a", since=5).states) == 2
     with pytest.raises(UserError, match="1 state"):
