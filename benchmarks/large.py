@@ -1,4 +1,4 @@
-"""One step of a large crystal in a memory limit: what was foretold, and the time and largest resident memory it took.
+"""One step of a large crystal in a memory limit: what was estimated, and the time and largest resident memory it took.
 
     python benchmarks/large.py [MODEL] [--size 2048] [--memory 4] [--steps 1]
 
@@ -18,11 +18,11 @@ import torch
 import sdgnn
 from sdgnn.cli.commands.simulate import field_memory
 from sdgnn.cli.config.commands import SimulateConfig
-from sdgnn.dynamics import forecast
+from sdgnn.dynamics import estimate
 
 
 def main() -> None:
-    """Foretell, step, measure."""
+    """Estimate, step, measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="triangular-tetrahedral", help="network: folder, file or name")
     parser.add_argument("--size", type=int, default=2048, metavar="L")
@@ -42,7 +42,7 @@ def main() -> None:
     field = network.on(lattice, memory=field_memory(config, lattice.n_sites))
     spins = sdgnn.spins.random(lattice, seed=0, dtype=torch.float32)
     integrator = sdgnn.Heun(dt=0.1, damping=0.1, kT=0.01)
-    expected = forecast(field, spins, integrator, given.steps)
+    expected = estimate(field, spins, integrator, given.steps)
     print(f"{network!r}; {given.size} x {given.size}, float32, {torch.get_num_threads()} thread(s)")
     print(expected)
     small, tiles = field._tiles

@@ -4,8 +4,8 @@
 
 Every row is a run of torchrun on this machine: seconds of a step of Heun's scheme, the fastest of several, of the
 slowest process, and the largest processor time of a process, which counts what it computes whatever else is running.
-The model says what a step takes on P processes: (planes + 2 rims) x sites of a plane x time per site and evaluation,
-plus the bytes of the rims over the bandwidth, plus the messages' latency. Bandwidth and latency are given, not
+The model says what a step takes on P processes: (planes + 2 halos) x sites of a plane x time per site and evaluation,
+plus the bytes of the halos over the bandwidth, plus the messages' latency. Bandwidth and latency are given, not
 measured.
 """
 
@@ -24,7 +24,7 @@ from rich.table import Table
 
 import sdgnn
 from sdgnn.common.processes import group, is_first, largest, together
-from sdgnn.dynamics.domain_decomposition import Slab, SlabField
+from sdgnn.dynamics.domain_decomposition import Subdomain, SubdomainField
 
 STEPS = 4
 BANDWIDTH, LATENCY = 1e9, 5e-6
@@ -38,10 +38,10 @@ def measure(model: str, planes: int, width: int) -> None:
     field = sdgnn.load(model).on(lattice)
     integrator = sdgnn.Heun(dt=1.0, damping=0.5, kT=0.003)
     state = integrator.init(field, sdgnn.spins.random(lattice, 1, seed=0, dtype=torch.float32))
-    rim = 0
+    halo = 0
     if together():
-        slab = Slab.of(field)
-        field, state, rim = SlabField(field, slab), slab.share(state), slab.rim
+        subdomain = Subdomain.of(field)
+        field, state, halo = SubdomainField(field, subdomain), subdomain.share(state), subdomain.halo
     state = integrator.step(field, state)
     walls, processor = [], time.process_time()
     for _ in range(STEPS):
@@ -50,8 +50,8 @@ def measure(model: str, planes: int, width: int) -> None:
         walls.append(float(largest(torch.tensor(time.perf_counter() - start, dtype=torch.float64))))
     used = float(largest(torch.tensor(time.process_time() - processor, dtype=torch.float64))) / STEPS
     if is_first():
-        bytes_sent = 2 * 2 * rim * width * 3 * 4 if rim else 0  # two evaluations, two neighbours
-        print(json.dumps({"wall": min(walls), "processor": used, "bytes": bytes_sent, "rim": rim}))
+        bytes_sent = 2 * 2 * halo * width * 3 * 4 if halo else 0  # two evaluations, two neighbours
+        print(json.dumps({"wall": min(walls), "processor": used, "bytes": bytes_sent, "halo": halo}))
 
 
 def started(processes: int, given: argparse.Namespace, planes: int) -> dict[str, float]:
@@ -92,17 +92,17 @@ def main() -> None:
                 kind, str(count), str(planes), f"{found['wall']:.3f}", f"{found['processor']:.3f}",
                 f"{ideal / found['processor']:.2f}", f"{found['bytes'] / 1e3:.0f}",
             )  # fmt: skip
-            rim = found["rim"]
+            halo = found["halo"]
     Console(width=120).print(table)
     per_site = alone["processor"] / 2 / given.size**2
-    model = Table(title=f"beyond: {1e6 * per_site:.1f} µs per site and evaluation, rims of {rim:.0f} planes, "
+    model = Table(title=f"beyond: {1e6 * per_site:.1f} µs per site and evaluation, halos of {halo:.0f} planes, "
                         f"{BANDWIDTH / 1e9:g} GB/s, {1e6 * LATENCY:g} µs")  # fmt: skip
     for name in ("lattice", "processes", "planes each", "compute (s)", "exchange (s)", "efficiency"):
         model.add_column(name, justify="right")
     for size, count in ((1024, 8), (1024, 32), (4096, 32), (4096, 128), (16384, 512)):
         planes = size / count
-        compute = 2 * (planes + 2 * rim) * size * per_site
-        exchange = 2 * (2 * rim * size * 12 / BANDWIDTH + 3 * LATENCY)
+        compute = 2 * (planes + 2 * halo) * size * per_site
+        exchange = 2 * (2 * halo * size * 12 / BANDWIDTH + 3 * LATENCY)
         efficiency = 2 * size * size * per_site / count / (compute + exchange)
         model.add_row(
             f"{size} x {size}", str(count), f"{planes:g}", f"{compute:.3f}", f"{exchange:.5f}", f"{efficiency:.2f}"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sdgnn.common.files import content_hash
 
-DERIVED = frozenset({"lattice", "linear", "sees", "family"})
+DERIVED = frozenset({"lattice", "linear", "halo", "family"})
 """Public attributes that follow from the others, or are told of apart."""
 
 

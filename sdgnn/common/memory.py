@@ -1,4 +1,4 @@
-"""Memory counted from the tensors that are alive, so that it can be foretold from a small piece."""
+"""Memory counted from the tensors that are alive, so that it can be estimated from a small piece."""
 
 from __future__ import annotations
 

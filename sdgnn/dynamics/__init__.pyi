@@ -1,8 +1,8 @@
 from . import observers as observers
 from .checkpoint import load_checkpoint as load_checkpoint
 from .checkpoint import save_checkpoint as save_checkpoint
-from .estimates import Forecast as Forecast
-from .estimates import forecast as forecast
+from .estimates import Estimate as Estimate
+from .estimates import estimate as estimate
 from .integrators.depondt_mertens import DepondtMertens as DepondtMertens
 from .integrators.dormand_prince import DormandPrince as DormandPrince
 from .integrators.heun import Heun as Heun

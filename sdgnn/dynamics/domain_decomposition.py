@@ -1,4 +1,4 @@
-"""One run on several processes: each holds a slab of the crystal and gets the rims from its two neighbours."""
+"""One run on several processes: each holds a subdomain of the crystal and gets the halos from its two neighbours."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from sdgnn.common.errors import UserError
 from sdgnn.common.processes import first_alone, is_first, total
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.trajectory import Recorder
-from sdgnn.dynamics.writer import Keeper
+from sdgnn.dynamics.writer import Writer
 from sdgnn.fields import Field, FieldResult
-from sdgnn.fields.protocol import is_linear, part_of, sight
+from sdgnn.fields.protocol import halo_of, is_linear, part_of
 from sdgnn.fields.schedules import Time
-from sdgnn.lattice import Lattice, margins
+from sdgnn.lattice import Lattice, halo_cells
 
 
 @dataclass(frozen=True)
-class Slab:
+class Subdomain:
     """Planes of unit cells along the first axis of a crystal, the same number for all processes but for one.
 
-    Sites count plane by plane, so those of a slab are consecutive; noise, which depends on a site's number alone,
+    Sites count plane by plane, so those of a subdomain are consecutive; noise, which depends on a site's number alone,
     is that of the undivided run.
     """
 
@@ -35,28 +35,28 @@ class Slab:
     """Planes of each process."""
     rank: int
     """Number of this process."""
-    rim: int
-    """Planes beyond the slab that its fields depend on."""
+    halo: int
+    """Planes beyond the subdomain that its fields depend on."""
 
     @classmethod
-    def of(cls, field: Field) -> Slab:
+    def of(cls, field: Field) -> Subdomain:
         """The part of this process. Raises UserError where there are too many processes for the field's reach."""
         lattice, count = field.lattice, dist.get_world_size()
-        distance = sight(field)
+        distance = halo_of(field)
         if distance is None or lattice.shape is None:
             raise UserError(
                 f"{field!r} on several processes",
                 allowed="networks and classical fields on crystals, whose sites see a finite distance",
             )
-        rim, length = int(margins(lattice, distance)[0]), lattice.shape[0]
+        halo, length = int(halo_cells(lattice, distance)[0]), lattice.shape[0]
         planes = tuple((k + 1) * length // count - k * length // count for k in range(count))
-        if min(planes) < max(rim, 1):
+        if min(planes) < max(halo, 1):
             raise UserError(
                 f"{count} processes for {length} planes of unit cells along the first axis",
-                allowed=f"at most {max(1, length // max(rim, 1))}, since fields depend on spins {rim} planes away",
+                allowed=f"at most {max(1, length // max(halo, 1))}, since fields depend on spins {halo} planes away",
                 fix="start fewer processes, or turn the longest axis of the lattice to the front",
             )
-        return cls(lattice, planes, dist.get_rank(), rim)
+        return cls(lattice, planes, dist.get_rank(), halo)
 
     @property
     def plane(self) -> int:
@@ -69,16 +69,16 @@ class Slab:
         first = sum(self.planes[: self.rank])
         return slice(first * self.plane, (first + self.planes[self.rank]) * self.plane)
 
-    def crystal(self, rims: int) -> Lattice:
-        """A crystal as large as this slab with so many rims of either side; where it closes, fields mean nothing."""
+    def crystal(self, beyond: int) -> Lattice:
+        """A crystal of this subdomain and ``beyond`` planes on either side; where it closes, fields mean nothing."""
         assert self.whole.shape is not None
-        return self.whole.resized(self.planes[self.rank] + 2 * rims, *self.whole.shape[1:])
+        return self.whole.resized(self.planes[self.rank] + 2 * beyond, *self.whole.shape[1:])
 
-    def with_rims(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica wide 3"]:
-        """The spins of this slab between those of its neighbours."""
-        if not self.rim:
+    def with_halo(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, "replica wide 3"]:
+        """The spins of this subdomain between those of its neighbours."""
+        if not self.halo:
             return spins
-        count, wide = len(self.planes), self.rim * self.plane
+        count, wide = len(self.planes), self.halo * self.plane
         before, after = (self.rank - 1) % count, (self.rank + 1) % count
         left, right = (torch.empty_like(spins[:, :wide]) for _ in range(2))
         sent = [spins[:, :wide].contiguous(), spins[:, -wide:].contiguous()]
@@ -93,7 +93,7 @@ class Slab:
         return torch.cat([left, spins, right], dim=1)
 
     def gathered(self, values: Float[Tensor, "replica site *numbers"]) -> Float[Tensor, "replica all *numbers"]:
-        """Vectors or numbers on the sites of all slabs, on the first process; on others those of this slab."""
+        """Vectors or numbers on the sites of all subdomains, on the first process; on others, of this one."""
         longest = max(self.planes) * self.plane
         padded = values.new_zeros(len(values), longest, *values.shape[2:])
         padded[:, : values.shape[1]] = values
@@ -116,18 +116,19 @@ class Slab:
         return replace(state, spins=self.gathered(state.spins), first_site=0, known=known)
 
     def __repr__(self) -> str:
-        return f"slabs of {min(self.planes)} to {max(self.planes)} planes with rims of {self.rim}, one on each process"
+        planes = f"{min(self.planes)} to {max(self.planes)}"
+        return f"subdomains of {planes} planes with halos of {self.halo}, one on each process"
 
 
-class SlabField(Field):
-    """A local field on the slab of this process; its energy is that of the whole crystal."""
+class SubdomainField(Field):
+    """A local field on the subdomain of this process; its energy is that of the whole crystal."""
 
-    def __init__(self, field: Field, slab: Slab) -> None:
-        self.whole, self.slab = field, slab
-        self.lattice = slab.crystal(0)
-        rim, own = slab.rim * slab.plane, slab.planes[slab.rank] * slab.plane
-        self._own = slice(rim, rim + own)
-        self._wide = part_of(field, slab.crystal(slab.rim), self._own, total)
+    def __init__(self, field: Field, subdomain: Subdomain) -> None:
+        self.whole, self.subdomain = field, subdomain
+        self.lattice = subdomain.crystal(0)
+        halo, own = subdomain.halo * subdomain.plane, subdomain.planes[subdomain.rank] * subdomain.plane
+        self._own = slice(halo, halo + own)
+        self._wide = part_of(field, subdomain.crystal(subdomain.halo), self._own, total)
 
     @property
     def made_of(self) -> tuple[Field, ...]:
@@ -139,26 +140,26 @@ class SlabField(Field):
         return is_linear(self.whole)
 
     def pairs(self) -> None:
-        """Unknown: they lead out of the slab."""
+        """Unknown: they lead out of the subdomain."""
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
-        wide = self._wide.evaluate(self.slab.with_rims(spins), time)
+        wide = self._wide.evaluate(self.subdomain.with_halo(spins), time)
         return wide.with_sites(lambda values: values[:, self._own].contiguous())
 
     def __repr__(self) -> str:
         return repr(self.whole)
 
 
-class SlabKeeper(Keeper):
-    """Gathers the states of all processes on the first one, where another keeper writes them."""
+class SubdomainWriter(Writer):
+    """Gathers the states of all processes on the first one, where another writer writes them."""
 
-    def __init__(self, slab: Slab, field: SlabField, recorder: Recorder, folder: Path) -> None:
+    def __init__(self, subdomain: Subdomain, field: SubdomainField, recorder: Recorder, folder: Path) -> None:
         super().__init__(field, recorder, folder)
-        self.slab, self._writer = slab, Keeper(field, recorder, folder)
+        self.subdomain, self._writer = subdomain, Writer(field, recorder, folder)
 
     def begin(self, state: State, steps: int) -> State:
         state = state.evaluated(self.field)
-        whole = self.slab.gathered_state(state, self.field)
+        whole = self.subdomain.gathered_state(state, self.field)
         with first_alone() as mine:
             if mine:
                 self._writer.begin(whole, steps)
@@ -167,13 +168,13 @@ class SlabKeeper(Keeper):
     def record(self, state: State) -> State:
         if self.recorder.due(state.step):
             state = state.evaluated(self.field)
-            whole = self.slab.gathered_state(state, self.field)
+            whole = self.subdomain.gathered_state(state, self.field)
             if is_first():
                 self._writer.record(whole)
         return state
 
     def save(self, state: State) -> None:
-        whole = self.slab.gathered_state(state, self.field)
+        whole = self.subdomain.gathered_state(state, self.field)
         if is_first():
             self._writer.save(whole)
 

@@ -26,7 +26,7 @@ TRIALS = 3
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Estimate:
     """Time and memory of a run, without its observers and what they write."""
 
     steps: int
@@ -62,7 +62,7 @@ class Forecast:
         )
 
 
-def forecast(field: Field, spins: Numbers, integrator: Integrator, steps: int) -> Forecast:
+def estimate(field: Field, spins: Numbers, integrator: Integrator, steps: int) -> Estimate:
     """What :func:`sdgnn.simulate` with these arguments will take.
 
     The field's time is that of one evaluation, on large crystals of one tile (:meth:`sdgnn.fields.Field.cost`). What a
@@ -75,13 +75,13 @@ def forecast(field: Field, spins: Numbers, integrator: Integrator, steps: int) -
     before = resident()  # fields keep working memory once they were asked
     if not integrator.keeps_time:
         seconds, held = _step(integrator, field, spins)
-        return Forecast(steps, 0, 0.0, seconds, before + held)
+        return Estimate(steps, 0, 0.0, seconds, before + held)
     cost = field.cost(spins)
     piece = spins[:, : min(sites, max(1, PIECE // replicas))].clone()
     still = Still(piece)
     seconds, held = _step(integrator, still, piece)
     share = sites / piece.shape[1]
-    return Forecast(
+    return Estimate(
         steps, still.evaluations // TRIALS, cost.seconds, seconds * share, before + cost.bytes + held * share
     )
 

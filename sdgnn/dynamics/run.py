@@ -27,7 +27,7 @@ from sdgnn.dynamics.observers import Observer, Watcher, check_observers, standar
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.step_size import StepWatch
 from sdgnn.dynamics.trajectory import Recorder, memory_store, open_trajectory
-from sdgnn.dynamics.writer import Keeper
+from sdgnn.dynamics.writer import Writer
 from sdgnn.fields import Field, FieldResult
 
 if TYPE_CHECKING:
@@ -142,29 +142,29 @@ def simulate(
     chosen = check_observers([*(standard() if observers is None else observers), *watching])
     state = integrator.init(field, spins, seed, replicas)
     if together():
-        return _on_slabs(field, state, integrator, steps, chosen, place, resume, checkpoint_every, progress)
+        return _on_subdomains(field, state, integrator, steps, chosen, place, resume, checkpoint_every, progress)
     with nullcontext() if place is None else sole_writer(place):
         if place is not None:
             state = state.evaluated(field)
             state = _enter(place, describe(field, state, integrator, chosen), state, steps, resume)
         store = memory_store() if place is None else place
         recorder = Recorder(store if place is None else place / trajectory.NAME, field, integrator, chosen)
-        end = _drive(field, state, integrator, steps, Keeper(field, recorder, place), checkpoint_every, progress)
+        end = _drive(field, state, integrator, steps, Writer(field, recorder, place), checkpoint_every, progress)
         return Run(end, field, integrator, store)
 
 
-def _on_slabs(
+def _on_subdomains(
     field: Field, state: State, integrator: Integrator, steps: int, observers: Sequence[Observer], place: Path | None,
     resume: bool, checkpoint_every: int, progress: bool,
 ) -> Run:  # fmt: skip
     """The same run on the processes of a group, each with its part of ``state``; the first one writes."""
-    from sdgnn.dynamics.domain_decomposition import Slab, SlabField, SlabKeeper
+    from sdgnn.dynamics.domain_decomposition import Subdomain, SubdomainField, SubdomainWriter
 
     if place is None:
         raise UserError("a run on several processes without a folder", allowed="a folder that all of them see")
-    slab = Slab.of(field)
-    part = SlabField(field, slab)
-    energy = slab.share(state).result(part).energy
+    subdomain = Subdomain.of(field)
+    part = SubdomainField(field, subdomain)
+    energy = subdomain.share(state).result(part).energy
     known = replace(state, known=(field, FieldResult(energy, state.spins)))
     settings = describe(field, known, integrator, observers)
     with ExitStack() as held:
@@ -173,29 +173,31 @@ def _on_slabs(
                 held.enter_context(sole_writer(place))
                 _enter(place, settings, state, steps, resume)
         state = last_checkpoint(place, state.spins.device) or state
-        keeper = SlabKeeper(slab, part, Recorder(place / trajectory.NAME, field, integrator, observers), place)
-        end = _drive(part, slab.share(state), integrator, steps, keeper, checkpoint_every, progress and is_first())
-        return Run(slab.gathered_state(end, part), field, integrator, place)
+        writer = SubdomainWriter(
+            subdomain, part, Recorder(place / trajectory.NAME, field, integrator, observers), place
+        )
+        end = _drive(part, subdomain.share(state), integrator, steps, writer, checkpoint_every, progress and is_first())
+        return Run(subdomain.gathered_state(end, part), field, integrator, place)
 
 
 def _drive(
-    field: Field, state: State, integrator: Integrator, steps: int, keeper: Keeper, checkpoint_every: int,
+    field: Field, state: State, integrator: Integrator, steps: int, writer: Writer, checkpoint_every: int,
     progress: bool,
 ) -> State:  # fmt: skip
     """Step from ``state`` to the end; whatever ends it, what was seen and the last state are written."""
     try:
-        state = keeper.begin(state, steps)
+        state = writer.begin(state, steps)
         with _bar(progress, state.step, steps) as advance:
             watch = StepWatch(field, integrator, steps)
             while state.step < steps:
-                state = keeper.record(integrator.step(field, watch(state)))
+                state = writer.record(integrator.step(field, watch(state)))
                 if state.step % checkpoint_every == 0:
-                    keeper.save(state)
+                    writer.save(state)
                 advance(state.step)
     except BaseException:
-        keeper.interrupted(state)
+        writer.interrupted(state)
         raise
-    keeper.save(state)
+    writer.save(state)
     return state
 
 

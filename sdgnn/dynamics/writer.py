@@ -10,7 +10,7 @@ from sdgnn.dynamics.trajectory import Recorder
 from sdgnn.fields import Field
 
 
-class Keeper:
+class Writer:
     """Records the states of a run of ``field`` and keeps the last one in ``folder``, if there is one."""
 
     def __init__(self, field: Field, recorder: Recorder, folder: Path | None) -> None:

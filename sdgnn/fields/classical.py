@@ -36,7 +36,7 @@ class Heisenberg(SiteSum):
         bonds = lattice.bonds(len(self.couplings))
         self._sum = BondSum(bonds, np.array(self.couplings)[bonds.shell][:, None], lattice.n_sites)
         self.linear = self._sum.is_mutual
-        self.sees = float(np.linalg.norm(bonds.vector, axis=1).max())
+        self.halo = float(np.linalg.norm(bonds.vector, axis=1).max())
 
     def pairs(self) -> Int[np.ndarray, "pair 2"]:
         return self._sum.pairs()
@@ -79,7 +79,7 @@ class DMI(SiteSum):
         vectors = along if kind == "bloch" else np.cross([0.0, 0.0, 1.0], along)
         self._sum = BondSum(bonds, self.strength * vectors, lattice.n_sites)
         self.linear = self._sum.is_mutual
-        self.sees = float(np.linalg.norm(bonds.vector, axis=1).max())
+        self.halo = float(np.linalg.norm(bonds.vector, axis=1).max())
 
     def pairs(self) -> Int[np.ndarray, "pair 2"]:
         return self._sum.pairs()
@@ -108,7 +108,7 @@ class Zeeman(SiteSum):
     """
 
     linear = True
-    sees = 0.0
+    halo = 0.0
 
     def __init__(self, lattice: Lattice, field: Sequence[float], schedule: Schedule | None = None) -> None:
         self.lattice = lattice
@@ -154,7 +154,7 @@ class Anisotropy(SiteSum):
     """
 
     linear = False
-    sees = 0.0
+    halo = 0.0
 
     def __init__(self, lattice: Lattice, strength: float, axis: Sequence[float] = (0.0, 0.0, 1.0)) -> None:
         self.lattice = lattice

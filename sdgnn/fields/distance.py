@@ -29,7 +29,7 @@ class DistanceHeisenberg(SiteSum):
     def __init__(self, lattice: Lattice, distances: Sequence[float], couplings: Sequence[float], cutoff: float) -> None:
         self.lattice = lattice
         self.distances, self.couplings = tuple(map(float, distances)), tuple(map(float, couplings))
-        self.sees = self.cutoff = float(cutoff)
+        self.halo = self.cutoff = float(cutoff)
         knots = np.array([0.0, *self.distances, self.cutoff])
         increase = bool((np.diff(knots) > 0).all()) and np.isfinite(knots).all()
         if not increase or len(self.couplings) != len(self.distances) or not np.isfinite(self.couplings).all():

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sdgnn.common.errors import UserError
 from sdgnn.fields.classical import Heisenberg
-from sdgnn.fields.protocol import Field, FieldResult, Total, on_lattice, part_of, sight, unchanging
+from sdgnn.fields.protocol import Field, FieldResult, Total, halo_of, on_lattice, part_of, unchanging
 from sdgnn.fields.schedules import Time
 from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
@@ -41,9 +41,9 @@ class DampingLike(Field):
         return (self.towards,)
 
     @property
-    def sees(self) -> float | None:
+    def halo(self) -> float | None:
         """As far as the field that spins relax towards."""
-        return sight(self.towards)
+        return halo_of(self.towards)
 
     def on(self, lattice: Lattice) -> DampingLike:
         """The same torque on another lattice, where that field is there. Raises UserError."""
@@ -77,7 +77,7 @@ class Alignment(SiteSum):
         self.lattice = lattice
         self.coupling = _finite("coupling", coupling)
         self._mean = Heisenberg(lattice, [lattice.n_sites / len(lattice.bonds(1))])
-        self.sees = self._mean.sees
+        self.halo = self._mean.halo
 
     @property
     def has_energy(self) -> bool:

@@ -141,14 +141,14 @@ class Local(OnLattices, Protocol):
     """A field made of site energies that depend on spins near each site: one that several processes can share."""
 
     @property
-    def sees(self) -> float | None:
-        """Distance of the spins that decide a site's field; None where there is none after all."""
+    def halo(self) -> float | None:
+        """Distance around a site from which spins act on its field; None where there is no such distance after all."""
 
     def part(self, lattice: Lattice, own: slice, total: Total) -> Field:
         """The field on ``lattice``, a part of its crystal, of whose sites ``own`` alone enter the energy.
 
         ``total`` completes sums over them by those of the other parts, so that the energy is that of the crystal. The
-        other sites stand around them as far as the field sees; what is said of these means nothing.
+        other sites stand around them as wide as the field's halo; what is said of these means nothing.
         """
 
 
@@ -164,9 +164,9 @@ class Paired(Protocol):
         """Sites that interact, each pair in both orders; None where H is not linear in the spins after all."""
 
 
-def sight(field: Field) -> float | None:
-    """Distance of the spins that decide the field of a site; None where all spins do."""
-    return field.sees if isinstance(field, Local) else None
+def halo_of(field: Field) -> float | None:
+    """Distance around a site from which spins act on its field; None where all spins do."""
+    return field.halo if isinstance(field, Local) else None
 
 
 def is_linear(field: Field) -> bool:
@@ -189,7 +189,7 @@ def on_lattice(field: Field, lattice: Lattice) -> Field:
 def part_of(field: Field, lattice: Lattice, own: slice, total: Total) -> Field:
     """:meth:`Local.part` of ``field``. Raises UserError where its sites see all others."""
     if not isinstance(field, Local):
-        raise UserError(f"a part of {field!r}", allowed="fields whose sites see a finite distance")
+        raise UserError(f"a part of {field!r}", allowed="fields on whose sites only spins within a distance act")
     return field.part(lattice, own, total)
 
 

@@ -48,7 +48,7 @@ class SpinTransfer(SiteSum):
         self._target = torch.tensor(bonds.target, device="cpu")
         self._weight = torch.from_numpy(bonds.vector @ np.array(self.drift) / even)
 
-        self.sees = float(np.linalg.norm(bonds.vector, axis=1).max())
+        self.halo = float(np.linalg.norm(bonds.vector, axis=1).max())
 
     @property
     def has_energy(self) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sdgnn.common.errors import UserError
 from sdgnn.fields.cost import Cost
-from sdgnn.fields.protocol import Field, FieldResult, Total, is_linear, on_lattice, pairs_of, part_of, sight
+from sdgnn.fields.protocol import Field, FieldResult, Total, halo_of, is_linear, on_lattice, pairs_of, part_of
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
 
@@ -22,8 +22,8 @@ BySite = tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]
 class SiteSum(Field):
     """E = sum_i e_i of energies that depend on spins near a site; a :class:`~sdgnn.fields.protocol.Local` field."""
 
-    sees: float | None
-    """Distance of the spins that decide a site's field; None where there is none."""
+    halo: float | None
+    """Distance around a site from which spins act on its field; None where there is no such distance."""
 
     @abstractmethod
     def on(self, lattice: Lattice) -> SiteSum:
@@ -74,7 +74,7 @@ class Sum(Field):
     """E = sum_k E_k of fields on one lattice; density and mu are those of the one part that has electrons.
 
     Torque errors of parts that predict one are independent of each other: their squares add. A sum can do what all its
-    parts can: it is there on other lattices where they all are, sees as far as the one that sees farthest, and is
+    parts can: it is there on other lattices where they all are, its halo is the largest of theirs, and is
     linear where they all are. Raises UserError on no parts and on parts on several lattices.
     """
 
@@ -100,9 +100,9 @@ class Sum(Field):
         return all(map(is_linear, self.parts))
 
     @property
-    def sees(self) -> float | None:
-        """Distance of the spins that decide a site's field; None where one part has none."""
-        seen = [sight(part) for part in self.parts]
+    def halo(self) -> float | None:
+        """That of the part whose halo is largest; None where one part has none."""
+        seen = [halo_of(part) for part in self.parts]
         return None if None in seen else max(distance for distance in seen if distance is not None)
 
     def pairs(self) -> Int[np.ndarray, "pair 2"] | None:

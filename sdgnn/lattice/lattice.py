@@ -500,7 +500,7 @@ def _refuse_coincidence(positions: np.ndarray, cell: np.ndarray, what: str) -> N
         raise UserError(f"{what} {i[pair]} and {j[pair]} at the same place", allowed="distinct positions")
 
 
-def margins(lattice: Lattice, distance: float) -> Int[np.ndarray, " dim"]:
+def halo_cells(lattice: Lattice, distance: float) -> Int[np.ndarray, " dim"]:
     """Cells along each axis of a crystal that hold all sites within ``distance`` of a cell's sites."""
     assert lattice.vectors is not None and lattice.basis is not None
     inverse = np.linalg.inv(lattice.vectors)

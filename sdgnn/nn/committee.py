@@ -18,7 +18,7 @@ from sdgnn.common.errors import UserError
 from sdgnn.common.files import atomic_path
 from sdgnn.common.provenance import package_version
 from sdgnn.fields import Cost, Field, FieldResult
-from sdgnn.fields.protocol import Total, on_lattice, part_of, sight, unchanging
+from sdgnn.fields.protocol import Total, halo_of, on_lattice, part_of, unchanging
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
 from sdgnn.nn.model import Model
@@ -203,9 +203,9 @@ class CommitteeField(Field):
         return self.members
 
     @property
-    def sees(self) -> float | None:
-        """As far as the member that sees farthest; None where one has no such distance."""
-        seen = [sight(member) for member in self.members]
+    def halo(self) -> float | None:
+        """The largest of the members; None where one has none."""
+        seen = [halo_of(member) for member in self.members]
         return None if None in seen else max(distance for distance in seen if distance is not None)
 
     def on(self, lattice: Lattice) -> CommitteeField:

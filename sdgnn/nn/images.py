@@ -9,7 +9,7 @@ from sdgnn.common.errors import UserError
 from sdgnn.electrons import ExactField, KPMField, TruncatedField
 from sdgnn.fields import Field
 from sdgnn.fields.sums import Sum
-from sdgnn.lattice import margins
+from sdgnn.lattice import halo_cells
 from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.committee import CommitteeField
 from sdgnn.nn.kinds import create
@@ -36,7 +36,7 @@ def cells_needed(field: Field) -> Int[np.ndarray, " dim"] | None:
     if isinstance(field, TruncatedField):
         return 1 + _cells_of_walks(field)
     if isinstance(field, SiteField):
-        return 1 + field.network.margin(field.lattice)
+        return 1 + field.network.halo_cells(field.lattice)
     return None
 
 
@@ -47,7 +47,7 @@ def _cells_of_walks(field: TruncatedField) -> Int[np.ndarray, " dim"]:
     inside = lattice.basis[bonds.target % lattice.n_basis] - lattice.basis[bonds.source % lattice.n_basis]
     crossed = np.abs(np.round((bonds.vector - inside) @ np.linalg.inv(lattice.vectors))).max(0, initial=0).astype(int)
     longest = float(np.linalg.norm(bonds.vector, axis=1).max(initial=0.0))
-    return np.minimum(margins(lattice, 2 * field.cutoff * longest), 2 * field.cutoff * crossed)
+    return np.minimum(halo_cells(lattice, 2 * field.cutoff * longest), 2 * field.cutoff * crossed)
 
 
 def too_small(field: Field, what: str) -> list[str]:

@@ -158,9 +158,9 @@ class NetworkField(Field):
         self.lattice = electrons.lattice
 
     @property
-    def sees(self) -> float | None:
+    def halo(self) -> float | None:
         """That of the electrons: two cutoffs, on crystals; beyond, a spin moves mu and the gate of the learned part."""
-        return self.electrons.sees
+        return self.electrons.halo
 
     def on(self, lattice: Lattice) -> NetworkField:
         """The same electrons and the same learned part on another lattice. Raises UserError on another family."""

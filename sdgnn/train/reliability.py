@@ -99,9 +99,9 @@ def compare_errors(predicted: Float[np.ndarray, "state site"], true: Float[np.nd
         return tuple(float(np.sqrt(np.square(values.ravel()[one]).mean())) for one in bins)
 
     per_state = [np.sqrt(np.square(values).mean(1)) for values in (predicted, true)]
-    foretold = float(np.square(predicted).sum())
+    estimated = float(np.square(predicted).sum())
     return Reliability(
-        ratio=float(np.sqrt(np.square(true).sum() / foretold)) if foretold else None,
+        ratio=float(np.sqrt(np.square(true).sum() / estimated)) if estimated else None,
         correlation=_rank_correlation(predicted.ravel(), true.ravel()),
         state_correlation=_rank_correlation(*per_state),
         states=len(predicted),

@@ -152,7 +152,7 @@ def spin_temperature(integrator, kT, steps, seed=3):
     [(Heun, 1.0, 0.5, 0.2), (SemiImplicitB, 0.1, 0.5, 0.12), (SemiImplicitB, 1.0, 1.0, 0.2)],
     ids=["energy of the motion", "stiff", "hot"],
 )
-def test_the_bias_of_a_bath_is_foretold(scheme, kT, damping, dt):
+def test_the_bias_of_a_bath_is_estimated(scheme, kT, damping, dt):
     """Steps that are too long, each for another reason: 5 to 10 % measured, the estimate within a factor 2."""
     integrator = scheme(dt, damping, kT)
     measured, error, state = spin_temperature(integrator, kT, 240)

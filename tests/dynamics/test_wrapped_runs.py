@@ -10,7 +10,7 @@ import torch
 import sdgnn
 from sdgnn import Heun, ImplicitMidpoint, Lattice, simulate
 from sdgnn.cli.commands.dynamics import Timed
-from sdgnn.dynamics.domain_decomposition import Slab, SlabField
+from sdgnn.dynamics.domain_decomposition import Subdomain, SubdomainField
 from sdgnn.dynamics.observers import external_field
 from sdgnn.fields import Field, Heisenberg, Sum, Zeeman
 from sdgnn.fields.schedules import Sweep
@@ -23,7 +23,7 @@ MEMBERS = Committee([EquivariantNetwork(EquivariantSettings(layers=1, channels=1
 WRAPPED: dict[str, Callable[[Field], Field]] = {
     "sum": Sum,
     "timed": Timed,
-    "slab": lambda field: SlabField(field, Slab(LATTICE, (4,), 0, 0)),
+    "subdomain": lambda field: SubdomainField(field, Subdomain(LATTICE, (4,), 0, 0)),
     "committee of two alike": lambda field: CommitteeField(MEMBERS, [field, field]),
 }
 

@@ -26,7 +26,7 @@ from sdgnn import ExactField, KPMField, Lattice, SDModel, TruncatedField, spins
 from sdgnn.cli.commands.dynamics import Timed
 from sdgnn.common.errors import UserError
 from sdgnn.common.memory import GB
-from sdgnn.dynamics.domain_decomposition import Slab, SlabField
+from sdgnn.dynamics.domain_decomposition import Subdomain, SubdomainField
 from sdgnn.dynamics.estimates import Still
 from sdgnn.electrons import LaggingElectrons
 from sdgnn.electrons.truncated.pair_tail import PairTail
@@ -44,10 +44,10 @@ from sdgnn.fields import (
     Sum,
     Zeeman,
 )
-from sdgnn.fields.protocol import Total, is_linear, on_lattice, pairs_of, part_of, sight
+from sdgnn.fields.protocol import Total, halo_of, is_linear, on_lattice, pairs_of, part_of
 from sdgnn.fields.schedules import Ramp
 from sdgnn.fields.sums import Part
-from sdgnn.lattice import margins
+from sdgnn.lattice import halo_cells
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, NetworkField, SiteField, create
 from sdgnn.nn.baselines.two_energies import TwoEnergies, TwoEnergiesField
 from sdgnn.nn.committee import Committee, CommitteeField
@@ -122,10 +122,10 @@ def driven(lattice: Lattice) -> Field:
     return Heisenberg(lattice, [1.0]) + Zeeman(lattice, (0.1, 0.0, 1.0), RAMP)
 
 
-def one_slab(field: Field) -> Field:
-    """The slab of the only process."""
+def one_subdomain(field: Field) -> Field:
+    """The subdomain of the only process."""
     assert field.lattice.shape is not None
-    return SlabField(field, Slab(field.lattice, field.lattice.shape[:1], 0, 0))
+    return SubdomainField(field, Subdomain(field.lattice, field.lattice.shape[:1], 0, 0))
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ CASES = (
     Case(DampingLike, lambda lattice: DampingLike(driven(lattice), 0.3)),
     Case(Alignment, lambda lattice: Alignment(lattice, 0.5)),
     Case(LaggingElectrons, lambda lattice: LaggingElectrons(SDModel(lattice), kT=0.2, mu=-2.0, rate=0.5), (TRIANGLES,)),
-    Case(SlabField, lambda lattice: one_slab(driven(lattice))),
+    Case(SubdomainField, lambda lattice: one_subdomain(driven(lattice))),
     Case(Timed, lambda lattice: Timed(driven(lattice))),
     Case(Still, lambda lattice: Still(torch.zeros(3, lattice.n_sites, 3, dtype=torch.float64)), (CHAIN,)),
 )
@@ -183,7 +183,7 @@ WRAPPERS: dict[type[Field], Callable[[Field], Field]] = {
     CommitteeField: lambda field: CommitteeField(
         Committee([network(field.lattice, k) for k in (0, 1)]), [field, Anisotropy(field.lattice, 0.1)]
     ),
-    SlabField: one_slab,
+    SubdomainField: one_subdomain,
     Timed: Timed,
 }
 """Fields that are made of any others."""
@@ -281,12 +281,12 @@ def test_wrappers_hand_time_on(kind: type[Field]) -> None:
 def test_wrappers_can_do_no_more_than_what_they_hold(kind: type[Field]) -> None:
     """Exact electrons see all spins and are linear in none."""
     exact = ExactField(SDModel(TRIANGLES), kT=0.1, filling=0.3)
-    if kind is SlabField:
+    if kind is SubdomainField:
         with pytest.raises(UserError, match="part of ExactField"):
-            one_slab(exact)
+            one_subdomain(exact)
         return
     field = WRAPPERS[kind](exact) if kind is not TwoEnergiesField else exact
-    assert sight(field) is None and not is_linear(field) and pairs_of(field) is None
+    assert halo_of(field) is None and not is_linear(field) and pairs_of(field) is None
     with pytest.raises(UserError, match=r"finite distance|part of ExactField"):
         part_of(field, TRIANGLES, slice(0, 4), lambda x: x)
 
@@ -329,7 +329,7 @@ def test_on_its_own_lattice_it_is_itself_and_repeated_it_repeats(case: Case, lat
     if not isinstance(field, OnLattices):
         with pytest.raises(UserError, match="on Lattice"):
             on_lattice(field, lattice)
-        assert case.kind in (Part, SlabField, Timed, Still)
+        assert case.kind in (Part, SubdomainField, Timed, Still)
         return
     if case.name == "strengths":
         with pytest.raises(UserError, match="bonds of"):
@@ -353,22 +353,22 @@ def test_on_its_own_lattice_it_is_itself_and_repeated_it_repeats(case: Case, lat
 def test_two_parts_make_the_crystal(case: Case) -> None:
     """Energy, field and all that is said of sites, at any time: float64, and sums in another order."""
     lattice = LONG if LONG in case.lattices else Lattice.triangular(40, 3)
-    if case.kind in (SlabField, Timed):
+    if case.kind in (SubdomainField, Timed):
         return  # of one process, and of a benchmark on one
     field, given = case.make(lattice), states(lattice, replicas=2)
-    distance = sight(field)
+    distance = halo_of(field)
     if distance is None:
         assert case.kind in (ExactField, KPMField, LaggingElectrons, PairTail)
         return
     plane, half = lattice.n_sites // 40, 20
-    rim = int(margins(lattice, distance)[0])
-    assert rim <= half
-    own, results = slice(rim * plane, (rim + half) * plane), {}
+    halo = int(halo_cells(lattice, distance)[0])
+    assert halo <= half
+    own, results = slice(halo * plane, (halo + half) * plane), {}
 
     def evaluate(rank: int, total: Total) -> None:
-        planes = torch.arange(half * rank - rim, half * (rank + 1) + rim).remainder(40)
+        planes = torch.arange(half * rank - halo, half * (rank + 1) + halo).remainder(40)
         sites = (planes[:, None] * plane + torch.arange(plane)).flatten()
-        part = part_of(field, lattice.resized(half + 2 * rim, *lattice.shape[1:]), own, total)
+        part = part_of(field, lattice.resized(half + 2 * halo, *lattice.shape[1:]), own, total)
         results[rank] = part(given[:, sites], 3.0).with_sites(lambda values: values[:, own])
 
     threads = [threading.Thread(target=evaluate, args=pair) for pair in enumerate(summed_over(2))]

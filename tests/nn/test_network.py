@@ -17,7 +17,7 @@ from sdgnn.common.errors import UserError
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.fields.protocol import Total
 from sdgnn.fields.testing import check_field
-from sdgnn.lattice import margins
+from sdgnn.lattice import halo_cells
 from sdgnn.nn import ElectronsSettings, Network, NetworkField, NetworkSettings
 
 LATTICES = {
@@ -155,19 +155,19 @@ def test_the_energy_is_conserved() -> None:
 
 @pytest.mark.parametrize("ensemble", [{"filling": 0.3}, {"mu": -1.5}], ids=str)
 def test_two_parts_make_the_crystal(ensemble: dict[str, float]) -> None:
-    """Energy, field and mu; float64, and sums in another order. Too narrow a rim fails (the control)."""
+    """Energy, field and mu; float64, and sums in another order. Too narrow a halo fails (the control)."""
     lattice = Lattice.square(18, 3)
     field, states = learned(SDModel(lattice, exchange=2.0), **ensemble), sdgnn.spins.random(lattice, 2, seed=2)
     whole = field(states)
-    assert field.sees is not None
-    enough = int(margins(lattice, field.sees)[0])
-    for rim in (enough, enough // 2):
+    assert field.halo is not None
+    enough = int(halo_cells(lattice, field.halo)[0])
+    for halo in (enough, enough // 2):
         results: dict[int, sdgnn.fields.FieldResult] = {}
 
-        def evaluate(rank: int, total: Total, rim: int = rim, results: dict = results) -> None:
-            planes = torch.arange(9 * rank - rim, 9 * rank + 9 + rim).remainder(18)
+        def evaluate(rank: int, total: Total, halo: int = halo, results: dict = results) -> None:
+            planes = torch.arange(9 * rank - halo, 9 * rank + 9 + halo).remainder(18)
             sites = (planes[:, None] * 3 + torch.arange(3)).flatten()
-            part = field.part(lattice.resized(9 + 2 * rim, 3), slice(3 * rim, 3 * (rim + 9)), total)
+            part = field.part(lattice.resized(9 + 2 * halo, 3), slice(3 * halo, 3 * (halo + 9)), total)
             results[rank] = part(states[:, sites])
 
         threads = [threading.Thread(target=evaluate, args=(k, total)) for k, total in enumerate(summed_over(2))]
@@ -175,9 +175,9 @@ def test_two_parts_make_the_crystal(ensemble: dict[str, float]) -> None:
             thread.start()
         for thread in threads:
             thread.join(60)
-        own = slice(3 * rim, 3 * (rim + 9))
+        own = slice(3 * halo, 3 * (halo + 9))
         joined = torch.cat([results[k].field[:, own] for k in range(2)], dim=1)
-        if rim < enough:
+        if halo < enough:
             assert float((joined - whole.field).abs().max()) > 1e-3
             continue
         torch.testing.assert_close(joined, whole.field, rtol=0, atol=1e-10)
@@ -252,7 +252,7 @@ def test_the_field_reaches_twice_the_energy_and_no_further() -> None:
     moved = (field(flipped).field - field(state).field).norm(dim=-1)[0]
     away = np.abs(model.lattice.positions - model.lattice.positions[0])
     bonds = torch.from_numpy(np.minimum(away, 14 - away).sum(1))
-    assert field.network.reach == 2 and field.sees == 4
+    assert field.network.reach == 2 and field.halo == 4
     assert float(moved[bonds > 4.5].max()) < 1e-11
     assert float(moved[bonds > 3.5].max()) > 1e-9
 

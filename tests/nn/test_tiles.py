@@ -11,7 +11,7 @@ from sdgnn import ImplicitMidpoint, Lattice, simulate, spins
 from sdgnn.common.errors import UserError
 from sdgnn.common.memory import GB, Counted
 from sdgnn.dynamics import observers
-from sdgnn.lattice import margins
+from sdgnn.lattice import halo_cells
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Model, SiteField, create
 from sdgnn.nn.baselines import bound, tiles
 from sdgnn.nn.committee import Committee
@@ -99,19 +99,19 @@ def test_margins_of_networks_count_bonds(lattice: Lattice, cells: list[int]) -> 
     """Two layers reach three bonds, fields six: six cells where each bond leads into the next one. On honeycombs, rows
     of cells are 1.5 apart and hold sites 0.5 apart: 6 / 1.5 cells and one more."""
     network = EquivariantNetwork(EquivariantSettings(layers=2, channels=1), lattice)
-    assert network.margin(lattice).tolist() == cells
+    assert network.halo_cells(lattice).tolist() == cells
 
 
 def test_cores_cover_every_site_once() -> None:
     lattice = Lattice.kagome(60, 50)
-    small, parts = tiles.tiles(lattice, margins(lattice, 6), largest=4000)
+    small, parts = tiles.tiles(lattice, halo_cells(lattice, 6), largest=4000)
     assert small.n_sites <= 4000
     assert sorted(site for tile in parts for site in tile.sites[tile.core]) == list(range(lattice.n_sites))
 
 
 def test_small_lattices_stay_whole() -> None:
     lattice = Lattice.square(12, 12)
-    assert tiles.tiles(lattice, margins(lattice, 10), largest=lattice.n_sites) == (lattice, [])
+    assert tiles.tiles(lattice, halo_cells(lattice, 10), largest=lattice.n_sites) == (lattice, [])
     assert isinstance(EquivariantNetwork(EquivariantSettings(), lattice).on(lattice)._tiles[0], SiteField)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from dynamics.test_slabs import torchrun
+from dynamics.test_domain_decomposition import torchrun
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from train.helpers import heisenberg_labels
 

@@ -23,14 +23,14 @@ from sdgnn.cli.config.benchmark import DynamicsBenchmarkConfig
 from sdgnn.cli.results import open_results
 from sdgnn.common.files import atomic_path
 from sdgnn.common.memory import resident
-from sdgnn.dynamics import forecast, simulate
+from sdgnn.dynamics import estimate, simulate
 from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import is_linear, pairs_of
 from sdgnn.fields.schedules import Time
 
-HEAD = ("lattice", "replicas", "field", "updates/s", "per CPU s", "outside the field", "memory (GB)", "foretold (GB)")
+HEAD = ("lattice", "replicas", "field", "updates/s", "per CPU s", "outside the field", "memory (GB)", "estimated (GB)")
 """Columns of the tables: spins times steps by wall and by processor time, the share of a run that is not the field's,
-the largest resident memory of a process that does this run alone, and the forecast of it."""
+the largest resident memory of a process that does this run alone, and the estimate of it."""
 
 
 class Timed(Field):
@@ -105,7 +105,7 @@ def measure(plain: str, size: tuple[int, ...], replicas: int, name: str, threads
     integrator = config.integrator.build(field, spins)
     observers = [observer(what, lattice, every) for what, every in config.observe.items()]
     simulate(field, spins, integrator, 1, observers=observers)  # loops are compiled, tables made
-    expected = forecast(field, spins, integrator, config.steps)
+    expected = estimate(field, spins, integrator, config.steps)
     best: tuple[float, float, float] | None = None
     for _ in range(config.repeats):
         field.seconds, wall, processor = 0.0, clock.perf_counter(), clock.process_time()
@@ -124,9 +124,9 @@ def measure(plain: str, size: tuple[int, ...], replicas: int, name: str, threads
         "updates_per_cpu_second": updates / processor,
         "share_outside_field": 1 - inside / wall,
         "peak_bytes": largest_memory(),
-        "forecast_bytes": expected.memory,
+        "estimated_bytes": expected.memory,
         "seconds": wall,
-        "forecast_seconds": expected.seconds,
+        "estimated_seconds": expected.seconds,
     }
 
 
@@ -146,5 +146,5 @@ def cells(row: dict[str, Any]) -> list[str]:
         f"{row['updates_per_cpu_second']:,.0f}",
         f"{100 * row['share_outside_field']:.1f} %",
         f"{row['peak_bytes'] / 1e9:.2f}",
-        f"{row['forecast_bytes'] / 1e9:.2f}",
+        f"{row['estimated_bytes'] / 1e9:.2f}",
     ]

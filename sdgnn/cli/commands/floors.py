@@ -22,12 +22,12 @@ from sdgnn.train import Comparison, Floor
 
 
 def field_reach(field: Field) -> float | None:
-    """Distance that a field sees, in nearest-neighbour distances; None where it is not known or not bounded.
+    """Halo of a field, in nearest-neighbour distances; None where it is not known or not bounded.
 
     The field of a network reaches twice as far as its energies, that of a Heisenberg model as far as its last shell.
     """
     if isinstance(field, NetworkField):
-        return field.sees
+        return field.halo
     if isinstance(field, SiteField | TwoEnergiesField):
         return 2.0 * field.network.reach
     if isinstance(field, Heisenberg):

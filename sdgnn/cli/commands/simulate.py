@@ -16,7 +16,7 @@ from sdgnn.cli.results import open_results, resumed_folder, shared_results
 from sdgnn.common import processes
 from sdgnn.common.errors import UserError
 from sdgnn.common.memory import GB
-from sdgnn.dynamics import Integrator, Observer, Run, forecast, simulate
+from sdgnn.dynamics import Integrator, Observer, Run, estimate, simulate
 from sdgnn.dynamics.run import recorded_settings
 from sdgnn.fields import Field
 from sdgnn.nn.images import too_small
@@ -47,7 +47,7 @@ def run(config: SimulateConfig, resume: bool = False, guard: bool = False) -> Pa
     place = resumed_folder("simulate", config.output) if resume else None
     start = Start.within(config, place)
     warn(doubts_about(config, start.field))
-    expected = forecast(start.field, start.spins, start.integrator, config.steps)
+    expected = estimate(start.field, start.spins, start.integrator, config.steps)
     watch = None if config.guard is None else config.guard.build(start.field)
     results = open_results(config, "simulate", place or config.output, resume, FREE)
     say(str(expected))
@@ -111,7 +111,7 @@ class Start:
         field = config.field.build(lattice, config.dtype, field_memory(config, lattice.n_sites), config.device)
         start = cls.of(config, field, folder, streams)
         if config.memory is not None:
-            forecast(start.field, start.spins, start.integrator, config.steps).check(config.memory)
+            estimate(start.field, start.spins, start.integrator, config.steps).check(config.memory)
         return start
 
     @classmethod

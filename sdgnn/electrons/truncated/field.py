@@ -26,7 +26,7 @@ from sdgnn.electrons.truncated.walk import Channel, Walk, WalkSettings, backgrou
 from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import Total, unchanging
 from sdgnn.fields.schedules import Time
-from sdgnn.lattice import Lattice, margins
+from sdgnn.lattice import Lattice, halo_cells
 
 LEVELS: dict[Level, tuple[int, int]] = {"fast": (5, 41), "accurate": (7, 67)}
 """Cutoff and moments of each level."""
@@ -196,8 +196,8 @@ class TruncatedField(Field):
         return float(np.mean([sizes[np.minimum(np.arange(m + 1), len(sizes) - 1)].sum() for m in steps]))
 
     @property
-    def sees(self) -> float | None:
-        """Distance of the spins that decide a site's field at given mu: two cutoffs, on crystals."""
+    def halo(self) -> float | None:
+        """Distance around a site from which spins act on its field at given mu: two cutoffs, on crystals."""
         if not self.model.is_uniform:
             return None
         return 2 * self.cutoff * float(np.linalg.norm(self.model.bonds.vector, axis=1).max(initial=0.0))
@@ -210,9 +210,9 @@ class TruncatedField(Field):
     def part(self, lattice: Lattice, own: slice, total: Total) -> TruncatedField:
         """At fixed filling, mu is that of the whole crystal: the moments are summed over all parts."""
         field = self.on(lattice)
-        assert field.sees is not None and lattice.shape is not None
+        assert field.halo is not None and lattice.shape is not None
         plane = lattice.n_sites // lattice.shape[0]
-        beyond = int(margins(lattice, field.sees / 2)[0]) * plane
+        beyond = int(halo_cells(lattice, field.halo / 2)[0]) * plane
         near = slice(max(0, own.start - beyond), min(lattice.n_sites, own.stop + beyond))
         field._own, field._near = np.arange(lattice.n_sites)[own], np.arange(lattice.n_sites)[near]
         field._electrons, field._total = self._electrons, total

@@ -64,7 +64,7 @@ class SiteField(SiteSum):
         return self.network(flat, self._tables_for(replicas, device)).view(replicas, sites)
 
     @property
-    def sees(self) -> float | None:  # type: ignore[override]
+    def halo(self) -> float | None:  # type: ignore[override]
         """Twice the reach of energies, on crystals with the bonds that the network finds."""
         return 2 * self.network.reach if self._graph is None and self.lattice.is_crystal else None
 
@@ -129,7 +129,7 @@ class SiteField(SiteSum):
         if self._graph is not None or not self.lattice.is_crystal or self.memory == math.inf:
             return self, []
         largest = self.memory * GB / self.bytes_per_site
-        lattice, parts = tiles(self.lattice, self.network.margin(self.lattice), largest)
+        lattice, parts = tiles(self.lattice, self.network.halo_cells(self.lattice), largest)
         if lattice.n_sites > largest:
             needed = lattice.n_sites * self.bytes_per_site / GB
             raise UserError(

@@ -58,9 +58,9 @@ class EquivariantNetwork(SiteModel):
         hopping = self.settings.hopping
         return (self.settings.layers + 1) * (1 if hopping is None else hopping.cutoff)
 
-    def margin(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
+    def halo_cells(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
         """As for any model, but no more cells than bonds between nearest neighbours cross where these are the bonds."""
-        cells = super().margin(lattice)
+        cells = super().halo_cells(lattice)
         if self.settings.hopping is not None:
             return cells
         return np.minimum(cells, 2 * (self.settings.layers + 1) * cells_crossed(lattice))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sdgnn.common.memory import Counted
 from sdgnn.fields import Field
-from sdgnn.lattice import Lattice, margins
+from sdgnn.lattice import Lattice, halo_cells
 from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.model import Model
 from sdgnn.nn.potentials import Potentials
@@ -25,10 +25,10 @@ PROBE = 1024
 class SiteModel(Model):
     """e_i from spins and tables of a lattice: kinds say what the tables are and how energies follow."""
 
-    def margin(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
+    def halo_cells(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
         """Cells of a crystal along each axis on whose spins a site's field depends: those within twice the reach, since
         it depends on energies within the reach and these on spins within the reach of them."""
-        return margins(lattice, 2 * self.reach)
+        return halo_cells(lattice, 2 * self.reach)
 
     @abstractmethod
     def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Any:

@@ -117,9 +117,9 @@ class TwoEnergiesField(SiteSum):
         return self.parts
 
     @property
-    def sees(self) -> float | None:  # type: ignore[override]
-        """As far as that of the two which sees farther."""
-        first, second = (part.sees for part in self.parts)
+    def halo(self) -> float | None:  # type: ignore[override]
+        """The larger one of the two."""
+        first, second = (part.halo for part in self.parts)
         return None if first is None or second is None else max(first, second)
 
     def on(self, lattice: Lattice) -> TwoEnergiesField:

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dynamics.slab_runs import network, runs
+from dynamics.subdomain_runs import network, runs
 
 import sdgnn
 from sdgnn import Lattice, SDModel, TruncatedField
 from sdgnn.dynamics import open_trajectory
 from sdgnn.dynamics.checkpoint import last_checkpoint
-from sdgnn.dynamics.domain_decomposition import Slab
+from sdgnn.dynamics.domain_decomposition import Subdomain
 from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
-from sdgnn.lattice import margins
+from sdgnn.lattice import halo_cells
 
 TESTS = Path(__file__).parents[1]
 CASES = ("network", "implicit", "classical", "adaptive", "committee", "electrons")
@@ -54,14 +54,14 @@ def same_but_for_rounding(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_processes_make_the_trajectory_of_one(processes: int, alone: Path, tmp_path: Path) -> None:
-    done = torchrun(processes, TESTS / "dynamics" / "slab_runs.py", tmp_path, STEPS)
+    done = torchrun(processes, TESTS / "dynamics" / "subdomain_runs.py", tmp_path, STEPS)
     assert done.returncode == 0, done.stderr
     same_but_for_rounding(alone, tmp_path)
 
 
 @pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(alone: Path, tmp_path: Path) -> None:
-    script = TESTS / "dynamics" / "slab_runs.py"
+    script = TESTS / "dynamics" / "subdomain_runs.py"
     assert torchrun(2, script, tmp_path, 6).returncode == 0
     assert last_checkpoint(tmp_path / "network").step == 6
     assert torchrun(3, script, tmp_path, 10).returncode == 0
@@ -83,23 +83,23 @@ def electrons(lattice: Lattice) -> TruncatedField:
 
 
 @pytest.mark.parametrize("name", [*FIELDS, "electrons"])
-def test_rims_are_as_wide_as_they_must_be(name: str) -> None:
-    """With what ``sees`` says, the field in a slab is that of the crystal; with half of it, it is not (the control)."""
+def test_halos_are_as_wide_as_they_must_be(name: str) -> None:
+    """With the halo of a field, its part is that of the crystal; with half of the halo it is not (the control)."""
     lattice = Lattice.triangular(18, 5)
     field = {**FIELDS, "electrons": electrons}[name](lattice)
     spins = sdgnn.spins.random(lattice, 2, seed=0)
-    assert field.sees is not None
-    rim = int(margins(lattice, field.sees)[0])
+    assert field.halo is not None
+    halo = int(halo_cells(lattice, field.halo)[0])
     missed = {}
-    for width in (rim, rim // 2):
-        slab = Slab(lattice, (9, 9), 1, width)
+    for width in (halo, halo // 2):
+        subdomain = Subdomain(lattice, (9, 9), 1, width)
         planes = torch.arange(9 - width, 18 + width).remainder(18)
-        sites = (planes[:, None] * slab.plane + torch.arange(slab.plane)).flatten()
-        own = slice(width * slab.plane, (width + 9) * slab.plane)
-        part = field.part(slab.crystal(width), own, lambda energy: energy)
+        sites = (planes[:, None] * subdomain.plane + torch.arange(subdomain.plane)).flatten()
+        own = slice(width * subdomain.plane, (width + 9) * subdomain.plane)
+        part = field.part(subdomain.crystal(width), own, lambda energy: energy)
         vectors = part(spins[:, sites]).field[:, own]
-        missed[width] = float((vectors - field(spins).field[:, slab.sites]).abs().max())
-    assert missed[rim] < 1e-12 and missed[rim // 2] > 1e-3
+        missed[width] = float((vectors - field(spins).field[:, subdomain.sites]).abs().max())
+    assert missed[halo] < 1e-12 and missed[halo // 2] > 1e-3
 
 
 QUENCH = """

@@ -1,4 +1,4 @@
-"""What is foretold of a run against the run: evaluations exactly, memory and time within stated factors."""
+"""What is estimated of a run against the run: evaluations exactly, memory and time within stated factors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from sdgnn import ExactField, Heun, ImplicitMidpoint, Lattice, SDModel, SemiImplicitB, fields, simulate, spins
 from sdgnn.common.errors import UserError
 from sdgnn.common.memory import Counted
-from sdgnn.dynamics import Forecast, forecast
+from sdgnn.dynamics import Estimate, estimate
 from sdgnn.dynamics.estimates import duration
 from sdgnn.electrons import KPMField
 from sdgnn.fields import Field, FieldResult
@@ -20,13 +20,13 @@ from sdgnn.fields.schedules import Time
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 
 FACTOR = 2.0
-"""Within which times are foretold on a machine whose load does not change."""
+"""Within which times are estimated on a machine whose load does not change."""
 MEMORY_FACTOR = 1.3
 """Within which memory is."""
 
 STEP = """
 import sys, torch, sdgnn
-from sdgnn.dynamics import forecast
+from sdgnn.dynamics import estimate
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 
 def peak():
@@ -46,14 +46,14 @@ spins = sdgnn.spins.random(lattice, seed=0, dtype=torch.float32)
 integrator = sdgnn.Heun(dt=0.1, damping=0.1, kT=0.01)
 state = integrator.init(field, spins)
 before = peak()
-expected = forecast(field, spins, integrator, 1)
+expected = estimate(field, spins, integrator, 1)
 integrator.step(field, state)
 print(before, expected.memory, peak(), len(field._tiles[1]))
 """
 
 
 def measured_step(size: int, memory: float) -> tuple[float, float, float, int]:
-    """Bytes before, foretold and at the peak of one step in a process of its own, and the number of tiles."""
+    """Bytes before, estimated and at the peak of one step in a process of its own, and the number of tiles."""
     done = subprocess.run(
         [sys.executable, "-c", STEP, str(size), str(memory)], capture_output=True, text=True, check=True
     )
@@ -62,10 +62,10 @@ def measured_step(size: int, memory: float) -> tuple[float, float, float, int]:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
-def test_memory_of_a_step_is_foretold() -> None:
+def test_memory_of_a_step_is_estimated() -> None:
     before, expected, peak, tiles = measured_step(256, 0.3)
     assert tiles > 1
-    assert peak > before + 0.2e9  # there is something to foretell
+    assert peak > before + 0.2e9  # there is something to estimate
     assert peak / MEMORY_FACTOR < expected < peak * MEMORY_FACTOR
 
 
@@ -80,7 +80,7 @@ def test_four_million_spins_step_within_4_gb() -> None:
 
 
 @pytest.mark.parametrize("scheme", [Heun, SemiImplicitB, ImplicitMidpoint])
-def test_time_is_foretold(scheme: type) -> None:
+def test_time_is_estimated(scheme: type) -> None:
     """At the latest the fifth time: another process may take the machine meanwhile."""
     lattice = Lattice.triangular(40, 40)
     network = EquivariantNetwork(EquivariantSettings(layers=1, channels=2), lattice)
@@ -89,7 +89,7 @@ def test_time_is_foretold(scheme: type) -> None:
     field = network.on(lattice, memory=0.75 * lattice.n_sites * network.bytes_per_site(lattice, torch.float32) / 1e9)
     ratios: list[float] = []
     while len(ratios) < 5 and not any(1 / FACTOR < ratio < FACTOR for ratio in ratios):
-        expected = forecast(field, state, integrator, steps=3)
+        expected = estimate(field, state, integrator, steps=3)
         start = time.perf_counter()
         simulate(field, state, integrator, steps=3, observers=[])
         ratios.append((time.perf_counter() - start) / expected.seconds)
@@ -113,14 +113,14 @@ def test_evaluations_are_those_of_a_step(replicas: int) -> None:
     state = spins.random(lattice, replicas=replicas, seed=0)
     for integrator in (Heun(dt=0.1, damping=[0.1] * replicas), SemiImplicitB(dt=0.1, damping=0.1, kT=0.2)):
         field = Counting()
-        expected = forecast(field, state, integrator, steps=10)
+        expected = estimate(field, state, integrator, steps=10)
         field.count = 0
         integrator.step(field, integrator.init(field, state))
         assert expected.evaluations == field.count == 2
 
 
 def test_a_run_that_does_not_fit_is_refused() -> None:
-    expected = Forecast(steps=10, evaluations=2, field_seconds=1.0, other_seconds=0.5, memory=3e9)
+    expected = Estimate(steps=10, evaluations=2, field_seconds=1.0, other_seconds=0.5, memory=3e9)
     expected.check(3.1)
     with pytest.raises(UserError, match="about 3 GB"):
         expected.check(2.9)
@@ -174,12 +174,12 @@ def test_counted_knows_sparse_tensors() -> None:
 
 
 @pytest.mark.parametrize("solver", [ExactField, KPMField])
-def test_runs_with_electrons_are_foretold_and_run(solver: type) -> None:
+def test_runs_with_electrons_are_estimated_and_run(solver: type) -> None:
     lattice = Lattice.square(4, 4)
     field = solver(SDModel(lattice, exchange=2.0), kT=0.2, filling=0.25)
     state = spins.random(lattice, seed=0)
     integrator = Heun(dt=0.1, damping=0.1)
-    expected = forecast(field, state, integrator, 2)
+    expected = estimate(field, state, integrator, 2)
     assert expected.evaluations == 2
     assert simulate(field, state, integrator, 2).spins.shape == (1, 16, 3)
     if solver is ExactField:
