@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sdgnn.cli.config import yaml_text
 from sdgnn.cli.config.base import Config
+from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import atomic_path, write_failure
+from sdgnn.common.files import atomic_path, write_failure, write_json
 from sdgnn.common.locking import LOCK, OWNER, lock_folder
 from sdgnn.common.processes import first_alone, together
 from sdgnn.common.provenance import provenance
@@ -44,10 +45,7 @@ class Results:
 
     def write_json(self, name: str, content: dict[str, Any]) -> Path:
         """Write ``content`` to ``name`` in the folder and return its path."""
-        path = self.path / name
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + "\n")
-        return path
+        return write_json(self.path / name, content)
 
     def write_netcdf(self, name: str, content: xarray.Dataset) -> Path:
         """Write ``content`` to ``name`` (.nc, NetCDF 3) in the folder and return its path.
@@ -154,10 +152,9 @@ def _check_same(config: Config, saved: dict[str, Any], path: Path, free: set[str
     for key in free:
         for data in (there, asked):
             _forget(data, key.split("."))
-    different = [key for key in asked if asked[key] != there.get(key)]
-    if different:
+    if different := differences(there, asked):
         raise UserError(
-            f"{path} holds a run with another {', '.join(different)}",
+            f"{path} holds a run with another {different} (there and asked for)",
             allowed="resuming with the same configuration",
             fix=f"resume with {path / 'config.yaml'}, or start a new run in another folder",
         )
@@ -168,4 +165,4 @@ def _forget(data: dict[str, Any], keys: Sequence[str]) -> None:
     for key in keys[:-1]:
         data = data.get(key) or {}
     if data.get(keys[-1]) is not None or len(keys) == 1:
-        data[keys[-1]] = ...
+        data[keys[-1]] = "given"

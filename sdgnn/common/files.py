@@ -6,7 +6,9 @@ import difflib
 import errno
 import hashlib
 import io
+import json
 import lzma
+import math
 import os
 import struct
 import tempfile
@@ -82,6 +84,27 @@ def writing(what: object, fix: str) -> Iterator[None]:
         if reason is None:
             raise
         raise UserError(f"{what} could not be written: {reason}", fix=fix) from error
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> Path:
+    """Write ``content`` to ``path`` as JSON, complete or not at all, and return the path.
+
+    Arrays are written as lists, numbers that are not finite as null.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
+    return Path(path)
+
+
+def plain(content: Any) -> Any:
+    """Nests of dicts, lists, arrays and numbers as JSON has them: numbers that are not finite become None."""
+    if isinstance(content, dict):
+        return {str(key): plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [plain(value) for value in content]
+    if isinstance(content, np.ndarray | np.generic):
+        return plain(content.tolist())
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 class SteadyFile(io.FileIO):

@@ -11,18 +11,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import atomic_path
+from sdgnn.common.files import write_json
 from sdgnn.common.locking import sole_writer
+from sdgnn.common.progress import progress_bar
 from sdgnn.common.provenance import commit, now, package_version
 from sdgnn.common.seeds import LARGEST, check_seed
-from sdgnn.data.labels import LabelSet, Origin, differences
+from sdgnn.data.labels import LabelSet, Origin
 from sdgnn.data.sampling import Protocol, sample_seed
 from sdgnn.data.solvers import describe
 from sdgnn.data.workers import Task, run_tasks
@@ -93,10 +94,10 @@ def generate(
         missing = [task for task in tasks if not (folder / task.file).exists()]
         states = sum(task.states for task in tasks)
         done = states - sum(task.states for task in missing)
-        with _bar(path.name, states, done, shown=progress) as advance:
+        with progress_bar(f"labels {path.name}", states, "states", done, progress) as advance:
             for task, labels in run_tasks(missing, workers, threads, scheduler):
                 labels.write(folder / task.file)
-                advance(len(labels))
+                advance(done := done + len(labels))
         joined = LabelSet.concatenate([LabelSet.read(folder / task.file) for task in tasks])
         labels = replace(joined, origin=origin)
         labels.write(path)
@@ -134,8 +135,7 @@ def _settings(lattice: Lattice, origin: Origin) -> dict[str, Any]:
 
 
 def _refuse_other(found: dict[str, Any], settings: dict[str, Any], where: Path) -> None:
-    difference = differences(found, settings)
-    if difference:
+    if difference := differences(found, settings):
         raise UserError(
             f"{where} was generated with other settings: {difference} (there and asked for)",
             allowed="resuming with the same settings",
@@ -168,27 +168,4 @@ def _open_folder(folder: Path, settings: dict[str, Any], resume: bool) -> None:
         return
     if folder.exists() and any(folder.glob("[!.]*")):
         raise UserError(f"{folder} holds other files", allowed="a new name, or a folder of an interrupted generation")
-    with atomic_path(record) as temporary:
-        temporary.write_text(json.dumps(settings, indent=2) + "\n")
-
-
-@contextmanager
-def _bar(name: str, states: int, done: int, shown: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar in states, with the time left; call what it gives with the number of states labelled since."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("states"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task(f"labels {name}", total=states, completed=done)
-        yield lambda count: bar.advance(task, count)
+    write_json(record, settings)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import content_hash
 from sdgnn.common.frozen import frozen
@@ -345,15 +346,3 @@ class LabelSet:
             f"E/N={self.energy.mean() / self.lattice.n_sites:.4f}" if self.energy is not None and len(self) else "",
         ]
         return f"LabelSet({', '.join(filter(None, parts))}) on {self.lattice!r}"
-
-
-def differences(first: Any, second: Any, name: str = "") -> str:
-    """Readable list of the entries in which two nests of dicts differ, as ``kT 0.05 and 0.1``; empty when equal."""
-    if isinstance(first, dict) and isinstance(second, dict):
-        keys = sorted({*first, *second})
-        found = [differences(first.get(k), second.get(k), f"{name}.{k}" if name else k) for k in keys]
-        return ", ".join(filter(None, found))
-    if isinstance(first, list | tuple) and isinstance(second, list | tuple) and len(first) == len(second):
-        found = [differences(a, b, f"{name}[{k}]") for k, (a, b) in enumerate(zip(first, second, strict=True))]
-        return ", ".join(filter(None, found))
-    return "" if first == second else f"{name} {first} and {second}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.common.arrays import Numbers
+from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import atomic_path, content_hash
+from sdgnn.common.files import content_hash, plain, write_json
 from sdgnn.common.identity import content
 from sdgnn.common.locking import sole_writer
 from sdgnn.common.processes import first_alone, is_first, together
+from sdgnn.common.progress import progress_bar
 from sdgnn.common.provenance import provenance
 from sdgnn.dynamics import trajectory
 from sdgnn.dynamics.checkpoint import last_checkpoint
@@ -187,7 +189,7 @@ def _drive(
     """Step from ``state`` to the end; whatever ends it, what was seen and the last state are written."""
     try:
         state = writer.begin(state, steps)
-        with _bar(progress, state.step, steps) as advance:
+        with progress_bar("simulating", steps, "steps", state.step, progress) as advance:
             watch = StepWatch(field, integrator, steps)
             while state.step < steps:
                 state = writer.record(integrator.step(field, watch(state)))
@@ -235,20 +237,21 @@ def _enter(place: Path, settings: dict[str, Any], state: State, steps: int, resu
         if (place / trajectory.NAME).exists():
             raise UserError(f"{place} holds a trajectory without its {SETTINGS_NAME}", fix="choose another folder")
         record = {"settings": settings, "steps": steps, "provenance": provenance()}
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(record, indent=2) + "\n")
+        write_json(path, record)
         return state
     if not resume:
         raise UserError(f"{place} already holds a run", fix="choose another folder, or go on with it by resume=True")
-    before, now = recorded_settings(place), json.loads(json.dumps(settings))
+    before, now = plain(recorded_settings(place)), plain(settings)
     if CONTENT not in before:  # of an earlier version
         del now[CONTENT]
     elif before[CONTENT] == now[CONTENT]:
         now["field"] = before["field"]
-    differences = list(_differences(before, now))
-    if differences:
+    energies = before.get("initial_energy"), now["initial_energy"]
+    if np.shape(energies[0]) == np.shape(energies[1]) and np.allclose(*energies, rtol=ENERGY_TOLERANCE):
+        before["initial_energy"] = now["initial_energy"]
+    if different := differences(before, now):
         raise UserError(
-            f"resuming {place} with other settings: {'; '.join(differences)}",
+            f"resuming {place} with other settings: {different} (there and asked for)",
             fix="resume with the settings of the run, or start in another folder",
         )
     last = last_checkpoint(place, state.spins.device)
@@ -257,43 +260,3 @@ def _enter(place: Path, settings: dict[str, Any], state: State, steps: int, resu
     if last.step > steps:
         raise UserError(f"{steps} steps of a run that has done {last.step}", allowed=f"steps >= {last.step}")
     return last
-
-
-def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
-    """Entries in which two descriptions differ, in words."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted(before.keys() | now.keys()):
-            yield from _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
-    elif name == "initial_energy" and np.shape(before) == np.shape(now):
-        if not np.allclose(before, now, rtol=ENERGY_TOLERANCE):
-            yield f"{name} was {_short(before)}, is {_short(now)}"
-    elif before != now:
-        yield f"{name} was {_short(before)}, is {_short(now)}"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
-
-
-@contextmanager
-def _bar(show: bool, done: int, steps: int) -> Iterator[Any]:
-    """A function that takes the steps done so far and moves a progress bar, if one is wanted."""
-    if not show:
-        yield lambda step: None
-        return
-    from rich import progress
-    from rich.console import Console
-
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TextColumn("steps, elapsed"),
-        progress.TimeElapsedColumn(),
-        progress.TextColumn("left"),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("simulating", total=steps, completed=done)
-        yield lambda step: bar.update(task, completed=step)

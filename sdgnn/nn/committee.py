@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import atomic_path
+from sdgnn.common.files import write_json
 from sdgnn.common.provenance import package_version
 from sdgnn.fields import Cost, Field, FieldResult
 from sdgnn.fields.protocol import Total, halo_of, on_lattice, part_of, unchanging
@@ -143,8 +143,7 @@ class Committee(Model):
             "calibration": asdict(self.calibration),
             "provenance": self.provenance,
         }
-        with atomic_path(folder / RECORD) as temporary:
-            temporary.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
+        write_json(folder / RECORD, record)
         return folder
 
     @classmethod

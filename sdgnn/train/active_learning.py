@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
+from sdgnn.common.files import write_json
 from sdgnn.common.provenance import provenance
 from sdgnn.data import Given, LabelSet, Protocol, generate
 from sdgnn.data.crop import check_crop
-from sdgnn.data.labels import differences
 from sdgnn.data.sampling import sample_seed
 from sdgnn.data.solvers import describe
 from sdgnn.fields import Field
@@ -22,7 +23,7 @@ from sdgnn.nn.committee import RECORD, Committee
 from sdgnn.train.acquisition import Exploration, one_of_each_run, pick, picked_spins
 from sdgnn.train.baselines import baselines, compare
 from sdgnn.train.binding import with_electrons
-from sdgnn.train.loop import fit, write_json
+from sdgnn.train.loop import fit
 from sdgnn.train.reliability import calibrate, errors, reliability
 from sdgnn.train.settings import LearnSettings, TrainSettings
 
@@ -252,8 +253,7 @@ def _open(folder: Path, record: dict[str, Any], resume: bool) -> None:
         if not resume:
             raise UserError(f"{folder} already holds a learning", allowed="a new folder", fix="resume it")
         before = json.loads(path.read_text())
-        different = differences({key: before.get(key) for key in plain}, plain)
-        if different:
+        if different := differences({key: before.get(key) for key in plain}, plain):
             raise UserError(
                 f"resuming {folder} with {different} (there and asked for)",
                 allowed=f"the settings of the interrupted run; {', '.join(FREE)} may differ",

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
+from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, Origin
-from sdgnn.data.labels import differences
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.fields import Field
 from sdgnn.nn import ElectronsSettings, EquivariantNetwork, Model, Network, NetworkSettings, Settings

@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.common.differences import differences
 from sdgnn.common.errors import UnknownStates, UserError
 from sdgnn.common.provenance import commit, now, package_version
 from sdgnn.data.crop import check_crop, crop, largest_corner
-from sdgnn.data.labels import LabelSet, differences
+from sdgnn.data.labels import LabelSet
 from sdgnn.data.sampling import sample_seed
 from sdgnn.data.solvers import describe
 from sdgnn.dynamics.observers import Observer

@@ -19,13 +19,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.common.differences import differences
 from sdgnn.common.errors import LabelsWarning, UserError
-from sdgnn.common.files import atomic_path, writing
+from sdgnn.common.files import write_json, writing
 from sdgnn.common.locking import sole_writer
 from sdgnn.common.processes import first_alone, is_first, number_of_processes, together
 from sdgnn.common.provenance import provenance
 from sdgnn.data import LabelSet
-from sdgnn.data.labels import differences
 from sdgnn.nn import Model, Network
 from sdgnn.nn.images import too_small
 from sdgnn.train.baselines import baselines_on, compare
@@ -277,29 +277,18 @@ def _open(folder: Path, record: dict[str, Any], resume: bool) -> None:
     if last.exists() and settings.exists():
         before = json.loads(settings.read_text())
         for part in ("settings", "network", "training", "validation"):
-            changed = _differences(before[part], record[part])
-            if changed:
+            there, asked = before[part], record[part]
+            if isinstance(asked, dict):
+                keys = asked.keys() - {"minutes"}
+                there, asked = ({key: one.get(key) for key in keys} for one in (there, asked))
+            if changed := differences(there, asked):
                 raise UserError(
-                    f"resuming {folder} with other {part}: {changed}",
+                    f"resuming {folder} with other {part}: {changed} (there and asked for)",
                     allowed="the settings (but minutes) and labels of the interrupted run",
                     fix="start a new folder for a different training",
                 )
         return
     write_json(settings, {**record, "provenance": provenance()})
-
-
-def _differences(before: Any, now: Any) -> str:
-    """What differs between two recorded parts, in words; empty if nothing does."""
-    if isinstance(now, dict):
-        names = [n for n in now if n != "minutes" and before.get(n) != now[n]]
-        return ", ".join(f"{n} = {now[n]!r}, before {before.get(n)!r}" for n in names)
-    return "" if before == now else "the labels' content has changed"
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON atomically; NaN must have been replaced."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager

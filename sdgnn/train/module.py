@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.progress import progress_bar
 from sdgnn.data import LabelSet
 from sdgnn.fields import Field
 from sdgnn.nn import Model
@@ -159,28 +159,23 @@ class Keep(Checkpoint):
 class ProgressBar(pl.Callback):
     """Steps done, time left, and the last validation's torque R^2."""
 
+    def __init__(self) -> None:
+        self._shown = ExitStack()
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._progress = Progress(
-            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-        )  # fmt: skip
         assert trainer.max_epochs is not None
-        self._task = self._progress.add_task(
-            "", total=trainer.max_epochs * int(trainer.num_training_batches), completed=trainer.global_step, note=""
-        )
-        self._progress.start()
+        steps = trainer.max_epochs * int(trainer.num_training_batches)
+        self._advance = self._shown.enter_context(progress_bar("training", steps, "steps", trainer.global_step))
 
     def on_train_batch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
-        self._progress.update(self._task, completed=trainer.global_step)
+        self._advance(trainer.global_step)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        r2 = trainer.callback_metrics.get(MONITOR)
-        self._progress.update(self._task, note="" if r2 is None else f"torque R² {float(r2):.4f}")
+        if (r2 := trainer.callback_metrics.get(MONITOR)) is not None:
+            self._advance(trainer.global_step, f"torque R² {float(r2):.4f}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._progress.stop()
+        self._shown.close()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        if hasattr(self, "_progress"):
-            self._progress.stop()
+        self._shown.close()

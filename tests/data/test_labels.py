@@ -17,7 +17,6 @@ from sdgnn import Lattice, spins
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import content_hash
 from sdgnn.data import LabelSet
-from sdgnn.data.labels import differences
 
 
 def test_selection_by_slice_list_mask_and_number() -> None:
@@ -150,9 +149,3 @@ def test_mu_is_infinite_only_where_the_filling_makes_it_so(filling: float | None
         else:
             with pytest.raises(UserError, match=r"\(state 1\)"):
                 some(mu=values, origin=origin)
-
-
-def test_differences_name_the_entry() -> None:
-    assert differences({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}}) == "a.b[1] 2 and 3"
-    assert differences({"a": 1}, {"a": 1, "c": 2}) == "c None and 2"
-    assert differences({"a": (1, 2)}, {"a": [1, 2]}) == ""

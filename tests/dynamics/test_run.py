@@ -194,15 +194,15 @@ def test_folder_with_a_run_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"integrator": integrator(dt=0.06)}, r"integrator.dt was 0.05, is 0.06"),
-        ({"integrator": integrator(SemiImplicitB)}, 'integrator.scheme was "Heun", is "SemiImplicitB"'),
-        ({"integrator": integrator(kT=0.1)}, r"integrator.kT was \[0.2, 0.05\], is 0.1"),
-        ({"seed": 1}, "seed was 0, is 1"),
-        ({"observers": [observers.energy(5)]}, "observers was"),
-        ({"field": Heisenberg(LATTICE, [0.9])}, "field was"),
-        ({"spins": start().flip(0)}, "initial_spins was"),
-        ({"spins": start(3), "integrator": integrator(kT=0.1, damping=0.1)}, r"replicas was \[0, 1\], is \[0, 1, 2\]"),
-        ({"replicas": [1, 0]}, r"replicas was \[0, 1\], is \[1, 0\]"),
+        ({"integrator": integrator(dt=0.06)}, r"integrator.dt 0.05 and 0.06"),
+        ({"integrator": integrator(SemiImplicitB)}, "integrator.scheme Heun and SemiImplicitB"),
+        ({"integrator": integrator(kT=0.1)}, r"integrator.kT \[0.2, 0.05\] and 0.1"),
+        ({"seed": 1}, "seed 0 and 1"),
+        ({"observers": [observers.energy(5)]}, "observers \\["),
+        ({"field": Heisenberg(LATTICE, [0.9])}, ", field Heis"),
+        ({"spins": start().flip(0)}, "initial_spins \\w+ and"),
+        ({"spins": start(3), "integrator": integrator(kT=0.1, damping=0.1)}, r"replicas \[0, 1\] and \[0, 1, 2\]"),
+        ({"replicas": [1, 0]}, r"replicas\[0\] 0 and 1"),
     ],
 )
 def test_resuming_with_other_settings_names_them(change, words, tmp_path):
@@ -221,13 +221,13 @@ def test_resuming_with_another_field_of_the_same_name_is_refused(tmp_path):
 
     simulate(Anonymous(LATTICE, [1.0]), start(), integrator(), 2, folder=tmp_path)
     simulate(Anonymous(LATTICE, [1.0]), start(), integrator(), 2, folder=tmp_path, resume=True)
-    with pytest.raises(UserError, match=r"content.couplings was \[1.0\], is \[1.000001\]"):
+    with pytest.raises(UserError, match=r"content.couplings\[0\] 1.0 and 1.000001"):
         simulate(Anonymous(LATTICE, [1.0 + 1e-6]), start(), integrator(), 2, folder=tmp_path, resume=True)
     record = json.loads((tmp_path / "run.json").read_text())
     del record["settings"]["content"]
     (tmp_path / "run.json").write_text(json.dumps(record))
     simulate(Anonymous(LATTICE, [1.0]), start(), integrator(), 2, folder=tmp_path, resume=True)
-    with pytest.raises(UserError, match="initial_energy was"):
+    with pytest.raises(UserError, match=r"initial_energy\[0\] .* and"):
         simulate(Anonymous(LATTICE, [1.01]), start(), integrator(), 2, folder=tmp_path, resume=True)
 
 

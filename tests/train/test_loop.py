@@ -302,10 +302,10 @@ def test_mistakes_are_refused_before_anything_is_written(tmp_path):
 def test_a_used_folder_is_refused(uninterrupted):
     with pytest.raises(UserError, match="already holds a training"):
         train(uninterrupted)
-    with pytest.raises(UserError, match="epochs = 5, before 4"):
+    with pytest.raises(UserError, match="epochs 4 and 5"):
         train(uninterrupted, SHORT.model_copy(update={"epochs": 5}), resume=True)
     larger = Network(SMALL.model_copy(update={"hidden": 5, "electrons": ELECTRONS}), Lattice.triangular(4, 4))
-    with pytest.raises(UserError, match="hidden = 5, before 4"):
+    with pytest.raises(UserError, match="hidden 4 and 5"):
         train(uninterrupted, network=larger, resume=True)
     with pytest.raises(UserError, match="other training"):
         train(uninterrupted, training=[TRAINING[0][:5], TRAINING[1]], resume=True)

@@ -17,7 +17,7 @@ from sdgnn.analysis.statistics.agreement import agreement
 from sdgnn.analysis.statistics.equilibrium import equilibrium
 from sdgnn.analysis.statistics.settings import Setting, of_each, settings
 from sdgnn.analysis.trajectories import analyze, averaged, lattice_of_run
-from sdgnn.cli.commands.console import bar, say, timed
+from sdgnn.cli.commands.console import say, timed
 from sdgnn.cli.commands.sweep import RUNS
 from sdgnn.cli.config.commands import AnalyzeConfig
 from sdgnn.cli.report import Page, Section
@@ -31,6 +31,7 @@ from sdgnn.cli.report.trajectory import (
 )
 from sdgnn.cli.results import Results, open_results
 from sdgnn.common.errors import UserError
+from sdgnn.common.progress import progress_bar
 from sdgnn.common.provenance import provenance
 from sdgnn.dynamics import open_trajectory
 from sdgnn.dynamics.sweeps import NAME
@@ -82,7 +83,7 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     if config.electrons is not None:
         field = config.electrons.on(lattice)
         chosen = every(trajectory, "spins", config.electrons.every)
-        with bar("electrons", chosen["spins"].shape[0], "times") as progress:
+        with progress_bar("electrons", chosen["spins"].shape[0], "times") as progress:
             electrons = densities(chosen, field, lattice, progress)
         content["electrons"] = series(averaged(electrons[list(DENSITIES)]))
         results.write_netcdf("density.nc", electrons.assign_attrs(source))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
@@ -32,17 +32,6 @@ def timed(what: str) -> Iterator[None]:
     start = time.monotonic()
     yield
     say(f"  {time.monotonic() - start:.1f} s")
-
-
-@contextmanager
-def bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """A progress bar with the time left; yields a function that takes how many of ``total`` are done."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(f"{unit}, left"), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 def warn(texts: Iterable[str]) -> None:

@@ -20,6 +20,7 @@ from sdgnn.cli.commands.train import train_network
 from sdgnn.cli.config.training import DemoConfig
 from sdgnn.cli.report.fields import ACCURATE, CALIBRATED, EXACT, FAST, HEAD, TRAINED, Row
 from sdgnn.cli.results import open_results
+from sdgnn.common.files import write_json
 from sdgnn.data import LabelSet
 from sdgnn.dynamics import Run
 from sdgnn.fields import Field
@@ -211,8 +212,6 @@ def microseconds(field: Field, spins: Float[Tensor, "1 site 3"], repeats: int = 
 
 def write_numbers(outcome: Outcome, folder: Path) -> None:
     """numbers.json: what the report shows, for programs."""
-    from sdgnn.train.loop import write_json
-
     write_json(
         folder / "numbers.json",
         {

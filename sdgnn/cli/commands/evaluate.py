@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from sdgnn.cli.config.commands import EvaluateConfig
 from sdgnn.cli.config.locality import LabelFloorConfig
 from sdgnn.cli.results import open_results
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import atomic_path
+from sdgnn.common.files import write_json
 from sdgnn.data import LabelSet, read_all
 from sdgnn.data.solvers import build
 from sdgnn.nn import Model, load
@@ -59,8 +58,7 @@ def run(config: EvaluateConfig, json_path: Path | None = None, resume: bool = Fa
         content |= own["network"]
     results.write_json("errors.json", content)
     if json_path is not None:
-        with atomic_path(json_path) as temporary:
-            temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        write_json(json_path, content)
     say(f"errors: {results.path}")
     return results.path
 

@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 
 from sdgnn.analysis.trajectories import lattice_of_run
-from sdgnn.cli.commands.console import bar, say, timed
+from sdgnn.cli.commands.console import say, timed
 from sdgnn.common.errors import UserError
+from sdgnn.common.progress import progress_bar
 from sdgnn.dynamics import open_sweep, open_trajectory
 from sdgnn.dynamics.sweeps import NAME as SWEEP
 from sdgnn.interchange import export
@@ -34,6 +35,6 @@ def run(folder: Path, to: Path, time: float | None, every: int | None, replica: 
         recorded = len(trajectory["spins"]) if "spins" in trajectory else 0
         if every is None and to.suffix.lower() == ".html":
             every = thinning(recorded)
-        with bar(f"writing {to}", math.ceil(recorded / (every or 1)), "frames") as progress:
+        with progress_bar(f"writing {to}", math.ceil(recorded / (every or 1)), "frames") as progress:
             export(trajectory, to, time, every, replica, lattice, progress)
     say(f"written: {to}")

@@ -10,8 +10,8 @@ import numpy as np
 from sdgnn.analysis.locality.ensembles import Ensemble, NoisyOrder, Random
 from sdgnn.analysis.locality.floor import LocalityFloor, locality_floor
 from sdgnn.analysis.spectra.periodic import inner_radius
-from sdgnn.cli.commands.console import bar
 from sdgnn.cli.config.locality import FloorConfig
+from sdgnn.common.progress import progress_bar
 from sdgnn.data import LabelSet
 from sdgnn.data.sampling import ORDERS
 from sdgnn.fields import Field, Heisenberg
@@ -80,7 +80,7 @@ def measure(
     """The floor of each ensemble, with a progress bar."""
     each = len(radii) * sampling.environments * sampling.redraws
     floors: dict[str, LocalityFloor] = {}
-    with bar("locality floor", each * len(ensembles), "states") as advance:
+    with progress_bar("locality floor", each * len(ensembles), "states") as advance:
 
         def count(done: int) -> None:
             advance(len(floors) * each + done)

@@ -10,10 +10,11 @@ from sdgnn.analysis.locality.ensembles import Ensemble
 from sdgnn.analysis.locality.floor import LocalityFloor, check_radii, locality_floor
 from sdgnn.analysis.plots.locality import floors_by_reach
 from sdgnn.analysis.spectra.periodic import inner_radius
-from sdgnn.cli.commands.console import bar, console, say, timed
+from sdgnn.cli.commands.console import console, say, timed
 from sdgnn.cli.config.locality import LocalityConfig
 from sdgnn.cli.results import open_results
 from sdgnn.common.files import atomic_path
+from sdgnn.common.progress import progress_bar
 from sdgnn.fields import Field
 from sdgnn.lattice import LENGTH_TOLERANCE, Lattice
 
@@ -48,7 +49,8 @@ def measure(
 ) -> LocalityFloor:
     """The floor of one ensemble of states, with a progress bar."""
     count, redraws = config.environments, config.redraws
-    with timed(f"{name}: {count} environments"), bar("locality", len(radii) * count * redraws, "states") as advance:
+    states = len(radii) * count * redraws
+    with timed(f"{name}: {count} environments"), progress_bar("locality", states, "states") as advance:
         return locality_floor(exact, radii, count, redraws, config.seed, ensemble, advance)
 
 

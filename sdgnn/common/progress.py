@@ -1,0 +1,51 @@
+"""The progress bar of whatever takes long, on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Advance(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, done: int, note: str = "") -> None:
+        """``done`` of all units are done; a ``note`` stands behind the bar from then on."""
+
+
+@contextmanager
+def progress_bar(what: str, total: int, unit: str, done: int = 0, shown: bool = True) -> Iterator[Advance]:
+    """A bar with the times that have passed and are left; nothing appears where it is not ``shown``.
+
+    with progress_bar("simulating", steps, "steps") as advance:
+        for step in range(steps):
+            ...
+            advance(step + 1)
+    """
+    if not shown:
+        yield lambda done, note="": None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(f"{unit}, elapsed"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total, completed=done, note="")
+
+        def advance(done: int, note: str = "") -> None:
+            bar.update(task, completed=done)
+            if note:
+                bar.update(task, note=note)
+
+        yield advance
