@@ -156,7 +156,7 @@ def evaluate(
 
       sdgnn evaluate configs/triangular/evaluate.yaml model=results/wide
 
-      sdgnn evaluate configs/triangular/evaluate.yaml floor={}     beside the smallest error at their reach
+      sdgnn evaluate configs/triangular/evaluate.yaml floor={}     beside the smallest error at their halo
     """
     with _friendly_errors():
         from sdgnn.cli.config.commands import EvaluateConfig
@@ -342,7 +342,7 @@ def locality(config: ConfigFile, overrides: Overrides = None, keys: Keys = False
     """The smallest torque error that any model can have which sees spins only within a radius.
 
     Spins within a radius of a site are frozen, all others drawn again: the spread of the site's exact torque is an
-    error that no such model can avoid. Compare a network at twice the reach of its energies. The folder receives
+    error that no such model can avoid. Compare a network at twice the cutoff of its energies. The folder receives
     locality.json and the figure as locality.png and locality.pdf.
 
     Examples:
@@ -370,7 +370,7 @@ def accuracy(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
 
     Heisenberg models by linear least squares, then every model of the file, each with the same labels, split and time.
     The table shows torque R² and mean square error on the test states, which choose nothing, the locality floor at
-    each model's reach, weights, training time and time per site. The folder receives benchmark.json, table.md and the
+    each model's halo, weights, training time and time per site. The folder receives benchmark.json, table.md and the
     models.
 
     Examples:

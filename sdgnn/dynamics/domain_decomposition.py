@@ -40,7 +40,7 @@ class Subdomain:
 
     @classmethod
     def of(cls, field: Field) -> Subdomain:
-        """The part of this process. Raises UserError where there are too many processes for the field's reach."""
+        """The part of this process. Raises UserError where there are too many processes for the field's halo."""
         lattice, count = field.lattice, dist.get_world_size()
         distance = halo_of(field)
         if distance is None or lattice.shape is None:

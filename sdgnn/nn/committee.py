@@ -55,7 +55,7 @@ class Calibration:
     """How the members' disagreement translates into an error: sqrt((factor d)^2 + common^2).
 
     d is the standard deviation over members of a site's torque part, per Cartesian component. Members alike share some
-    of their errors, for instance all that lies beyond their reach: of that their disagreement knows nothing.
+    of their errors, for instance all that lies beyond their cutoff: of that their disagreement knows nothing.
     """
 
     factor: float = 1.0
@@ -93,15 +93,11 @@ class Committee(Model):
         for member in members:
             members[0].check_family(member.family)
         super().__init__(members[0].settings, members[0].family)
+        self.cutoff = max(member.cutoff for member in members)
         self.members = nn.ModuleList(members)
         self.calibration = calibration or Calibration()
         with torch.no_grad():
             self.constant.copy_(torch.stack([member.constant for member in members]).mean())
-
-    @property
-    def reach(self) -> float:
-        """The longest reach of the members."""
-        return max(member.reach for member in self.models)
 
     @property
     def electrons(self) -> ElectronsSettings | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Model(nn.Module, ABC):
-    """E(S) = sum_i [e_i(S) + c], with e_i a function of the spins within :attr:`reach` of site i and c a constant.
+    """E(S) = sum_i [e_i(S) + c], with e_i a function of the spins within :attr:`cutoff` of site i and c a constant.
 
     A concrete model says how e_i follows from spins; training, judging, simulating, saving and loading are the same for
     all kinds. ``lattice`` fixes the family (primitive vectors and basis), not the size.
@@ -30,6 +30,9 @@ class Model(nn.Module, ABC):
 
     torques_cancel: bool = True
     """Whether sum_i S_i x H_i = 0 in every state, as one rotation-invariant energy has it."""
+    cutoff: float
+    """Distance around a site, in nearest-neighbour distances, of the spins on which its energy depends; the halo of the
+    field is twice as wide."""
     constant: nn.Parameter
     """c, the energy per site that is added to every e_i."""
 
@@ -39,11 +42,6 @@ class Model(nn.Module, ABC):
         self.family = lattice
         self.provenance: dict[str, Any] = {}
         self.constant = nn.Parameter(torch.zeros((), dtype=torch.float64, device="cpu"))
-
-    @property
-    @abstractmethod
-    def reach(self) -> float:
-        """Distance, in nearest-neighbour distances, that a site's energy sees; the field sees twice as far."""
 
     @property
     def electrons(self) -> ElectronsSettings | None:

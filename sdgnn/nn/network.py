@@ -40,6 +40,7 @@ class Network(Model):
     """
 
     settings: NetworkSettings
+    cutoff: int
 
     def __init__(self, settings: NetworkSettings, lattice: Lattice, seed: int = 0) -> None:
         super().__init__(settings, lattice)
@@ -52,11 +53,6 @@ class Network(Model):
     def electrons(self) -> ElectronsSettings | None:
         """Electrons that the network knows; None where it takes any."""
         return self.settings.electrons
-
-    @property
-    def reach(self) -> float:
-        """Bonds that a site's energy sees."""
-        return float(self.cutoff)
 
     def on(
         self, lattice: Lattice | SDModel, dtype: torch.dtype = torch.float32, *, kT: float | None = None,

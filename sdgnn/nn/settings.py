@@ -1,4 +1,4 @@
-"""The settings that fix a model's kind, size and reach."""
+"""The settings that fix a model's kind, size and cutoff."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ class EquivariantSize(ModelSettings):
     """Size of the equivariant network, alone or as a part of a model."""
 
     layers: int = Field(2, ge=1, le=16)
-    """Rounds of messages between neighbours. Energies reach ``layers + 1`` bonds, fields twice as far."""
+    """Rounds of messages between neighbours. The cutoff of energies is ``layers + 1`` bonds, the halo of fields twice
+    that."""
     channels: int = Field(8, ge=1, le=256)
     """Features of each kind on every directed bond. Cost and parameters grow with the square."""
     bond_functions: int = Field(5, ge=3, le=32)
@@ -114,7 +115,7 @@ class BehlerParrinelloSettings(ModelSettings):
     kind: Literal["behler-parrinello"] = "behler-parrinello"
     """Bond products and scalar chiralities of the neighbourhood in power-spectrum and bispectrum form."""
     shells: int = Field(3, ge=1, le=8)
-    """Neighbour shells around a site that its energy sees; fields reach twice as far."""
+    """Neighbour shells around a site that its energy sees; the halo of fields is twice as wide."""
     pair_shells: int = Field(2, ge=1, le=8)
     """Products S_j . S_k are taken of spins in the neighbourhood up to this many shells apart, and of the centre with
     all of them."""
@@ -137,7 +138,8 @@ class DistancesSettings(ModelSettings):
     bond_functions: int = Field(5, ge=3, le=32)
     """Functions of S_i . S_j on a bond: Chebyshev polynomials and one that goes as sqrt((1 + S_i . S_j) / 2)."""
     shells: int = Field(2, ge=1, le=8)
-    """Neighbour shells that send messages. Energies reach ``layers`` times the radius of the outermost one."""
+    """Neighbour shells that send messages. The cutoff of energies is ``layers`` times the radius of the
+    outermost one."""
 
 
 def _kind(settings: Any) -> Any:

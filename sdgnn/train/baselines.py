@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BASELINE_SHELLS = (1, 5)
 """Neighbour shells of the two Heisenberg models that every report compares with."""
 BASELINE_CUTOFFS = (1.5, 3.0)
-"""Distances to which the two reach where there are no shells; on the triangular lattice the same bonds."""
+"""Cutoffs of the two where there are no shells; on the triangular lattice the same bonds."""
 FIRST_KNOT, KNOT_SPACING = 0.8, 0.1
 """Distances at which couplings that depend on distance are fitted start here and lie this far apart."""
 
@@ -87,8 +87,8 @@ def _least_squares(sets: Sequence[LabelSet], fields: Callable[[Lattice], Sequenc
 class Floor:
     """The smallest torque error of any model that sees as far as a field does (see ``sdgnn.analysis.locality``)."""
 
-    reach: float
-    """How far the field sees, in nearest-neighbour distances."""
+    halo: float
+    """Distance around a site from which spins act on the field, in nearest-neighbour distances."""
     rmse: float
     """Torque RMSE per component, in units of t."""
     error: float
@@ -104,7 +104,7 @@ class Floor:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON; NaN becomes None."""
         content = {
-            "reach": self.reach, "floor_torque_rmse": self.rmse, "floor_torque_rmse_error": self.error,
+            "reach": self.halo, "floor_torque_rmse": self.rmse, "floor_torque_rmse_error": self.error,
             "floor_torque_r2": self.r2,
         }  # fmt: skip
         return {key: None if math.isnan(value) else value for key, value in content.items()}
@@ -122,7 +122,7 @@ class Comparison:
     rows: tuple[tuple[str, str, Metrics], ...]
     """(field's name, protocol or "all", metrics)."""
     floors: Mapping[tuple[str, str], Floor] = dataclasses.field(default_factory=dict)
-    """Floors at the reach of each field, where they were measured."""
+    """Floors at the halo of each field, where they were measured."""
 
     def __getitem__(self, key: tuple[str, str]) -> Metrics:
         name, protocol = key
@@ -143,7 +143,7 @@ class Comparison:
         """A rich table: torque R^2 with its standard error, and RMSE; angle errors; the energy RMSE per site.
 
         The energies are compared after a constant shift. Where floors are known, beside the errors stands the best that
-        the reach of each field allows.
+        the halo of each field allows.
         """
         from rich.table import Table
 

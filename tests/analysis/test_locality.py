@@ -1,4 +1,4 @@
-"""The floor of the torque error by reach, against fields whose reach and floor are known in closed form."""
+"""The floor of the torque error by halo, against fields whose halo and floor are known in closed form."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Pairs(Field):
 
 
 def test_the_floor_is_that_of_all_sites_where_they_differ() -> None:
-    """Site 0 sees nothing, half of the pairs c = 2: <rmse^2> = 2/9 <c^2> where the partner is beyond the reach."""
+    """Site 0 sees nothing, half of the pairs c = 2: <rmse^2> = 2/9 <c^2> where the partner is beyond the halo."""
     lattice = Lattice.amorphous(32, seed=1)
     field = Pairs(lattice, torch.tensor([0.0, 2.0] * 8, dtype=torch.float64))
     floor = locality_floor(field, [0.0], environments=96, redraws=8)

@@ -451,7 +451,7 @@ def test_train_and_evaluate(folder: Path) -> None:
 
 
 def test_errors_stand_beside_the_floor_where_asked(folder: Path) -> None:
-    """A floor measured for 3 x 3 sites reaches one bond; the network's field reaches four."""
+    """A floor measured for 3 x 3 sites has a halo of one bond; that of the network's field is four."""
     EquivariantNetwork(EquivariantSettings(layers=1, channels=2), Lattice.triangular(4, 4)).save(folder / "model")
     assert sdgnn("generate", "labels.yaml").exit_code == 0
     result = sdgnn("evaluate", "model", "labels/labels.h5", "floor={}", "--json", "errors.json")

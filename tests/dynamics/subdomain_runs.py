@@ -18,7 +18,7 @@ from sdgnn.nn.committee import Committee
 
 
 def network(lattice: Lattice, seed: int = 2) -> SiteField:
-    """Fields that reach four bonds, none of whose weights is zero."""
+    """Fields with halos of four bonds, none of whose weights is zero."""
     made = EquivariantNetwork(EquivariantSettings(layers=1, channels=2), lattice, seed=1)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

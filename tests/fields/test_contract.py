@@ -60,7 +60,7 @@ CRYSTALS = (CHAIN, TRIANGLES, HONEYCOMB, CUBES)
 EVEN = (CHAIN, TRIANGLES, CUBES)
 """Crystals on which a gradient is defined by nearest neighbours."""
 LONG = Lattice.chain(40)
-"""A crystal that a network with a reach of two bonds evaluates in tiles, if it must."""
+"""A crystal that a network with a cutoff of two bonds evaluates in tiles, if it must."""
 RAMP = Ramp(start=0.2, stop=1.0, duration=8.0)
 
 

@@ -33,8 +33,8 @@ def test_energy_and_field_are_the_members_means() -> None:
     assert torch.allclose(result.energy, torch.stack([r.energy for r in single]).mean(0), rtol=1e-12)
 
 
-def test_its_constant_and_reach_are_those_of_its_members() -> None:
-    """The mean constant, and the longest reach of members of several kinds; it is not trained as one model."""
+def test_its_constant_and_cutoff_are_those_of_its_members() -> None:
+    """The mean constant, and the longest cutoff of members of several kinds; it is not trained as one model."""
     members = [network(seed) for seed in range(2)]
     with torch.no_grad():
         for k, member in enumerate(members):
@@ -46,7 +46,7 @@ def test_its_constant_and_reach_are_those_of_its_members() -> None:
         committee.on(LATTICE, torch.float64)(STATES).energy, torch.stack(energies).mean(0), rtol=1e-12
     )
     deeper = EquivariantNetwork(SMALL.model_copy(update={"layers": 2}), LATTICE)
-    assert Committee([*members, deeper]).reach == deeper.reach > committee.reach
+    assert Committee([*members, deeper]).cutoff == deeper.cutoff > committee.cutoff
     with pytest.raises(UserError, match="single models"):
         committee.potentials(committee.on(LATTICE))
 

@@ -66,7 +66,7 @@ def test_every_kind_of_field_says_what_it_needs() -> None:
     assert cells_needed(Committee(members).on(lattice)).tolist() == [7, 7]
     assert cells_needed(members[0].on(lattice) + Zeeman(lattice, field=(0, 0, 1.0))).tolist() == [5, 5]
     shells = create(BehlerParrinelloSettings(shells=2, pair_shells=1, chirality_shells=0, hidden=(4,)), lattice)
-    assert cells_needed(shells.on(lattice)).tolist() == [1 + int(np.ceil(2 * shells.reach))] * 2
+    assert cells_needed(shells.on(lattice)).tolist() == [1 + int(np.ceil(2 * shells.cutoff))] * 2
     exact = ExactField(SDModel(lattice), kT=0.3, filling=0.25)
     assert cells_needed(exact) is None and too_small(exact, "a run") == []
     assert cells_needed(model_of(EquivariantSettings(layers=2, channels=2), exact)).tolist() == [7, 7]

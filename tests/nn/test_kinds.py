@@ -1,4 +1,4 @@
-"""What holds for models of every kind: symmetry, one reach, files, and learning what they can represent."""
+"""What holds for models of every kind: symmetry, one cutoff, files, and learning what they can represent."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_symmetry_and_slope(kind: str, lattice: Lattice) -> None:
 
 
 @every_kind
-def test_the_field_reaches_twice_the_energy_and_no_further(kind: str) -> None:
+def test_the_halo_is_twice_the_cutoff(kind: str) -> None:
     lattice = Lattice.triangular(16, 16)
     model = trained_like(kind, lattice)
     if isinstance(model, Network) and model.readout is not None:
@@ -69,8 +69,8 @@ def test_the_field_reaches_twice_the_energy_and_no_further(kind: str) -> None:
     flipped[:, 0] *= -1
     moved = (field(flipped).field - before).norm(dim=-1)[0]
     distance = torch.from_numpy(nearest_image(lattice.positions, lattice.cell)).norm(dim=-1)
-    assert float(moved[distance > 2 * model.reach + 1e-6].max()) < 1e-12
-    assert float(moved[distance > 2 * model.reach - 1.001].max()) > 1e-9, "the outermost spins are seen"
+    assert float(moved[distance > 2 * model.cutoff + 1e-6].max()) < 1e-12
+    assert float(moved[distance > 2 * model.cutoff - 1.001].max()) > 1e-9, "the outermost spins are seen"
 
 
 @every_kind

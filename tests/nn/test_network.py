@@ -241,7 +241,7 @@ def test_looking_again_keeps_what_was_learned() -> None:
     assert float((after.energy - before.energy).diff().abs()) < 1e-9
 
 
-def test_the_field_reaches_twice_the_energy_and_no_further() -> None:
+def test_the_halo_is_twice_the_cutoff() -> None:
     """At given mu; at fixed filling mu carries the change of a spin everywhere."""
     model = SDModel(Lattice.square(14, 14), exchange=2.0)
     field, state = learned(model, mu=-1.5), sdgnn.spins.random(model.lattice, seed=1)
@@ -252,7 +252,7 @@ def test_the_field_reaches_twice_the_energy_and_no_further() -> None:
     moved = (field(flipped).field - field(state).field).norm(dim=-1)[0]
     away = np.abs(model.lattice.positions - model.lattice.positions[0])
     bonds = torch.from_numpy(np.minimum(away, 14 - away).sum(1))
-    assert field.network.reach == 2 and field.halo == 4
+    assert field.network.cutoff == 2 and field.halo == 4
     assert float(moved[bonds > 4.5].max()) < 1e-11
     assert float(moved[bonds > 3.5].max()) > 1e-9
 

@@ -96,8 +96,8 @@ def test_bonds_of_ones_own_stay_whole() -> None:
     ("lattice", "cells"), [(LATTICES[0], [6]), (LATTICES[2], [6, 6]), (Lattice.honeycomb(20, 20), [5, 5])], ids=repr
 )
 def test_margins_of_networks_count_bonds(lattice: Lattice, cells: list[int]) -> None:
-    """Two layers reach three bonds, fields six: six cells where each bond leads into the next one. On honeycombs, rows
-    of cells are 1.5 apart and hold sites 0.5 apart: 6 / 1.5 cells and one more."""
+    """Two layers have a cutoff of three bonds, a halo of six: six cells where each bond leads into the next
+    one. On honeycombs, rows of cells are 1.5 apart and hold sites 0.5 apart: 6 / 1.5 cells and one more."""
     network = EquivariantNetwork(EquivariantSettings(layers=2, channels=1), lattice)
     assert network.halo_cells(lattice).tolist() == cells
 

@@ -24,7 +24,7 @@ KINDS: list[Settings] = [
 
 @pytest.mark.parametrize("settings", KINDS, ids=lambda settings: settings.kind)
 def test_heisenberg_labels_are_learned(settings: Settings, tmp_path: Path) -> None:
-    """Two shells lie within reach of each; fresh states of another size, from the saved file, then dynamics."""
+    """Two shells lie within the cutoff of each; fresh states of another size, from the saved file, then dynamics."""
     training, validation = heisenberg_labels((6, 6), 24, seed=0), heisenberg_labels((6, 6), 4, seed=50)
     test = heisenberg_labels((8, 8), 4, seed=90)
     model = create(settings, training.lattice, seed=1)

@@ -1,1 +1,1 @@
-"""How far a field reaches: the floor of the error by reach."""
+"""The smallest error that the halo of a model's field allows, by halo and ensemble of states."""

@@ -1,4 +1,4 @@
-"""How far a field reaches: the smallest error of any model that sees only the spins within a radius."""
+"""The halo of a field: the smallest error of any model that sees only the spins within a radius."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LocalityFloor:
 
     @property
     def r2(self) -> Float[np.ndarray, " radius"]:
-        """Highest torque R^2 that a model seeing only R can reach: 1 - (rmse / rms)^2; NaN without torque."""
+        """Highest torque R^2 of a model seeing only R: 1 - (rmse / rms)^2; NaN without torque."""
         return 1 - (self.rmse / self.rms) ** 2 if self.rms else np.full(len(self.rmse), np.nan)
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,14 +67,14 @@ def locality_floor(
     ensemble: Ensemble = RANDOM,
     advance: Callable[[int], None] = lambda done: None,
 ) -> LocalityFloor:
-    """The floor of the torque error by reach, for an ensemble of states.
+    """The floor of the torque error by halo, for an ensemble of states.
 
     Spins within R of a site are frozen and all others drawn again ``redraws`` times from the ensemble. A model that
     sees only R can at best predict the mean torque <T>_R at the frozen spins, so its mean square error per component
     is at least sigma_R^2 = < |T - <T>_R|^2 > / 3, here with the unbiased estimate of the variance, averaged over
     ``environments`` of the frozen spins. Each environment is that of another site, in random order and all in turn, so
     that the floor is that of the mean over all sites where they differ (several in a cell, vacancies, disorder);
-    ``rmse_error`` holds their spread. Energies that reach r give fields that reach 2 r: compare at the field's reach.
+    ``rmse_error`` holds their spread. Energies of cutoff r give fields of halo 2 r: compare at the field's halo.
     The statistical error is of order 1 / sqrt(2 environments (redraws - 1)) where sites are equivalent.
 
     ``advance`` is called with the states done so far. Raises UserError when a radius exceeds half the cell (the frozen

@@ -1,4 +1,4 @@
-"""The locality floor by reach, and the error of models beside it."""
+"""The locality floor by halo, and the error of models beside it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def error_by_reach(floor: LocalityFloor, models: Mapping[str, tuple[float, float]]) -> Figure:
-    """Torque RMSE against reach: the floor as a line, each model {name: (reach of its field, torque RMSE)} as a point.
+def error_by_halo(floor: LocalityFloor, models: Mapping[str, tuple[float, float]]) -> Figure:
+    """Torque RMSE against halo: the floor as a line, each model {name: (halo of its field, torque RMSE)} as a point.
 
-    A model far above the floor at its reach lacks layers, width or data; one near it can only gain by reaching further.
+    A model far above the floor at its halo lacks layers, width or data; one near it can only gain by a longer cutoff.
     """
     with style():
         from matplotlib.figure import Figure
@@ -27,17 +27,17 @@ def error_by_reach(floor: LocalityFloor, models: Mapping[str, tuple[float, float
         axes.plot(floor.radii, floor.rmse, color="black", marker=".", label="floor (exact field)", gid="floor")
         axes.axhline(floor.rms, color="black", lw=0.8, ls=":", gid="rms torque")
         axes.annotate("rms torque", (1, floor.rms), xycoords=("axes fraction", "data"), ha="right", va="bottom")
-        for k, (name, (reach, error)) in enumerate(models.items()):
-            axes.plot([reach], [error], ls="", marker=MARKERS[k % 7], color=COLOURS[k % 7], ms=6, label=name)
+        for k, (name, (halo, error)) in enumerate(models.items()):
+            axes.plot([halo], [error], ls="", marker=MARKERS[k % 7], color=COLOURS[k % 7], ms=6, label=name)
         axes.set_yscale("log")
-        axes.set_xlabel("reach of the field (nearest-neighbour distances)")
+        axes.set_xlabel("halo of the field (nearest-neighbour distances)")
         axes.set_ylabel("torque RMSE per component ($t$)")
         axes.legend(loc="lower left")
     return figure
 
 
-def floors_by_reach(floors: Mapping[str, LocalityFloor]) -> Figure:
-    """The floor {states: floor} of several ensembles against reach, with error bars; dotted, the rms torque of each."""
+def floors_by_halo(floors: Mapping[str, LocalityFloor]) -> Figure:
+    """The floor {states: floor} of several ensembles against halo, with error bars; dotted, the rms torque of each."""
     with style():
         from matplotlib.figure import Figure
 
@@ -53,7 +53,7 @@ def floors_by_reach(floors: Mapping[str, LocalityFloor]) -> Figure:
             )  # fmt: skip
             axes.axhline(floor.rms, color=colour, lw=0.8, ls=":", gid=f"rms torque {name}")
         axes.set_yscale("log")
-        axes.set_xlabel("reach of the field (nearest-neighbour distances)")
+        axes.set_xlabel("halo of the field (nearest-neighbour distances)")
         axes.set_ylabel("smallest torque RMSE per component ($t$)")
         axes.legend(loc="lower left", title="states")
     return figure

@@ -1,4 +1,4 @@
-"""The locality floor beside every error: at the reach of each field, for the states it is judged on."""
+"""The locality floor beside every error: at the halo of each field, for the states it is judged on."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from sdgnn.nn.baselines.two_energies import TwoEnergiesField
 from sdgnn.train import Comparison, Floor
 
 
-def field_reach(field: Field) -> float | None:
+def field_halo(field: Field) -> float | None:
     """Halo of a field, in nearest-neighbour distances; None where it is not known or not bounded.
 
-    The field of a network reaches twice as far as its energies, that of a Heisenberg model as far as its last shell.
+    That of a network is twice the cutoff of its energies, that of a Heisenberg model the distance of its last shell.
     """
     if isinstance(field, NetworkField):
         return field.halo
     if isinstance(field, SiteField | TwoEnergiesField):
-        return 2.0 * field.network.reach
+        return 2.0 * field.network.cutoff
     if isinstance(field, Heisenberg):
         return float(field.lattice.shell_distances(len(field.couplings))[-1])
     return None
@@ -54,20 +54,20 @@ def with_floors(
     sampling: FloorConfig,
     seed: int = 0,
 ) -> Comparison:
-    """``errors`` with the floor at each field's reach, measured with ``exact`` on its lattice, by known ensemble.
+    """``errors`` with the floor at each field's halo, measured with ``exact`` on its lattice, by known ensemble.
 
     Over all states the floors' mean squares are averaged as the states are, if every protocol has an ensemble. A field
-    that reaches further than half the lattice of ``exact`` gets none.
+    whose halo exceeds half the lattice of ``exact`` gets none.
     """
     widest = inner_radius(exact.lattice.cell) + LENGTH_TOLERANCE
-    reaches = {name: reach for name, field in fields.items() if (reach := field_reach(field)) and reach <= widest}
-    radii = sorted(set(reaches.values()))
+    halos = {name: halo for name, field in fields.items() if (halo := field_halo(field)) and halo <= widest}
+    radii = sorted(set(halos.values()))
     if not radii or not ensembles:
         return errors
     measured = measure(exact, radii, ensembles, sampling, seed)
     floors: dict[tuple[str, str], Floor] = {}
-    for name, reach in reaches.items():
-        at = {protocol: floor_at(floor, reach) for protocol, floor in measured.items()}
+    for name, halo in halos.items():
+        at = {protocol: floor_at(floor, halo) for protocol, floor in measured.items()}
         floors |= {(name, protocol): floor for protocol, floor in at.items()}
         if set(labels.counts) <= set(at):
             floors[name, "all"] = _mean([at[p] for p in labels.counts], list(labels.counts.values()))
@@ -92,9 +92,9 @@ def measure(
     return floors
 
 
-def floor_at(floor: LocalityFloor, reach: float) -> Floor:
-    """The entry of a floor that was measured at this reach."""
-    k = floor.radii.index(reach)
+def floor_at(floor: LocalityFloor, halo: float) -> Floor:
+    """The entry of a floor that was measured at this halo."""
+    k = floor.radii.index(halo)
     return Floor(floor.radii[k], float(floor.rmse[k]), float(floor.rmse_error[k]), floor.rms)
 
 
@@ -104,4 +104,4 @@ def _mean(floors: list[Floor], states: list[int]) -> Floor:
     rmse = float(share @ [floor.rmse**2 for floor in floors]) ** 0.5
     rms = float(share @ [floor.rms**2 for floor in floors]) ** 0.5
     error = float(np.linalg.norm(share * [floor.rmse * floor.error for floor in floors])) / rmse if rmse else 0.0
-    return Floor(floors[0].reach, rmse, error, rms)
+    return Floor(floors[0].halo, rmse, error, rms)

@@ -1,4 +1,4 @@
-"""The floor of the torque error by reach, from a configuration."""
+"""The floor of the torque error by halo, from a configuration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.table import Table
 
 from sdgnn.analysis.locality.ensembles import Ensemble
 from sdgnn.analysis.locality.floor import LocalityFloor, check_radii, locality_floor
-from sdgnn.analysis.plots.locality import floors_by_reach
+from sdgnn.analysis.plots.locality import floors_by_halo
 from sdgnn.analysis.spectra.periodic import inner_radius
 from sdgnn.cli.commands.console import console, say, timed
 from sdgnn.cli.config.locality import LocalityConfig
@@ -35,7 +35,7 @@ def run(config: LocalityConfig) -> Path:
     floors = {name: measure(config, exact, radii, name, ensemble) for name, ensemble in ensembles.items()}
     content = {name: floor.to_dict() for name, floor in floors.items()}
     results.write_json("locality.json", {"lattice": lattice.to_dict(), "field": repr(exact), "states": content})
-    figure = floors_by_reach(floors)
+    figure = floors_by_halo(floors)
     for suffix in ("png", "pdf"):
         with atomic_path(results.path / f"locality.{suffix}") as temporary:
             figure.savefig(temporary, format=suffix)
@@ -68,9 +68,9 @@ def neighbour_distances(lattice: Lattice, widest: float = WIDEST) -> tuple[float
 
 
 def table(floors: dict[str, LocalityFloor], title: str = "") -> Table:
-    """Floor and highest R^2 by reach, a pair of columns for each ensemble of states."""
+    """Floor and highest R^2 by halo, a pair of columns for each ensemble of states."""
     table = Table(title=title or None)
-    table.add_column("reach", justify="right")
+    table.add_column("halo", justify="right")
     for name in floors:
         table.add_column(f"{name}\ntorque RMSE", justify="right")
         table.add_column("\ntorque R²", justify="right")

@@ -107,7 +107,7 @@ class BenchmarkConfig(Config):
     training: TrainSettings = TrainSettings()
     """How they are trained."""
     floor: BenchmarkFloorConfig | None = None
-    """The locality floor at the reach of each model; left out where absent."""
+    """The locality floor at the halo of each model; left out where absent."""
     seed: Seed = 0
     """Seed of the initial weights."""
     output: Path | None = None

@@ -128,7 +128,7 @@ class EvaluateConfig(Config):
     precision: Precision = "float32"
     """Precision of the network's arithmetic."""
     floor: LabelFloorConfig | None = None
-    """Show the locality floor beside the errors of random and noisy ordered states: the smallest error at the reach of
+    """Show the locality floor beside the errors of random and noisy ordered states: the smallest error at the halo of
     each field. Measured by diagonalisation, for labels of a known Hamiltonian; floor={} takes the defaults."""
     output: Path | None = None
     """Folder for errors.json; results/evaluate-<date> by default."""

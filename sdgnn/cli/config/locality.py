@@ -96,7 +96,7 @@ States = Annotated[RandomStates | NoisyOrderStates | GivenStates, Key(discrimina
 
 
 class FloorConfig(Config):
-    """How well the floor of the error by reach is sampled."""
+    """How well the floor of the error by halo is sampled."""
 
     environments: Count = 8
     """Environments whose near spins are frozen, each around another site."""
@@ -112,7 +112,7 @@ class LabelFloorConfig(FloorConfig):
 
 
 class LocalityConfig(FloorConfig):
-    """The smallest torque error of any model that sees only so far, by reach and ensemble of states."""
+    """The smallest torque error of any model that sees only so far, by halo and ensemble of states."""
 
     lattice: LatticeConfig
     """The lattice that is diagonalised; radii go up to half its shortest period."""
@@ -124,7 +124,7 @@ class LocalityConfig(FloorConfig):
     """Ensembles of states: {kind: random}, {kind: noisy_order, order: tetrahedral, strength: 0.3},
     {kind: given, path: FOLDER of a run, or a label set}."""
     radii: Annotated[tuple[Positive, ...], Key(min_length=1)] | None = None
-    """Reaches of the field in nearest-neighbour distances; without any, all neighbour distances that fit, up to 5."""
+    """Halos of the field in nearest-neighbour distances; without any, all neighbour distances that fit, up to 5."""
     redraws: Annotated[int, Key(ge=2)] = 8
     """Times that the far spins are redrawn, for each environment and radius."""
     seed: Annotated[int, Key(ge=0)] = 0

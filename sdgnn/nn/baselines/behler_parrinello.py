@@ -34,8 +34,8 @@ class BehlerParrinello(SiteModel):
     def __init__(self, settings: BehlerParrinelloSettings, lattice: Lattice, seed: int = 0) -> None:
         super().__init__(settings, lattice)
         wanted = (settings.shells, settings.pair_shells, settings.chirality_shells)
-        self._radius, pairs, sides = (float(lattice.shell_distances(n)[-1]) if n else 0.0 for n in wanted)
-        self._around = Neighbourhood.of(lattice, self._radius)
+        self.cutoff, pairs, sides = (float(lattice.shell_distances(n)[-1]) if n else 0.0 for n in wanted)
+        self._around = Neighbourhood.of(lattice, self.cutoff)
         self.descriptor = Descriptor(self._around, pairs, sides)
         generator = torch_generator(seed)
         widths = [len(self.descriptor), *settings.hidden]
@@ -48,11 +48,6 @@ class BehlerParrinello(SiteModel):
         self.out = nn.Parameter(
             0.1 * torch.randn(widths[-1], 2, generator=generator, dtype=torch.float32, device="cpu") / widths[-1] ** 0.5
         )
-
-    @property
-    def reach(self) -> float:
-        """Radius of the neighbourhood."""
-        return self._radius
 
     def tables(
         self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype
@@ -73,6 +68,6 @@ class BehlerParrinello(SiteModel):
     def __repr__(self) -> str:
         return (
             f"Behler-Parrinello model for {self.family.name} lattices: {len(self._around)} spins, "
-            f"{len(self.descriptor)} invariants, {self.n_parameters} weights; energies reach {self.reach:.3g}, "
-            f"fields {2 * self.reach:.3g}; {self.told_electrons()}"
+            f"{len(self.descriptor)} invariants, {self.n_parameters} weights; cutoff {self.cutoff:.3g}, "
+            f"halo {2 * self.cutoff:.3g}; {self.told_electrons()}"
         )

@@ -65,8 +65,8 @@ class SiteField(SiteSum):
 
     @property
     def halo(self) -> float | None:  # type: ignore[override]
-        """Twice the reach of energies, on crystals with the bonds that the network finds."""
-        return 2 * self.network.reach if self._graph is None and self.lattice.is_crystal else None
+        """Twice the cutoff of energies, on crystals with the bonds that the network finds."""
+        return 2 * self.network.cutoff if self._graph is None and self.lattice.is_crystal else None
 
     def on(self, lattice: Lattice) -> SiteField:
         """The same network on another lattice. Raises UserError on bonds of one's own, which are those of this one."""
@@ -135,7 +135,7 @@ class SiteField(SiteSum):
             raise UserError(
                 f"{self.memory:g} GB of memory for a network on {self.lattice!r}",
                 allowed=f"at least {math.ceil(100 * needed) / 100:g} GB, for {lattice.n_sites} sites at once",
-                fix="raise memory, or use a network with fewer channels or a shorter reach",
+                fix="raise memory, or use a network with fewer channels or a shorter cutoff",
             )
         return (SiteField(self.network, lattice, self.dtype, math.inf) if parts else self), parts
 

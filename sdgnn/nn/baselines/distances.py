@@ -126,7 +126,7 @@ class Distances(SiteModel):
         if not lattice.is_crystal:
             raise UserError(f"a network on {lattice!r}", allowed="crystals (perfect lattices with a basis)")
         generator = torch_generator(seed)
-        self._radius = float(lattice.shell_distances(settings.shells)[-1])
+        self.cutoff = settings.layers * float(lattice.shell_distances(settings.shells)[-1])
         self.embedding = nn.Parameter(
             0.5 * torch.randn(2, settings.channels, generator=generator, dtype=torch.float32, device="cpu")
         )
@@ -135,11 +135,6 @@ class Distances(SiteModel):
         )
         self.layers = nn.ModuleList(DistanceInteraction(settings, generator) for _ in range(settings.layers))
         self.readouts = nn.ModuleList(Readout(settings.channels, generator) for _ in range(settings.layers))
-
-    @property
-    def reach(self) -> float:
-        """``layers`` times the radius of the outermost shell."""
-        return self.settings.layers * self._radius
 
     def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> ShellTables:
         """Neighbours by shell."""
@@ -165,6 +160,6 @@ class Distances(SiteModel):
         s = self.settings
         return (
             f"Distances-only network for {self.family.name} lattices: {s.layers} layers, {s.channels} channels, "
-            f"{s.shells} shells, {self.n_parameters} weights; energies reach {self.reach:.3g}, "
-            f"fields {2 * self.reach:.3g}; {self.told_electrons()}"
+            f"{s.shells} shells, {self.n_parameters} weights; cutoff {self.cutoff:.3g}, "
+            f"halo {2 * self.cutoff:.3g}; {self.told_electrons()}"
         )

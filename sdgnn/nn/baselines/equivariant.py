@@ -39,6 +39,7 @@ class EquivariantNetwork(SiteModel):
 
     def __init__(self, settings: EquivariantSettings, lattice: Lattice, seed: int = 0) -> None:
         super().__init__(settings, lattice)
+        self.cutoff = (settings.layers + 1) * (1 if settings.hopping is None else settings.hopping.cutoff)
         self.directions = Directions.of(lattice)
         degrees(self.directions)  # refuses what no list of bonds can carry
         generator = torch_generator(seed)
@@ -50,13 +51,6 @@ class EquivariantNetwork(SiteModel):
         self.pair = nn.Parameter(torch.zeros(functions, 2, dtype=torch.float32, device="cpu"))
         self.layers = nn.ModuleList(Interaction(spaces, channels, functions, generator) for _ in range(settings.layers))
         self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
-
-    @property
-    def reach(self) -> float:
-        """Distance that a site's energy sees: ``layers + 1`` bonds, each as long as nearest neighbours are apart or,
-        where bonds follow the hopping, up to its cutoff."""
-        hopping = self.settings.hopping
-        return (self.settings.layers + 1) * (1 if hopping is None else hopping.cutoff)
 
     def halo_cells(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
         """As for any model, but no more cells than bonds between nearest neighbours cross where these are the bonds."""
@@ -129,7 +123,7 @@ class EquivariantNetwork(SiteModel):
         s = self.settings
         return (
             f"Equivariant network for {self.family.name} lattices: {s.layers} layers, {s.channels} channels, "
-            f"{self.n_parameters} weights; energies reach {s.layers + 1} bonds, fields {2 * s.layers + 2}; "
+            f"{self.n_parameters} weights; cutoff {s.layers + 1} bonds, halo {2 * s.layers + 2}; "
             f"{self.told_electrons()}"
         )
 

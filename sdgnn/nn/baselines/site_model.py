@@ -26,9 +26,9 @@ class SiteModel(Model):
     """e_i from spins and tables of a lattice: kinds say what the tables are and how energies follow."""
 
     def halo_cells(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
-        """Cells of a crystal along each axis on whose spins a site's field depends: those within twice the reach, since
-        it depends on energies within the reach and these on spins within the reach of them."""
-        return halo_cells(lattice, 2 * self.reach)
+        """Cells of a crystal along each axis on whose spins a site's field depends: those within twice the cutoff,
+        since it depends on energies within the cutoff and these on spins within the cutoff of them."""
+        return halo_cells(lattice, 2 * self.cutoff)
 
     @abstractmethod
     def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Any:

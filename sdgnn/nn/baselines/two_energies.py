@@ -50,13 +50,9 @@ class TwoEnergies(SiteModel):
         other = int(np.random.SeedSequence(entropy=check_seed(seed), spawn_key=(1,)).generate_state(1)[0])
         self.energy_a = EquivariantNetwork(size, lattice, seed)
         self.energy_b = EquivariantNetwork(size, lattice, other)
+        self.cutoff = self.energy_a.cutoff
         for part in (self.energy_a, self.energy_b):
             part.constant.requires_grad_(False)  # the whole has one of its own
-
-    @property
-    def reach(self) -> float:
-        """Distance that a site's energies see."""
-        return self.energy_a.reach
 
     def on(
         self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None, *,
@@ -91,7 +87,7 @@ class TwoEnergies(SiteModel):
         s = self.settings
         return (
             f"Network of two energies for {self.family.name} lattices: {s.layers} layers, {s.channels} channels each, "
-            f"{self.n_parameters} weights; energies reach {self.reach} bonds, fields {2 * self.reach}; "
+            f"{self.n_parameters} weights; cutoff {self.cutoff} bonds, halo {2 * self.cutoff}; "
             f"{self.told_electrons()}"
         )
 

@@ -1,4 +1,4 @@
-"""Floors beside errors: at the reach of each field, for each kind of states, and over all of them."""
+"""Floors beside errors: at the halo of each field, for each kind of states, and over all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 from sdgnn import Lattice, spins
 from sdgnn.analysis.locality.ensembles import NoisyOrder, Random
-from sdgnn.cli.commands.floors import ensembles_of, field_reach, with_floors
+from sdgnn.cli.commands.floors import ensembles_of, field_halo, with_floors
 from sdgnn.cli.config.locality import FloorConfig
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import Origin
@@ -38,15 +38,15 @@ def labels() -> LabelSet:
     )  # fmt: skip
 
 
-def test_reach_of_every_kind_of_field() -> None:
-    assert field_reach(Heisenberg(LATTICE, [1.0, 0.1, 0.1])) == pytest.approx(2)
-    assert field_reach(Zeeman(LATTICE, field=(0, 0, 1.0))) is None
-    for settings, reach in (
+def test_halo_of_every_kind_of_field() -> None:
+    assert field_halo(Heisenberg(LATTICE, [1.0, 0.1, 0.1])) == pytest.approx(2)
+    assert field_halo(Zeeman(LATTICE, field=(0, 0, 1.0))) is None
+    for settings, halo in (
         (EquivariantSettings(layers=2, channels=2), 6),
         (BehlerParrinelloSettings(shells=2), 2 * 3**0.5),
         (DistancesSettings(layers=2, channels=2, shells=1), 4),
     ):
-        assert field_reach(create(settings, LATTICE).on(LATTICE)) == pytest.approx(reach)
+        assert field_halo(create(settings, LATTICE).on(LATTICE)) == pytest.approx(halo)
 
 
 def test_ensembles_are_those_with_a_known_law(labels: LabelSet) -> None:

@@ -93,8 +93,8 @@ def test_vacancies_are_missing_bonds_of_the_crystal(lattice: Lattice) -> None:
     assert distance(found, expected) < ROUNDING
 
 
-def test_a_vacancy_beyond_the_reach_changes_nothing() -> None:
-    """Energies reach 2 bonds here, fields 4; the sixth neighbour along a row is not seen, the second is."""
+def test_a_vacancy_beyond_the_halo_changes_nothing() -> None:
+    """The cutoff is 2 bonds here, the halo 4; the sixth neighbour along a row is not seen, the second is."""
     lattice = Lattice.triangular(14, 14)
     network = EquivariantNetwork(EquivariantSettings(layers=1, channels=4), lattice, seed=1)
     states = spins.random(lattice, seed=2)

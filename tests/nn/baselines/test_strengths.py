@@ -161,7 +161,7 @@ def test_strengths_are_kept_in_files(tmp_path) -> None:  # type: ignore[no-untyp
     again = load(network.save(tmp_path))
     assert again.settings == network.settings
     assert (again.on(AMORPHOUS)(states).field == network.on(AMORPHOUS)(states).field).all()
-    assert again.reach == pytest.approx(3 * 1.8)
+    assert again.cutoff == pytest.approx(3 * 1.8)
 
 
 def test_strengths_that_do_not_fit_are_refused() -> None:

@@ -126,15 +126,15 @@ def test_field_is_minus_the_slope_of_the_energy(lattice: Lattice) -> None:
 
 
 def test_a_local_environment_has_the_same_field_in_a_larger_lattice() -> None:
-    """Copy a disc of 9 x 9 spins into a 16 x 16 lattice: at its centre the field, which reaches 6 bonds, is the same
+    """Copy a disc of 9 x 9 spins into a 16 x 16 lattice: at its centre the field, whose halo is 6 bonds, is the same
     only if all of them are copied; on the triangular lattice 6 bonds span 13 x 13 sites."""
     small, large = Lattice.triangular(14, 14), Lattice.triangular(20, 20)
     network = trained_like(small)
     inner = spins.random(small, seed=1).reshape(1, 14, 14, 3)
     outer = spins.random(large, seed=2).reshape(1, 20, 20, 3)
     outer[:, 3:16, 4:17] = inner[:, :13, :13]
-    reach = 2 * network.reach
-    assert reach == 6
+    halo = 2 * network.cutoff
+    assert halo == 6
     here = network.on(small, dtype=torch.float64)(inner.reshape(1, -1, 3)).field.reshape(14, 14, 3)[6, 6]
     there = network.on(large, dtype=torch.float64)(outer.reshape(1, -1, 3)).field.reshape(20, 20, 3)[9, 10]
     torch.testing.assert_close(there, here, rtol=1e-12, atol=1e-12)
