@@ -45,8 +45,8 @@ def main() -> None:
     expected = estimate(field, spins, integrator, given.steps)
     print(f"{network!r}; {given.size} x {given.size}, float32, {torch.get_num_threads()} thread(s)")
     print(expected)
-    small, tiles = field._tiles
-    print(f"{max(1, len(tiles))} tile(s) of {small.lattice.n_sites} sites")
+    small, blocks = field._blocks
+    print(f"{max(1, len(blocks))} block(s) of {small.lattice.n_sites} sites")
     state = integrator.init(field, spins)
     wall, processor = time.perf_counter(), time.process_time()
     for _ in range(given.steps):

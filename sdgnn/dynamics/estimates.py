@@ -65,7 +65,7 @@ class Estimate:
 def estimate(field: Field, spins: Numbers, integrator: Integrator, steps: int) -> Estimate:
     """What :func:`sdgnn.simulate` with these arguments will take.
 
-    The field's time is that of one evaluation, on large crystals of one tile (:meth:`sdgnn.fields.Field.cost`). What a
+    The field's time is that of one evaluation, on large crystals of one block (:meth:`sdgnn.fields.Field.cost`). What a
     step takes besides is measured on a piece of the spins in a field that does not change, where implicit schemes need
     about as many evaluations as later. Sweeps of Monte Carlo, which ask a field for more than its value, are timed
     whole.

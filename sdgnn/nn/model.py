@@ -62,7 +62,7 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32, *, memory: float | None = None) -> Field:
-        """The field of this model on a lattice of its family; in tiles within ``memory`` (GB) where there are any.
+        """The field of this model on a lattice of its family; in blocks within ``memory`` (GB) where there are any.
 
         Raises UserError on another family.
         """

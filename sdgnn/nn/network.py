@@ -64,7 +64,7 @@ class Network(Model):
             sdgnn.load("universal").on(model, kT=0.1, filling=0.25)
 
         ``kT`` and one of ``filling`` and ``mu`` belong to a Hamiltonian. ``memory`` bounds fields that are evaluated
-        in tiles; walks need none. For other electrons than those that were learned, the learned part is switched off.
+        in blocks; walks need none. For other electrons than those that were learned, the learned part is switched off.
         Raises UserError on a lattice without electrons, on electrons without kT, and on crystals of another family than
         a learned part was trained for.
         """

@@ -48,33 +48,33 @@ state = integrator.init(field, spins)
 before = peak()
 expected = estimate(field, spins, integrator, 1)
 integrator.step(field, state)
-print(before, expected.memory, peak(), len(field._tiles[1]))
+print(before, expected.memory, peak(), len(field._blocks[1]))
 """
 
 
 def measured_step(size: int, memory: float) -> tuple[float, float, float, int]:
-    """Bytes before, estimated and at the peak of one step in a process of its own, and the number of tiles."""
+    """Bytes before, estimated and at the peak of one step in a process of its own, and the number of blocks."""
     done = subprocess.run(
         [sys.executable, "-c", STEP, str(size), str(memory)], capture_output=True, text=True, check=True
     )
-    before, expected, peak, tiles = done.stdout.split()
-    return float(before), float(expected), float(peak), int(tiles)
+    before, expected, peak, blocks = done.stdout.split()
+    return float(before), float(expected), float(peak), int(blocks)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
 def test_memory_of_a_step_is_estimated() -> None:
-    before, expected, peak, tiles = measured_step(256, 0.3)
-    assert tiles > 1
+    before, expected, peak, blocks = measured_step(256, 0.3)
+    assert blocks > 1
     assert peak > before + 0.2e9  # there is something to estimate
     assert peak / MEMORY_FACTOR < expected < peak * MEMORY_FACTOR
 
 
 @pytest.mark.slow
 def test_four_million_spins_step_within_4_gb() -> None:
-    """2048 x 2048 spins in float32: the arrays as large as the lattice are the same for every network, and its tiles
+    """2048 x 2048 spins in float32: the arrays as large as the lattice are the same for every network, and its blocks
     take what they may, 2 GB."""
-    _, expected, peak, tiles = measured_step(2048, 2.0)
-    assert tiles > 1
+    _, expected, peak, blocks = measured_step(2048, 2.0)
+    assert blocks > 1
     assert peak < 4e9
     assert peak / MEMORY_FACTOR < expected < peak * MEMORY_FACTOR
 

@@ -60,7 +60,7 @@ CRYSTALS = (CHAIN, TRIANGLES, HONEYCOMB, CUBES)
 EVEN = (CHAIN, TRIANGLES, CUBES)
 """Crystals on which a gradient is defined by nearest neighbours."""
 LONG = Lattice.chain(40)
-"""A crystal that a network with a cutoff of two bonds evaluates in tiles, if it must."""
+"""A crystal that a network with a cutoff of two bonds evaluates in blocks, if it must."""
 RAMP = Ramp(start=0.2, stop=1.0, duration=8.0)
 
 
@@ -79,12 +79,12 @@ def network(lattice: Lattice, seed: int = 1, **settings: int) -> EquivariantNetw
     return made
 
 
-def tiled(lattice: Lattice) -> Field:
-    """Of a network, in several tiles."""
+def in_blocks(lattice: Lattice) -> Field:
+    """Of a network, in several blocks."""
     made = network(lattice)
     limit = 0.75 * lattice.n_sites * made.bytes_per_site(lattice, torch.float64) / GB
     field = made.on(lattice, torch.float64, memory=limit)
-    assert len(field._tiles[1]) > 1
+    assert len(field._blocks[1]) > 1
     return field
 
 
@@ -158,7 +158,7 @@ CASES = (
     Case(PairTail, tail),
     Case(NetworkField, lambda lattice: learned(SDModel(lattice, exchange=2.0))),
     Case(SiteField, lambda lattice: network(lattice).on(lattice, torch.float64)),
-    Case(SiteField, tiled, (LONG,), "tiles"),
+    Case(SiteField, in_blocks, (LONG,), "blocks"),
     Case(SiteField, with_strengths, (TRIANGLES, HONEYCOMB), "strengths"),
     Case(SiteField, descriptors, (TRIANGLES,), "descriptors"),
     Case(TwoEnergiesField, two_energies, (TRIANGLES, CHAIN)),

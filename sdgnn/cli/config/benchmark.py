@@ -177,7 +177,7 @@ class DynamicsBenchmarkConfig(Config):
     precision: Precision = "float32"
     """Precision of spins and field."""
     memory: Positive | None = None
-    """GB that evaluating a network may take, 2 by default; large crystals are evaluated in tiles."""
+    """GB that evaluating a network may take, 2 by default; large crystals are evaluated in blocks."""
     seed: Seed = 0
     """Seed of the first states and the noise."""
     output: Path | None = None

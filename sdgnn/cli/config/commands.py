@@ -201,8 +201,8 @@ class SimulateConfig(QuenchConfig):
     """Lists of values by key, for example {integrator.kT: [0.1, 0.2], seed: [0, 1, 2]}: every combination is run, those
     that differ in temperature and damping alone as one batch, and sweep.zarr holds them all."""
     memory: Positive | None = None
-    """GB (10^9 bytes) that the run may take: a network on a large crystal is evaluated in tiles that leave room for the
-    spins, and what cannot fit is refused before it starts. Without it, evaluating the network takes up to 2 GB."""
+    """GB (10^9 bytes) that the run may take: a network on a large crystal is evaluated in blocks that leave room for
+    the spins, and what cannot fit is refused before it starts. Without it, evaluating the network takes up to 2 GB."""
     output: Path | None = None
     """Folder for the trajectory and checkpoint; results/simulate-<date> by default."""
 

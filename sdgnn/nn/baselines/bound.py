@@ -19,7 +19,7 @@ from sdgnn.fields.protocol import unchanging
 from sdgnn.fields.schedules import Time
 from sdgnn.fields.sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
-from sdgnn.nn.baselines.tiles import Tile, tiles
+from sdgnn.nn.baselines.blocks import Block, blocks
 
 if TYPE_CHECKING:
     from sdgnn.nn.baselines.graph import Graph
@@ -29,7 +29,7 @@ CHUNK = 4096
 """Sites evaluated at once; more replicas wait, so memory does not grow with their number."""
 
 MEMORY = 2.0
-"""GB that evaluating a crystal may take unless told otherwise. A fixed number: tiles decide about rounding."""
+"""GB that evaluating a crystal may take unless told otherwise. A fixed number: blocks decide about rounding."""
 
 
 @unchanging
@@ -37,7 +37,7 @@ class SiteField(SiteSum):
     """Energy sum_i e_i(S) + N c and field H_i = -dE/dS_i of a learned model on one lattice.
 
     Crystals whose evaluation would take more than ``memory`` (GB, :data:`MEMORY` by default) besides spins and result
-    are evaluated tile by tile, equal to the whole to rounding; free positions and bonds of one's own (``graph``, in
+    are evaluated block by block, equal to the whole to rounding; free positions and bonds of one's own (``graph``, in
     place of those that the network finds) stay whole.
     Computes in ``dtype`` where the network's weights are; fields have that dtype and the device of the spins. Weights
     are those of the network at every call, however they were changed. Threads may share a field.
@@ -79,12 +79,12 @@ class SiteField(SiteSum):
         return SiteField(self.network, lattice, self.dtype, self.memory)
 
     def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
-        energies, field = self._by_tile(spins)
+        energies, field = self._by_block(spins)
         return energies.double() + float(self.network.constant.detach()), field
 
-    def _by_tile(self, spins: Tensor) -> tuple[Tensor, Tensor]:
-        """Site energies without the constant, and field, tile by tile where there are tiles."""
-        whole, parts = self._tiles
+    def _by_block(self, spins: Tensor) -> tuple[Tensor, Tensor]:
+        """Site energies without the constant, and field, block by block where there are blocks."""
+        whole, parts = self._blocks
         field = spins.new_empty(spins.shape, dtype=self.dtype)
         energies = spins.new_empty(spins.shape[:2], dtype=self.dtype)
         for replicas in torch.arange(len(spins), device="cpu").split(self._at_once):
@@ -92,16 +92,16 @@ class SiteField(SiteSum):
             if not parts:
                 energy, slope = self._slopes(spins[rows])
                 energies[rows], field[rows] = energy.to(spins.device), -slope.to(spins.device)
-            for tile in parts:
-                energy, slope = whole._slopes(spins[rows, tile.sites])
-                core = tile.sites[tile.core]
-                energies[rows, core] = energy[:, tile.core].to(spins.device)
-                field[rows, core] = -slope[:, tile.core].to(spins.device)
+            for block in parts:
+                energy, slope = whole._slopes(spins[rows, block.sites])
+                core = block.sites[block.core]
+                energies[rows, core] = energy[:, block.core].to(spins.device)
+                field[rows, core] = -slope[:, block.core].to(spins.device)
         return energies, field
 
     def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
-        """Time of one tile, times the number of tiles and replicas; memory counted from arrays."""
-        whole, parts = self._tiles
+        """Time of one block, times the number of blocks and replicas; memory counted from arrays."""
+        whole, parts = self._blocks
         at_once = min(self._at_once, len(spins))
         piece = spins[:at_once, parts[0].sites] if parts else spins[:at_once]
         whole._slopes(piece)  # makes tables
@@ -111,12 +111,12 @@ class SiteField(SiteSum):
         seconds = clock.perf_counter() - start
         work = at_once * whole.lattice.n_sites * self.bytes_per_site
         result = 4 * spins.shape[0] * spins.shape[1] * self.dtype.itemsize
-        index = 9 * sum(len(tile.sites) for tile in parts)
+        index = 9 * sum(len(block.sites) for block in parts)
         return Cost(seconds * max(1, len(parts)) * len(spins) / at_once, work + result + index)
 
     @cached_property
     def bytes_per_site(self) -> float:
-        """Memory that evaluating takes for each site of a tile, or of the lattice where it stays whole."""
+        """Memory that evaluating takes for each site of a block, or of the lattice where it stays whole."""
         return self.network.bytes_per_site(self.lattice, self.dtype)
 
     @property
@@ -125,11 +125,11 @@ class SiteField(SiteSum):
         return max(1, CHUNK // self.lattice.n_sites)
 
     @cached_property
-    def _tiles(self) -> tuple[SiteField, list[Tile]]:
+    def _blocks(self) -> tuple[SiteField, list[Block]]:
         if self._graph is not None or not self.lattice.is_crystal or self.memory == math.inf:
             return self, []
         largest = self.memory * GB / self.bytes_per_site
-        lattice, parts = tiles(self.lattice, self.network.halo_cells(self.lattice), largest)
+        lattice, parts = blocks(self.lattice, self.network.halo_cells(self.lattice), largest)
         if lattice.n_sites > largest:
             needed = lattice.n_sites * self.bytes_per_site / GB
             raise UserError(

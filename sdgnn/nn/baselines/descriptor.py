@@ -40,7 +40,7 @@ SAMPLES = 2048
 
 
 @dataclass(frozen=True)
-class Block:
+class Multiplets:
     """All multiplets of one irrep and parity: rows [start, start + count * dim) of the coefficients."""
 
     irrep: int
@@ -83,16 +83,16 @@ class Descriptor(nn.Module):
             if max(near[j][k] for j, k in itertools.combinations(t, 2)) < chirality_distance + close
         ]
         representations = irreps(around.matrices)
-        self.blocks, transform = _blocks(around, pairs, triples, representations)
+        self.multiplets, transform = _multiplets(around, pairs, triples, representations)
         self.register_buffer("pairs", torch.tensor(pairs, device="cpu").T, persistent=False)
         self.register_buffer(
             "triples", torch.tensor(triples, dtype=torch.int64, device="cpu").reshape(-1, 3).T, persistent=False
         )
         self.register_buffer("transform", torch.from_numpy(transform))
         self._couplings: list[tuple[int, int, int, str]] = []
-        phased = [k for k, block in enumerate(self.blocks) if not block.is_invariant]
+        phased = [k for k, part in enumerate(self.multiplets) if not part.is_invariant]
         for a, b, c in itertools.combinations_with_replacement(phased, 3):
-            kinds = [self.blocks[k] for k in (a, b, c)]
+            kinds = [self.multiplets[k] for k in (a, b, c)]
             if np.prod([kind.parity for kind in kinds]) < 0:
                 continue
             first, second, third = (representations[kind.irrep] for kind in kinds)
@@ -117,7 +117,7 @@ class Descriptor(nn.Module):
         return (self._features(spins) - self.mean.to(spins.dtype)) / self.scale.to(spins.dtype)
 
     def coefficients(self, spins: Float[Tensor, "site member 3"]) -> Float[Tensor, "site coefficient"]:
-        """The multiplets f_r of all blocks, one after another."""
+        """The multiplets f_r of all irreps and parities, one after another."""
         j, k = self.pairs
         quantities = (spins[:, j] * spins[:, k]).sum(-1)
         if len(self.triples[0]):
@@ -129,12 +129,12 @@ class Descriptor(nn.Module):
     def invariants(self, coefficients: Float[Tensor, "site coefficient"]) -> Float[Tensor, "site feature"]:
         """Invariants of coefficients, not standardised."""
         found, reference = [], []
-        for block in self.blocks:
-            part = coefficients[:, block.start : block.start + block.count * block.dim]
-            part = part.reshape(-1, block.count, block.dim)
-            star = part.sum(1) / block.count**0.5
+        for kind in self.multiplets:
+            part = coefficients[:, kind.start : kind.start + kind.count * kind.dim]
+            part = part.reshape(-1, kind.count, kind.dim)
+            star = part.sum(1) / kind.count**0.5
             reference.append(star)
-            if block.is_invariant:
+            if kind.is_invariant:
                 found.append(part[..., 0])
             else:
                 found += [part.square().sum(-1), (part * star[:, None]).sum(-1)]
@@ -148,17 +148,17 @@ class Descriptor(nn.Module):
         return self.invariants(self.coefficients(spins))
 
 
-def _blocks(
+def _multiplets(
     around: Neighbourhood,
     pairs: Sequence[Item],
     triples: Sequence[Item],
     representations: list[Float[np.ndarray, "operation _ _"]],
-) -> tuple[list[Block], Float[np.ndarray, "coefficient quantity"]]:
-    """The blocks of multiplets, and the matrix that makes their coefficients from the quantities."""
+) -> tuple[list[Multiplets], Float[np.ndarray, "coefficient quantity"]]:
+    """The multiplets by irrep and parity, and the matrix that makes their coefficients from the quantities."""
     act, order = partial(_act, around.images), len(around.matrices)
     place = {item: k for k, item in enumerate([*pairs, *triples])}
     groups = {1: orbits(pairs, act, order), -1: orbits(triples, act, order)}
-    blocks: list[Block] = []
+    found: list[Multiplets] = []
     rows: list[np.ndarray] = []
     for number, representation in enumerate(representations):
         for parity, parts in groups.items():
@@ -168,8 +168,8 @@ def _blocks(
                     rows.append(np.zeros(len(place)))
                     rows[-1][[place[item] for item in orbit]] = row
             if len(rows) > start:
-                blocks.append(Block(number, parity, start, (len(rows) - start) // dim, dim))
-    return blocks, np.stack(rows)
+                found.append(Multiplets(number, parity, start, (len(rows) - start) // dim, dim))
+    return found, np.stack(rows)
 
 
 def _act(images: Int[np.ndarray, "operation member"], operation: int, item: Item) -> tuple[Item, int]:

@@ -65,7 +65,7 @@ class EquivariantNetwork(SiteModel):
     ) -> SiteField:  # fmt: skip
         """The field of this network on a lattice.
 
-        Crystals are evaluated in tiles whose evaluation takes at most ``memory`` GB besides spins and result, see
+        Crystals are evaluated in blocks whose evaluation takes at most ``memory`` GB besides spins and result, see
         :class:`~sdgnn.nn.baselines.bound.SiteField`; free positions and ``bonds`` of one's own stay whole.
 
         Without ``bonds``, each given from either end, those between nearest neighbours follow from distances, or

@@ -1,4 +1,4 @@
-"""Models whose site energies are functions of spins and tables of the lattice, evaluated in tiles."""
+"""Models whose site energies are functions of spins and tables of the lattice, evaluated in blocks."""
 
 from __future__ import annotations
 

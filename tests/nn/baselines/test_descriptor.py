@@ -69,12 +69,12 @@ def test_the_power_spectrum_alone_is_not_complete() -> None:
     coefficients = descriptor.coefficients(states(len(around), count=1))
 
     def power(values: Tensor) -> Tensor:
-        parts = [values[:, b.start : b.start + b.count * b.dim].view(-1, b.count, b.dim) for b in descriptor.blocks]
+        parts = [values[:, b.start : b.start + b.count * b.dim].view(-1, b.count, b.dim) for b in descriptor.multiplets]
         return torch.cat([part.square().sum(-1) for part in parts], dim=1)
 
     assert independent(descriptor.invariants, coefficients) == coefficients.shape[1]
-    assert independent(power, coefficients) == sum(block.count for block in descriptor.blocks)
-    assert sum(block.count for block in descriptor.blocks) < coefficients.shape[1]
+    assert independent(power, coefficients) == sum(kind.count for kind in descriptor.multiplets)
+    assert sum(kind.count for kind in descriptor.multiplets) < coefficients.shape[1]
 
 
 @pytest.mark.parametrize("lattice", LATTICES, ids=lambda lattice: lattice.name)
@@ -91,12 +91,12 @@ def test_references_tell_what_the_power_spectrum_does_not() -> None:
     _, descriptor = made(Lattice.triangular(6, 6))
     coefficients = descriptor.coefficients(states(descriptor_members(descriptor)))
     before = descriptor.invariants(coefficients)
-    (block, other) = [b for b in descriptor.blocks if b.dim == 2][:2]
+    (kind, other) = [b for b in descriptor.multiplets if b.dim == 2][:2]
     angle = torch.tensor(0.7, dtype=torch.float64)
     turn = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
-    rows = slice(block.start, block.start + block.count * block.dim)
+    rows = slice(kind.start, kind.start + kind.count * kind.dim)
     whole = coefficients.clone()
-    whole[:, rows] = (whole[:, rows].reshape(-1, block.count, 2) @ turn.T).flatten(1)
+    whole[:, rows] = (whole[:, rows].reshape(-1, kind.count, 2) @ turn.T).flatten(1)
     changed = (descriptor.invariants(whole) - before).abs().amax(0) > 1e-9
     assert not bool(changed[: len(changed) - len(descriptor._couplings)].any()), "phases within one irrep stay"
     assert bool(changed.any()), "phases between irreps do not"

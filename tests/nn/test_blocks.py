@@ -1,4 +1,4 @@
-"""Tiles of large crystals against the crystal in one piece, and the memory that they keep to."""
+"""Blocks of large crystals against the crystal in one piece, and the memory that they keep to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdgnn.common.memory import GB, Counted
 from sdgnn.dynamics import observers
 from sdgnn.lattice import halo_cells
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Model, SiteField, create
-from sdgnn.nn.baselines import bound, tiles
+from sdgnn.nn.baselines import blocks, bound
 from sdgnn.nn.committee import Committee
 from sdgnn.nn.settings import BehlerParrinelloSettings, TwoEnergiesSettings
 
@@ -32,27 +32,27 @@ def share(network: Model, lattice: Lattice, part: float = 0.75) -> float:
 
 
 @pytest.mark.parametrize("lattice", LATTICES, ids=repr)
-def test_tiles_are_equal_to_the_whole(lattice: Lattice) -> None:
+def test_blocks_are_equal_to_the_whole(lattice: Lattice) -> None:
     """Float64, and fields of size 1: sums in another order differ by less than 1e-12."""
     network = EquivariantNetwork(EquivariantSettings(layers=1, channels=2), lattice, seed=1)
     state = spins.random(lattice, replicas=2, seed=0)
     whole = network.on(lattice, torch.float64)
-    assert whole._tiles == (whole, [])
+    assert whole._blocks == (whole, [])
     field = network.on(lattice, torch.float64, memory=share(network, lattice))
-    small, parts = field._tiles
+    small, parts = field._blocks
     assert len(parts) > 1 and small.lattice.n_sites <= lattice.n_sites * 3 // 4
-    tiled, untiled = field(state), whole(state)
-    assert (tiled.field - untiled.field).abs().max() < 1e-12
-    assert (tiled.energy - untiled.energy).abs().max() < 1e-12 * lattice.n_sites
+    in_blocks, undivided = field(state), whole(state)
+    assert (in_blocks.field - undivided.field).abs().max() < 1e-12
+    assert (in_blocks.energy - undivided.energy).abs().max() < 1e-12 * lattice.n_sites
 
 
 @pytest.mark.parametrize("lattice", [LATTICES[0], LATTICES[2], LATTICES[4]], ids=repr)
-def test_margins_are_needed(lattice: Lattice, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Positive control: margins smaller by one cell give other fields."""
+def test_halos_are_needed(lattice: Lattice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positive control: halos smaller by one cell give other fields."""
     network = EquivariantNetwork(EquivariantSettings(layers=1, channels=2), lattice, seed=1)
     state = spins.random(lattice, seed=0)
     whole = network.on(lattice, torch.float64)(state)
-    monkeypatch.setattr(bound, "tiles", lambda lattice, margin, largest: tiles.tiles(lattice, margin - 1, largest))
+    monkeypatch.setattr(bound, "blocks", lambda lattice, halo, largest: blocks.blocks(lattice, halo - 1, largest))
     field = network.on(lattice, torch.float64, memory=share(network, lattice))
     assert (field(state).field - whole.field).abs().max() > 1e-9
 
@@ -73,10 +73,10 @@ def test_every_kind_of_model_keeps_to_the_limit(kind: str) -> None:
     field = model.on(lattice, torch.float64, memory=limit)
     inner = {"two-energies": "parts", "committee": "members"}.get(kind)
     for part in getattr(field, inner) if inner else [field]:
-        assert len(part._tiles[1]) > 1
-    tiled, whole = field(state), model.on(lattice, torch.float64)(state)
-    assert (tiled.field - whole.field).abs().max() < 1e-12
-    assert (tiled.energy - whole.energy).abs().max() < 1e-12 * lattice.n_sites
+        assert len(part._blocks[1]) > 1
+    in_blocks, whole = field(state), model.on(lattice, torch.float64)(state)
+    assert (in_blocks.field - whole.field).abs().max() < 1e-12
+    assert (in_blocks.energy - whole.energy).abs().max() < 1e-12 * lattice.n_sites
 
 
 def test_bonds_of_ones_own_stay_whole() -> None:
@@ -95,7 +95,7 @@ def test_bonds_of_ones_own_stay_whole() -> None:
 @pytest.mark.parametrize(
     ("lattice", "cells"), [(LATTICES[0], [6]), (LATTICES[2], [6, 6]), (Lattice.honeycomb(20, 20), [5, 5])], ids=repr
 )
-def test_margins_of_networks_count_bonds(lattice: Lattice, cells: list[int]) -> None:
+def test_halos_of_networks_count_bonds(lattice: Lattice, cells: list[int]) -> None:
     """Two layers have a cutoff of three bonds, a halo of six: six cells where each bond leads into the next
     one. On honeycombs, rows of cells are 1.5 apart and hold sites 0.5 apart: 6 / 1.5 cells and one more."""
     network = EquivariantNetwork(EquivariantSettings(layers=2, channels=1), lattice)
@@ -104,15 +104,15 @@ def test_margins_of_networks_count_bonds(lattice: Lattice, cells: list[int]) -> 
 
 def test_cores_cover_every_site_once() -> None:
     lattice = Lattice.kagome(60, 50)
-    small, parts = tiles.tiles(lattice, halo_cells(lattice, 6), largest=4000)
+    small, parts = blocks.blocks(lattice, halo_cells(lattice, 6), largest=4000)
     assert small.n_sites <= 4000
-    assert sorted(site for tile in parts for site in tile.sites[tile.core]) == list(range(lattice.n_sites))
+    assert sorted(site for block in parts for site in block.sites[block.core]) == list(range(lattice.n_sites))
 
 
 def test_small_lattices_stay_whole() -> None:
     lattice = Lattice.square(12, 12)
-    assert tiles.tiles(lattice, halo_cells(lattice, 10), largest=lattice.n_sites) == (lattice, [])
-    assert isinstance(EquivariantNetwork(EquivariantSettings(), lattice).on(lattice)._tiles[0], SiteField)
+    assert blocks.blocks(lattice, halo_cells(lattice, 10), largest=lattice.n_sites) == (lattice, [])
+    assert isinstance(EquivariantNetwork(EquivariantSettings(), lattice).on(lattice)._blocks[0], SiteField)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -141,7 +141,7 @@ def test_too_little_memory_is_refused_with_what_is_needed() -> None:
         field(spins.random(lattice, seed=0))
 
 
-def test_tiles_conserve_what_the_whole_conserves() -> None:
+def test_blocks_conserve_what_the_whole_conserves() -> None:
     """Undamped, by the implicit midpoint rule, 16 steps: the same energies but for sums in another order, and a drift
     that is that of the rule, of second order in dt: bounded by that of twice the step."""
     lattice = Lattice.chain(40)
@@ -150,15 +150,15 @@ def test_tiles_conserve_what_the_whole_conserves() -> None:
     with torch.no_grad():
         for weight in network.parameters():
             weight += 0.1 * torch.randn(weight.shape, generator=generator)
-    whole, tiled = (network.on(lattice, torch.float64, memory=m) for m in (None, share(network, lattice)))
-    assert len(tiled._tiles[1]) > 1 and not whole._tiles[1]
+    whole, in_blocks = (network.on(lattice, torch.float64, memory=m) for m in (None, share(network, lattice)))
+    assert len(in_blocks._blocks[1]) > 1 and not whole._blocks[1]
     start = spins.random(lattice, seed=0)
 
     def energies(field: SiteField, dt: float, steps: int) -> torch.Tensor:
         run = simulate(field, start, ImplicitMidpoint(dt=dt, damping=0.0), steps, observers=[observers.energy(1)])
         return torch.from_numpy(run.trajectory["energy"].values[:, 0])
 
-    found, expected, coarse = energies(tiled, 0.05, 16), energies(whole, 0.05, 16), energies(whole, 0.1, 8)
+    found, expected, coarse = energies(in_blocks, 0.05, 16), energies(whole, 0.05, 16), energies(whole, 0.1, 8)
     assert float((found - expected).abs().max()) < 1e-9
     drift = float((found - found[0]).abs().max())
     assert drift < float((coarse - coarse[0]).abs().max()) / 2
