@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -16,6 +15,7 @@ from sdgnn.analysis.orders.correlations import parallel_bonds, spin_correlation
 from sdgnn.analysis.orders.skyrmions import skyrmion_number
 from sdgnn.analysis.spectra.structure_factor import require_crystal, structure_factor, wave_vectors
 from sdgnn.common.errors import UserError
+from sdgnn.common.names import did_you_mean
 from sdgnn.dynamics import Integrator, observers
 from sdgnn.dynamics.observers import Coordinate, Observer
 from sdgnn.fields import Field
@@ -186,11 +186,10 @@ def observer(name: str, lattice: Lattice, every: int = 10, run: tuple[Field, Int
         return RUN[name](*run, every)
     if name not in NAMES:
         known = (*NAMES, *RUN) if run is not None else NAMES
-        close = get_close_matches(name, known, n=1)
         raise UserError(
             f"an observer named {name!r}" + (" without a run" if name in RUN else ""),
             allowed=", ".join(known),
-            fix=f"did you mean {close[0]!r}?" if close else "",
+            fix=did_you_mean(name, known),
         )
     if name in BASIC:
         return BASIC[name](every)

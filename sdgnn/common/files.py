@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import hashlib
 import io
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.names import nearest
 
 PARSER_ERRORS = (
     OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, EOFError, ArithmeticError, MemoryError,
@@ -210,8 +210,8 @@ def where_else(path: str | os.PathLike[str], *patterns: str) -> str:
     path = Path(path)
     folder = next(parent for parent in path.parents if parent.is_dir() or parent == parent.parent)
     found = sorted({str(one) for pattern in patterns for one in folder.glob(pattern) if not one.name.startswith(".")})
-    if near := difflib.get_close_matches(str(path), found, n=1, cutoff=0.5):
-        return f"did you mean {near[0]}?"
+    if near := nearest(str(path), found, 0.5):
+        return f"did you mean {near}?"
     if not found:
         return f"nothing of that kind is in {folder.absolute()}: check the path and the folder you are in"
     rest = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""

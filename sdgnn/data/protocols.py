@@ -17,8 +17,9 @@ from torch import Tensor
 from sdgnn import spins as textures
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import content_hash
+from sdgnn.common.names import did_you_mean
 from sdgnn.data.labels import UNKNOWN
-from sdgnn.data.sampling import ORDERS, Protocol, Sample, at_least_one, known_order, nearest, numbers
+from sdgnn.data.sampling import ORDERS, Protocol, Sample, at_least_one, known_order, numbers
 from sdgnn.fields import Field, check_spins
 from sdgnn.lattice import Lattice
 
@@ -265,11 +266,13 @@ def protocol_from_dict(settings: dict[str, Any]) -> Protocol:
     given = dict(settings)
     kind = given.pop("protocol", None)
     if not isinstance(kind, str) or kind not in PROTOCOLS:
-        raise UserError(f"protocol {kind!r}", allowed=", ".join(PROTOCOLS), fix=nearest(str(kind), PROTOCOLS))
+        raise UserError(f"protocol {kind!r}", allowed=", ".join(PROTOCOLS), fix=did_you_mean(str(kind), PROTOCOLS))
     known = {item.name for item in fields(PROTOCOLS[kind])}
     for key in given:
         if key not in known:
-            raise UserError(f"{key!r} in protocol {kind}", allowed=", ".join(sorted(known)), fix=nearest(key, known))
+            raise UserError(
+                f"{key!r} in protocol {kind}", allowed=", ".join(sorted(known)), fix=did_you_mean(key, known)
+            )
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     try:
         return PROTOCOLS[kind](**values)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from sdgnn import spins as textures
 from sdgnn.common.errors import UserError
+from sdgnn.common.names import did_you_mean
 from sdgnn.common.seeds import check_seed
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
@@ -80,12 +80,6 @@ class Protocol(ABC):
         return {"protocol": self.name, **settings}
 
 
-def nearest(word: Any, known: Iterable[str]) -> str:
-    """A question after the known word closest to ``word``, or nothing."""
-    found = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"did you mean {found[0]!r}?" if found else ""
-
-
 def at_least_one(what: str, value: Any) -> None:
     """UserError unless ``value`` is a whole number >= 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -95,7 +89,7 @@ def at_least_one(what: str, value: Any) -> None:
 def known_order(order: str, *others: str) -> None:
     """UserError unless ``order`` is in ORDERS; the message names ``others`` as allowed too."""
     if order not in ORDERS:
-        raise UserError(f"order {order!r}", allowed=", ".join((*others, *ORDERS)), fix=nearest(order, ORDERS))
+        raise UserError(f"order {order!r}", allowed=", ".join((*others, *ORDERS)), fix=did_you_mean(order, ORDERS))
 
 
 def numbers(what: str, values: Sequence[float], low: float, high: float) -> tuple[float, ...]:

@@ -17,7 +17,6 @@ In format 1, ``kind`` is absent or ``network`` where format 2 says ``equivariant
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from pathlib import Path
@@ -28,6 +27,7 @@ from pydantic import TypeAdapter
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import PARSER_ERRORS, atomic_path, where_else
+from sdgnn.common.names import nearest
 from sdgnn.common.provenance import package_version
 from sdgnn.electrons.levels import Level
 from sdgnn.electrons.truncated import LEVELS
@@ -127,11 +127,11 @@ def _find(name_or_path: str | os.PathLike[str]) -> Path:
     for candidate in (path, path / f"model{SUFFIX}", SHIPPED / f"{name_or_path}{SUFFIX}"):
         if candidate.is_file():
             return candidate
-    near = difflib.get_close_matches(str(name_or_path), names(), n=1)
+    near = nearest(str(name_or_path), names())
     raise UserError(
         f"no model at {name_or_path!s}",
         allowed=f"a {SUFFIX} file or a folder with model{SUFFIX}, or one of {', '.join(names())}",
-        fix=f"did you mean {near[0]}?" if near else where_else(path, f"*{SUFFIX}", f"*/model{SUFFIX}"),
+        fix=f"did you mean {near}?" if near else where_else(path, f"*{SUFFIX}", f"*/model{SUFFIX}"),
     )
 
 

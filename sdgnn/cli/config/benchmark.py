@@ -9,20 +9,14 @@ from pydantic import Field as Key
 from pydantic import model_validator
 
 from sdgnn.cli.config.base import Config
-from sdgnn.cli.config.commands import Precision, Seed
 from sdgnn.cli.config.electrons import Electrons, KPMSettings, TruncatedSettings
 from sdgnn.cli.config.fields import FieldConfig
 from sdgnn.cli.config.locality import FloorConfig, States
-from sdgnn.cli.config.physics import (
-    Count,
-    HamiltonianConfig,
-    LatticeConfig,
-    NotNegative,
-    Positive,
-)
+from sdgnn.cli.config.physics import HamiltonianConfig, LatticeConfig
 from sdgnn.cli.config.runs import InitialConfig, IntegratorConfig
 from sdgnn.cli.config.training import Share
 from sdgnn.common.errors import UserError
+from sdgnn.common.settings import Count, NotNegative, Positive, Precision, Seed
 from sdgnn.nn.settings import Settings
 from sdgnn.train.settings import TrainSettings
 

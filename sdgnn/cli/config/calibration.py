@@ -9,8 +9,9 @@ from pydantic import Field as Key
 from pydantic import model_validator
 
 from sdgnn.cli.config.base import Config
-from sdgnn.cli.config.physics import HamiltonianConfig, LatticeConfig, NotNegative
+from sdgnn.cli.config.physics import HamiltonianConfig, LatticeConfig
 from sdgnn.common.errors import UserError
+from sdgnn.common.settings import NotNegative
 
 
 class Ensemble(Config):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Discriminator, Tag, field_validator, model_validator
 from pydantic import Field as Key
 
-from sdgnn.cli.config.base import Config, nearest
+from sdgnn.cli.config.base import Config
 from sdgnn.cli.config.electrons import (
     Electrons,
     ExactModelConfig,
@@ -20,10 +20,12 @@ from sdgnn.cli.config.electrons import (
 )
 from sdgnn.cli.config.fields import FieldConfig
 from sdgnn.cli.config.locality import LabelFloorConfig
-from sdgnn.cli.config.physics import Count, HamiltonianConfig, LatticeConfig, Positive
+from sdgnn.cli.config.physics import HamiltonianConfig, LatticeConfig
 from sdgnn.cli.config.runs import GuardConfig, InitialConfig, IntegratorConfig
 from sdgnn.cli.config.sweeps import flattened, points
 from sdgnn.common.errors import UserError
+from sdgnn.common.names import did_you_mean
+from sdgnn.common.settings import Count, Positive, Precision, Seed
 
 if TYPE_CHECKING:
     import torch
@@ -37,8 +39,6 @@ OBSERVERS = (
     "skyrmion_number", "structure_factor", "spin_temperature", "bath_temperature", "external_field",
 )  # fmt: skip
 """Names of :mod:`sdgnn.analysis.observers`, which are checked without it."""
-Seed = Annotated[int, Key(ge=0)]
-Precision = Literal["float32", "float64"]
 
 
 class LabelsConfig(Config):
@@ -177,9 +177,9 @@ class QuenchConfig(Config):
     def _known_observers(cls, entries: dict[str, int]) -> dict[str, int]:
         for name in entries:
             if name not in OBSERVERS:
-                near = nearest(name, OBSERVERS)
-                fix = f"did you mean {near}?" if near else ""
-                raise UserError(f"unknown observer {name}", allowed=", ".join(OBSERVERS), fix=fix)
+                raise UserError(
+                    f"unknown observer {name}", allowed=", ".join(OBSERVERS), fix=did_you_mean(name, OBSERVERS)
+                )
         return entries
 
     @property

@@ -8,8 +8,9 @@ from pydantic import Discriminator, Tag, model_validator
 from pydantic import Field as Key
 
 from sdgnn.cli.config.base import Config
-from sdgnn.cli.config.physics import Count, HamiltonianConfig, NotNegative, Positive
+from sdgnn.cli.config.physics import HamiltonianConfig
 from sdgnn.common.errors import UserError
+from sdgnn.common.settings import Count, NotNegative, Positive, Seed
 from sdgnn.electrons.levels import Level
 from sdgnn.lattice import Lattice
 
@@ -69,7 +70,7 @@ class KPMSettings(Config):
     """Terms of the Chebyshev expansion, an even number."""
     vectors: Count | None = 128
     """Probing vectors for each state; none for the full trace."""
-    seed: Annotated[int, Key(ge=0)] = 0
+    seed: Seed = 0
     """Seed of their phases."""
     tolerance: Positive | None = None
     """Root mean square error of a component of the field; moments and vectors are then chosen for each state."""

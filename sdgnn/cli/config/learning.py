@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from pydantic import model_validator
 
 from sdgnn.cli.config.base import Config
-from sdgnn.cli.config.commands import LabelsConfig, Seed
-from sdgnn.cli.config.physics import Count, LatticeConfig
+from sdgnn.cli.config.commands import LabelsConfig
+from sdgnn.cli.config.physics import LatticeConfig
 from sdgnn.cli.config.runs import InitialConfig, IntegratorConfig
 from sdgnn.cli.config.training import Share
 from sdgnn.common.errors import UserError
+from sdgnn.common.settings import Count, Seed
 from sdgnn.fields.schedules import Schedule
 from sdgnn.nn.settings import NetworkSettings, Settings
 from sdgnn.train.settings import LearnSettings, TrainSettings

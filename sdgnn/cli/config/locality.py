@@ -10,7 +10,8 @@ from pydantic import field_validator
 
 from sdgnn.cli.config.base import Config
 from sdgnn.cli.config.electrons import Electrons
-from sdgnn.cli.config.physics import Count, HamiltonianConfig, LatticeConfig, NotNegative, Positive
+from sdgnn.cli.config.physics import HamiltonianConfig, LatticeConfig
+from sdgnn.common.settings import Count, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from sdgnn.analysis.locality.ensembles import Ensemble
@@ -127,7 +128,7 @@ class LocalityConfig(FloorConfig):
     """Halos of the field in nearest-neighbour distances; without any, all neighbour distances that fit, up to 5."""
     redraws: Annotated[int, Key(ge=2)] = 8
     """Times that the far spins are redrawn, for each environment and radius."""
-    seed: Annotated[int, Key(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the states."""
     output: Path | None = None
     """Folder for locality.json and the figure; results/locality-<date> by default."""

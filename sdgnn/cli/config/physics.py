@@ -9,15 +9,12 @@ from pydantic import Field as Key
 
 from sdgnn.cli.config.base import Config
 from sdgnn.common.errors import UserError
+from sdgnn.common.settings import Count, Seed
 from sdgnn.electrons.hopping import BondDisorder, ExponentialHopping
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:
     from sdgnn.electrons.hamiltonian import SDModel
-
-Positive = Annotated[float, Key(gt=0)]
-NotNegative = Annotated[float, Key(ge=0)]
-Count = Annotated[int, Key(ge=1)]
 
 
 class LatticeConfig(Config):
@@ -46,7 +43,7 @@ class LatticeConfig(Config):
     vacancies: tuple[int, ...] | Annotated[float, Key(ge=0, lt=1)] = ()
     """Sites taken out, or what part of all sites is, at random; the others keep their order. Where hopping is one
     number, electrons then hop to nearest neighbours alone."""
-    seed: Annotated[int, Key(ge=0)] = 0
+    seed: Seed = 0
     """Seed of amorphous positions and of vacancies at random."""
 
     @model_validator(mode="after")

@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from sdgnn.cli.config.base import alternative, tag
-from sdgnn.cli.config.sections import sections_in
+from sdgnn.common.sections import alternatives, sections_in, tag
 
 
 def describe(cls: type[BaseModel]) -> str:
@@ -31,7 +30,7 @@ def keys(cls: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str
         required = ", required" if info.is_required() else ""
         default = f", default {_plain(info.default)}" if plain and info.default is not None else required
         yield path, _section(info.annotation) if inner else _name(info.annotation), default, text
-        yield from _together([section for section in inner if issubclass(section, BaseModel)], f"{path}.")
+        yield from _together(inner, f"{path}.")
 
 
 def _together(sections: Sequence[type[BaseModel]], prefix: str) -> Iterator[tuple[str, str, str, str]]:
@@ -46,10 +45,10 @@ def _together(sections: Sequence[type[BaseModel]], prefix: str) -> Iterator[tupl
             path, kind, _, text = row
             if path == f"{prefix}{tag(section)}":
                 row = (path, kind, "", text)
-            holders.setdefault(row, []).append(str(alternative(section)))
-    key = tag(sections[0])
+            holders.setdefault(row, []).extend(alternatives(section))
+    key, every = tag(sections[0]), [name for section in sections for name in alternatives(section)]
     for (path, kind, default, text), names in holders.items():
-        some = len(names) < len(sections) and path != f"{prefix}{key}"
+        some = len(names) < len(every) and path != f"{prefix}{key}"
         yield path, kind, default, f"{text} ({key} {' or '.join(names)})" if some else text
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field as Key
 from pydantic import model_validator
 
-from sdgnn.cli.config.base import Config, nearest
-from sdgnn.cli.config.physics import Count, NotNegative, Positive
+from sdgnn.cli.config.base import Config
 from sdgnn.common.errors import UserError
+from sdgnn.common.names import did_you_mean
+from sdgnn.common.settings import Count, NotNegative, Positive
 from sdgnn.fields.schedules import ScheduleSection
 
 if TYPE_CHECKING:
@@ -68,9 +69,11 @@ class InitialConfig(Config):
         known = [name for name in texture if name not in taken]
         for name in self.options:
             if name not in known:
-                near = nearest(name, known)
-                fix = f"did you mean {near}?" if near else ""
-                raise UserError(f"option {name} of {self.state}", allowed=", ".join(known) or "none", fix=fix)
+                raise UserError(
+                    f"option {name} of {self.state}",
+                    allowed=", ".join(known) or "none",
+                    fix=did_you_mean(name, known),
+                )
         return self
 
     def build(self, lattice: Lattice, replicas: int, seed: int, dtype: torch.dtype) -> Tensor:

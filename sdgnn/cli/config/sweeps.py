@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgnn.cli.config.base import set_key
-from sdgnn.cli.config.sections import fields_of
 from sdgnn.common.errors import UserError
 from sdgnn.fields.schedules import Schedule, Values
 
@@ -158,4 +157,4 @@ def _each(values: Sequence[Values], replicas: int) -> tuple[float, ...]:
 
 def _is_value(schedule: Schedule, name: str) -> bool:
     """Whether a setting of a schedule may differ between replicas."""
-    return fields_of(type(schedule))[name] == Values
+    return type(schedule).model_fields[name].annotation == Values

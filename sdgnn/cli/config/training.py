@@ -9,10 +9,11 @@ from pydantic import Field as Key
 from pydantic import model_validator
 
 from sdgnn.cli.config.base import Config
-from sdgnn.cli.config.commands import LabelsConfig, QuenchConfig, Seed, protocols_in
+from sdgnn.cli.config.commands import LabelsConfig, QuenchConfig, protocols_in
 from sdgnn.cli.config.electrons import ExactConfig
-from sdgnn.cli.config.physics import Count, LatticeConfig
+from sdgnn.cli.config.physics import LatticeConfig
 from sdgnn.common.errors import UserError
+from sdgnn.common.settings import Count, Seed
 from sdgnn.nn.settings import NetworkSettings, Settings
 from sdgnn.train.settings import TrainSettings
 

@@ -1,0 +1,45 @@
+"""Settings: typed, immutable, each with its meaning, limits and default stated once, for Python and for YAML alike."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from sdgnn.common.errors import UserError
+from sdgnn.common.refusals import explain
+from sdgnn.common.sections import TAGS
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Precision = Literal["float32", "float64"]
+
+
+class Settings(BaseModel):
+    """Settings by name, or in the order in which they are declared; unknown names are refused.
+
+    The string below a field is its documentation: in Python, on the page of the configuration's keys and in refusals.
+    Instances are immutable. Raises UserError on wrong settings, naming each.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        names = [name for name in type(self).model_fields if name not in TAGS]
+        if len(given) > len(names):
+            raise UserError(f"{len(given)} settings of a {type(self).__name__}", allowed=", ".join(names))
+        settings = dict(zip(names, given, strict=False)) | settings
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            raise UserError(f"{type(self).__name__}: {'; '.join(explain(type(self), settings, error))}") from None
+
+    # sections inside others are made without a call of __init__, so that their mistakes keep their place
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+def by_default(key: str, value: str) -> BeforeValidator:
+    """Fills in the ``key`` that tells the alternatives of a section apart where a mapping has none."""
+    return BeforeValidator(lambda given: {key: value, **given} if isinstance(given, dict) else given)
