@@ -21,57 +21,18 @@ from sdgnn.common.errors import UserError
 from sdgnn.common.frozen import freeze, frozen
 from sdgnn.common.seeds import check_seed
 from sdgnn.lattice.amorphous import relaxed_positions
+from sdgnn.lattice.bonds import Bonds
 from sdgnn.lattice.neighbours import LENGTH_TOLERANCE, periodic_pairs, periodic_triangles
+from sdgnn.lattice.positions import POSITION_TOLERANCE, as_rows, refuse_coincidence, wrapped
 from sdgnn.lattice.symmetry import PointOperation, integer_isometries
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
-POSITION_TOLERANCE = 1e-4
-"""Two positions closer than this (in units of the nearest-neighbour distance) are one site."""
 LARGEST_CELL = 1e3
 """Length of a primitive vector, at most."""
 MOST_SITES = 10**8
 """Sites of a crystal, at most: positions alone would take gigabytes."""
-
-
-@dataclass(frozen=True)
-class Bonds:
-    """Directed bonds: each undirected bond appears once from either end, each periodic image separately.
-
-    Sorted by source, then shell, then direction (the angle in [0, 2 pi) in two dimensions). Read-only.
-    """
-
-    source: Int[np.ndarray, " bond"]
-    """(bond,) site i at which the bond starts."""
-    target: Int[np.ndarray, " bond"]
-    """(bond,) site j at which it ends."""
-    vector: Float[np.ndarray, "bond dim"]
-    """(bond, dim) displacement r_j - r_i of this image."""
-    shell: Int[np.ndarray, " bond"]
-    """(bond,) neighbour shell, 0 for nearest neighbours; on free lattices, -1 (distances do not fall into shells)."""
-
-    def __post_init__(self) -> None:
-        freeze(self)
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    @cached_property
-    def reversed(self) -> Int[np.ndarray, " bond"]:
-        """(bond,) index of each bond given from its other end. Raises UserError unless each is there once from either.
-
-        Bonds of a :class:`Lattice` are.
-        """
-        forward = np.column_stack([self.source, self.target, self.vector])
-        if len(self) == 0:
-            return frozen(np.zeros(0, dtype=np.int64))
-        distance, back = cKDTree(forward).query(np.column_stack([self.target, self.source, -self.vector]))
-        if distance.max() > POSITION_TOLERANCE or not np.array_equal(back[back], np.arange(len(self))):
-            raise UserError(
-                "bonds that are not given from either end", allowed="each i -> j along r once, and j -> i along -r"
-            )
-        return frozen(back.astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +107,7 @@ class Lattice:
         shape: unit cells along each vector. Raises UserError on shapes that do not fit,
         coinciding sites or a flat cell.
         """
-        vectors, basis = _rows("primitive vectors", vectors), _rows("basis", basis)
+        vectors, basis = as_rows("primitive vectors", vectors), as_rows("basis", basis)
         dim = len(vectors)
         if vectors.shape != (dim, dim) or dim not in (1, 2, 3) or basis.shape[1] != dim:
             raise UserError(
@@ -165,7 +126,7 @@ class Lattice:
             raise UserError(f"lattice size {tuple(shape)}", allowed=f"{dim} whole numbers of unit cells, each >= 1")
         if math.prod(map(int, shape)) * len(basis) > MOST_SITES:
             raise UserError(f"lattice size {tuple(shape)}", allowed=f"up to {MOST_SITES:.0e} sites")
-        _refuse_coincidence(basis, vectors, "basis sites")
+        refuse_coincidence(basis, vectors, "basis sites")
         shape = tuple(int(n) for n in shape)
         cells = np.stack(np.unravel_index(np.arange(math.prod(shape)), shape), axis=-1)
         positions = (cells @ vectors)[:, None, :] + basis[None]
@@ -184,7 +145,7 @@ class Lattice:
 
         Raises UserError on shapes that do not fit, coinciding sites or a flat cell.
         """
-        positions, cell = _rows("positions", positions), _rows("cell", cell)
+        positions, cell = as_rows("positions", positions), as_rows("cell", cell)
         if cell.shape != (positions.shape[1],) * 2 or positions.shape[1] not in (1, 2, 3):
             raise UserError(
                 f"positions of shape {positions.shape} in a cell of shape {cell.shape}",
@@ -192,7 +153,7 @@ class Lattice:
             )
         if abs(np.linalg.det(cell)) < 1e-9:
             raise UserError(f"cell {cell.tolist()} that spans no volume", allowed="independent rows")
-        _refuse_coincidence(positions, cell, "sites")
+        refuse_coincidence(positions, cell, "sites")
         return cls(name="free", positions=positions, cell=cell)
 
     @classmethod
@@ -370,9 +331,9 @@ class Lattice:
 
         Maps data of another program, whose site order differs, onto this lattice.
         """
-        positions = _rows("positions", positions)
+        positions = as_rows("positions", positions)
         inverse = np.linalg.inv(self.cell)
-        _, site = self._tree.query(_wrapped(positions @ inverse))
+        _, site = self._tree.query(wrapped(positions @ inverse))
         apart = (positions - self.positions[site]) @ inverse
         distance = np.linalg.norm((apart - np.round(apart)) @ self.cell, axis=1)
         if (distance > POSITION_TOLERANCE).any():
@@ -383,7 +344,7 @@ class Lattice:
     @cached_property
     def _tree(self) -> cKDTree:
         """Search tree of the sites in fractions of the cell."""
-        return cKDTree(_wrapped(self.positions @ np.linalg.inv(self.cell)), boxsize=1.0)
+        return cKDTree(wrapped(self.positions @ np.linalg.inv(self.cell)), boxsize=1.0)
 
     def graph(self, cutoff: float) -> Data:
         """Periodic radius graph as torch-geometric ``Data``.
@@ -464,54 +425,7 @@ class Lattice:
         return bool(np.allclose(coefficients, np.round(coefficients), atol=1e-6))
 
 
-def _rows(what: str, values: Any) -> Float[np.ndarray, "row column"]:
-    """``values`` as a non-empty matrix of finite numbers."""
-    try:
-        rows = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{what} that are not numbers ({error})", allowed="rows of equal length") from error
-    if rows.ndim != 2 or rows.size == 0 or not np.isfinite(rows).all():
-        raise UserError(f"{what} of shape {rows.shape}", allowed="one or more rows of finite numbers")
-    return rows
-
-
-def _wrapped(fractions: np.ndarray) -> np.ndarray:
-    """Fractions of the cell in [0, 1)."""
-    inside = np.mod(fractions, 1.0)
-    return np.where(inside >= 1.0, 0.0, inside)
-
-
 def _distinct(lengths: np.ndarray) -> np.ndarray:
     """Lengths that differ, ascending: the smallest of each group."""
     ordered = np.sort(lengths)
     return ordered[np.diff(ordered, prepend=-np.inf) > LENGTH_TOLERANCE]
-
-
-def _refuse_coincidence(positions: np.ndarray, cell: np.ndarray, what: str) -> None:
-    """UserError if two positions are equal modulo the cell."""
-    inverse = np.linalg.inv(cell)
-    fractions = _wrapped(positions @ inverse)
-    reach = min(POSITION_TOLERANCE * np.linalg.norm(inverse, 2), 0.4)
-    i, j = cKDTree(fractions, boxsize=1.0).query_pairs(reach, output_type="ndarray").T
-    apart = fractions[i] - fractions[j]
-    same = np.linalg.norm((apart - np.round(apart)) @ cell, axis=1) < POSITION_TOLERANCE
-    if same.any():
-        pair = int(np.argmax(same))
-        raise UserError(f"{what} {i[pair]} and {j[pair]} at the same place", allowed="distinct positions")
-
-
-def halo_cells(lattice: Lattice, distance: float) -> Int[np.ndarray, " dim"]:
-    """Cells along each axis of a crystal that hold all sites within ``distance`` of a cell's sites."""
-    assert lattice.vectors is not None and lattice.basis is not None
-    inverse = np.linalg.inv(lattice.vectors)
-    spread = np.ptp(lattice.basis @ inverse, axis=0)
-    return np.ceil(distance * np.linalg.norm(inverse, axis=0) + spread).astype(int)
-
-
-def cells_crossed(lattice: Lattice) -> Int[np.ndarray, " dim"]:
-    """Cells along each axis of a crystal by which a bond between nearest neighbours leads away at most."""
-    assert lattice.vectors is not None and lattice.basis is not None
-    bonds = lattice.resized(*[3] * lattice.dim).bonds(1)
-    inside = lattice.basis[bonds.target % lattice.n_basis] - lattice.basis[bonds.source % lattice.n_basis]
-    cells = (bonds.vector - inside) @ np.linalg.inv(lattice.vectors)
-    return np.abs(np.round(cells)).max(0).astype(int)
