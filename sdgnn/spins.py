@@ -83,11 +83,11 @@ def stripe(
 
     Fits crystals with an even number of unit cells along ``axis``; others raise UserError.
     """
-    cells = _cells(lattice, "stripes")
+    _fits(lattice, "stripes")
     if not 0 <= axis < lattice.dim:
         raise UserError(f"stripes alternating along axis {axis}", allowed=f"0 to {lattice.dim - 1}")
-    _fits(lattice, "stripes", 2, axes=(axis,))
-    return _batch(np.outer(1 - 2 * (cells[:, axis] % 2), [0.0, 0.0, 1.0]), replicas, dtype)
+    _fits(lattice, "stripes", multiple=2, axes=(axis,))
+    return _batch(np.outer(1 - 2 * (lattice.cells()[:, axis] % 2), [0.0, 0.0, 1.0]), replicas, dtype)
 
 
 def order120(
@@ -98,11 +98,10 @@ def order120(
     Fits triangular lattices with extents in multiples of 3 (sqrt(3) x sqrt(3) order) and kagome lattices of any extent
     (q = 0 order). ``chirality`` +1 or -1 is the sense in which the spins turn. Others raise UserError.
     """
-    cells = _cells(lattice, "120-degree order")
-    _family(lattice, "120-degree order", ("triangular", "kagome"))
+    _fits(lattice, "120-degree order", ("triangular", "kagome"))
     if lattice.name == "triangular":
-        _fits(lattice, "120-degree order", 3)
-        sublattice = (cells[:, 0] - cells[:, 1]) % 3
+        _fits(lattice, "120-degree order", multiple=3)
+        sublattice = (lattice.cells() @ [1, -1]) % 3
     else:
         sublattice = np.arange(lattice.n_sites) % lattice.n_basis
     angle = _sign("chirality", chirality) * sublattice * 2 * math.pi / 3
@@ -118,11 +117,9 @@ def tetrahedral(
     counter-clockwise triangle is ``chirality`` (+1 or -1) times 4 / (3 sqrt(3)) = 0.7698.
     Source: Martin and Batista, Phys. Rev. Lett. 101, 156402 (2008), doi:10.1103/PhysRevLett.101.156402.
     """
-    cells = _cells(lattice, "tetrahedral order")
-    _family(lattice, "tetrahedral order", ("triangular",))
-    _fits(lattice, "tetrahedral order", 2)
+    _fits(lattice, "tetrahedral order", ("triangular",), multiple=2)
     corners = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
-    state = corners[2 * (cells[:, 0] % 2) + cells[:, 1] % 2]
+    state = corners[lattice.cells() % 2 @ [2, 1]]
     return _batch(-_sign("chirality", chirality) * state, replicas, dtype)
 
 
@@ -144,11 +141,9 @@ def skyrmion_crystal(
     Fits lattices with hexagonal unit cells (triangular, honeycomb, kagome) whose extents are multiples of ``period``
     >= 3; others raise UserError.
     """
-    _cells(lattice, "a skyrmion crystal")
-    _family(lattice, "a skyrmion crystal", ("triangular", "honeycomb", "kagome"))
     if period < 3:
         raise UserError(f"skyrmions {period} unit cells apart", allowed="at least 3")
-    _fits(lattice, "a skyrmion crystal", period)
+    _fits(lattice, "a skyrmion crystal", ("triangular", "honeycomb", "kagome"), multiple=period)
     if kind not in ("bloch", "neel"):
         raise UserError(f"skyrmions of kind {kind!r}", allowed="'bloch' or 'neel'")
     assert lattice.shape is not None
@@ -232,23 +227,15 @@ def _counted(replicas: int) -> int:
     return replicas
 
 
-def _cells(lattice: Lattice, what: str) -> np.ndarray:
-    """(site, dim) unit-cell coordinates of the sites of a crystal."""
+def _fits(
+    lattice: Lattice, what: str, names: tuple[str, ...] = (), multiple: int = 1, axes: Sequence[int] = (0, 1, 2)
+) -> None:
+    """UserError unless a lattice is a crystal, of one of ``names``, whose extents along ``axes`` are such multiples."""
     if lattice.shape is None:
         raise UserError(f"{what} on a free lattice", allowed="crystals")
-    cells = np.stack(np.unravel_index(np.arange(math.prod(lattice.shape)), lattice.shape), axis=-1)
-    return np.repeat(cells, lattice.n_basis, axis=0)
-
-
-def _family(lattice: Lattice, what: str, names: tuple[str, ...]) -> None:
-    if lattice.name not in names:
-        raise UserError(f"{what} on {lattice!r}", allowed=" or ".join(names) + " lattices")
-
-
-def _fits(lattice: Lattice, what: str, multiple: int, axes: tuple[int, ...] | None = None) -> None:
-    """UserError unless the extents (along ``axes``) are multiples of ``multiple``."""
-    assert lattice.shape is not None
-    if any(lattice.shape[axis] % multiple for axis in (range(lattice.dim) if axes is None else axes)):
+    if names and lattice.name not in names:
+        raise UserError(f"{what} on {lattice!r}", allowed=f"{' or '.join(names)} lattices")
+    if any(cells % multiple for axis, cells in enumerate(lattice.shape) if axis in axes):
         raise UserError(f"{what} on {lattice!r}", allowed=f"extents that are multiples of {multiple}")
 
 

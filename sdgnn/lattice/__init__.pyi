@@ -1,7 +1,7 @@
 from .bonds import Bonds as Bonds
-from .lattice import MOST_SITES as MOST_SITES
+from .cells_around import cells_crossed as cells_crossed
+from .cells_around import halo_cells as halo_cells
 from .lattice import Lattice as Lattice
-from .margins import cells_crossed as cells_crossed
-from .margins import halo_cells as halo_cells
 from .neighbours import LENGTH_TOLERANCE as LENGTH_TOLERANCE
+from .positions import MOST_SITES as MOST_SITES
 from .symmetry import PointOperation as PointOperation

@@ -23,16 +23,11 @@ from sdgnn.common.seeds import check_seed
 from sdgnn.lattice.amorphous import relaxed_positions
 from sdgnn.lattice.bonds import Bonds
 from sdgnn.lattice.neighbours import LENGTH_TOLERANCE, periodic_pairs, periodic_triangles
-from sdgnn.lattice.positions import POSITION_TOLERANCE, as_rows, refuse_coincidence, wrapped
+from sdgnn.lattice.positions import POSITION_TOLERANCE, as_rows, check_crystal, check_free, wrapped
 from sdgnn.lattice.symmetry import PointOperation, integer_isometries
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
-
-LARGEST_CELL = 1e3
-"""Length of a primitive vector, at most."""
-MOST_SITES = 10**8
-"""Sites of a crystal, at most: positions alone would take gigabytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,32 +102,12 @@ class Lattice:
         shape: unit cells along each vector. Raises UserError on shapes that do not fit,
         coinciding sites or a flat cell.
         """
-        vectors, basis = as_rows("primitive vectors", vectors), as_rows("basis", basis)
-        dim = len(vectors)
-        if vectors.shape != (dim, dim) or dim not in (1, 2, 3) or basis.shape[1] != dim:
-            raise UserError(
-                f"vectors of shape {vectors.shape} with a basis of shape {basis.shape}",
-                allowed="vectors (dim, dim) and basis (n_basis, dim) with dim 1, 2 or 3",
-            )
-        lengths = np.linalg.norm(vectors, axis=1)
-        if abs(np.linalg.det(vectors)) <= 1e-3 * lengths.prod():
-            raise UserError(f"primitive vectors {vectors.tolist()} that span no volume", allowed="independent vectors")
-        if not (lengths.min() > 1 / LARGEST_CELL and max(lengths.max(), np.abs(basis).max()) < LARGEST_CELL):
-            raise UserError(
-                f"a unit cell of {vectors.tolist()} with basis sites up to {np.abs(basis).max():g}",
-                allowed=f"lengths between {1 / LARGEST_CELL:g} and {LARGEST_CELL:g} nearest-neighbour distances",
-            )
-        if len(shape) != dim or not all(isinstance(n, int | np.integer) and n >= 1 for n in shape):
-            raise UserError(f"lattice size {tuple(shape)}", allowed=f"{dim} whole numbers of unit cells, each >= 1")
-        if math.prod(map(int, shape)) * len(basis) > MOST_SITES:
-            raise UserError(f"lattice size {tuple(shape)}", allowed=f"up to {MOST_SITES:.0e} sites")
-        refuse_coincidence(basis, vectors, "basis sites")
-        shape = tuple(int(n) for n in shape)
+        vectors, basis, shape = check_crystal(vectors, basis, shape)
         cells = np.stack(np.unravel_index(np.arange(math.prod(shape)), shape), axis=-1)
         positions = (cells @ vectors)[:, None, :] + basis[None]
         return cls(
             name=name,
-            positions=frozen(positions.reshape(-1, dim)),
+            positions=frozen(positions.reshape(-1, len(vectors))),
             cell=vectors * np.array(shape)[:, None],
             vectors=vectors,
             basis=basis,
@@ -145,15 +120,7 @@ class Lattice:
 
         Raises UserError on shapes that do not fit, coinciding sites or a flat cell.
         """
-        positions, cell = as_rows("positions", positions), as_rows("cell", cell)
-        if cell.shape != (positions.shape[1],) * 2 or positions.shape[1] not in (1, 2, 3):
-            raise UserError(
-                f"positions of shape {positions.shape} in a cell of shape {cell.shape}",
-                allowed="positions (site, dim) and cell (dim, dim) with dim 1, 2 or 3",
-            )
-        if abs(np.linalg.det(cell)) < 1e-9:
-            raise UserError(f"cell {cell.tolist()} that spans no volume", allowed="independent rows")
-        refuse_coincidence(positions, cell, "sites")
+        positions, cell = check_free(positions, cell)
         return cls(name="free", positions=positions, cell=cell)
 
     @classmethod
@@ -213,6 +180,31 @@ class Lattice:
     def n_basis(self) -> int:
         """Sites per unit cell; on free lattices the cell is the whole lattice."""
         return self.n_sites if self.basis is None else len(self.basis)
+
+    def cells(self, sites: Int[np.ndarray, " some"] | None = None) -> Int[np.ndarray, "some dim"]:
+        """(site, dim) unit cells, counted along each primitive vector, of ``sites`` of a crystal or of all of them.
+
+            lattice.cells()[:, 0] % 2  # alternates along the first primitive vector
+
+        Raises UserError on free lattices.
+        """
+        if self.shape is None:
+            raise UserError(f"unit cells of {self!r}", allowed="crystals")
+        sites = np.arange(self.n_sites) if sites is None else sites
+        return np.stack(np.unravel_index(sites // self.n_basis, self.shape), axis=-1)
+
+    def sites_at(
+        self, cells: Int[np.ndarray, "*some dim"], member: Int[np.ndarray, "*some"]
+    ) -> Int[np.ndarray, "*some"]:
+        """Sites ``member`` of the basis in unit ``cells`` of a crystal, counted modulo its periods.
+
+            lattice.sites_at(lattice.cells() + [1, 0], np.zeros(lattice.n_sites, int))  # one cell further
+
+        Raises UserError on free lattices.
+        """
+        if self.shape is None:
+            raise UserError(f"unit cells of {self!r}", allowed="crystals")
+        return np.ravel_multi_index(tuple(np.moveaxis(cells, -1, 0)), self.shape, mode="wrap") * self.n_basis + member
 
     @property
     def is_crystal(self) -> bool:
@@ -319,12 +311,9 @@ class Lattice:
     def _images(self, offset: np.ndarray, member: np.ndarray) -> np.ndarray:
         """For each unit cell, the sites on sublattices ``member`` (...) of the cells ``offset`` (..., dim) away."""
         assert self.shape is not None
-        cells = np.zeros((1,) * (member.ndim + 1), dtype=np.int64)
         coordinates = np.unravel_index(np.arange(math.prod(self.shape)), self.shape)
-        for axis, length in enumerate(self.shape):
-            here = coordinates[axis].reshape(-1, *(1,) * member.ndim)
-            cells = cells * length + (here + offset[..., axis]) % length
-        return cells * self.n_basis + member
+        cells = [here.reshape(-1, *(1,) * member.ndim) + offset[..., a] for a, here in enumerate(coordinates)]
+        return np.ravel_multi_index(tuple(cells), self.shape, mode="wrap") * self.n_basis + member
 
     def find(self, positions: Any) -> Int[np.ndarray, " point"]:
         """Sites at given positions (point, dim), modulo the cell. Raises UserError where no site is.
@@ -408,7 +397,8 @@ class Lattice:
             return (PointOperation(np.eye(self.dim), np.arange(self.n_sites)),)
         operations = []
         for matrix in integer_isometries(self.vectors):
-            if not self._is_period(self.cell @ matrix.T):
+            periods = self.cell @ matrix.T @ np.linalg.inv(self.cell)
+            if not np.allclose(periods, np.round(periods), atol=1e-6):
                 continue
             for shift in self.basis - self.basis[0] @ matrix.T:
                 try:
@@ -418,11 +408,6 @@ class Lattice:
                 operations.append(PointOperation(matrix, sites))
                 break
         return tuple(operations)
-
-    def _is_period(self, vectors: np.ndarray) -> bool:
-        """Whether every row is a whole combination of the cell's rows."""
-        coefficients = vectors @ np.linalg.inv(self.cell)
-        return bool(np.allclose(coefficients, np.round(coefficients), atol=1e-6))
 
 
 def _distinct(lengths: np.ndarray) -> np.ndarray:
