@@ -10,7 +10,6 @@ is the one to compare.
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 
 import torch
@@ -18,6 +17,7 @@ import torch
 import sdgnn
 from sdgnn.cli.commands.simulate import field_memory
 from sdgnn.cli.config.commands import SimulateConfig
+from sdgnn.common.memory import peak_memory
 from sdgnn.dynamics import estimate
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     for _ in range(given.steps):
         state = integrator.step(field, state)
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_memory()
     print(f"took {wall:.0f} s ({processor:.0f} s of processor time), at most {peak / 1e9:.2f} GB resident")
 
 

@@ -86,7 +86,7 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
     "MonteCarlo": integrated(sdgnn.MonteCarlo(kT=0.1)),
     "simulate": lambda given: sdgnn.simulate(HEISENBERG, given, sdgnn.Heun(**BATH), steps=2, seed=1).spins,
     "suggest_dt": lambda given: (sdgnn.suggest_dt(HEISENBERG, given, sdgnn.Heun(**BATH)),),
-    "estimate": lambda given: (estimate(HEISENBERG, given, sdgnn.Heun(**BATH), 5).evaluations,),
+    "estimate": lambda given: (estimate(HEISENBERG, given, sdgnn.Heun(**BATH), 5).steps,),
     "noisy": lambda given: spins.noisy(given, 0.3),
     "rotate": lambda given: spins.rotate(given, np.eye(3)),
     "rotate_randomly": lambda given: spins.rotate_randomly(given),

@@ -1,28 +1,18 @@
-"""What a run will take, said before it starts: time from a short timing, memory from counted arrays."""
+"""Time and memory that a run will take, from its first steps."""
 
 from __future__ import annotations
 
-import math
 import time as clock
 from dataclasses import dataclass
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import UserError
-from sdgnn.common.memory import GB, Counted, resident
+from sdgnn.common.memory import GB, peak_memory
 from sdgnn.dynamics.integrators.integrator import Integrator
-from sdgnn.dynamics.state import State
-from sdgnn.fields import Field, FieldResult, check_spins
-from sdgnn.fields.schedules import Time
-from sdgnn.lattice import Lattice
+from sdgnn.fields import Field
 
-PIECE = 2**16
-"""Spins on which what a step takes besides the field is measured."""
-TRIALS = 3
-"""Steps that are taken to measure one: a first, one whose memory is counted, one that is timed."""
+LONG = 10.0
+"""Seconds of a step from which on it is not timed again, though the first one compiles loops and makes tables."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +21,15 @@ class Estimate:
 
     steps: int
     """Number of steps."""
-    evaluations: int
-    """Evaluations of the field in one step."""
-    field_seconds: float
-    """Wall time of one evaluation of all replicas."""
-    other_seconds: float
-    """Wall time of the rest of a step: the equation of motion and its noise."""
+    step_seconds: float
+    """Wall time of one step of all replicas."""
     memory: float
-    """Largest resident memory in bytes: what the process takes now, the arrays of a step, those of the field."""
+    """Largest resident memory in bytes of the process that does the run."""
 
     @property
     def seconds(self) -> float:
         """Wall time of the run."""
-        return self.steps * (self.evaluations * self.field_seconds + self.other_seconds)
+        return self.steps * self.step_seconds
 
     def check(self, memory: float) -> None:
         """Raises UserError when the run would take more than ``memory`` GB."""
@@ -55,9 +41,8 @@ class Estimate:
             )
 
     def __str__(self) -> str:
-        step = self.evaluations * self.field_seconds + self.other_seconds
         return (
-            f"expected: {duration(self.seconds)} for {self.steps} steps of {step:.2g} s, "
+            f"expected: {duration(self.seconds)} for {self.steps} steps of {self.step_seconds:.2g} s, "
             f"{self.memory / GB:.2g} GB of memory; observers and writing come on top"
         )
 
@@ -65,50 +50,17 @@ class Estimate:
 def estimate(field: Field, spins: Numbers, integrator: Integrator, steps: int) -> Estimate:
     """What :func:`sdgnn.simulate` with these arguments will take.
 
-    The field's time is that of one evaluation, on large crystals of one block (:meth:`sdgnn.fields.Field.cost`). What a
-    step takes besides is measured on a piece of the spins in a field that does not change, where implicit schemes need
-    about as many evaluations as later. Sweeps of Monte Carlo, which ask a field for more than its value, are timed
-    whole.
+    Two steps are made, whose result is dropped, and the second is timed (the first where it takes more than LONG). The
+    memory is the most that this process has had until then.
     """
-    spins = check_spins(spins, field.lattice)
-    replicas, sites, _ = spins.shape
-    before = resident()  # fields keep working memory once they were asked
-    if not integrator.keeps_time:
-        seconds, held = _step(integrator, field, spins)
-        return Estimate(steps, 0, 0.0, seconds, before + held)
-    cost = field.cost(spins)
-    piece = spins[:, : min(sites, max(1, PIECE // replicas))].clone()
-    still = Still(piece)
-    seconds, held = _step(integrator, still, piece)
-    share = sites / piece.shape[1]
-    return Estimate(
-        steps, still.evaluations // TRIALS, cost.seconds, seconds * share, before + cost.bytes + held * share
-    )
-
-
-def _step(integrator: Integrator, field: Field, spins: Float[Tensor, "replica site 3"]) -> tuple[float, int]:
-    """Wall time of a step and the bytes that torch's tensors take in it."""
-    state = State(spins, 0.0, 0, 0, tuple(range(len(spins))))
-    integrator.step(field, state)
-    with Counted() as counted:
-        integrator.step(field, state)
-    start = clock.perf_counter()
-    integrator.step(field, state)
-    return clock.perf_counter() - start, counted.peak
-
-
-class Still(Field):
-    """A field of size 1 that does not depend on the spins, on any number of sites."""
-
-    def __init__(self, spins: Float[Tensor, "replica site 3"]) -> None:
-        self.lattice = Lattice.chain(spins.shape[1])
-        self.evaluations = 0
-        """Times that it was asked."""
-        self._result = FieldResult(spins.new_zeros(len(spins)), torch.full_like(spins, 1 / math.sqrt(3)))
-
-    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
-        self.evaluations += 1
-        return self._result
+    state = integrator.init(field, spins)
+    seconds = 0.0
+    for _ in range(2):
+        if seconds < LONG:
+            start = clock.perf_counter()
+            integrator.step(field, state)
+            seconds = clock.perf_counter() - start
+    return Estimate(steps, seconds, peak_memory())
 
 
 def duration(seconds: float) -> str:

@@ -2,7 +2,6 @@ from .classical import DMI as DMI
 from .classical import Anisotropy as Anisotropy
 from .classical import Heisenberg as Heisenberg
 from .classical import Zeeman as Zeeman
-from .cost import Cost as Cost
 from .distance import DistanceHeisenberg as DistanceHeisenberg
 from .nonequilibrium import Alignment as Alignment
 from .nonequilibrium import DampingLike as DampingLike

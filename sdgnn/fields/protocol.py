@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time as clock
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,8 +14,6 @@ from torch import Tensor
 
 from sdgnn.common.arrays import Numbers, as_tensor
 from sdgnn.common.errors import UserError
-from sdgnn.common.memory import Counted
-from sdgnn.fields.cost import Cost
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
 
@@ -24,9 +21,6 @@ Total = Callable[[Tensor], Tensor]
 """Completes a sum by those of all other parts."""
 
 Result = TypeVar("Result", bound="FieldResult")
-
-LONG = 10.0
-"""Seconds of an evaluation from which on it is not timed again."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +88,6 @@ class Field(ABC):
     @abstractmethod
     def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         """Energy and field of checked spins (replica, site, 3) at ``time``: fields made of fields hand it on."""
-
-    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
-        """Time and memory of one evaluation of ``spins``, measured on it: torch's tensors are counted."""
-        start = clock.perf_counter()
-        with Counted() as counted:
-            self(spins)
-        seconds = clock.perf_counter() - start
-        if seconds < LONG:
-            start = clock.perf_counter()
-            self(spins)
-            seconds = clock.perf_counter() - start
-        return Cost(seconds, counted.peak)
 
     def __add__(self, other: Field) -> Field:
         from sdgnn.fields.sums import Sum

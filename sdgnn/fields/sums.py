@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.common.errors import UserError
-from sdgnn.fields.cost import Cost
 from sdgnn.fields.protocol import Field, FieldResult, Total, halo_of, is_linear, on_lattice, pairs_of, part_of
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
@@ -130,13 +129,6 @@ class Sum(Field):
     def part(self, lattice: Lattice, own: slice, total: Total) -> Field:
         """The sum of the parts on a part of the crystal."""
         return Sum(*(part_of(part, lattice, own, total) for part in self.parts))
-
-    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
-        total = Cost(0.0, 0.0)
-        for part in self.parts:
-            total = total.then(part.cost(spins))
-        kept = 2 * len(self.parts) * spins.numel() * spins.element_size()  # results, and their stack
-        return Cost(total.seconds, total.bytes + kept)
 
     def __repr__(self) -> str:
         return " + ".join(map(repr, self.parts))

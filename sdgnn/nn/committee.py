@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import write_json
 from sdgnn.common.provenance import package_version
-from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import Total, halo_of, on_lattice, part_of, unchanging
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
@@ -223,14 +223,6 @@ class CommitteeField(Field):
             field=first + mean,
             torque_error=torch.hypot(c.factor * deviation, torch.full_like(deviation, c.common)),
         )
-
-    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
-        """The members one after the other, and their results side by side."""
-        total = Cost(0.0, 0.0)
-        for member in self.members:
-            total = total.then(member.cost(spins))
-        kept = 4 * len(self.members) * spins.numel() * spins.element_size()
-        return Cost(total.seconds, total.bytes + kept)
 
     def __repr__(self) -> str:
         return f"{self.network!r}; {len(self.members)} of {self.members[0]!r}"

@@ -14,7 +14,7 @@ from sdgnn.common.errors import UserError
 from sdgnn.electrons import TruncatedField
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.hamiltonian import SDModel
-from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import Total, unchanging
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
@@ -195,14 +195,6 @@ class NetworkField(Field):
         if self.readout is None:
             return torch.zeros(len(spins), dtype=torch.float32, device="cpu")
         return self.readout.known(self.electrons.local_moments(spins.to(self.dtype)))
-
-    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
-        """That of the electrons, and moments with their slopes of all sites."""
-        cost = self.electrons.cost(spins.to(self.dtype))
-        if self.readout is None:
-            return cost
-        moments = 6 * max(self.readout.counts) * spins.shape[0] * spins.shape[1]
-        return Cost(cost.seconds, cost.bytes + moments * self.dtype.itemsize)
 
     def __repr__(self) -> str:
         off = ", whose learned part is off" if self.network.readout is not None and self.readout is None else ""

@@ -27,7 +27,6 @@ from sdgnn.cli.commands.dynamics import Timed
 from sdgnn.common.errors import UserError
 from sdgnn.common.memory import GB
 from sdgnn.dynamics.domain_decomposition import Subdomain, SubdomainField
-from sdgnn.dynamics.estimates import Still
 from sdgnn.electrons import LaggingElectrons
 from sdgnn.electrons.truncated.pair_tail import PairTail
 from sdgnn.fields import (
@@ -169,7 +168,6 @@ CASES = (
     Case(LaggingElectrons, lambda lattice: LaggingElectrons(SDModel(lattice), kT=0.2, mu=-2.0, rate=0.5), (TRIANGLES,)),
     Case(SubdomainField, lambda lattice: one_subdomain(driven(lattice))),
     Case(Timed, lambda lattice: Timed(driven(lattice))),
-    Case(Still, lambda lattice: Still(torch.zeros(3, lattice.n_sites, 3, dtype=torch.float64)), (CHAIN,)),
 )
 ALL = [pytest.param(c, x, id=f"{c.kind.__name__}{c.name and '-'}{c.name}-{x.name}") for c in CASES for x in c.lattices]
 
@@ -246,8 +244,7 @@ def test_results_are_new_and_whole(case: Case, lattice: Lattice) -> None:
         for values, shape in ((result.density, (3, lattice.n_sites)), (result.mu, (3,))):
             assert values is None or values.shape == shape
         kept = result.energy.clone(), result.field.clone()
-        if case.kind is not Still:  # the field of all spins, whose result is never touched
-            result.energy.fill_(math.nan), result.field.fill_(math.nan)
+        result.energy.fill_(math.nan), result.field.fill_(math.nan)
         again = field(given)
         assert torch.equal(again.energy, kept[0]) and torch.equal(again.field, kept[1])
         wide = field(given.double())
@@ -302,7 +299,7 @@ def threads_in_turn() -> Iterator[None]:
         sys.setswitchinterval(usual)
 
 
-@pytest.mark.parametrize(("case", "lattice"), [(c, c.lattices[0]) for c in CASES if c.kind is not Still],
+@pytest.mark.parametrize(("case", "lattice"), [(c, c.lattices[0]) for c in CASES],
                          ids=lambda x: f"{x.kind.__name__}{x.name}" if isinstance(x, Case) else x.name)  # fmt: skip
 def test_threads_share_a_field(case: Case, lattice: Lattice) -> None:
     """Bit by bit what one thread finds alone, from the first call on, for any numbers of replicas; and to rounding with
@@ -329,7 +326,7 @@ def test_on_its_own_lattice_it_is_itself_and_repeated_it_repeats(case: Case, lat
     if not isinstance(field, OnLattices):
         with pytest.raises(UserError, match="on Lattice"):
             on_lattice(field, lattice)
-        assert case.kind in (Part, SubdomainField, Timed, Still)
+        assert case.kind in (Part, SubdomainField, Timed)
         return
     if case.name == "strengths":
         with pytest.raises(UserError, match="bonds of"):
@@ -348,7 +345,7 @@ def test_on_its_own_lattice_it_is_itself_and_repeated_it_repeats(case: Case, lat
     torch.testing.assert_close(repeated.field, field(given).field.repeat(1, 2, 1), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.kind not in (Part, Still) and c.name not in ("strengths",)],
+@pytest.mark.parametrize("case", [c for c in CASES if c.kind is not Part and c.name not in ("strengths",)],
                          ids=lambda case: f"{case.kind.__name__}{case.name}")  # fmt: skip
 def test_two_parts_make_the_crystal(case: Case) -> None:
     """Energy, field and all that is said of sites, at any time: float64, and sums in another order."""
@@ -415,8 +412,7 @@ def test_settings_whose_tables_are_made_do_not_change() -> None:
         Heisenberg(TRIANGLES, [1.0]).couplings = (2.0,)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.kind is not Still],
-                         ids=lambda case: f"{case.kind.__name__}{case.name}")  # fmt: skip
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind.__name__}{case.name}")
 def test_fields_with_an_energy_are_its_slope_and_no_others(case: Case) -> None:
     """By a central difference in a random direction, whose error falls with the square of the step."""
     lattice = case.lattices[0]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
-import sys
 import time as clock
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -22,9 +20,9 @@ from sdgnn.cli.commands.tables import Table
 from sdgnn.cli.config.benchmark import DynamicsBenchmarkConfig
 from sdgnn.cli.results import open_results
 from sdgnn.common.files import atomic_path
-from sdgnn.common.memory import resident
+from sdgnn.common.memory import peak_memory
 from sdgnn.dynamics import estimate, simulate
-from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import is_linear, pairs_of
 from sdgnn.fields.schedules import Time
 
@@ -53,10 +51,6 @@ class Timed(Field):
     def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
         """Those of the field."""
         return pairs_of(self.field)
-
-    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
-        """That of the field."""
-        return self.field.cost(spins)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         start = clock.perf_counter()
@@ -123,17 +117,11 @@ def measure(plain: str, size: tuple[int, ...], replicas: int, name: str, threads
         "updates_per_second": updates / wall,
         "updates_per_cpu_second": updates / processor,
         "share_outside_field": 1 - inside / wall,
-        "peak_bytes": largest_memory(),
+        "peak_bytes": peak_memory(),
         "estimated_bytes": expected.memory,
         "seconds": wall,
         "estimated_seconds": expected.seconds,
     }
-
-
-def largest_memory() -> float:
-    """Bytes that this process has had resident at most."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return max(resident(), float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit))
 
 
 def cells(row: dict[str, Any]) -> list[str]:

@@ -85,10 +85,6 @@ class CompiledWalk(Walk):
         both = np.concatenate([to_spins, (up + down)[..., None]], axis=-1)
         return torch.from_numpy(found.energies), torch.from_numpy(both)
 
-    def memory(self) -> float:
-        numbers = 8 * (torch.get_num_threads() + 2) + 3  # slopes and energies of each thread, their sums; spins
-        return 8.0 * numbers * self.model.lattice.n_sites
-
     def _evaluate(
         self, spins: Tensor, origins: np.ndarray | None, coefficients: np.ndarray = NOTHING,
         more: Tensor | None = None, with_moments: bool = False,

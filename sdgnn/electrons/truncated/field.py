@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import time as clock
 from collections.abc import Callable
 from typing import get_args
 
@@ -23,7 +22,7 @@ from sdgnn.electrons.truncated.balls import band, mean_sizes
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.electrons.truncated.walk import Channel, Walk, WalkSettings, background
-from sdgnn.fields import Cost, Field, FieldResult
+from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import Total, unchanging
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice, halo_cells
@@ -46,9 +45,6 @@ RESOLVED = 3.0
 LONGEST, LONGER, MOST = 1.02, 0.25, 40
 """The bounds of the spectrum hold for spins up to this length, as predictors of integrators make them; beyond, they
 widen in steps of the second number, of which there are so many."""
-
-SAMPLE = 1024
-"""Balls that are walked in to tell the cost of an evaluation."""
 
 
 Correction = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -279,20 +275,6 @@ class TruncatedField(Field):
             energy = energy + torch.from_numpy(np.where(np.isfinite(mu), mu, 0.0)).to(energy) * self._electrons
         slopes = slopes.to(device=spins.device, dtype=spins.dtype)
         return FieldResult(energy.to(spins.device), -slopes[..., :3], slopes[..., 3], torch.from_numpy(mu).to(spins))
-
-    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
-        """Time of some balls, times the number of all; memory counted from arrays."""
-        (walk, expansion), count = self._walk(spins, 0), self.lattice.n_sites
-        coefficients = expansion.grand_potential(expansion.centre)[None].repeat(len(spins), 0)
-        some = np.arange(max(1, min(count, SAMPLE // len(spins))))
-        walk.slopes(spins, coefficients, some[:1])  # compiles
-        start = clock.perf_counter()
-        walk.slopes(spins, coefficients, some)
-        if self.filling is not None:
-            walk.totals(spins, some)
-        seconds = (clock.perf_counter() - start) * count / len(some)
-        result = 5 * spins.shape[0] * count * spins.element_size()
-        return Cost(seconds, len(spins) * walk.memory() + result)
 
     def chemical_potential(self, spins: Numbers) -> Float[Tensor, " replica"]:
         """The given mu, or the one that gives the filling."""

@@ -23,9 +23,6 @@ NODES = 200_000
 KEPT_NODES = 20_000_000
 """Sites of balls, at most, whose tables (24 bytes each) are kept between evaluations."""
 
-ARRAYS = 6
-"""Arrays as large as the spinors that automatic differentiation keeps of each step."""
-
 
 class _Symmetric(torch.autograd.Function):
     """matrix @ x with a constant real symmetric matrix, so that the slope is matrix @ slope."""
@@ -162,10 +159,6 @@ class TensorWalk(Walk):
                 energies[state, where] += by_ball.detach()
                 found[state] += torch.cat([to_spins, to_shift[:, None]], dim=1)
         return energies, found
-
-    def memory(self) -> float:
-        numbers = 4 * ARRAYS * (self.settings.steps + 1)
-        return float(numbers * self._nodes() * self.dtype.itemsize)
 
     def _local(self, spins: Tensor, shift: Tensor) -> Complex[Tensor, "site 2 2"]:
         """b . sigma + b_0 of each site, of 2 H."""

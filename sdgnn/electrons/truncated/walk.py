@@ -102,10 +102,6 @@ class Walk(ABC):
         moments before prediction, too, which has these slopes in them; the energies are not.
         """
 
-    @abstractmethod
-    def memory(self) -> float:
-        """Bytes that an evaluation of one state takes besides spins and result."""
-
     def balls(self, origins: Int[np.ndarray, " origin"] | None) -> Iterator[tuple[Ball, Int[np.ndarray, " some"]]]:
         """Balls with the sites that they are around: those of a sublattice of a uniform crystal, or single ones."""
         lattice, settings = self.model.lattice, self.settings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time as clock
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from torch import Tensor, nn
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.memory import GB, check_memory
-from sdgnn.fields import Cost
 from sdgnn.fields.protocol import unchanging
 from sdgnn.fields.schedules import Time
 from sdgnn.fields.sums import BySite, SiteSum
@@ -98,21 +96,6 @@ class SiteField(SiteSum):
                 energies[rows, core] = energy[:, block.core].to(spins.device)
                 field[rows, core] = -slope[:, block.core].to(spins.device)
         return energies, field
-
-    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
-        """Time of one block, times the number of blocks and replicas; memory counted from arrays."""
-        whole, parts = self._blocks
-        at_once = min(self._at_once, len(spins))
-        piece = spins[:at_once, parts[0].sites] if parts else spins[:at_once]
-        whole._slopes(piece)  # makes tables
-        start = clock.perf_counter()
-        energy, _ = whole._slopes(piece)
-        float(energy.sum())
-        seconds = clock.perf_counter() - start
-        work = at_once * whole.lattice.n_sites * self.bytes_per_site
-        result = 4 * spins.shape[0] * spins.shape[1] * self.dtype.itemsize
-        index = 9 * sum(len(block.sites) for block in parts)
-        return Cost(seconds * max(1, len(parts)) * len(spins) / at_once, work + result + index)
 
     @cached_property
     def bytes_per_site(self) -> float:

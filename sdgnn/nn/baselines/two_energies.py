@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.common.seeds import check_seed
-from sdgnn.fields import Cost, Field
+from sdgnn.fields import Field
 from sdgnn.fields.protocol import unchanging
 from sdgnn.fields.schedules import Time
 from sdgnn.fields.sums import BySite, SiteSum
@@ -121,12 +121,6 @@ class TwoEnergiesField(SiteSum):
     def on(self, lattice: Lattice) -> TwoEnergiesField:
         first, second = self.parts
         return TwoEnergiesField(self.network, (first.on(lattice), second.on(lattice)))
-
-    def cost(self, spins: Float[Tensor, "replica site 3"]) -> Cost:
-        """One network after the other, and both results."""
-        first, second = (part.cost(spins) for part in self.parts)
-        both = first.then(second)
-        return Cost(both.seconds, both.bytes + 3 * spins.numel() * spins.element_size())
 
     def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
         (energies, first), (_, second) = (part.by_site(spins, time) for part in self.parts)
