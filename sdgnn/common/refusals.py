@@ -30,9 +30,10 @@ class _Place(NamedTuple):
     """Sections that the last key may hold."""
 
 
-def explain(cls: Section, data: Any, error: ValidationError) -> list[str]:
+def explain(cls: Section, data: Any, error: ValidationError, whole: str = "(whole file)") -> list[str]:
     """One line for each mistake in ``data`` for a section ``cls``; what the types of one key refuse is joined.
 
+    ``whole`` names the section itself.
     What a section refuses because of its entries is not told beside what is wrong with these.
     """
     places = [(_place(cls, data, item["loc"]), item) for item in error.errors(include_url=False)]
@@ -44,7 +45,7 @@ def explain(cls: Section, data: Any, error: ValidationError) -> list[str]:
         if item["type"] in UNKNOWN:
             lines.append(f"unknown key {'.'.join(place.keys)}{_suggestion(cls, place)}")
         elif not deeper or item["type"] == "value_error":
-            what, reason = _reason(place, dict(item))
+            what, reason = _reason(".".join(place.keys) or whole, place, dict(item))
             refused.setdefault(what, ([], _documentation(place)))[0].append(reason)
     return lines + [
         f"{what} {' or: '.join(dict.fromkeys(why))}".rstrip() + text for what, (why, text) in refused.items()
@@ -72,9 +73,8 @@ def _place(cls: Section, data: Any, loc: Sequence[int | str]) -> _Place:
     return _Place(tuple(keys), section, rivals, [kind for kind in kinds if is_section(kind)])
 
 
-def _reason(place: _Place, item: dict[str, Any]) -> tuple[str, str]:
+def _reason(path: str, place: _Place, item: dict[str, Any]) -> tuple[str, str]:
     """What is refused and why."""
-    path = ".".join(place.keys) or "(whole file)"
     if item["type"].startswith("missing"):
         return f"{path} is missing", ""
     if item["type"] == "union_tag_invalid":

@@ -26,7 +26,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
-    def __init__(self, *given: Any, **settings: Any) -> None:
+    def __init__(self, /, *given: Any, **settings: Any) -> None:
         names = [name for name in type(self).model_fields if name not in TAGS]
         if len(given) > len(names):
             raise UserError(f"{len(given)} settings of a {type(self).__name__}", allowed=", ".join(names))
@@ -34,7 +34,8 @@ class Settings(BaseModel):
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            raise UserError(f"{type(self).__name__}: {'; '.join(explain(type(self), settings, error))}") from None
+            wrong = explain(type(self), settings, error, whole="settings")
+            raise UserError(f"{type(self).__name__} with {'; '.join(wrong)}") from None
 
     # sections inside others are made without a call of __init__, so that their mistakes keep their place
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]

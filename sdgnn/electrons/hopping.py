@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.settings import NotNegative, Positive, Seed, Settings
 from sdgnn.lattice import Bonds
 
 
-class _Terms(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-
-Terms = TypeVar("Terms", bound=_Terms)
-
-
-class ExponentialHopping(_Terms):
+class ExponentialHopping(Settings):
     """t(r) = t exp(-(r - 1) / decay) w(r), with w falling from 1 at (1 + cutoff) / 2 to 0 at ``cutoff``.
 
     w = 1 - (10 x^3 - 15 x^4 + 6 x^5), twice differentiable, x from 0 to 1 between these two distances.
@@ -30,7 +24,7 @@ class ExponentialHopping(_Terms):
     """How hopping depends on distance."""
     t: float = 1.0
     """Hopping at the nearest-neighbour distance 1; the unit of energy when it is 1."""
-    decay: float = Field(0.3, gt=0)
+    decay: Positive = 0.3
     """Distance over which the hopping falls to 1 / e."""
     cutoff: float = Field(1.8, gt=1)
     """Distance from which on there is none."""
@@ -45,17 +39,17 @@ class ExponentialHopping(_Terms):
         return np.exp((1 - lengths) / self.decay) * fall((lengths - begin) / (self.cutoff - begin))
 
 
-class BondDisorder(_Terms):
+class BondDisorder(Settings):
     """t_ij = t (1 + delta_ij), with one number delta_ij drawn for each bond: Hermitian, of mean t.
 
     Bonds are numbered by their first end, length and direction, so one seed gives one realisation on a lattice.
     """
 
-    width: float = Field(ge=0)
+    width: NotNegative
     """delta is uniform in [-width, width], or normal with this standard deviation."""
     distribution: Literal["uniform", "normal"] = "uniform"
     """Law of delta."""
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     """Seed of the realisation."""
 
     def draw(self, bonds: Bonds) -> Float[np.ndarray, " bond"]:
@@ -85,7 +79,7 @@ def as_hopping(given: Sequence[float] | ExponentialHopping | Mapping[str, Any]) 
     if isinstance(given, ExponentialHopping):
         return given
     if isinstance(given, Mapping):
-        return _checked(ExponentialHopping, given)
+        return ExponentialHopping(**given)
     try:
         shells = tuple(float(t) for t in given)
     except (TypeError, ValueError) as error:
@@ -100,13 +94,5 @@ def as_disorder(given: BondDisorder | Mapping[str, Any] | None) -> BondDisorder 
     if given is None or isinstance(given, BondDisorder):
         return given
     if isinstance(given, Mapping):
-        return _checked(BondDisorder, given)
+        return BondDisorder(**given)
     raise UserError(f"bond disorder {given!r}", allowed="a BondDisorder, or None")
-
-
-def _checked(kind: type[Terms], given: Mapping[str, Any]) -> Terms:
-    try:
-        return kind.model_validate(dict(given))
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
-        raise UserError(f"{kind.__name__} {dict(given)!r}", allowed=", ".join(kind.model_fields), fix=wrong) from error

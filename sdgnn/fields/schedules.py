@@ -4,43 +4,25 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, ValidationError, model_validator
-from pydantic import Field as Key
+from pydantic import Discriminator, model_validator
 
-from sdgnn.common.errors import UserError
+from sdgnn.common.settings import Positive, Settings
 
 Time = float | np.ndarray | np.floating
 """One time, or one for each replica, in hbar / t."""
 Values = float | tuple[float, ...]
 """One number for all replicas, or one for each."""
-Duration = Annotated[float, Key(gt=0)]
 
 # number by number: numpy's loops may give other last bits for many than for one, but replicas know nothing of others
 _power = np.vectorize(math.pow, otypes=[float])
 _exponential = np.vectorize(math.exp, otypes=[float])
 
 
-class _Schedule(BaseModel):
+class _Schedule(Settings):
     """A number, or one for each replica, as a function of time alone: a restart finds it where it was."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-    def __init__(self, *given: Any, **settings: Any) -> None:
-        """Settings by name, or in the order in which they are declared. Raises UserError on wrong ones."""
-        names = [name for name in type(self).model_fields if name != "kind"]
-        if len(given) > len(names):
-            raise UserError(f"{len(given)} settings of a {type(self).__name__}", allowed=", ".join(names))
-        try:
-            super().__init__(**dict(zip(names, given, strict=False)), **settings)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "settings"
-            raise UserError(
-                f"{type(self).__name__} with {where}: {first['msg'].removeprefix('Value error, ')}"
-            ) from None
 
     @model_validator(mode="after")
     def _one_size(self) -> _Schedule:
@@ -109,7 +91,7 @@ class Ramp(_Schedule):
     """Value at first; one number, or one per replica."""
     stop: Values
     """Value at last; one number, or one per replica."""
-    duration: Duration
+    duration: Positive
     """How long it takes."""
     begin: float = 0.0
     """When it begins."""
@@ -148,7 +130,7 @@ class Sweep(_Schedule):
     """Value at times 0, period, 2 period ...; one number, or one per replica."""
     low: Values
     """Value in the middle between them; one number, or one per replica."""
-    period: Duration
+    period: Positive
     """How long one loop takes."""
 
     @property
@@ -168,7 +150,7 @@ class Pulse(_Schedule):
     """Value at its centre; one number, or one per replica."""
     centre: float
     """When it is highest."""
-    width: Duration
+    width: Positive
     """Its standard deviation."""
     base: Values = 0.0
     """Value long before and after; one number, or one per replica."""

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, model_validator
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.settings import Settings as _Settings
+from sdgnn.common.settings import by_default
 from sdgnn.electrons.hopping import ExponentialHopping
 from sdgnn.electrons.levels import Level
 
 
-class ModelSettings(BaseModel):
-    """What the settings of all kinds of models have in common; immutable, unknown names are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class ModelSettings(_Settings):
+    """What the settings of all kinds of models have in common."""
 
     kind: str
     """Name of the kind."""
 
 
-class ElectronsSettings(BaseModel):
+class ElectronsSettings(_Settings):
     """Electrons that a network knows: Hamiltonian, temperature, and filling or chemical potential."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     hamiltonian: dict[str, Any]
     """hopping, exchange and disorder, as ``SDModel.to_dict()`` has them."""
@@ -142,16 +140,11 @@ class DistancesSettings(ModelSettings):
     outermost one."""
 
 
-def _kind(settings: Any) -> Any:
-    return settings.get("kind", "network") if isinstance(settings, dict) else getattr(settings, "kind", None)
-
-
 Settings = Annotated[
-    Annotated[NetworkSettings, Tag("network")]
-    | Annotated[EquivariantSettings, Tag("equivariant")]
-    | Annotated[TwoEnergiesSettings, Tag("two-energies")]
-    | Annotated[BehlerParrinelloSettings, Tag("behler-parrinello")]
-    | Annotated[DistancesSettings, Tag("distances")],
-    Discriminator(_kind),
+    Annotated[
+        NetworkSettings | EquivariantSettings | TwoEnergiesSettings | BehlerParrinelloSettings | DistancesSettings,
+        Discriminator("kind"),
+    ],
+    by_default("kind", "network"),
 ]
 """Settings of any kind, told apart by ``kind``; the network where none is given."""

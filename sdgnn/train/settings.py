@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from sdgnn.common.settings import Settings
 
 if TYPE_CHECKING:
     import torch
 
 
-class TrainSettings(BaseModel):
-    """Settings of :func:`sdgnn.train.fit`; immutable, unknown names are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+class TrainSettings(Settings):
+    """Settings of :func:`sdgnn.train.fit`."""
 
     epochs: int = Field(100, ge=1)
     """Passes over all training states. The learning rate's schedule spans these."""
@@ -61,10 +61,8 @@ class TrainSettings(BaseModel):
         return torch.float32 if self.dtype == "float32" else torch.float64
 
 
-class LearnSettings(BaseModel):
-    """How a committee learns from its own dynamics; immutable, unknown names are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+class LearnSettings(Settings):
+    """How a committee learns from its own dynamics."""
 
     members: int = Field(3, ge=2, le=16)
     """Networks in the committee, alike but for their seeds. Training and dynamics take as many times longer."""
