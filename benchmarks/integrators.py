@@ -40,7 +40,7 @@ from rich.console import Console
 from rich.table import Table
 
 import sdgnn
-from sdgnn.analysis.orders.correlations import parallel_bonds
+from sdgnn.analysis import parallel_bonds
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, WIDTH, style
 from sdgnn.common.files import atomic_path
 from sdgnn.dynamics import Integrator

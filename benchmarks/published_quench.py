@@ -19,8 +19,7 @@ import numpy as np
 import torch
 
 import sdgnn
-from sdgnn.analysis.observers import observer
-from sdgnn.analysis.orders.correlations import parallel_bonds, spin_correlation
+from sdgnn.analysis import observer, parallel_bonds, spin_correlation
 from sdgnn.dynamics import open_trajectory
 
 SITES, ELECTRONS, BONDS = 900, 873, 1800

@@ -16,7 +16,7 @@ import sdgnn
 from sdgnn import Lattice, SDModel, data
 from sdgnn.analysis.domains.clusters import site_graph, triangle_graph
 from sdgnn.analysis.orders.correlations import displacements
-from sdgnn.analysis.spectra.structure_factor import structure_factor, wave_vectors
+from sdgnn.analysis.spectra.static import structure_factor, wave_vectors
 from sdgnn.electrons.truncated.pair_tail import PairTail
 from sdgnn.lattice import Bonds
 
@@ -25,7 +25,7 @@ UP = torch.tensor([0.0, 0.0, 1.0]).expand(2, TRIANGLES.n_sites, 3)
 LATTICES = (TRIANGLES, Lattice.chain(5), Lattice.kagome(2, 2), Lattice.cubic(2, 2, 2), Lattice.amorphous(12, seed=1))
 
 FUNCTIONS: dict[str, Callable[[], Any]] = {
-    "sdgnn.analysis.spectra.structure_factor.wave_vectors": lambda: wave_vectors(TRIANGLES),
+    "sdgnn.analysis.spectra.static.wave_vectors": lambda: wave_vectors(TRIANGLES),
     "sdgnn.analysis.orders.correlations.displacements": lambda: displacements(TRIANGLES),
     "sdgnn.analysis.domains.clusters.site_graph": lambda: site_graph(TRIANGLES),
     "sdgnn.analysis.domains.clusters.triangle_graph": lambda: triangle_graph(TRIANGLES),

@@ -13,7 +13,7 @@ from sdgnn.analysis.domains.lengths import length_from_correlation, length_from_
 from sdgnn.analysis.orders.chirality import mean_absolute_chirality, mean_chirality, site_chirality, triangle_sites
 from sdgnn.analysis.orders.correlations import parallel_bonds, spin_correlation
 from sdgnn.analysis.orders.skyrmions import skyrmion_number
-from sdgnn.analysis.spectra.structure_factor import require_crystal, structure_factor, wave_vectors
+from sdgnn.analysis.spectra.static import require_crystal, structure_factor, wave_vectors
 from sdgnn.common.errors import UserError
 from sdgnn.common.names import did_you_mean
 from sdgnn.dynamics import Integrator, observers

@@ -14,7 +14,7 @@ from sdgnn.analysis.domains.lengths import length_from_correlation, length_from_
 from sdgnn.analysis.observers import BASIC, LENGTH, MEASURES, Measure, available, q_coordinate
 from sdgnn.analysis.orders.bragg import bragg_weight
 from sdgnn.analysis.statistics.means import mean_and_error
-from sdgnn.analysis.statistics.settings import Setting, by_setting
+from sdgnn.analysis.statistics.replicas import ReplicaGroup, by_group
 from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 
@@ -56,7 +56,7 @@ def analyze(
     X_mean, X_error (time, ...)                 mean over replicas and its standard error
     =============== =========================== ====================================================
 
-    Where replicas differ in kT, damping or another setting (:func:`.settings`), means and
+    Where replicas differ in kT, damping or another setting (:func:`.replica_groups`), means and
     errors are over those of each setting and have a first dimension ``setting``, labelled "kT = 0.01". The dimension
     ``time`` may be ``time_N`` as in the trajectory. Coordinates: times, steps, settings, ``q`` (wave_vector, axis).
     Raises UserError when the trajectory is not one of states on ``lattice`` or holds nothing to analyse.
@@ -92,7 +92,7 @@ def averaged(measured: xarray.Dataset) -> xarray.Dataset:
     dimensions.
     """
 
-    def means(part: xarray.Dataset, _: Setting) -> xarray.Dataset:
+    def means(part: xarray.Dataset, _: ReplicaGroup) -> xarray.Dataset:
         result = part.drop_vars(list(part.data_vars))
         for name, value in part.data_vars.items():
             rows = torch.from_numpy(np.moveaxis(value.values, 1, 0).astype(np.float64))
@@ -102,7 +102,7 @@ def averaged(measured: xarray.Dataset) -> xarray.Dataset:
         return result.drop_dims("replica")
 
     single = measured[[name for name, value in measured.data_vars.items() if value.ndim == 2]]
-    return by_setting(measured, means).merge(single, compat="no_conflicts", combine_attrs="drop_conflicts")
+    return by_group(measured, means).merge(single, compat="no_conflicts", combine_attrs="drop_conflicts")
 
 
 WORDS = {"mean": "mean over replicas", "error": "standard error of the mean over replicas"}

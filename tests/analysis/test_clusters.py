@@ -21,8 +21,8 @@ from sdgnn.analysis.domains.clusters import (
     wall_length,
     wrapping,
 )
-from sdgnn.analysis.spectra.periodic import nearest_image
 from sdgnn.common.errors import UserError
+from sdgnn.lattice.periodic import nearest_image
 
 PLANES = [
     Lattice.square(6, 5),

@@ -9,8 +9,7 @@ import torch
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import correlation, displacements, radial_correlation, spin_correlation
-from sdgnn.analysis.spectra import structure_factor
-from sdgnn.analysis.spectra.structure_factor import wave_vectors
+from sdgnn.analysis.spectra.static import structure_factor, wave_vectors
 
 
 def test_fft_equals_the_sum_over_pairs(lattice, spins):

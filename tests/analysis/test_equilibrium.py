@@ -8,7 +8,7 @@ import xarray
 from scipy.signal import lfilter
 
 from sdgnn.analysis import autocorrelation_time, equilibrium
-from sdgnn.analysis.statistics.equilibrium import autocorrelation, estimate
+from sdgnn.analysis.statistics.equilibrium import autocorrelation_function, estimate
 from sdgnn.common.errors import UserError
 
 
@@ -26,14 +26,14 @@ def test_autocorrelation_of_an_autoregressive_process(rho):
     tau = max(1.0, (1 + rho) / (1 - rho))
     error = np.sqrt(2 * (10 * tau + 1) / values.size)
     assert autocorrelation_time(values) == pytest.approx(tau, rel=4 * error)
-    assert autocorrelation(values)[:4] == pytest.approx(rho ** np.arange(4.0), abs=0.03)
+    assert autocorrelation_function(values)[:4] == pytest.approx(rho ** np.arange(4.0), abs=0.03)
 
 
 def test_autocorrelation_by_hand():
     values = np.array([[1.0, 2.0, 3.0, 6.0], [0.0, -1.0, -4.0, 1.0]])
     deviation = values - 1.0
     sums = [np.mean([deviation[:, k:4] * deviation[:, : 4 - k]]) for k in range(4)]
-    assert autocorrelation(values) == pytest.approx(np.array(sums) / sums[0])
+    assert autocorrelation_function(values) == pytest.approx(np.array(sums) / sums[0])
 
 
 def test_errors_cover_the_truth():

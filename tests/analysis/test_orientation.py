@@ -11,8 +11,8 @@ from analysis.quenches import gaussian_field
 
 from sdgnn import Lattice
 from sdgnn.analysis.domains.walls import smoothed_gradient, wall_harmonic, wall_orientations
-from sdgnn.analysis.spectra.periodic import nearest_image
 from sdgnn.common.errors import UserError
+from sdgnn.lattice.periodic import nearest_image
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sdgnn import Lattice
 from sdgnn.analysis import length_from_correlation, radial_average, radial_correlation
 from sdgnn.analysis.domains.clusters import length_from_walls, site_graph
 from sdgnn.analysis.domains.scaling import collapse_correlation, collapse_structure_factor, porod_tail
-from sdgnn.analysis.spectra import structure_factor
+from sdgnn.analysis.spectra.static import structure_factor
 from sdgnn.common.errors import UserError
 
 LATTICE = Lattice.triangular(160, 160)

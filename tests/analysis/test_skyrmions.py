@@ -12,7 +12,7 @@ from torch import Tensor
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import skyrmion_number, solid_angles
-from sdgnn.analysis.spectra.periodic import nearest_image
+from sdgnn.lattice.periodic import nearest_image
 
 LATTICES = [Lattice.triangular(24, 20), Lattice.square(21, 24), Lattice.kagome(12, 12), Lattice.honeycomb(14, 12)]
 

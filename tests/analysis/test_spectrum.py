@@ -11,7 +11,7 @@ import torch
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import observers, structure_factor_at, wave_vectors
-from sdgnn.analysis.spectra.dynamical import Spectrum, dynamical_structure_factor, path
+from sdgnn.analysis.spectra.dynamical import Spectrum, dynamical_structure_factor, wave_vector_path
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics import ImplicitMidpoint, simulate
 from sdgnn.fields import Heisenberg, Zeeman
@@ -50,7 +50,7 @@ def test_ferromagnet(lattice):
     """omega = h + J (z - sum_d cos q . d); noise of 0.02 shifts it by 1e-3 of itself."""
     coupling, h, z = 0.7, 0.4, len(lattice.bonds(1)) // lattice.n_sites
     field = Heisenberg(lattice, [coupling]) + Zeeman(lattice, (0, 0, h))
-    q, _ = path(lattice, np.array([[1, 0], [4, 0], [4, 4]]) @ lattice.reciprocal)
+    q, _ = wave_vector_path(lattice, np.array([[1, 0], [4, 0], [4, 4]]) @ lattice.reciprocal)
     found = spectrum_of(field, sdgnn.spins.ferro(lattice, replicas=2), q, dt=0.125, steps=256, segment=256)
     exact = h + coupling * (z - harmonics(lattice, q))
     resolution = found.omega[1] - found.omega[0]
@@ -63,7 +63,7 @@ def test_antiferromagnet():
     """omega = |J| sqrt(z^2 - (sum_d cos q . d)^2): linear around (0, 0) and around (pi, pi)."""
     lattice = Lattice.square(16, 16)
     field = Heisenberg(lattice, [-0.5])
-    q, _ = path(lattice, np.array([[1, 1], [7, 7]]) @ lattice.reciprocal)
+    q, _ = wave_vector_path(lattice, np.array([[1, 1], [7, 7]]) @ lattice.reciprocal)
     found = spectrum_of(field, sdgnn.spins.neel(lattice, replicas=3), q, dt=0.5, steps=384, segment=256)
     exact = 0.5 * np.sqrt(16 - harmonics(lattice, q) ** 2)
     assert found.segments == 2
@@ -146,7 +146,7 @@ def test_memory_does_not_grow_with_the_run():
 def test_path():
     lattice = Lattice.triangular(12, 12)
     gamma, m, k = np.array([[0, 0], [6, 0], [8, 4]]) @ lattice.reciprocal
-    q, along = path(lattice, np.stack([gamma, m, k, gamma]))
+    q, along = wave_vector_path(lattice, np.stack([gamma, m, k, gamma]))
     assert len(q) == 1 + 6 + 2 + 4 and np.allclose(q[[0, 6, 8, 12]], [gamma, m, k, gamma])
     assert along[6] == pytest.approx(2 * math.pi / math.sqrt(3)) and (np.diff(along) > 0).all()
 
@@ -159,7 +159,7 @@ def test_errors():
     with pytest.raises(UserError, match="at least one segment"):
         Spectrum(lattice, q, 0.1).result()
     with pytest.raises(UserError, match="fit the periodic lattice"):
-        path(lattice, np.array([[0.0, 0.0], [0.3, 0.0]]))
+        wave_vector_path(lattice, np.array([[0.0, 0.0], [0.3, 0.0]]))
     field = Heisenberg(lattice, [1.0])
     record = [observers.observer("spins", lattice, 2)]
     run = simulate(field, sdgnn.spins.random(lattice), ImplicitMidpoint(dt=0.1, damping=0.0), 4, observers=record)

@@ -11,8 +11,7 @@ import torch
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import radial_average, site_chirality, structure_factor_at, wave_vectors
-from sdgnn.analysis.spectra import structure_factor
-from sdgnn.analysis.spectra.structure_factor import distance_to_peaks
+from sdgnn.analysis.spectra.static import distance_to_peaks, structure_factor
 from sdgnn.common.errors import UserError
 
 

@@ -11,8 +11,8 @@ import xarray
 from typer.testing import CliRunner
 
 from sdgnn import Lattice
-from sdgnn.analysis.plots.sweeps import against_key
-from sdgnn.analysis.statistics.sweeps import against
+from sdgnn.analysis.plots.sweeps import sweep_curves
+from sdgnn.analysis.statistics.sweeps import sweep_means
 from sdgnn.cli.app import app
 from sdgnn.cli.report.sweep import sweep_section
 from sdgnn.common.errors import UserError
@@ -41,7 +41,7 @@ def points(**settings):
 
 
 def test_means_against_the_key_with_errors():
-    found = against(points(), {"kT": KTS, "seed": SEEDS})
+    found = sweep_means(points(), {"kT": KTS, "seed": SEEDS})
     assert found["energy_per_site_mean"].dims == ("kT",) and found["kT"].values.tolist() == list(KTS)
     expected = 1 / math.sqrt(3 * 2 * 400)  # three seeds of two replicas, the later 400 of their times
     assert found["energy_per_site_error"].values == pytest.approx([expected] * 2, rel=0.15)
@@ -53,7 +53,7 @@ def test_means_against_the_key_with_errors():
 
 
 def test_settings_within_a_point_stay_apart():
-    swept = against(points(damping=("replica", [0.1, 0.2])), {"kT": KTS, "seed": SEEDS})
+    swept = sweep_means(points(damping=("replica", [0.1, 0.2])), {"kT": KTS, "seed": SEEDS})
     assert swept["energy_per_site_mean"].dims == ("kT", "setting")
     assert swept["setting"].values.tolist() == ["damping = 0.1", "damping = 0.2"]
     own = [recorded(1.0, 10 + s)["energy"].values[400:, 1] / 16 for s in range(3)]
@@ -61,8 +61,8 @@ def test_settings_within_a_point_stay_apart():
 
 
 def test_figure_and_table_show_the_same():
-    found = against(points(), {"kT": KTS, "seed": SEEDS})
-    figure = against_key(found, "energy_per_site")
+    found = sweep_means(points(), {"kT": KTS, "seed": SEEDS})
+    figure = sweep_curves(found, "energy_per_site")
     (axes,) = figure.axes
     line = axes.containers[0].lines[0]
     assert line.get_xdata().tolist() == list(KTS)
@@ -74,7 +74,7 @@ def test_figure_and_table_show_the_same():
     mean, error = (float(found[f"energy_per_site_{key}"][1]) for key in ("mean", "error"))
     assert shown.rows[1][column] == f"{mean:.5g} ± {error:.2g}"
     with pytest.raises(UserError, match="allowed: energy_per_site, magnetization"):
-        against_key(found, "chirality")
+        sweep_curves(found, "chirality")
 
 
 def test_analyze_takes_the_folder_of_a_sweep(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sdgnn import Lattice
 from sdgnn.analysis import site_graph, track
-from sdgnn.analysis.spectra.periodic import nearest_image
+from sdgnn.lattice.periodic import nearest_image
 
 SIZE = 40
 

@@ -9,7 +9,7 @@ import torch
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import analyze, mean_and_error, mean_chirality, observers, wave_vectors
-from sdgnn.analysis.spectra import structure_factor
+from sdgnn.analysis.spectra.static import structure_factor
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics import Heun, simulate
 from sdgnn.fields import Heisenberg

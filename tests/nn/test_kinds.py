@@ -9,9 +9,9 @@ import torch
 
 import sdgnn
 from sdgnn import Lattice, spins
-from sdgnn.analysis.spectra.periodic import nearest_image
 from sdgnn.common.errors import UserError
 from sdgnn.fields.testing import check_field
+from sdgnn.lattice.periodic import nearest_image
 from sdgnn.nn import ElectronsSettings, Model, Network, NetworkSettings, Settings, create
 from sdgnn.nn.settings import BehlerParrinelloSettings, DistancesSettings, EquivariantSettings
 

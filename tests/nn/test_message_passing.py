@@ -13,10 +13,10 @@ from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
 from sdgnn import Lattice, SDModel, spins
-from sdgnn.analysis.spectra.periodic import nearest_image
 from sdgnn.electrons.truncated.balls import band
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.walk import Channel, WalkSettings
+from sdgnn.lattice.periodic import nearest_image
 
 PAULI = torch.tensor([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]], dtype=torch.complex128)
 IRREPS = Irreps("0e + 1o")

@@ -29,8 +29,8 @@ from sdgnn.analysis.domains.tracking import track
 from sdgnn.analysis.domains.walls import wall_orientations
 from sdgnn.analysis.orders.chirality import site_chirality
 from sdgnn.analysis.orders.correlations import PARALLEL, local_correlation, radial_correlation
-from sdgnn.analysis.spectra.structure_factor import radial_average, structure_factor
-from sdgnn.analysis.statistics.settings import require_one
+from sdgnn.analysis.spectra.static import radial_average, structure_factor
+from sdgnn.analysis.statistics.replicas import require_one_group
 from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 
@@ -113,7 +113,7 @@ def coarsening(
     """
     import xarray
 
-    require_one(trajectory, "growth of domains")
+    require_one_group(trajectory, "growth of domains")
 
     if map not in DOMAIN_MAPS:
         raise UserError(f"domains of the map {map!r}", allowed=", ".join(DOMAIN_MAPS))

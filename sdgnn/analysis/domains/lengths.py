@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.orders.correlations import radial_correlation
-from sdgnn.analysis.spectra.structure_factor import distance_to_peaks, structure_factor, wave_vectors
+from sdgnn.analysis.spectra.static import distance_to_peaks, structure_factor, wave_vectors
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice

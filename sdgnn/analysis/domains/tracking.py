@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.analysis.domains.clusters import DomainGraph, cluster_labels
-from sdgnn.analysis.spectra.periodic import nearest_image
 from sdgnn.lattice import Lattice
+from sdgnn.lattice.periodic import nearest_image
 
 
 def track(

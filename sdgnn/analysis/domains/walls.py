@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from sdgnn.analysis.spectra.structure_factor import amplitudes, wave_vectors
+from sdgnn.analysis.spectra.static import amplitudes, wave_vectors
 from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 

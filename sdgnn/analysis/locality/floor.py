@@ -12,12 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.locality.ensembles import Ensemble, Random
-from sdgnn.analysis.spectra.periodic import inner_radius, nearest_image
 from sdgnn.common.errors import UserError
 from sdgnn.common.seeds import check_seed
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 from sdgnn.lattice.neighbours import LENGTH_TOLERANCE
+from sdgnn.lattice.periodic import inner_radius, nearest_image
 
 SITES = 1
 """Purpose of the random stream from which the probed sites are drawn."""

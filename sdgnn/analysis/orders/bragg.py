@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.analysis.spectra.structure_factor import require_crystal, structure_factor_at
+from sdgnn.analysis.spectra.static import require_crystal, structure_factor_at
 from sdgnn.common.arrays import Numbers, as_tensor
 from sdgnn.common.errors import UserError
 from sdgnn.fields.protocol import check_spins

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sdgnn.analysis.spectra.periodic import inner_radius, nearest_image
-from sdgnn.analysis.spectra.structure_factor import binned_mean, check_sites, require_crystal
+from sdgnn.analysis.spectra.static import binned_mean, check_sites, require_crystal
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.frozen import frozen
 from sdgnn.lattice import Lattice
+from sdgnn.lattice.periodic import inner_radius, nearest_image
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdgnn.analysis.plots.style import COLOURS, style
-from sdgnn.analysis.statistics.settings import of_each
+from sdgnn.analysis.statistics.replicas import each_group
 
 if TYPE_CHECKING:
     import xarray
@@ -27,7 +27,7 @@ def agreement_panels(found: xarray.Dataset, first: str = "first", second: str = 
         from matplotlib.figure import Figure
 
         names = found.attrs["quantities"].split()
-        shown = [(name, label, part) for name in names for label, part in of_each(found).items()]
+        shown = [(name, label, part) for name in names for label, part in each_group(found).items()]
         columns = min(len(shown), COLUMNS)
         rows = -(-len(shown) // columns)
         figure = Figure(figsize=(2.5 * columns, 3.0 * rows), layout="constrained")

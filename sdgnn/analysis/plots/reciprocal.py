@@ -13,10 +13,10 @@ from torch import Tensor
 
 from sdgnn.analysis.plots.style import bare, panels, style
 from sdgnn.analysis.spectra.dynamical import DynamicalStructureFactor
-from sdgnn.analysis.spectra.periodic import nearest_image, wigner_seitz_corners
-from sdgnn.analysis.spectra.structure_factor import require_crystal, wave_vectors
+from sdgnn.analysis.spectra.static import require_crystal, wave_vectors
 from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
+from sdgnn.lattice.periodic import nearest_image, wigner_seitz_corners
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +87,7 @@ def spectrum_map(
 ) -> Figure:
     """S(q, omega) at omega >= 0 along a path, summed over components, mean over replicas, on a logarithmic scale.
 
-    ``along``: distance of each wave vector along the path, from :func:`.path`; ``corners``:
+    ``along``: distance of each wave vector along the path, from :func:`.wave_vector_path`; ``corners``:
     {name: distance} of the symmetry points; ``lines``: {name: omega of each q}, such as a dispersion to compare with.
     Colours end at a few times the strongest line of a typical wave vector, not at the Bragg peaks of an order, which
     are stronger by orders of magnitude; frequencies end above the last line. Raises UserError unless there is one

@@ -21,8 +21,8 @@ CURVES = len(COLOURS)
 """Curves in one figure, at most."""
 
 
-def against_key(found: xarray.Dataset, name: str) -> Figure:
-    """``name`` of :func:`~sdgnn.analysis.statistics.sweeps.against` with its errors against the first key of numbers.
+def sweep_curves(found: xarray.Dataset, name: str) -> Figure:
+    """``name`` of :func:`.sweep_means` with its errors against the first key of numbers.
 
     One curve for each combination of the other keys and settings, the first seven of them; open markers where the run
     was too short for its error to be trusted. Keys of text stand at equal distances. Raises UserError where ``name``

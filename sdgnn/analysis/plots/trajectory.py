@@ -15,10 +15,10 @@ from sdgnn.analysis.orders.chirality import scalar_chirality
 from sdgnn.analysis.plots.growth import Curve, domain_growth, time_series
 from sdgnn.analysis.plots.maps import TETRAHEDRAL, chirality_maps, site_maps, spin_maps
 from sdgnn.analysis.plots.reciprocal import structure_factor_maps
-from sdgnn.analysis.spectra.periodic import inner_radius
-from sdgnn.analysis.spectra.structure_factor import structure_factor
-from sdgnn.analysis.statistics.settings import of_each, settings
+from sdgnn.analysis.spectra.static import structure_factor
+from sdgnn.analysis.statistics.replicas import each_group, replica_groups
 from sdgnn.lattice import Lattice
+from sdgnn.lattice.periodic import inner_radius
 
 if TYPE_CHECKING:
     import xarray
@@ -152,7 +152,7 @@ def _shown(trajectory: xarray.Dataset, name: str) -> dict[str, np.ndarray]:
     """States (replica, ...) of one observable: at several times, or of every setting at the last."""
     values = trajectory[name]
     time = str(values.dims[0])
-    found = settings(trajectory)
+    found = replica_groups(trajectory)
     if len(found) > 1:
         last = float(values[time][-1])
         return {f"{s.label}\n{_title(last)}": values.isel({time: -1, "replica": list(s.places)}).values for s in found}
@@ -161,7 +161,7 @@ def _shown(trajectory: xarray.Dataset, name: str) -> dict[str, np.ndarray]:
 
 def _factors(analysis: xarray.Dataset, name: str) -> dict[str, np.ndarray]:
     """The same of means over replicas."""
-    parts = of_each(analysis)
+    parts = each_group(analysis)
     panels = {}
     for label, part in parts.items():
         values = part[name]
@@ -186,7 +186,7 @@ def axis_label(values: xarray.DataArray) -> str:
 def curves(analysis: xarray.Dataset, names: dict[str, str]) -> dict[str, Curve]:
     """Times, means and errors of the quantities that are there, for every setting and component, by their labels."""
     found: dict[str, Curve] = {}
-    for setting, part in of_each(analysis).items():
+    for setting, part in each_group(analysis).items():
         for name, label in names.items():
             if f"{name}_mean" not in part or part[f"{name}_mean"].dims[1:] not in ((), ("component",)):
                 continue

@@ -13,7 +13,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.analysis.statistics.means import mean_and_error
-from sdgnn.analysis.statistics.settings import require_one
+from sdgnn.analysis.statistics.replicas import require_one_group
 from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 
@@ -143,7 +143,7 @@ def dynamical_structure_factor(
     """
     if "spins" not in trajectory:
         raise UserError("a spectrum of a trajectory without spins", fix="record the observer spins")
-    require_one(trajectory, "a spectrum")
+    require_one_group(trajectory, "a spectrum")
     spins = trajectory["spins"]
     time = spins[spins.dims[0]].values.astype(np.float64)
     steps = np.diff(time)
@@ -157,7 +157,7 @@ def dynamical_structure_factor(
     return spectrum.result()
 
 
-def path(
+def wave_vector_path(
     lattice: Lattice, corners: Float[np.ndarray, "corner dim"]
 ) -> tuple[Float[np.ndarray, "q dim"], Float[np.ndarray, " q"]]:
     """Wave vectors of the periodic lattice on straight lines between ``corners``, with their distance along the path.

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.analysis.statistics.means import mean_and_error
-from sdgnn.analysis.statistics.settings import Key, Setting, by_setting, settings
+from sdgnn.analysis.statistics.replicas import Key, ReplicaGroup, by_group, replica_groups
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics.times import common_times
 
@@ -39,7 +39,7 @@ def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
     of independent replicas that agree; successive times are not independent), ``X_rms``, the root mean square
     deviation, and ``X_paired_rms``, that of X_difference / X_paired_error: the stricter one for runs that share their
     noise, which tells small differences from none. ``quantities`` names them all, with spaces between.
-    Where replicas differ in their settings (:func:`.settings`), those of each setting are
+    Where replicas differ in their settings (:func:`.replica_groups`), those of each setting are
     compared with those of the same setting, along a first dimension ``setting``; ``different`` names the settings in
     which two runs of one setting each differ. Times are the same whatever rounding made of them
     (:func:`~sdgnn.dynamics.times.common_times`). Raises UserError when nothing was measured by both, on settings of
@@ -53,10 +53,10 @@ def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
     partners, different = _partners(first, second)
     times = {name: _common(first[name], second[name]) for name in names}
 
-    def compared(part: xarray.Dataset, setting: Setting) -> xarray.Dataset:
+    def compared(part: xarray.Dataset, setting: ReplicaGroup) -> xarray.Dataset:
         return _compared(part, partners[setting.key].of(second), times)
 
-    found = by_setting(first[names], compared)
+    found = by_group(first[names], compared)
     judged: dict[str, str | float] = {"quantities": " ".join(names)}
     if different:
         judged["different"] = different
@@ -107,9 +107,9 @@ def _compared(first: xarray.Dataset, second: xarray.Dataset, times: dict[str, Ti
     return found
 
 
-def _partners(first: xarray.Dataset, second: xarray.Dataset) -> tuple[dict[Key, Setting], str]:
+def _partners(first: xarray.Dataset, second: xarray.Dataset) -> tuple[dict[Key, ReplicaGroup], str]:
     """The setting of ``second`` for each key of ``first``, and in what single ones differ, in words."""
-    ours, others = settings(first), settings(second)
+    ours, others = replica_groups(first), replica_groups(second)
     if len(ours) == len(others) == 1:
         one, other = ours[0].values, others[0].values
         odd = [n for n in one if n in other and one[n] != other[n] and not (one[n] != one[n] and other[n] != other[n])]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from sdgnn.analysis.statistics.settings import settings
+from sdgnn.analysis.statistics.replicas import replica_groups
 from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Equilibrium:
     """Whether there are at least 200 tau of samples, and 10 tau of each replica."""
 
 
-def autocorrelation(values: Float[np.ndarray, "replica time"]) -> Float[np.ndarray, " lag"]:
+def autocorrelation_function(values: Float[np.ndarray, "replica time"]) -> Float[np.ndarray, " lag"]:
     """rho_k = <dx(t) dx(t + k)> / <dx^2> with dx from the mean of all replicas, by Fourier transforms.
 
     Both means are over all pairs of samples k apart in the same replica. Constant samples have rho = 1 at k = 0 alone.
@@ -62,7 +62,7 @@ def autocorrelation_time(values: Float[np.ndarray, "replica time"]) -> float:
     Sokal's window: the bias of leaving out the rest is exp(-10) for exponential correlations, and the relative error
     sqrt(2 (2 W + 1) / samples). Source: Sokal, in Functional Integration (1997), doi:10.1007/978-1-4899-0319-8_6.
     """
-    sums = 2 * np.cumsum(autocorrelation(values)) - 1
+    sums = 2 * np.cumsum(autocorrelation_function(values)) - 1
     enough = np.arange(len(sums)) >= WINDOW * sums
     return max(1.0, float(sums[np.argmax(enough)] if enough.any() else sums[-1]))
 
@@ -86,10 +86,10 @@ def estimate(values: Float[np.ndarray, "replica time"]) -> Equilibrium:
 def equilibrium(trajectory: xarray.Dataset, discard: float = 0.2) -> xarray.Dataset:
     """Means of every observable with one number per replica, over the times after the first part ``discard``.
 
-    Replicas of the same settings (:func:`~sdgnn.analysis.statistics.settings.settings`) are taken together. Returns, by
-    ``setting`` with what these were set to as coordinates, such as kT and damping, and a ``label``, for each observable
-    X: ``X_mean``, ``X_error``, ``X_autocorrelation_time`` (in the units of time), ``X_effective``, ``X_r_hat`` and
-    ``X_reliable``, see :class:`Equilibrium`.
+    Replicas of the same settings (:func:`.replica_groups`) are taken together. Returns, by ``setting`` with what these
+    were set to as coordinates, such as kT and damping, and a ``label``, for each observable X: ``X_mean``, ``X_error``,
+    ``X_autocorrelation_time`` (in the units of time), ``X_effective``, ``X_r_hat`` and ``X_reliable``, see
+    :class:`Equilibrium`.
 
     Raises UserError unless 0 <= discard < 1, and on a trajectory without such observables.
     """
@@ -98,7 +98,7 @@ def equilibrium(trajectory: xarray.Dataset, discard: float = 0.2) -> xarray.Data
     found = {str(n): v for n, v in trajectory.data_vars.items() if v.ndim == 2 and v.dims[1] == "replica" and v.size}
     if not found:
         raise UserError("equilibrium of a trajectory without numbers", allowed="a run that records energy, for example")
-    groups = settings(trajectory)
+    groups = replica_groups(trajectory)
     coords = {n: ("setting", [group.values[n] for group in groups]) for n in groups[0].values}
     result = xarray.Dataset(coords={**coords, "label": ("setting", [group.label for group in groups])})
     for name, values in found.items():

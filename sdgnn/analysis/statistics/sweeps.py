@@ -28,7 +28,7 @@ Point = tuple[tuple[int, ...], "xarray.Dataset", Lattice]
 """Place along the axes, trajectory and lattice."""
 
 
-def against(
+def sweep_means(
     points: Iterable[Point],
     axes: Mapping[str, Sequence[Any]],
     discard: float = 0.5,

@@ -12,10 +12,10 @@ import numpy as np
 
 from sdgnn.analysis.domains.coarsening import ROUTES, coarsening
 from sdgnn.analysis.orders.density import DENSITIES, densities
-from sdgnn.analysis.spectra.dynamical import dynamical_structure_factor, path
+from sdgnn.analysis.spectra.dynamical import dynamical_structure_factor, wave_vector_path
 from sdgnn.analysis.statistics.agreement import agreement
 from sdgnn.analysis.statistics.equilibrium import equilibrium
-from sdgnn.analysis.statistics.settings import Setting, of_each, settings
+from sdgnn.analysis.statistics.replicas import ReplicaGroup, each_group, replica_groups
 from sdgnn.analysis.trajectories import analyze, averaged, lattice_of_run
 from sdgnn.cli.commands.console import say, timed
 from sdgnn.cli.commands.sweep import RUNS
@@ -54,7 +54,7 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     with timed(f"analysing {config.trajectory}"):
         found = analyze(trajectory, lattice, order)
     source = {"run": configuration(config.trajectory)}
-    groups = settings(trajectory)
+    groups = replica_groups(trajectory)
     if len(groups) > 1:
         say(f"{len(groups)} settings, each with its own means and errors: {'; '.join(s.label for s in groups)}")
     results.write_netcdf("analysis.nc", found.assign_attrs(source))
@@ -89,7 +89,7 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
         results.write_netcdf("density.nc", electrons.assign_attrs(source))
         sections.append(density_section(electrons, lattice))
     if config.spectrum is not None:
-        q, along = path(lattice, wave_vectors(config.spectrum.path, lattice))
+        q, along = wave_vector_path(lattice, wave_vectors(config.spectrum.path, lattice))
         for setting, name in named(groups, "spectrum"):
             with timed(f"dynamical structure factor {setting.label}".strip()):
                 spectrum = dynamical_structure_factor(setting.of(trajectory), lattice, q, config.spectrum.segment)
@@ -106,7 +106,7 @@ def is_sweep(folder: Path) -> bool:
     return (folder / NAME).exists() or (folder / RUNS).is_dir()
 
 
-def named(groups: Sequence[Setting], name: str) -> list[tuple[Setting, str]]:
+def named(groups: Sequence[ReplicaGroup], name: str) -> list[tuple[ReplicaGroup, str]]:
     """Each setting with the file of its results, NAME.nc, or NAME-0.nc and so on where there are several."""
     return [(s, f"{name}-{k}.nc" if len(groups) > 1 else f"{name}.nc") for k, s in enumerate(groups)]
 
@@ -154,7 +154,7 @@ def series(found: xarray.Dataset) -> dict[str, Any]:
     Where replicas differ in their settings, ``settings`` names these, and mean and error hold a list for each. Numbers
     that are not finite (an error from one replica, a length beyond the cell) become null.
     """
-    parts = of_each(found)
+    parts = each_group(found)
     content: dict[str, Any] = {"settings": list(parts)} if len(parts) > 1 else {}
     for name in (str(n).removesuffix("_mean") for n in found.data_vars if str(n).endswith("_mean")):
         values = [part[f"{name}_mean"] for part in parts.values()]

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sdgnn.analysis.statistics.sweeps import Point, against
+from sdgnn.analysis.statistics.sweeps import Point, sweep_means
 from sdgnn.cli.commands.analyze import wave_vectors, write_page
 from sdgnn.cli.commands.console import say, timed
 from sdgnn.cli.commands.sweep import trajectories
@@ -40,7 +40,7 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     discard = DISCARD if config.discard is None else config.discard
     with timed(f"analysing the sweep {folder} over {', '.join(dims)}"):
         peaks = None if order is None else partial(wave_vectors, order)
-        found = against(_points(swept, folder), dims, discard, peaks)
+        found = sweep_means(_points(swept, folder), dims, discard, peaks)
     results.write_netcdf("analysis.nc", found.assign_attrs(sweep=swept.to_yaml()))
     content: dict[str, Any] = {"axes": {str(d): found[d].values.tolist() for d in found.dims}, "discard": discard}
     for name in quantities(found):

@@ -9,13 +9,13 @@ import numpy as np
 
 from sdgnn.analysis.locality.ensembles import Ensemble, NoisyOrder, Random
 from sdgnn.analysis.locality.floor import LocalityFloor, locality_floor
-from sdgnn.analysis.spectra.periodic import inner_radius
 from sdgnn.cli.config.locality import FloorConfig
 from sdgnn.common.progress import progress_bar
 from sdgnn.data import LabelSet
 from sdgnn.data.sampling import ORDERS
 from sdgnn.fields import Field, Heisenberg
 from sdgnn.lattice import LENGTH_TOLERANCE
+from sdgnn.lattice.periodic import inner_radius
 from sdgnn.nn import NetworkField, SiteField
 from sdgnn.nn.baselines.two_energies import TwoEnergiesField
 from sdgnn.train import Comparison, Floor

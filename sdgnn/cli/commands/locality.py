@@ -9,7 +9,6 @@ from rich.table import Table
 from sdgnn.analysis.locality.ensembles import Ensemble
 from sdgnn.analysis.locality.floor import LocalityFloor, check_radii, locality_floor
 from sdgnn.analysis.plots.locality import floors_by_halo
-from sdgnn.analysis.spectra.periodic import inner_radius
 from sdgnn.cli.commands.console import console, say, timed
 from sdgnn.cli.config.locality import LocalityConfig
 from sdgnn.cli.results import open_results
@@ -17,6 +16,7 @@ from sdgnn.common.files import atomic_path
 from sdgnn.common.progress import progress_bar
 from sdgnn.fields import Field
 from sdgnn.lattice import LENGTH_TOLERANCE, Lattice
+from sdgnn.lattice.periodic import inner_radius
 
 WIDEST = 5.0
 """Largest radius that is taken unless others are given, in nearest-neighbour distances."""

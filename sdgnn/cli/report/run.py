@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdgnn.analysis.statistics.settings import settings
+from sdgnn.analysis.statistics.replicas import replica_groups
 from sdgnn.cli.report.page import Section, Table
 from sdgnn.lattice import Lattice
 
@@ -34,7 +34,7 @@ def run_section(trajectory: xarray.Dataset, lattice: Lattice, folder: Path | Non
     rows += (
         [["seed", str(known["seed"])], ["precision", known["dtype"].removeprefix("torch.")]] if "seed" in known else []
     )
-    found = settings(trajectory)
+    found = replica_groups(trajectory)
     if len(found) > 1:
         rows.append(["settings", "; ".join(f"{s.label} ({len(s.places)} replica(s))" for s in found)])
     for name, values in trajectory.data_vars.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sdgnn.analysis.plots.sweeps import CURVES, against_key, combinations, swept
+from sdgnn.analysis.plots.sweeps import CURVES, combinations, sweep_curves, swept
 from sdgnn.cli.report.page import Figure, Section, Table
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def quantities(found: xarray.Dataset) -> list[str]:
 
 
 def sweep_section(found: xarray.Dataset) -> Section:
-    """A figure, and a column of the table, for every quantity of :func:`~sdgnn.analysis.statistics.sweeps.against`."""
+    """A figure, and a column of the table, for every quantity of :func:`.sweep_means`."""
     names = quantities(found)
     keys = [str(d) for d in found.dims]
     late = f"the times after the first {100 * found.attrs['discard']:.0f} % of each run"
@@ -36,7 +36,7 @@ def sweep_section(found: xarray.Dataset) -> Section:
         at = dict(zip(keys, place, strict=True))
         rows.append([str(found[key].values[k]) for key, k in at.items()] + [_cell(found, name, at) for name in names])
     figures = tuple(
-        Figure.of(against_key(found, name), f"{name.replace('_', ' ')} against {swept(found) or 'nothing'}.")
+        Figure.of(sweep_curves(found, name), f"{name.replace('_', ' ')} against {swept(found) or 'nothing'}.")
         for name in names
     )
     return Section(

@@ -18,7 +18,7 @@ from sdgnn.analysis.plots import (
 )
 from sdgnn.analysis.plots.trajectory import FACTORS, LENGTHS, MOMENT_LENGTHS, ORDERS, curves, snapshots, zones_of
 from sdgnn.analysis.spectra.dynamical import DynamicalStructureFactor
-from sdgnn.analysis.statistics.settings import settings
+from sdgnn.analysis.statistics.replicas import replica_groups
 from sdgnn.analysis.trajectories import averaged
 from sdgnn.cli.report.page import Figure, Section
 from sdgnn.lattice import Lattice
@@ -52,7 +52,7 @@ def trajectory_sections(trajectory: xarray.Dataset, analysis: xarray.Dataset, la
     figures = {name: Figure.of(figure, caption(name, trajectory, analysis, lattice)) for name, figure in drawn.items()}
     states = tuple(figure for name, figure in figures.items() if _is_map(name, trajectory))
     numbers = tuple(figure for name, figure in figures.items() if not _is_map(name, trajectory))
-    found = settings(trajectory)
+    found = replica_groups(trajectory)
     text = [f"{trajectory.sizes['replica']} replica(s) of {lattice!r}."]
     if len(found) > 1:
         text.append(

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from sdgnn.lattice import LENGTH_TOLERANCE
+from sdgnn.lattice.neighbours import LENGTH_TOLERANCE
 
 
 def reduced_cell(cell: Float[np.ndarray, "dim dim"]) -> Float[np.ndarray, "dim dim"]:

@@ -10,7 +10,7 @@ import xarray
 
 import sdgnn
 from sdgnn import Lattice
-from sdgnn.analysis import agreement, analyze, coarsening, dynamical_structure_factor, equilibrium, settings
+from sdgnn.analysis import agreement, analyze, coarsening, dynamical_structure_factor, equilibrium, replica_groups
 from sdgnn.analysis.orders.density import densities
 from sdgnn.analysis.trajectories import averaged
 from sdgnn.common.errors import UserError
@@ -52,17 +52,17 @@ def test_cold_and_hot_are_never_averaged(mixed):
 
 def test_every_setting_that_differs_parts_replicas():
     quench = Heun(dt=0.02, damping=0.5, kT=Quench(before=0.5, after=(0.1, 0.1, 0.3, 0.3), at=0.2))
-    assert [s.label for s in settings(run(quench))] == ["kT_after = 0.1", "kT_after = 0.3"]
+    assert [s.label for s in replica_groups(run(quench))] == ["kT_after = 0.1", "kT_after = 0.3"]
     same = Heun(dt=0.02, damping=0.5, kT=Quench(before=0.5, after=0.1, at=0.2))
-    (only,) = settings(run(same))
+    (only,) = replica_groups(run(same))
     assert only.label == "" and only.places == (0, 1, 2, 3) and only.values["kT_at"] == 0.2
-    damped = settings(run(Heun(dt=0.02, damping=(0.1, 0.2, 0.1, 0.1), kT=(0.1, 0.1, 0.2, 0.1))))
+    damped = replica_groups(run(Heun(dt=0.02, damping=(0.1, 0.2, 0.1, 0.1), kT=(0.1, 0.1, 0.2, 0.1))))
     assert [s.label for s in damped] == [
         "damping = 0.1, kT = 0.1", "damping = 0.2, kT = 0.1", "damping = 0.1, kT = 0.2",
     ]  # fmt: skip
     assert [s.places for s in damped] == [(0, 3), (1,), (2,)]
     driven = FERRO + Zeeman(LATTICE, (0, 0, 1), Sweep(high=(1.0, 1.0, 2.0, 2.0), low=-1.0, period=4.0))
-    assert [s.label for s in settings(run(Heun(dt=0.02, damping=0.5), driven))] == [
+    assert [s.label for s in replica_groups(run(Heun(dt=0.02, damping=0.5), driven))] == [
         "zeeman_high = 1",
         "zeeman_high = 2",
     ]
@@ -71,16 +71,16 @@ def test_every_setting_that_differs_parts_replicas():
 def test_runs_that_a_user_puts_together_are_parted_by_what_the_user_says(mixed):
     part = mixed.isel(replica=[0, 2])
     both = xarray.concat([part, part + 1], "replica").assign_coords(exchange=("replica", [1.0, 1.0, 3.0, 3.0]))
-    assert [s.label for s in settings(both)] == ["exchange = 1", "exchange = 3"]
+    assert [s.label for s in replica_groups(both)] == ["exchange = 1", "exchange = 3"]
     numbered = part.assign_coords(stream=("replica", [7, 8]))
-    assert len(settings(numbered)) == 1
+    assert len(replica_groups(numbered)) == 1
 
 
 def test_a_schedule_that_nobody_tells_is_never_averaged_over(mixed):
     """kT is NaN in runs of early versions whose bath depends on time, and may differ between replicas."""
     early = mixed.assign_coords(kT=("replica", np.full(4, math.nan)))
-    assert [s.places for s in settings(early)] == [(0,), (1,), (2,), (3,)]
-    assert len({s.label for s in settings(early)}) == 4
+    assert [s.places for s in replica_groups(early)] == [(0,), (1,), (2,), (3,)]
+    assert len({s.label for s in replica_groups(early)}) == 4
 
 
 def test_equilibrium_and_densities_by_setting(mixed):

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from sdgnn.analysis.spectra.periodic import nearest_image
 from sdgnn.common.arrays import Numbers, as_tensor
 from sdgnn.common.errors import UserError
 from sdgnn.common.frozen import frozen
 from sdgnn.lattice import Lattice
+from sdgnn.lattice.periodic import nearest_image
 
 
 def require_crystal(lattice: Lattice) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdgnn import Lattice
-from sdgnn.analysis.spectra.periodic import inner_radius, nearest_image, reduced_cell, wigner_seitz_corners
+from sdgnn.lattice.periodic import inner_radius, nearest_image, reduced_cell, wigner_seitz_corners
 
 
 @st.composite

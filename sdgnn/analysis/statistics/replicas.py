@@ -20,7 +20,7 @@ NUMBERS = ("replica", "stream")
 
 
 @dataclass(frozen=True)
-class Setting:
+class ReplicaGroup:
     """Replicas of equal settings, over which means and standard errors are taken."""
 
     values: dict[str, Any]
@@ -37,7 +37,7 @@ class Setting:
         return trajectory.isel(replica=list(self.places))
 
 
-def settings(trajectory: xarray.Dataset) -> tuple[Setting, ...]:
+def replica_groups(trajectory: xarray.Dataset) -> tuple[ReplicaGroup, ...]:
     """The settings of a trajectory, in the order of their first replicas.
 
     Every coordinate (replica,) is a setting, but for the numbers of replicas and of their noise: kT and damping of a
@@ -66,28 +66,28 @@ def settings(trajectory: xarray.Dataset) -> tuple[Setting, ...]:
         words = [f"{name} = {_text(values[name])}" for name in differ]
         if any(value != value for name, value in values.items() if name in differ):
             words.append(f"replica {places[0]}")
-        found.append(Setting(values, tuple(places), key, ", ".join(words)))
+        found.append(ReplicaGroup(values, tuple(places), key, ", ".join(words)))
     return tuple(found)
 
 
-def require_one(trajectory: xarray.Dataset, what: str) -> None:
+def require_one_group(trajectory: xarray.Dataset, what: str) -> None:
     """Raises UserError unless all replicas have the same settings, so that ``what`` may average over them."""
-    found = settings(trajectory)
+    found = replica_groups(trajectory)
     if len(found) > 1:
         raise UserError(
             f"{what} over replicas of {len(found)} settings ({'; '.join(s.label for s in found)})",
             allowed="replicas of the same settings",
-            fix="take one at a time: for setting in sdgnn.analysis.settings(trajectory): setting.of(trajectory)",
+            fix="take one at a time: for setting in sdgnn.analysis.replica_groups(trajectory): setting.of(trajectory)",
         )
 
 
-def by_setting(
-    trajectory: xarray.Dataset, function: Callable[[xarray.Dataset, Setting], xarray.Dataset]
+def by_group(
+    trajectory: xarray.Dataset, function: Callable[[xarray.Dataset, ReplicaGroup], xarray.Dataset]
 ) -> xarray.Dataset:
     """``function(its replicas, setting)`` of every setting: along a dimension ``setting`` where there are several."""
     import xarray
 
-    found = settings(trajectory)
+    found = replica_groups(trajectory)
     parts = [function(setting.of(trajectory), setting) for setting in found]
     if len(parts) == 1:
         return parts[0]
@@ -99,7 +99,7 @@ def by_setting(
     return together.assign_coords(setting=labels)
 
 
-def of_each(found: xarray.Dataset) -> dict[str, xarray.Dataset]:
+def each_group(found: xarray.Dataset) -> dict[str, xarray.Dataset]:
     """What was found for each setting, by its label; all under an empty one where there is a single setting."""
     if "setting" not in found.dims:
         return {"": found}
