@@ -40,7 +40,7 @@ from .orders.correlations import spin_correlation as spin_correlation
 from .orders.density import densities as densities
 from .orders.skyrmions import skyrmion_number as skyrmion_number
 from .orders.skyrmions import solid_angles as solid_angles
-from .spectra.dynamical import Spectrum as Spectrum
+from .spectra.dynamical import DynamicalStructureFactor as DynamicalStructureFactor
 from .spectra.dynamical import dynamical_structure_factor as dynamical_structure_factor
 from .spectra.dynamical import wave_vector_path as wave_vector_path
 from .spectra.static import radial_average as radial_average

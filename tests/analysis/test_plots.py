@@ -20,7 +20,7 @@ from sdgnn.analysis.plots.cost import error_against_cost, error_by_cost
 from sdgnn.analysis.plots.growth import spread
 from sdgnn.analysis.plots.maps import sphere_colours, window
 from sdgnn.analysis.plots.trajectory import snapshots
-from sdgnn.analysis.spectra.dynamical import Spectrum, wave_vector_path
+from sdgnn.analysis.spectra.dynamical import DynamicalStructureFactor, wave_vector_path
 from sdgnn.analysis.spectra.static import structure_factor
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics import Heun, simulate
@@ -164,10 +164,9 @@ def test_kagome_shows_the_first_zone_inside_the_larger_one():
 def test_a_spectrum_is_drawn_along_its_path():
     lattice = Lattice.square(4, 4)
     q, along = wave_vector_path(lattice, np.array([[0, 0], [2, 0]]) @ lattice.reciprocal)
-    spectrum = Spectrum(lattice, q, dt=0.5, segment=16)
+    found = DynamicalStructureFactor(lattice, q, dt=0.5, segment=16)
     for k in range(16):
-        spectrum.add(sdgnn.spins.random(lattice, seed=k))
-    found = spectrum.result()
+        found.add(sdgnn.spins.random(lattice, seed=k))
     figure = rendered(plots.spectrum_map(found, along, {r"$\Gamma$": 0.0, "X": along[-1]}, {"line": along}))
     axes = figure.axes[0]
     drawn = np.asarray(axes.collections[0].get_array()).reshape(8, 3)

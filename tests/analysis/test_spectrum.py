@@ -11,7 +11,7 @@ import torch
 import sdgnn
 from sdgnn import Lattice
 from sdgnn.analysis import observers, structure_factor_at, wave_vectors
-from sdgnn.analysis.spectra.dynamical import Spectrum, dynamical_structure_factor, wave_vector_path
+from sdgnn.analysis.spectra.dynamical import DynamicalStructureFactor, dynamical_structure_factor, wave_vector_path
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics import ImplicitMidpoint, simulate
 from sdgnn.fields import Heisenberg, Zeeman
@@ -105,10 +105,9 @@ def test_sum_rule():
     lattice = Lattice.kagome(3, 4)
     states = [sdgnn.spins.random(lattice, replicas=2, seed=k) for k in range(24)]
     q = np.random.default_rng(0).standard_normal((5, 2))
-    spectrum = Spectrum(lattice, q, dt=0.3, segment=16)
+    found = DynamicalStructureFactor(lattice, q, dt=0.3, segment=16)
     for state in states:
-        spectrum.add(state)
-    found = spectrum.result()
+        found.add(state)
     assert found.segments == 2
     window = torch.hann_window(16, dtype=torch.float64).square()
     at_once = torch.stack([structure_factor_at(state, lattice, q) for state in states])
@@ -121,10 +120,9 @@ def test_a_turning_spin_has_one_line():
     """S = (cos(w t), sin(w t), 0) at every site: half the weight at w and half at -w, at q = 0 alone."""
     lattice, turn = Lattice.square(3, 3), 2 * math.pi * 5 / 64
     q = np.array([[0.0, 0.0], [2 * math.pi / 3, 0.0]])
-    spectrum = Spectrum(lattice, q, dt=1.0, segment=64)
+    found = DynamicalStructureFactor(lattice, q, dt=1.0, segment=64)
     for n in range(64):
-        spectrum.add(torch.tensor([math.cos(turn * n), math.sin(turn * n), 0.0]).double().repeat(1, 9, 1))
-    found = spectrum.result()
+        found.add(torch.tensor([math.cos(turn * n), math.sin(turn * n), 0.0]).double().repeat(1, 9, 1))
     row = found.mean[0]
     assert found.omega[row.argsort(descending=True)[:2]].tolist() == pytest.approx([-turn, turn], abs=1e-12) or (
         found.omega[row.argsort(descending=True)[:2]].tolist() == pytest.approx([turn, -turn], abs=1e-12)
@@ -135,12 +133,12 @@ def test_a_turning_spin_has_one_line():
 
 def test_memory_does_not_grow_with_the_run():
     lattice = Lattice.square(4, 4)
-    spectrum = Spectrum(lattice, np.zeros((1, 2)), dt=1.0, segment=8)
+    found = DynamicalStructureFactor(lattice, np.zeros((1, 2)), dt=1.0, segment=8)
     lengths = []
     for k in range(100):
-        spectrum.add(sdgnn.spins.random(lattice, seed=k))
-        lengths.append(len(spectrum._buffer))
-    assert max(lengths) < 8 and spectrum.result().segments == 24
+        found.add(sdgnn.spins.random(lattice, seed=k))
+        lengths.append(len(found._buffer))
+    assert max(lengths) < 8 and found.segments == 24
 
 
 def test_path():
@@ -155,9 +153,9 @@ def test_errors():
     lattice = Lattice.square(4, 4)
     q = np.zeros((1, 2))
     with pytest.raises(UserError, match="at least 8"):
-        Spectrum(lattice, q, 0.1, segment=4)
+        DynamicalStructureFactor(lattice, q, 0.1, segment=4)
     with pytest.raises(UserError, match="at least one segment"):
-        Spectrum(lattice, q, 0.1).result()
+        _ = DynamicalStructureFactor(lattice, q, 0.1).values
     with pytest.raises(UserError, match="fit the periodic lattice"):
         wave_vector_path(lattice, np.array([[0.0, 0.0], [0.3, 0.0]]))
     field = Heisenberg(lattice, [1.0])

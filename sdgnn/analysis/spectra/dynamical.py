@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,18 +25,63 @@ EVEN = 1e-6
 """Relative differences of time steps up to which times count as equally spaced."""
 
 
-@dataclass(frozen=True, eq=False)
 class DynamicalStructureFactor:
-    """S(q, omega) with errors over replicas."""
+    """S(q, omega) with errors over replicas, from states given one after another at equal steps of time::
 
-    q: Float[np.ndarray, "q dim"]
-    """(q, dim) wave vectors, 1 / nearest-neighbour distance."""
-    omega: Float[np.ndarray, " frequency"]
-    """(frequency,) angular frequencies in t / hbar, growing, of both signs."""
-    values: Float[Tensor, "replica q frequency component"]
-    """S_aa(q, omega) for a = x, y, z."""
-    segments: int
-    """Stretches of time that were averaged."""
+        found = DynamicalStructureFactor(lattice, q, dt=0.1, segment=512)
+        for spins in states:
+            found.add(spins)
+        found.omega, found.mean, found.error
+
+        S_aa(q, omega) = (dt / (N sum_n w_n^2)) |sum_n w_n A_a(q, t_n) exp(i omega t_n)|^2,
+        A_a(q, t) = sum_i S_i^a(t) exp(-i q . r_i),    int d omega / (2 pi) S_aa(q, omega) = S_aa(q)
+
+    over stretches of ``segment`` states with Hann's window w, each overlapping the one before by half, and averaged
+    (Welch, IEEE Trans. Audio Electroacoust. 15, 70 (1967), doi:10.1109/TAU.1967.1161901). Classical spins at
+    equilibrium show each magnon at omega and -omega alike. The window's first zeros lie 4 pi / (``segment`` dt) to
+    either side of a line; frequencies above pi / dt fold back. What is kept is one stretch of amplitudes and the sums:
+    memory does not grow with the run.
+
+    ``q`` (q, dim): any wave vectors, 1 / nearest-neighbour distance; combinations of ``lattice.reciprocal`` are free of
+    boundary effects. ``omega`` (frequency,): angular frequencies in t / hbar, growing, of both signs. ``segments``:
+    stretches that were averaged so far. Raises UserError on segments below 8 states and steps that are not positive.
+    """
+
+    def __init__(self, lattice: Lattice, q: Float[np.ndarray, "q dim"], dt: float, segment: int = 256) -> None:
+        if not (math.isfinite(dt) and dt > 0) or segment < LEAST_SEGMENT:
+            raise UserError(
+                f"a spectrum of segments of {segment} states {dt} apart",
+                allowed=f"at least {LEAST_SEGMENT} states, a positive time step",
+            )
+        self.lattice, self.q, self.dt, self.segment, self.segments = lattice, q, float(dt), int(segment), 0
+        self.omega: Float[np.ndarray, " frequency"] = np.fft.fftshift(2 * math.pi * np.fft.fftfreq(segment, dt))
+        self._phase = torch.from_numpy(np.exp(-1j * lattice.positions @ q.T))
+        self._window = torch.hann_window(self.segment, dtype=torch.float64, device="cpu")
+        self._buffer: list[Complex[Tensor, "replica q 3"]] = []
+        self._sum: Tensor | float = 0.0
+
+    def add(self, spins: Float[Tensor, "replica site 3"]) -> None:
+        """The next state; a full stretch is added to the sums, its second half kept for the next one."""
+        phase = self._phase.to(spins.device)
+        self._buffer.append(torch.einsum("rsc,sq->rqc", spins.to(phase.dtype), phase))
+        if len(self._buffer) < self.segment:
+            return
+        amplitudes = torch.stack(self._buffer)
+        window = self._window.to(amplitudes.device)[:, None, None, None]
+        transformed = torch.fft.ifft(window * amplitudes, dim=0, norm="forward")
+        norm = self.dt / (self.lattice.n_sites * float(self._window.square().sum()))
+        self._sum = self._sum + norm * transformed.abs().square().permute(1, 2, 0, 3)
+        self.segments += 1
+        del self._buffer[: self.segment // 2]
+
+    @property
+    def values(self) -> Float[Tensor, "replica q frequency component"]:
+        """S_aa(q, omega) for a = x, y, z, the mean over all complete stretches. Raises UserError before the first."""
+        if not isinstance(self._sum, Tensor):
+            raise UserError(
+                f"a spectrum of {len(self._buffer)} states", allowed=f"at least one segment of {self.segment}"
+            )
+        return torch.fft.fftshift(self._sum / self.segments, dim=2).cpu()
 
     @property
     def mean(self) -> Float[Tensor, "q frequency"]:
@@ -69,73 +113,10 @@ class DynamicalStructureFactor:
         )  # fmt: skip
 
 
-class Spectrum:
-    """Gathers S(q, omega) from states given one after another at equal steps of time::
-
-        spectrum = Spectrum(lattice, q, dt=0.1, segment=512)
-        for spins in states:
-            spectrum.add(spins)
-        found = spectrum.result()
-
-        S_aa(q, omega) = (dt / (N sum_n w_n^2)) |sum_n w_n A_a(q, t_n) exp(i omega t_n)|^2,
-        A_a(q, t) = sum_i S_i^a(t) exp(-i q . r_i),    int d omega / (2 pi) S_aa(q, omega) = S_aa(q)
-
-    over stretches of ``segment`` states with Hann's window w, each overlapping the one before by half, and averaged
-    (Welch, IEEE Trans. Audio Electroacoust. 15, 70 (1967), doi:10.1109/TAU.1967.1161901). Classical spins at
-    equilibrium show each magnon at omega and -omega alike. The window's first zeros lie 4 pi / (``segment`` dt) to
-    either side of a line; frequencies above pi / dt fold back. What is kept is one stretch of amplitudes and the sums:
-    memory does not grow with the run.
-
-    q: (q, dim) any wave vectors; combinations of ``lattice.reciprocal`` are free of boundary effects. Raises UserError
-    on segments below 8 states and steps that are not positive.
-    """
-
-    def __init__(self, lattice: Lattice, q: Float[np.ndarray, "q dim"], dt: float, segment: int = 256) -> None:
-        if not (math.isfinite(dt) and dt > 0) or segment < LEAST_SEGMENT:
-            raise UserError(
-                f"a spectrum of segments of {segment} states {dt} apart",
-                allowed=f"at least {LEAST_SEGMENT} states, a positive time step",
-            )
-        self.lattice, self.q, self.dt, self.segment = lattice, q, float(dt), int(segment)
-        self._phase = torch.from_numpy(np.exp(-1j * lattice.positions @ q.T))
-        self._window = torch.hann_window(self.segment, dtype=torch.float64, device="cpu")
-        self._buffer: list[Complex[Tensor, "replica q 3"]] = []
-        self._sum: Tensor | None = None
-        self._count = 0
-
-    def add(self, spins: Float[Tensor, "replica site 3"]) -> None:
-        """The next state."""
-        phase = self._phase.to(spins.device)
-        self._buffer.append(torch.einsum("rsc,sq->rqc", spins.to(phase.dtype), phase))
-        if len(self._buffer) == self.segment:
-            self._transform()
-
-    def _transform(self) -> None:
-        """Add a full stretch to the sums and keep its second half for the next one."""
-        amplitudes = torch.stack(self._buffer)
-        window = self._window.to(amplitudes.device)[:, None, None, None]
-        transformed = torch.fft.ifft(window * amplitudes, dim=0, norm="forward")
-        norm = self.dt / (self.lattice.n_sites * float(self._window.square().sum()))
-        power = norm * transformed.abs().square().permute(1, 2, 0, 3)
-        self._sum = power if self._sum is None else self._sum + power
-        self._count += 1
-        del self._buffer[: self.segment // 2]
-
-    def result(self) -> DynamicalStructureFactor:
-        """The mean over all complete stretches so far. Raises UserError before the first."""
-        if self._sum is None:
-            raise UserError(
-                f"a spectrum of {len(self._buffer)} states", allowed=f"at least one segment of {self.segment}"
-            )
-        omega = 2 * math.pi * np.fft.fftfreq(self.segment, self.dt)
-        values = torch.fft.fftshift(self._sum / self._count, dim=2)
-        return DynamicalStructureFactor(self.q, np.fft.fftshift(omega), values.cpu(), self._count)
-
-
 def dynamical_structure_factor(
     trajectory: xarray.Dataset, lattice: Lattice, q: Float[np.ndarray, "q dim"], segment: int = 256
 ) -> DynamicalStructureFactor:
-    """S(q, omega) of the stored spins of a run, read one time after another; see :class:`Spectrum`.
+    """S(q, omega) of the stored spins of a run, read one time after another; see :class:`DynamicalStructureFactor`.
 
     The spins must have been recorded at equal steps of time, at least twice per shortest period of interest. Raises
     UserError where they were not recorded, or at times that are not equally spaced, and on replicas of several
@@ -151,10 +132,12 @@ def dynamical_structure_factor(
         raise UserError(
             f"a spectrum of {len(time)} times that are not equally spaced", allowed="one observer's schedule"
         )
-    spectrum = Spectrum(lattice, q, float(steps.mean()), segment)
+    found = DynamicalStructureFactor(lattice, q, float(steps.mean()), segment)
     for k in range(len(time)):
-        spectrum.add(torch.from_numpy(np.ascontiguousarray(spins[k].values)))
-    return spectrum.result()
+        found.add(torch.from_numpy(np.ascontiguousarray(spins[k].values)))
+    if not found.segments:
+        raise UserError(f"a spectrum of {len(time)} states", allowed=f"at least one segment of {segment}")
+    return found
 
 
 def wave_vector_path(
