@@ -70,7 +70,7 @@ def test_torque_errors_draws_a_bar_per_model_and_data_set():
     assert [bar.get_height() for bar in axes.patches] == [0.02, 0.002, 0.021, 0.003]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["1 shell", "network"]
     assert [t.get_text() for t in axes.get_legend().get_texts()] == ["small", "large"]
-    assert "($t$)" in axes.get_ylabel() and artist(axes, "reference").get_ydata()[0] == 0.025
+    assert "($t$)" in axes.get_ylabel() and artist(axes, "rms torque").get_ydata()[0] == 0.025
     with pytest.raises(UserError, match="different models"):
         plots.torque_errors({"a": {"x": 1.0}, "b": {"y": 1.0}})
 

@@ -11,18 +11,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.domains.scaling import Collapse
-from sdgnn.analysis.plots.growth import Curve, domain_growth, spread
-from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
+from sdgnn.analysis.plots.growth import domain_growth, spread
+from sdgnn.analysis.plots.style import MARKERS, TIME, Curve, as_arrays, band, one_panel, plain_numbers, shades, style
 from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
     import xarray
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TIME = r"time ($\hbar / t$)"
 
-
+@style()
 def local_exponents(curves: Mapping[str, Curve], laws: Sequence[float] = (1 / 3, 0.5, 1.0)) -> Figure:
     """d ln L / d ln t with bands of one error against time, for each {name: (times, exponents, errors)}.
 
@@ -30,29 +28,25 @@ def local_exponents(curves: Mapping[str, Curve], laws: Sequence[float] = (1 / 3,
     """
     if not any(np.isfinite(curve[1]).any() for curve in curves.values()):
         raise UserError("local exponents without a finite value", allowed="at least one")
-    with style():
-        from matplotlib.ticker import LogFormatter
-
-        figure, axes = _axes()
-        for k, (name, curve) in enumerate(curves.items()):
-            t, value, error = (np.asarray(c, dtype=np.float64) for c in curve)
-            kept = np.isfinite(value)
-            _band(axes, t[kept], value[kept], error[kept], k, name)
-        for law in laws:
-            axes.axhline(law, color="0.35", lw=0.8, ls="--", gid="law")
-            axes.annotate(
-                f"{Fraction(law).limit_denominator(9)}", (1, law), xycoords=("axes fraction", "data"), xytext=(3, 0),
-                textcoords="offset points", va="center", fontsize=8,
-            )  # fmt: skip
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.4, 0.4)))
-        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-        axes.set(xlabel=TIME, ylabel=r"$\mathrm{d}\ln L / \mathrm{d}\ln t$")
-        figure.legend(loc="outside upper center", ncols=2)
+    figure, axes = one_panel(height=3.3)
+    for k, (name, curve) in enumerate(curves.items()):
+        t, value, error = as_arrays(curve)
+        kept = np.isfinite(value)
+        band(axes, (t[kept], value[kept], error[kept]), k, label=name, lw=1.0)
+    for law in laws:
+        axes.axhline(law, color="0.35", lw=0.8, ls="--", gid="law")
+        axes.annotate(
+            f"{Fraction(law).limit_denominator(9)}", (1, law), xycoords=("axes fraction", "data"), xytext=(3, 0),
+            textcoords="offset points", va="center", fontsize=8,
+        )  # fmt: skip
+    axes.set(xscale="log", xlabel=TIME, ylabel=r"$\mathrm{d}\ln L / \mathrm{d}\ln t$")
+    plain_numbers(axes.xaxis, (1.4, 0.4))
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
+@style()
 def collapse(
     found: Collapse,
     times: Float[np.ndarray, " time"],
@@ -60,118 +54,105 @@ def collapse(
     y_label: str = "$C(r, t) / C(0, t)$",
 ) -> Figure:
     """Curves of all times in scaled variables with bars of one error, and how good the collapse is."""
-    with style():
-        figure, axes = _axes()
-        colours = _shades(len(times))
-        for k, (time, mean, error) in enumerate(zip(times, found.curves, found.errors, strict=True)):
-            axes.errorbar(
-                found.x, mean, error, color=colours[k], marker=MARKERS[k % len(MARKERS)], ms=3, lw=0.8, elinewidth=0.7,
-                label=f"$t = {time:.4g}$",
-            )  # fmt: skip
-        axes.text(
-            0.97, 0.97, f"quality {found.quality:.2g}\nspread {found.spread:.2g}", transform=axes.transAxes, ha="right",
-            va="top", fontsize=8,
+    figure, axes = one_panel(height=3.3)
+    for k, (shade, time) in enumerate(zip(shades(len(times)), times, strict=True)):
+        axes.errorbar(
+            found.x, found.curves[k], found.errors[k], color=shade, marker=MARKERS[k % len(MARKERS)], ms=3, lw=0.8,
+            elinewidth=0.7, label=f"$t = {time:.4g}$",
         )  # fmt: skip
-        axes.axhline(0, color="0.8", lw=0.6, zorder=0)
-        axes.set(xlabel=x_label, ylabel=y_label)
-        figure.legend(loc="outside upper center", ncols=3)
+    told = f"quality {found.quality:.2g}\nspread {found.spread:.2g}"
+    axes.text(0.97, 0.97, told, transform=axes.transAxes, ha="right", va="top", fontsize=8)
+    axes.axhline(0, color="0.8", lw=0.6, zorder=0)
+    axes.set(xlabel=x_label, ylabel=y_label)
+    figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
+@style()
 def porod_tails(
     k: Float[np.ndarray, " bin"],
     factors: Mapping[str, Float[np.ndarray | Tensor, " bin"]],
     exponent: float = 3.0,
 ) -> Figure:
     """S(k) on logarithmic axes, one curve for each {name: values}, with a guide k^-``exponent`` beside the last."""
-    with style():
-        figure, axes = _axes()
-        kept = k > 0
-        colours = _shades(len(factors))
-        for shade, (name, values) in zip(colours, factors.items(), strict=True):
-            axes.plot(k[kept], np.asarray(values)[kept], color=shade, marker=".", ms=3, lw=0.8, label=name)
-        last = np.asarray(list(factors.values())[-1])
-        tail = kept & (k > 0.4) & (k < 1.6)
-        if tail.any():
-            prefactor = 1.7 * (last[tail] * k[tail] ** exponent).max()
-            guide = prefactor * k[tail] ** -exponent
-            axes.plot(k[tail], guide, color="black", lw=0.9, ls="--", gid="guide", label=f"$k^{{-{exponent:g}}}$")
-        axes.set(xscale="log", yscale="log", xlabel="$k$ (1 / lattice spacing)", ylabel="$S(k)$")
-        figure.legend(loc="outside upper center", ncols=3)
+    figure, axes = one_panel(height=3.3)
+    kept = k > 0
+    for shade, (name, values) in zip(shades(len(factors)), factors.items(), strict=True):
+        axes.plot(k[kept], np.asarray(values)[kept], color=shade, marker=".", ms=3, lw=0.8, label=name)
+    last = np.asarray(list(factors.values())[-1])
+    tail = kept & (k > 0.4) & (k < 1.6)
+    if tail.any():
+        guide = 1.7 * (last[tail] * k[tail] ** exponent).max() * k[tail] ** -exponent
+        axes.plot(k[tail], guide, color="black", lw=0.9, ls="--", gid="guide", label=f"$k^{{-{exponent:g}}}$")
+    axes.set(xscale="log", yscale="log", xlabel="$k$ (1 / lattice spacing)", ylabel="$S(k)$")
+    figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
+@style()
 def wall_rose(angle: Float[np.ndarray, " bin"], density: Mapping[str, Float[np.ndarray | Tensor, " bin"]]) -> Figure:
     """Share of walls by the direction of their normal, all around; the circle is walls of all directions alike."""
-    with style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(3.4, 3.6), layout="constrained")
-        axes = figure.add_subplot(projection="polar")
-        around = np.concatenate([angle, angle + np.pi, angle[:1] + 2 * np.pi])
-        for shade, (name, values) in zip(_shades(len(density)), density.items(), strict=True):
-            row = np.asarray(values, dtype=np.float64)
-            axes.plot(around, np.concatenate([row, row, row[:1]]), color=shade, label=name)
-        axes.plot(np.linspace(0, 2 * np.pi, 181), np.ones(181), color="black", lw=0.7, ls="--", gid="isotropic")
-        axes.set(rmin=0)
-        axes.yaxis.set_tick_params(labelsize=6)
-        figure.legend(loc="outside upper center", ncols=2)
+    figure, axes = one_panel(3.4, 3.6, projection="polar")
+    around = np.concatenate([angle, angle + np.pi, angle[:1] + 2 * np.pi])
+    for shade, (name, values) in zip(shades(len(density)), density.items(), strict=True):
+        row = np.asarray(values, dtype=np.float64)
+        axes.plot(around, np.concatenate([row, row, row[:1]]), color=shade, label=name)
+    axes.plot(np.linspace(0, 2 * np.pi, 181), np.ones(181), color="black", lw=0.7, ls="--", gid="isotropic")
+    axes.set(rmin=0)
+    axes.yaxis.set_tick_params(labelsize=6)
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
+@style()
 def memory(curves: Mapping[str, Curve], since: float) -> Figure:
     """Frozen fraction and autocorrelation against t / t_w on logarithmic axes, t_w = ``since`` the first time.
 
     Values that are not positive are left out.
     """
-    with style():
-        from matplotlib.ticker import LogFormatter
-
-        figure, axes = _axes()
-        for k, (name, curve) in enumerate(curves.items()):
-            t, value, error = (np.asarray(c, dtype=np.float64) for c in curve)
-            kept = (value > 0) & (t > 0)
-            _band(axes, t[kept] / since, value[kept], error[kept], k, name)
-        axes.set(xscale="log", yscale="log", xlabel="$t / t_w$", ylabel=f"since $t_w = {since:.4g}$")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter("{x:g}")
-            axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.2, 0.5)))
-        low, high = axes.get_ylim()
-        if high < 1.5 * low:  # ticks within a part of a decade, where that formatter rounds to powers of ten
-            axes.yaxis.set_minor_formatter("{x:.4g}")
-        figure.legend(loc="outside upper center", ncols=2)
+    figure, axes = one_panel(height=3.3)
+    for k, (name, curve) in enumerate(curves.items()):
+        t, value, error = as_arrays(curve)
+        kept = (value > 0) & (t > 0)
+        band(axes, (t[kept] / since, value[kept], error[kept]), k, label=name, lw=1.0)
+    axes.set(xscale="log", yscale="log", xlabel="$t / t_w$", ylabel=f"since $t_w = {since:.4g}$")
+    for axis in (axes.xaxis, axes.yaxis):
+        plain_numbers(axis, (1.2, 0.5))
+    low, high = axes.get_ylim()
+    if high < 1.5 * low:  # ticks within a part of a decade, where that formatter rounds to powers of ten
+        axes.yaxis.set_minor_formatter("{x:.4g}")
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
+@style()
 def mobility(moved: Curve, left: Curve) -> Figure:
     """Mean squared displacement of clusters, and below it the share that is left; each (times, means, errors)."""
-    with style():
-        from matplotlib.figure import Figure
+    from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(4.2, 4.2), layout="constrained")
-        above, below = figure.subplots(2, 1, sharex=True)
-        for k, (axes, curve) in enumerate(((above, moved), (below, left))):
-            t, value, error = (np.asarray(c, dtype=np.float64) for c in curve)
-            _band(axes, t, value, error, k, "")
-            axes.set_ylim(bottom=0)
-        above.set_ylabel("$\\langle r^2\\rangle$ of clusters")
-        below.set(xlabel=TIME, ylabel="clusters left")
+    figure = Figure(figsize=(4.2, 4.2), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    for k, (axes, curve) in enumerate(((above, moved), (below, left))):
+        band(axes, curve, k, lw=1.0)
+        axes.set_ylim(bottom=0)
+    above.set_ylabel("$\\langle r^2\\rangle$ of clusters")
+    below.set(xlabel=TIME, ylabel="clusters left")
     return figure
 
 
+@style()
 def cluster_sizes(areas: Mapping[str, Sequence[Tensor]], total: float) -> Figure:
     """Number of clusters of at least an area A, per area of the lattice, for each {name: areas of every replica}.
 
     ``total``: the area of the cell. Logarithmic axes, areas in squares of the nearest-neighbour distance.
     """
-    with style():
-        figure, axes = _axes()
-        for shade, (name, replicas) in zip(_shades(len(areas)), areas.items(), strict=True):
-            area = np.sort(np.concatenate([np.asarray(a, dtype=np.float64) for a in replicas]))
-            count = np.arange(len(area), 0, -1) / (len(replicas) * total)
-            axes.step(area, count, where="pre", color=shade, label=name)
-        axes.set(xscale="log", yscale="log", xlabel="area $A$", ylabel="clusters of area $\\geq A$, per area")
-        figure.legend(loc="outside upper center", ncols=3)
+    figure, axes = one_panel(height=3.3)
+    for shade, (name, replicas) in zip(shades(len(areas)), areas.items(), strict=True):
+        area = np.sort(np.concatenate([np.asarray(a, dtype=np.float64) for a in replicas]))
+        count = np.arange(len(area), 0, -1) / (len(replicas) * total)
+        axes.step(area, count, where="pre", color=shade, label=name)
+    axes.set(xscale="log", yscale="log", xlabel="area $A$", ylabel="clusters of area $\\geq A$, per area")
+    figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
@@ -242,25 +223,3 @@ def _told(route: str, found: xarray.Dataset) -> str:
 def _mean_and_error(values: xarray.DataArray) -> tuple[np.ndarray, np.ndarray]:
     count = values.sizes["replica"]
     return values.mean("replica", skipna=False).values, values.std("replica", ddof=1, skipna=False).values / count**0.5
-
-
-def _axes() -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.2, 3.3), layout="constrained")
-    return figure, figure.subplots()
-
-
-def _band(axes: Axes, x: np.ndarray, value: np.ndarray, error: np.ndarray, k: int, name: str) -> None:
-    """A line with markers and a band of one error."""
-    colour = COLOURS[k % len(COLOURS)]
-    axes.plot(x, value, color=colour, marker=MARKERS[k % len(MARKERS)], ms=3, lw=1.0, label=name)
-    bars = np.nan_to_num(error)
-    axes.fill_between(x, value - bars, value + bars, color=colour, alpha=0.25, lw=0)
-
-
-def _shades(count: int) -> Float[np.ndarray, "_ 4"]:
-    """Colours from early to late."""
-    import matplotlib as mpl
-
-    return mpl.colormaps["viridis"](np.linspace(0, 0.85, count))

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
+from sdgnn.analysis.plots.style import BARS, TIME, Curve, as_arrays, band, look, one_panel, plain_numbers, style
 from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Curve = tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"], Float[np.ndarray, " time"]]
-"""Times, means and standard errors."""
+LATE = 5.0
+"""Late times are those from this part of the last on."""
+LEAST = 3
+"""Times from which on a slope is seen."""
+LEAST_SLOPE = 0.1
+"""Slope of ln L against ln t below which a length does not grow."""
 
 
+@style()
 def domain_growth(
     curves: Mapping[str, Curve],
     laws: Sequence[float] = (0.5, 1.0),
@@ -32,60 +37,38 @@ def domain_growth(
     above it, where L feels the boundary. Times <= 0 and lengths that are not finite are left out; markers stand no
     closer than 1/40 of the axis. Raises UserError when no point remains.
     """
-    with style():
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import LogFormatter
-
-        figure = Figure(figsize=(4.2, 3.5), layout="constrained")
-        axes = figure.subplots()
-        axes.set(xscale="log", yscale="log")
-        drawn = False
-        growing: list[tuple[np.ndarray, np.ndarray]] = []
-        for k, (name, curve) in enumerate(curves.items()):
-            t, mean, error = (np.asarray(c, dtype=np.float64) for c in curve)
-            kept = (t > 0) & np.isfinite(mean) & (mean > 0)
-            if not kept.any():
-                continue
-            t, mean, bars = t[kept], mean[kept], np.nan_to_num(error[kept])
-            colour = COLOURS[k % len(COLOURS)]
-            axes.plot(t, mean, color=colour, lw=0.8)
-            shown = spread(t)
-            axes.errorbar(
-                t[shown], mean[shown], bars[shown], fmt=MARKERS[k % len(MARKERS)], color=colour, label=name,
-                capsize=1.5, elinewidth=0.8, ms=3.5,
+    figure, axes = one_panel(height=3.5)
+    axes.set(xscale="log", yscale="log", xlabel=TIME, ylabel=label)
+    growing: list[tuple[np.ndarray, np.ndarray]] = []
+    for k, (name, curve) in enumerate(curves.items()):
+        t, mean, error = as_arrays(curve)
+        kept = (t > 0) & np.isfinite(mean) & (mean > 0)
+        if not kept.any():
+            continue
+        t, mean, error = t[kept], mean[kept], error[kept]
+        axes.plot(t, mean, color=look(k)["color"], lw=0.8)
+        shown = spread(t)
+        bars = np.nan_to_num(error[shown])
+        axes.errorbar(t[shown], mean[shown], bars, ls="", label=name, ms=3.5, **BARS, **look(k))
+        if grows(t, mean, error):
+            growing.append((t[late(t)], mean[late(t)]))
+    if not axes.lines:
+        raise UserError("domain growth without a finite length at a positive time", allowed="at least one point")
+    for t, mean in growing[:1]:
+        for k, exponent in enumerate(laws):
+            prefactor = 1.2 * (mean / t**exponent).max()
+            axes.plot(
+                t[[0, -1]], prefactor * t[[0, -1]] ** exponent, color="0.35", lw=0.9, ls=["--", ":", "-."][k % 3],
+                label=f"$t^{{{Fraction(exponent).limit_denominator(9)}}}$", gid="law",
             )  # fmt: skip
-            drawn = True
-            if grows(t, mean, error[kept]):
-                growing.append((t[late(t)], mean[late(t)]))
-        if not drawn:
-            raise UserError("domain growth without a finite length at a positive time", allowed="at least one point")
-        for t, mean in growing[:1]:
-            for k, exponent in enumerate(laws):
-                prefactor = 1.2 * (mean / t**exponent).max()
-                axes.plot(
-                    t[[0, -1]], prefactor * t[[0, -1]] ** exponent, color="0.35", lw=0.9, ls=["--", ":", "-."][k % 3],
-                    label=f"$t^{{{Fraction(exponent).limit_denominator(9)}}}$", gid="law",
-                )  # fmt: skip
-        if limit is not None:
-            top = max(axes.get_ylim()[1], 1.2 * limit)
-            axes.axhspan(limit, top, color="0.9", lw=0, gid="limit")
-            axes.set_ylim(top=top)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1, 0.3)))
-        axes.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
-        axes.set_xlabel(r"time ($\hbar / t$)")
-        axes.set_ylabel(label)
-        figure.legend(loc="outside upper center", ncols=2)
+    if limit is not None:
+        top = max(axes.get_ylim()[1], 1.2 * limit)
+        axes.axhspan(limit, top, color="0.9", lw=0, gid="limit")
+        axes.set_ylim(top=top)
+    plain_numbers(axes.xaxis, (1, 0.3))
+    plain_numbers(axes.yaxis, (2, 0.5))
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
-
-
-LATE = 5.0
-"""Late times are those from this part of the last on."""
-LEAST = 3
-"""Times from which on a slope is seen."""
-LEAST_SLOPE = 0.1
-"""Slope of ln L against ln t below which a length does not grow."""
 
 
 def grows(t: Float[np.ndarray, " time"], mean: Float[np.ndarray, " time"], error: Float[np.ndarray, " time"]) -> bool:
@@ -105,24 +88,16 @@ def late(t: Float[np.ndarray, " time"]) -> slice:
     return slice(max(0, min(int((t < t[-1] / LATE).sum()), len(t) - LEAST)), None)
 
 
+@style()
 def time_series(curves: Mapping[str, Curve], label: str, log_time: bool = False) -> Figure:
     """Means with bands of one standard error against time, for each {name: (times, means, errors)}."""
-    with style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(4.2, 3.1), layout="constrained")
-        axes = figure.subplots()
-        for k, (name, curve) in enumerate(curves.items()):
-            t, mean, error = (np.asarray(c, dtype=np.float64) for c in curve)
-            colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
-            axes.plot(t, mean, color=colour, label=name, marker=marker, ms=3, markevery=max(1, len(t) // 15))
-            bars = np.nan_to_num(error)
-            axes.fill_between(t, mean - bars, mean + bars, color=colour, alpha=0.25, lw=0)
-        if log_time:
-            axes.set_xscale("log")
-        axes.set_xlabel(r"time ($\hbar / t$)")
-        axes.set_ylabel(label)
-        figure.legend(loc="outside upper center", ncols=2)
+    figure, axes = one_panel()
+    for k, (name, curve) in enumerate(curves.items()):
+        band(axes, curve, k, label=name, markevery=max(1, len(curve[0]) // 15))
+    if log_time:
+        axes.set_xscale("log")
+    axes.set(xlabel=TIME, ylabel=label)
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 

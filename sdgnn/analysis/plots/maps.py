@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from sdgnn.analysis.plots.style import bare, panels, round_length, scale_bar, style
+from sdgnn.analysis.plots.style import bare, panels, style
 from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 
@@ -26,6 +27,7 @@ TETRAHEDRAL = 4 / (3 * np.sqrt(3))
 """Scalar chirality of tetrahedral order."""
 
 
+@style()
 def spin_maps(spins: Mapping[str, Float[np.ndarray | Tensor, "site 3"]], lattice: Lattice) -> Figure:
     """Spins of a two-dimensional lattice, one panel for each {title: (site, 3)}, for instance one for each time.
 
@@ -33,27 +35,20 @@ def spin_maps(spins: Mapping[str, Float[np.ndarray | Tensor, "site 3"]], lattice
     angle of (S_x, S_y) and whose lightness is S_z (white up, black down). The window has the area of the periodic cell
     and continues across its boundary. Raises UserError unless two-dimensional and every panel fits the lattice.
     """
-    states = {title: np.asarray(s, dtype=np.float64) for title, s in spins.items()}
-    _check(lattice, {title: s.shape for title, s in states.items()}, (lattice.n_sites, 3))
-    width, height = window(lattice)
-    with style():
-        arrows = lattice.n_sites <= MOST_ARROWS
-        columns = 2 if len(states) <= 4 else 3
-        figure, axes = panels(len(states), height / width, columns, extra=0.8)
-        for panel, (title, state) in zip(axes, states.items(), strict=True):
-            if arrows:
-                drawn = _arrows(panel, state, lattice, 72 * figure.get_figwidth() / columns / width)
-            else:
-                image = sphere_colours(state)[nearest_sites(lattice)]
-                panel.imshow(image, origin="lower", extent=(0, width, 0, height), interpolation="nearest")
-            _frame(panel, lattice, title)
-        if arrows:
-            figure.colorbar(drawn, ax=axes, label="$S_z$", shrink=0.75, pad=0.02, ticks=[-1, 0, 1])
-        else:
-            colour_key(axes[-1].inset_axes((1.05, 0.33, 0.25, 0.34)))
+    columns = 2 if len(spins) <= 4 else 3
+    figure, panels = _panels(spins, lattice, (lattice.n_sites, 3), columns)
+    if lattice.n_sites <= MOST_ARROWS:
+        points = 72 * figure.get_figwidth() / columns / window(lattice)[0]
+        drawn = [_arrows(panel, state, lattice, points) for panel, state in panels]
+        _colour_bar(figure, drawn, "$S_z$", ticks=[-1, 0, 1])
+    else:
+        for panel, state in panels:
+            _patches(panel, sphere_colours(state), lattice)
+        colour_key(panels[-1][0].inset_axes((1.05, 0.33, 0.25, 0.34)))
     return figure
 
 
+@style()
 def chirality_maps(
     chirality: Mapping[str, Float[np.ndarray | Tensor, " triangle"]], lattice: Lattice, limit: float = TETRAHEDRAL
 ) -> Figure:
@@ -62,27 +57,21 @@ def chirality_maps(
     Colours run from -limit (blue) to +limit (red), by default the value of tetrahedral order. Raises UserError unless
     two-dimensional and every panel has one value per triangle.
     """
-    maps = {title: np.asarray(values, dtype=np.float64) for title, values in chirality.items()}
-    _check(lattice, {title: values.shape for title, values in maps.items()}, (len(lattice.triangles),))
+    figure, panels = _panels(chirality, lattice, (len(lattice.triangles),) if lattice.dim == 2 else ())
     index, corners = images_in_window(lattice.triangle_corners, lattice)
-    with style():
-        width, height = window(lattice)
-        figure, axes = panels(len(maps), height / width, extra=0.8)
-        x, y = corners.reshape(-1, 2).T
-        members = np.arange(len(x)).reshape(-1, 3)
-        for panel, (title, values) in zip(axes, maps.items(), strict=True):
-            drawn = panel.tripcolor(
-                x, y, members, facecolors=values[index], cmap="RdBu_r", vmin=-limit, vmax=limit, rasterized=True,
-                edgecolors="face", linewidth=0.1,
-            )  # fmt: skip
-            _frame(panel, lattice, title)
-        figure.colorbar(
-            drawn, ax=axes, label=r"$\mathbf{S}_i\cdot(\mathbf{S}_j\times\mathbf{S}_k)$", shrink=0.75, pad=0.02,
-            extend="both",
-        )  # fmt: skip
+    x, y = corners.reshape(-1, 2).T
+    drawn = [
+        panel.tripcolor(
+            x, y, np.arange(len(x)).reshape(-1, 3), facecolors=values[index], cmap="RdBu_r", vmin=-limit, vmax=limit,
+            rasterized=True, edgecolors="face", linewidth=0.1,
+        )
+        for panel, values in panels
+    ]  # fmt: skip
+    _colour_bar(figure, drawn, r"$\mathbf{S}_i\cdot(\mathbf{S}_j\times\mathbf{S}_k)$", extend="both")
     return figure
 
 
+@style()
 def site_maps(
     values: Mapping[str, Float[np.ndarray | Tensor, " site"]],
     lattice: Lattice,
@@ -95,20 +84,10 @@ def site_maps(
     ``label`` names the number and its units; ``limits`` are the ends of the scale, by default the smallest and largest
     value of all panels. The area around each site has its colour. Raises UserError as :func:`spin_maps`.
     """
-    maps = {title: np.asarray(v, dtype=np.float64) for title, v in values.items()}
-    _check(lattice, {title: v.shape for title, v in maps.items()}, (lattice.n_sites,))
-    width, height = window(lattice)
-    low, high = limits or (min(v.min() for v in maps.values()), max(v.max() for v in maps.values()))
-    nearest = nearest_sites(lattice)
-    with style():
-        figure, axes = panels(len(maps), height / width, extra=0.8)
-        for panel, (title, value) in zip(axes, maps.items(), strict=True):
-            drawn = panel.imshow(
-                value[nearest], origin="lower", extent=(0, width, 0, height), interpolation="nearest", cmap=colours,
-                vmin=low, vmax=high,
-            )  # fmt: skip
-            _frame(panel, lattice, title)
-        figure.colorbar(drawn, ax=axes, label=label, shrink=0.75, pad=0.02)
+    figure, panels = _panels(values, lattice, (lattice.n_sites,))
+    low, high = limits or (min(v.min() for _, v in panels), max(v.max() for _, v in panels))
+    drawn = [_patches(panel, value, lattice, cmap=colours, vmin=low, vmax=high) for panel, value in panels]
+    _colour_bar(figure, drawn, label)
     return figure
 
 
@@ -116,6 +95,51 @@ def window(lattice: Lattice) -> tuple[float, float]:
     """Width and height of a rectangle with the area of the periodic cell."""
     width = float(np.linalg.norm(lattice.cell[0]))
     return width, float(abs(np.linalg.det(lattice.cell))) / width
+
+
+def _panels(
+    given: Mapping[str, Any], lattice: Lattice, shape: tuple[int, ...], columns: int = 4
+) -> tuple[Figure, list[tuple[Axes, np.ndarray]]]:
+    """A figure with a titled panel of the window for each array, a bar of some lattice spacings below it."""
+    if lattice.dim != 2:
+        raise UserError(f"a map of a {lattice.dim}-dimensional lattice", allowed="two-dimensional lattices")
+    maps = {title: np.asarray(values, dtype=np.float64) for title, values in given.items()}
+    wrong = [f"{title}: {values.shape}" for title, values in maps.items() if values.shape != shape]
+    if wrong or not maps:
+        raise UserError(f"panels of shape {', '.join(wrong) or 'none'}", allowed=f"{shape} for {lattice!r}")
+    width, height = window(lattice)
+    figure, axes = panels(len(maps), height / width, columns, extra=0.8)
+    length, y = round_length(width / 4), -0.045 * height
+    for panel, title in zip(axes, maps, strict=True):
+        bare(panel)
+        panel.set(xlim=(0, width), ylim=(-0.09 * height, height), title=title)
+        panel.plot([0, length], [y, y], color="black", lw=1.6, solid_capstyle="butt", clip_on=False, gid="scale bar")
+        panel.text(length + 0.03 * width, y, f"${length:g}\\,a$", va="center", fontsize=7)
+    return figure, list(zip(axes, maps.values(), strict=True))
+
+
+def round_length(size: float) -> float:
+    """The largest of 1, 2, 5, 10, 20, 50, ... not above ``size``."""
+    power = 10 ** math.floor(math.log10(size))
+    return power * max(m for m in (1, 2, 5) if m * power <= size * (1 + 1e-9))
+
+
+def _colour_bar(figure: Figure, drawn: Sequence[Any], label: str, **settings: Any) -> None:
+    """The scale that all panels share."""
+    axes = [one.axes for one in drawn]
+    figure.colorbar(drawn[-1], ax=axes, label=label, shrink=0.75, pad=0.02, **settings)
+
+
+def _patches(panel: Axes, values: Float[np.ndarray, "site ..."], lattice: Lattice, **settings: Any) -> Any:
+    """The area nearest to each site in the colour of its value."""
+    limits = panel.get_xlim(), panel.get_ylim()
+    width, height = window(lattice)
+    drawn = panel.imshow(
+        values[nearest_sites(lattice)], origin="lower", extent=(0, width, 0, height), interpolation="nearest",
+        **settings,
+    )  # fmt: skip
+    panel.set(xlim=limits[0], ylim=limits[1])
+    return drawn
 
 
 def sphere_colours(spins: Float[np.ndarray, "site 3"]) -> Float[np.ndarray, "site 3"]:
@@ -143,22 +167,6 @@ def sphere_colours(spins: Float[np.ndarray, "site 3"]) -> Float[np.ndarray, "sit
     )
     linear = np.clip((np.stack([lightness, a, b], -1) @ to_cone.T) ** 3 @ to_rgb.T, 0, 1)
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
-def _check(lattice: Lattice, shapes: Mapping[str, tuple[int, ...]], wanted: tuple[int, ...]) -> None:
-    if lattice.dim != 2:
-        raise UserError(f"a map of a {lattice.dim}-dimensional lattice", allowed="two-dimensional lattices")
-    wrong = [f"{title}: {shape}" for title, shape in shapes.items() if shape != wanted]
-    if wrong or not shapes:
-        raise UserError(f"panels of shape {', '.join(wrong) or 'none'}", allowed=f"{wanted} for {lattice!r}")
-
-
-def _frame(panel: Axes, lattice: Lattice, title: str) -> None:
-    width, height = window(lattice)
-    panel.set_title(title)
-    bare(panel)
-    panel.set(xlim=(0, width), ylim=(-0.09 * height, height))
-    scale_bar(panel, round_length(width / 4), (width, height))
 
 
 def images_in_window(

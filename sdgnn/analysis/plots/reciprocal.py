@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from sdgnn.analysis.plots.style import bare, panels, style
+from sdgnn.analysis.plots.style import bare, one_panel, panels, style
 from sdgnn.analysis.spectra.dynamical import DynamicalStructureFactor
 from sdgnn.analysis.spectra.static import require_crystal, wave_vectors
 from sdgnn.common.errors import UserError
@@ -32,6 +32,7 @@ LOWEST_LINE = 0.03
 """What counts as a line, in units of the strongest value at its wave vector."""
 
 
+@style()
 def structure_factor_maps(
     factors: Mapping[str, Float[np.ndarray | Tensor, " q"]], lattice: Lattice, zones: int = 1, label: str = "$S(q)$"
 ) -> Figure:
@@ -41,6 +42,9 @@ def structure_factor_maps(
     boundary with its symmetry points. With ``zones`` > 1 the larger zone is shown and the first one drawn inside.
     Raises UserError unless two-dimensional and every S has one value per wave vector.
     """
+    from matplotlib.colors import LogNorm
+    from matplotlib.patches import Polygon
+
     shape = require_crystal(lattice)
     if lattice.dim != 2:
         raise UserError(f"a map of a {lattice.dim}-dimensional zone", allowed="two-dimensional lattices")
@@ -54,31 +58,28 @@ def structure_factor_maps(
     side = int(np.ceil(PIXELS * half[1] / half[0]))
     x, y = np.meshgrid(np.linspace(-half[0], half[0], PIXELS), np.linspace(-half[1], half[1], side))
     nearest = _nearest(np.stack([x.ravel(), y.ravel()], axis=-1), q, zones * primitive).reshape(x.shape)
-    with style():
-        from matplotlib.colors import LogNorm
-        from matplotlib.patches import Polygon
-
-        highest = max(values.max() for values in maps.values()) or 1.0
-        lowest = np.clip(min(values.min() for values in maps.values()), LOWEST * highest, 0.1 * highest)
-        figure, axes = panels(len(maps), half[1] / half[0], extra=0.7)
-        for panel, (title, values) in zip(axes, maps.items(), strict=True):
-            image = panel.imshow(
-                np.maximum(values, lowest)[nearest], origin="lower", extent=(-half[0], half[0], -half[1], half[1]),
-                norm=LogNorm(lowest, highest), cmap="viridis", interpolation="nearest",
-            )  # fmt: skip
-            outline = Polygon(corners, fill=False, edgecolor="black", lw=0.9, gid="zone")
-            panel.add_patch(outline)
-            image.set_clip_path(outline)
-            if zones > 1:
-                first = wigner_seitz_corners(primitive)
-                panel.add_patch(Polygon(first, fill=False, edgecolor="white", lw=0.8, ls="--", gid="first zone"))
-            _symmetry_points(panel, wigner_seitz_corners(primitive), "white" if zones > 1 else "black")
-            panel.set(xlim=(-1.12 * half[0], 1.12 * half[0]), ylim=(-1.2 * half[1], 1.05 * half[1]), title=title)
-            bare(panel)
-        figure.colorbar(image, ax=axes, label=label, shrink=0.75, pad=0.02, extend="min")
+    highest = max(values.max() for values in maps.values()) or 1.0
+    lowest = np.clip(min(values.min() for values in maps.values()), LOWEST * highest, 0.1 * highest)
+    figure, axes = panels(len(maps), half[1] / half[0], extra=0.7)
+    for panel, (title, values) in zip(axes, maps.items(), strict=True):
+        image = panel.imshow(
+            np.maximum(values, lowest)[nearest], origin="lower", extent=(-half[0], half[0], -half[1], half[1]),
+            norm=LogNorm(lowest, highest), cmap="viridis", interpolation="nearest",
+        )  # fmt: skip
+        outline = Polygon(corners, fill=False, edgecolor="black", lw=0.9, gid="zone")
+        panel.add_patch(outline)
+        image.set_clip_path(outline)
+        if zones > 1:
+            first = wigner_seitz_corners(primitive)
+            panel.add_patch(Polygon(first, fill=False, edgecolor="white", lw=0.8, ls="--", gid="first zone"))
+        _symmetry_points(panel, wigner_seitz_corners(primitive), "white" if zones > 1 else "black")
+        panel.set(xlim=(-1.12 * half[0], 1.12 * half[0]), ylim=(-1.2 * half[1], 1.05 * half[1]), title=title)
+        bare(panel)
+    figure.colorbar(image, ax=axes, label=label, shrink=0.75, pad=0.02, extend="min")
     return figure
 
 
+@style()
 def spectrum_map(
     found: DynamicalStructureFactor,
     along: Float[np.ndarray, " q"],
@@ -93,34 +94,31 @@ def spectrum_map(
     are stronger by orders of magnitude; frequencies end above the last line. Raises UserError unless there is one
     distance for each wave vector.
     """
+    from matplotlib.colors import LogNorm
+
     if len(along) != len(found.q):
         raise UserError(f"{len(along)} distances for {len(found.q)} wave vectors", allowed="one for each")
     kept = found.omega >= 0
     values = found.mean.numpy()[:, kept].T
-    with style():
-        from matplotlib.colors import LogNorm
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(4.2, 3.2), layout="constrained")
-        axes = figure.subplots()
-        strongest = values.max(axis=0)
-        highest = ABOVE * float(np.median(strongest)) or 1.0
-        seen = (values > LOWEST_LINE * strongest).any(axis=1).nonzero()[0]
-        image = axes.pcolormesh(
-            along, found.omega[kept], np.maximum(values, LOWEST * highest), norm=LogNorm(LOWEST * highest, highest),
-            cmap="viridis", shading="nearest", rasterized=True,
-        )  # fmt: skip
-        for (name, omega), dash in zip((lines or {}).items(), itertools.cycle(["-", "--", ":"])):
-            axes.plot(along, omega, color="white", lw=0.9, ls=dash, label=name)
-        for at in (corners or {}).values():
-            axes.axvline(at, color="white", lw=0.5)
-        if corners:
-            axes.set_xticks(list(corners.values()), list(corners))
-        ends = [1.15 * found.omega[kept][seen[-1]], *(1.1 * np.max(omega) for omega in (lines or {}).values())]
-        axes.set(xlabel="wave vector", ylabel=r"$\omega$ ($t / \hbar$)", ylim=(0, min(max(ends), found.omega[-1])))
-        if lines:
-            axes.legend(labelcolor="white")
-        figure.colorbar(image, ax=axes, label=r"$S(q, \omega)$", pad=0.02, extend="both")
+    figure, axes = one_panel(height=3.2)
+    strongest = values.max(axis=0)
+    highest = ABOVE * float(np.median(strongest)) or 1.0
+    seen = (values > LOWEST_LINE * strongest).any(axis=1).nonzero()[0]
+    image = axes.pcolormesh(
+        along, found.omega[kept], np.maximum(values, LOWEST * highest), norm=LogNorm(LOWEST * highest, highest),
+        cmap="viridis", shading="nearest", rasterized=True,
+    )  # fmt: skip
+    for (name, omega), dash in zip((lines or {}).items(), itertools.cycle(["-", "--", ":"])):
+        axes.plot(along, omega, color="white", lw=0.9, ls=dash, label=name)
+    for at in (corners or {}).values():
+        axes.axvline(at, color="white", lw=0.5)
+    if corners:
+        axes.set_xticks(list(corners.values()), list(corners))
+    ends = [1.15 * found.omega[kept][seen[-1]], *(1.1 * np.max(omega) for omega in (lines or {}).values())]
+    axes.set(xlabel="wave vector", ylabel=r"$\omega$ ($t / \hbar$)", ylim=(0, min(max(ends), found.omega[-1])))
+    if lines:
+        axes.legend(labelcolor="white")
+    figure.colorbar(image, ax=axes, label=r"$S(q, \omega)$", pad=0.02, extend="both")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""What a sweep found against its keys."""
+"""Means over a parameter sweep against its keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sdgnn.analysis.plots.style import COLOURS, MARKERS, style
+from sdgnn.analysis.plots.style import BARS, COLOURS, look, one_panel, style
 from sdgnn.analysis.plots.trajectory import axis_label
 from sdgnn.common.errors import UserError
 
@@ -21,6 +21,7 @@ CURVES = len(COLOURS)
 """Curves in one figure, at most."""
 
 
+@style()
 def sweep_curves(found: xarray.Dataset, name: str) -> Figure:
     """``name`` of :func:`.sweep_means` with its errors against the first key of numbers.
 
@@ -33,34 +34,25 @@ def sweep_curves(found: xarray.Dataset, name: str) -> Figure:
         raise UserError(f"{name} of a sweep", allowed=known)
     mean, error, reliable = (found[f"{name}_{key}"] for key in ("mean", "error", "reliable"))
     key = swept(found)
-    with style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(4.2, 3.1), layout="constrained")
-        axes = figure.subplots()
-        along = found[key].values if key else np.zeros(1)
-        is_number = along.dtype.kind in "if"
-        x = along.astype(np.float64) if is_number else np.arange(float(len(along)))
-        for k, others in enumerate(combinations(found)[:CURVES]):
-            y, bars, sure = (values.isel(others).values.reshape(-1) for values in (mean, error, reliable))
-            label = ", ".join(
-                f"{n} = {found[n].values[i]}" if n != "setting" else str(found[n].values[i]) for n, i in others.items()
-            )
-            colour = COLOURS[k]
-            axes.errorbar(x, y, np.nan_to_num(bars), color=colour, lw=0.8, capsize=1.5, elinewidth=0.8, label=label)
-            for filled in (True, False):
-                shown = (sure == 1) == filled
-                axes.plot(
-                    x[shown], y[shown], ls="", marker=MARKERS[k], color=colour, mfc=colour if filled else "white",
-                    gid="reliable" if filled else "unreliable",
-                )  # fmt: skip
-        if is_number and (x > 0).all() and x.max() > 10**DECADES * x.min():
-            axes.set_xscale("log")
-        if not is_number:
-            axes.set_xticks(x, [str(value) for value in along])
-        axes.set(xlabel=key or "", ylabel=axis_label(mean))
-        if any(others for others in combinations(found)):
-            figure.legend(loc="outside upper center", ncols=2)
+    along = found[key].values if key else np.zeros(1)
+    is_number = along.dtype.kind in "if"
+    x = along.astype(np.float64) if is_number else np.arange(float(len(along)))
+    figure, axes = one_panel()
+    for k, others in enumerate(combinations(found)[:CURVES]):
+        y, bars, sure = (values.isel(others).values.reshape(-1) for values in (mean, error, reliable))
+        told = {n: str(found[n].values[i]) for n, i in others.items()}
+        label = ", ".join(value if n == "setting" else f"{n} = {value}" for n, value in told.items())
+        colour = look(k)["color"]
+        axes.errorbar(x, y, np.nan_to_num(bars), color=colour, lw=0.8, label=label, **BARS)
+        for gid, kept, fill in (("reliable", sure == 1, colour), ("unreliable", sure != 1, "white")):
+            axes.plot(x[kept], y[kept], ls="", mfc=fill, gid=gid, **look(k))
+    if is_number and (x > 0).all() and x.max() > 10**DECADES * x.min():
+        axes.set_xscale("log")
+    if not is_number:
+        axes.set_xticks(x, [str(value) for value in along])
+    axes.set(xlabel=key or "", ylabel=axis_label(mean))
+    if any(combinations(found)):
+        figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 

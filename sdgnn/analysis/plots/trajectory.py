@@ -12,9 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.analysis.orders.chirality import scalar_chirality
-from sdgnn.analysis.plots.growth import Curve, domain_growth, time_series
+from sdgnn.analysis.plots.growth import domain_growth, time_series
 from sdgnn.analysis.plots.maps import TETRAHEDRAL, chirality_maps, site_maps, spin_maps
 from sdgnn.analysis.plots.reciprocal import structure_factor_maps
+from sdgnn.analysis.plots.style import Curve
 from sdgnn.analysis.spectra.static import structure_factor
 from sdgnn.analysis.statistics.replicas import each_group, replica_groups
 from sdgnn.lattice import Lattice

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.analysis.observers import observer
-from sdgnn.analysis.plots.speed import speed_by_size
+from sdgnn.analysis.plots.cost import speed_by_size
 from sdgnn.cli.commands.console import say, timed
 from sdgnn.cli.commands.tables import Table
 from sdgnn.cli.config.benchmark import DynamicsBenchmarkConfig

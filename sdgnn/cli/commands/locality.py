@@ -8,7 +8,7 @@ from rich.table import Table
 
 from sdgnn.analysis.locality.ensembles import Ensemble
 from sdgnn.analysis.locality.floor import LocalityFloor, check_radii, locality_floor
-from sdgnn.analysis.plots.locality import floors_by_halo
+from sdgnn.analysis.plots.errors import floors_by_halo
 from sdgnn.cli.commands.console import console, say, timed
 from sdgnn.cli.config.locality import LocalityConfig
 from sdgnn.cli.results import open_results
