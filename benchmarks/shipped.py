@@ -14,7 +14,8 @@ from typing import Any
 from sdgnn import Lattice
 from sdgnn.common.provenance import provenance
 from sdgnn.nn import ElectronsSettings, NetworkSettings, create, load
-from sdgnn.nn.storage import SHIPPED, SUFFIX
+from sdgnn.nn.storage.load import SHIPPED
+from sdgnn.nn.storage.model_file import SUFFIX
 
 TRIANGULAR = ElectronsSettings(hamiltonian={"hopping": [1.0], "exchange": 3.0}, kT=0.05, filling=0.25)
 SQUARE = ElectronsSettings(hamiltonian={"hopping": [1.0], "exchange": 6.0}, kT=0.02, filling=0.485)

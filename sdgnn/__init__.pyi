@@ -33,6 +33,6 @@ from .fields.classical import Anisotropy as Anisotropy
 from .fields.classical import Heisenberg as Heisenberg
 from .fields.classical import Zeeman as Zeeman
 from .lattice.lattice import Lattice as Lattice
-from .nn.storage import load as load
+from .nn.storage.load import load as load
 from .train.factors import calibrate as calibrate
 from .train.guard import Guard as Guard

@@ -1,6 +1,5 @@
 from .baselines.bound import SiteField as SiteField
 from .baselines.equivariant import EquivariantNetwork as EquivariantNetwork
-from .kinds import create as create
 from .model import Model as Model
 from .network import Network as Network
 from .network import NetworkField as NetworkField
@@ -8,4 +7,5 @@ from .settings import ElectronsSettings as ElectronsSettings
 from .settings import EquivariantSettings as EquivariantSettings
 from .settings import NetworkSettings as NetworkSettings
 from .settings import Settings as Settings
-from .storage import load as load
+from .storage.load import create as create
+from .storage.load import load as load

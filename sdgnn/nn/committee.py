@@ -142,28 +142,6 @@ class Committee(Model):
         write_json(folder / RECORD, record)
         return folder
 
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Committee:
-        """The committee in a folder. Raises UserError on files that are missing, damaged or of a newer format."""
-        from sdgnn.nn.storage import load
-
-        folder = Path(folder)
-        try:
-            record = json.loads((folder / RECORD).read_text())
-            if int(record["format"]) > FORMAT:
-                raise UserError(f"{folder} of format {record['format']}", allowed=f"formats up to {FORMAT}")
-            members, calibration = [str(x) for x in record["members"]], Calibration.from_dict(record["calibration"])
-            if any(Path(name).name != name for name in members):
-                raise UserError(f"{folder / RECORD} names members outside its folder", allowed="files beside it")
-            provenance = dict(record["provenance"])
-        except UserError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{folder} holds no committee ({error!r})", allowed="a folder written by sdgnn") from error
-        committee = cls([load(folder / name) for name in members], calibration)
-        committee.provenance = provenance
-        return committee
-
     def __repr__(self) -> str:
         c = self.calibration
         known = f", 99 % of held-out sites below {c.known:.2g} t" if c.known is not None else ", not calibrated"
@@ -235,3 +213,23 @@ def torque_deviation(
     along = (deviations * spins).sum(-1).square() / spins.square().sum(-1)
     transverse = (deviations.square().sum(-1) - along).clamp_min(0.0)
     return (transverse.sum(0) / (3 * (len(deviations) - 1))).sqrt()
+
+
+def read_record(folder: Path) -> tuple[list[Path], Calibration, dict[str, Any]]:
+    """The members' files, the calibration and the provenance of the committee in a folder.
+
+    Raises UserError on a record that is missing, damaged or of a newer format.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        if int(record["format"]) > FORMAT:
+            raise UserError(f"{folder} of format {record['format']}", allowed=f"formats up to {FORMAT}")
+        members = [Path(str(name)) for name in record["members"]]
+        if any(Path(member.name) != member for member in members):
+            raise UserError(f"{folder / RECORD} names members outside its folder", allowed="files beside it")
+        calibration, provenance = Calibration.from_dict(record["calibration"]), dict(record["provenance"])
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder} holds no committee ({error!r})", allowed="a folder written by sdgnn") from error
+    return [folder / member for member in members], calibration, provenance

@@ -12,9 +12,9 @@ from sdgnn.fields.sums import Sum
 from sdgnn.lattice import halo_cells
 from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.committee import CommitteeField
-from sdgnn.nn.kinds import create
 from sdgnn.nn.network import NetworkField
 from sdgnn.nn.settings import NetworkSettings, Settings
+from sdgnn.nn.storage.load import create
 
 
 def cells_needed(field: Field) -> Int[np.ndarray, " dim"] | None:

@@ -6,7 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,8 @@ from sdgnn.common.errors import UserError
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 from sdgnn.nn.potentials import Potentials
-from sdgnn.nn.settings import ElectronsSettings
-
-if TYPE_CHECKING:
-    from sdgnn.nn.settings import Settings
+from sdgnn.nn.settings import ElectronsSettings, Settings
+from sdgnn.nn.storage.model_file import write_model
 
 
 class Model(nn.Module, ABC):
@@ -79,10 +77,17 @@ class Model(nn.Module, ABC):
         """Called before training with this model on lattices and states of each, which it may measure."""
 
     def save(self, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None) -> Path:
-        """Write settings, lattice family, weights and provenance to one file; see :mod:`sdgnn.nn.storage`."""
-        from sdgnn.nn.storage import save
+        """Write settings, lattice family, weights and provenance to one file, whose path is returned.
 
-        return save(self, Path(path), provenance)
+        A path that does not end in ``.safetensors`` is a folder, of ``model.safetensors``. The format is that of
+        :mod:`sdgnn.nn.storage.model_file`; ``provenance`` replaces :attr:`provenance` where given.
+        """
+        if provenance is not None:
+            self.provenance = provenance
+        header = {
+            "settings": self.settings.model_dump(), "lattice": self.family.to_dict(), "provenance": self.provenance
+        }  # fmt: skip
+        return write_model(Path(path), header, self.state_dict())
 
     def check_family(self, lattice: Lattice) -> None:
         """Raises UserError unless ``lattice`` has the primitive vectors and basis of this model's family."""

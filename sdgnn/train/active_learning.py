@@ -20,6 +20,7 @@ from sdgnn.data.solvers import describe
 from sdgnn.fields import Field
 from sdgnn.nn import Model, Settings, create, load
 from sdgnn.nn.committee import RECORD, Committee
+from sdgnn.nn.storage.load import load_committee
 from sdgnn.train.acquisition import Exploration, one_of_each_run, pick, picked_spins
 from sdgnn.train.baselines import baselines, compare
 from sdgnn.train.binding import with_electrons
@@ -198,7 +199,7 @@ class _Stages:
     def _committee(self, number: int, training: LabelSet, validation: LabelSet) -> Committee:
         place = self.folder / f"round-{number:02d}"
         if (place / "committee" / RECORD).is_file():
-            return Committee.load(place / "committee")
+            return load_committee(place / "committee")
         members = [self._member(number, k, training, validation) for k in range(self.settings.members)]
         committee = calibrate(Committee(members), validation)
         made = {

@@ -12,7 +12,8 @@ from sdgnn import Lattice, SDModel
 from sdgnn.data import LabelSet
 from sdgnn.electrons.truncated import LEVELS
 from sdgnn.nn import ElectronsSettings, Model, Network
-from sdgnn.nn.storage import SHIPPED, SUFFIX, UNIVERSAL, names, shipped
+from sdgnn.nn.storage.load import SHIPPED, UNIVERSAL, names, shipped
+from sdgnn.nn.storage.model_file import SUFFIX
 from sdgnn.train import judge
 from sdgnn.train.baselines import baselines
 
