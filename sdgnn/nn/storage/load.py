@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter
@@ -24,7 +26,7 @@ from sdgnn.nn.network import Network
 from sdgnn.nn.settings import NetworkSettings, Settings
 from sdgnn.nn.storage.model_file import SUFFIX, read_model
 
-KINDS: dict[str, type[Model]] = {
+KINDS: dict[str, Callable[[Any, Lattice, int], Model]] = {
     "network": Network,
     "equivariant": EquivariantNetwork,
     "two-energies": TwoEnergies,
