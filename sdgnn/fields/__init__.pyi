@@ -6,12 +6,12 @@ from .distance import DistanceHeisenberg as DistanceHeisenberg
 from .nonequilibrium import Alignment as Alignment
 from .nonequilibrium import DampingLike as DampingLike
 from .protocol import Field as Field
-from .protocol import FieldResult as FieldResult
 from .protocol import Local as Local
 from .protocol import OnLattices as OnLattices
 from .protocol import Paired as Paired
+from .protocol import Sum as Sum
 from .protocol import check_spins as check_spins
+from .result import FieldResult as FieldResult
+from .site_sums import SiteSum as SiteSum
 from .spin_transfer import SpinTransfer as SpinTransfer
-from .sums import SiteSum as SiteSum
-from .sums import Sum as Sum
 from .torque import torque_part as torque_part

@@ -12,7 +12,7 @@ from torch import Tensor
 from sdgnn.common.errors import UserError
 from sdgnn.fields.protocol import unchanging
 from sdgnn.fields.schedules import Schedule, Time
-from sdgnn.fields.sums import BySite, SiteSum
+from sdgnn.fields.site_sums import BySite, SiteSum
 from sdgnn.lattice import Bonds, Lattice
 
 DMI_KINDS = ("bloch", "neel")

@@ -13,7 +13,7 @@ from sdgnn.common.errors import UserError
 from sdgnn.fields.classical import BondSum
 from sdgnn.fields.protocol import unchanging
 from sdgnn.fields.schedules import Time
-from sdgnn.fields.sums import BySite, SiteSum
+from sdgnn.fields.site_sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
 
 

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from sdgnn.common.errors import UserError
 from sdgnn.fields.classical import Heisenberg
-from sdgnn.fields.protocol import Field, FieldResult, Total, halo_of, on_lattice, part_of, unchanging
+from sdgnn.fields.protocol import Field, Total, halo_of, on_lattice, part_of, unchanging
+from sdgnn.fields.result import FieldResult
 from sdgnn.fields.schedules import Time
-from sdgnn.fields.sums import BySite, SiteSum
+from sdgnn.fields.site_sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
 
 

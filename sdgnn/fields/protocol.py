@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -14,40 +13,12 @@ from torch import Tensor
 
 from sdgnn.common.arrays import Numbers, as_tensor
 from sdgnn.common.errors import UserError
+from sdgnn.fields.result import FieldResult
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
 
 Total = Callable[[Tensor], Tensor]
 """Completes a sum by those of all other parts."""
-
-Result = TypeVar("Result", bound="FieldResult")
-
-
-@dataclass(frozen=True)
-class FieldResult:
-    """What a field says about a batch of spin states."""
-
-    energy: Float[Tensor, " replica"]
-    """(replica,) total energy E(S), in units of the hopping t; float64 whatever the dtype of the spins, since a change
-    of one spin is lost in the roundings of a large sum."""
-    field: Float[Tensor, "replica site 3"]
-    """(replica, site, 3) effective field H_i = -dE/dS_i with S_i a free 3-vector, the part along S_i kept."""
-    density: Float[Tensor, "replica site"] | None = None
-    """(replica, site) electrons per site n_i in [0, 2]; None for fields without electrons."""
-    mu: Float[Tensor, " replica"] | None = None
-    """(replica,) chemical potential of the electrons, in units of t; None for fields without electrons."""
-    torque_error: Float[Tensor, "replica site"] | None = None
-    """(replica, site) expected root mean square error of the torque per Cartesian component, in units of t; None for
-    fields that do not judge themselves. Committees of networks and kernel polynomial fields do."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "energy", self.energy.to(torch.float64))
-
-    def with_sites(self: Result, change: Callable[[Tensor], Tensor]) -> Result:
-        """The same result with ``change`` made to everything that has one entry for each site."""
-        names = ("field", "density", "torque_error")
-        there = {name: value for name in names if (value := getattr(self, name)) is not None}
-        return replace(self, **{name: change(value) for name, value in there.items()})
 
 
 class Field(ABC):
@@ -90,8 +61,6 @@ class Field(ABC):
         """Energy and field of checked spins (replica, site, 3) at ``time``: fields made of fields hand it on."""
 
     def __add__(self, other: Field) -> Field:
-        from sdgnn.fields.sums import Sum
-
         return Sum(self, other)
 
 
@@ -173,6 +142,80 @@ def part_of(field: Field, lattice: Lattice, own: slice, total: Total) -> Field:
     if not isinstance(field, Local):
         raise UserError(f"a part of {field!r}", allowed="fields on whose sites only spins within a distance act")
     return field.part(lattice, own, total)
+
+
+class Sum(Field):
+    """E = sum_k E_k of fields on one lattice; density and mu are those of the one part that has electrons.
+
+    Torque errors of parts that predict one are independent of each other: their squares add. A sum can do what all its
+    parts can: it is there on other lattices where they all are, its halo is the largest of theirs, and is
+    linear where they all are. Raises UserError on no parts and on parts on several lattices.
+    """
+
+    def __init__(self, *parts: Field) -> None:
+        if not parts:
+            raise UserError("a sum of no fields", allowed="one or more")
+        first = parts[0]
+        for part in parts[1:]:
+            if not _same_sites(part.lattice, first.lattice):
+                raise UserError(f"a sum of fields on {first.lattice!r} and {part.lattice!r}", allowed="one lattice")
+        self.parts: tuple[Field, ...] = tuple(
+            p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,))
+        )
+        self.lattice = first.lattice
+
+    @property
+    def made_of(self) -> tuple[Field, ...]:
+        return self.parts
+
+    @property
+    def linear(self) -> bool:
+        """Whether all parts are."""
+        return all(map(is_linear, self.parts))
+
+    @property
+    def halo(self) -> float | None:
+        """That of the part whose halo is largest; None where one part has none."""
+        seen = [halo_of(part) for part in self.parts]
+        return None if None in seen else max(distance for distance in seen if distance is not None)
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
+        """Those of all parts; None where one part has none."""
+        found = [pairs for part in self.parts if (pairs := pairs_of(part)) is not None]
+        return np.concatenate(found) if len(found) == len(self.parts) else None
+
+    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
+        results = [part.evaluate(spins, time) for part in self.parts]
+        densities = [r.density for r in results if r.density is not None]
+        potentials = [r.mu for r in results if r.mu is not None]
+        errors = [r.torque_error for r in results if r.torque_error is not None]
+        return FieldResult(
+            energy=torch.stack([r.energy for r in results]).sum(0),
+            field=torch.stack([r.field for r in results]).sum(0),
+            density=densities[0] if len(densities) == 1 else None,
+            mu=potentials[0] if len(potentials) == 1 else None,
+            torque_error=torch.stack(errors).square().sum(0).sqrt() if errors else None,
+        )
+
+    def on(self, lattice: Lattice) -> Field:
+        """The sum of the parts on another lattice. Raises UserError naming a part that is not there."""
+        return Sum(*(on_lattice(part, lattice) for part in self.parts))
+
+    def part(self, lattice: Lattice, own: slice, total: Total) -> Field:
+        """The sum of the parts on a part of the crystal."""
+        return Sum(*(part_of(part, lattice, own, total) for part in self.parts))
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.parts))
+
+
+def _same_sites(first: Lattice, second: Lattice) -> bool:
+    """Whether two lattices have equal positions in equal cells."""
+    return first is second or (
+        first.positions.shape == second.positions.shape
+        and np.allclose(first.positions, second.positions)
+        and np.allclose(first.cell, second.cell)
+    )
 
 
 def check_spins(spins: Numbers, lattice: Lattice, unit: bool = False) -> Float[Tensor, "replica site 3"]:

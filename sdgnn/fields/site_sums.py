@@ -1,4 +1,4 @@
-"""Fields made of fields, and fields that are sums over sites."""
+"""Fields whose energy is a sum over sites, and their parts on a part of the crystal."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sdgnn.common.errors import UserError
-from sdgnn.fields.protocol import Field, FieldResult, Total, halo_of, is_linear, on_lattice, pairs_of, part_of
+from sdgnn.fields.protocol import Field, Total, is_linear, pairs_of
+from sdgnn.fields.result import FieldResult
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice
 
@@ -67,77 +67,3 @@ class Part(Field):
 
     def __repr__(self) -> str:
         return f"part of {self.field!r}"
-
-
-class Sum(Field):
-    """E = sum_k E_k of fields on one lattice; density and mu are those of the one part that has electrons.
-
-    Torque errors of parts that predict one are independent of each other: their squares add. A sum can do what all its
-    parts can: it is there on other lattices where they all are, its halo is the largest of theirs, and is
-    linear where they all are. Raises UserError on no parts and on parts on several lattices.
-    """
-
-    def __init__(self, *parts: Field) -> None:
-        if not parts:
-            raise UserError("a sum of no fields", allowed="one or more")
-        first = parts[0]
-        for part in parts[1:]:
-            if not _same_sites(part.lattice, first.lattice):
-                raise UserError(f"a sum of fields on {first.lattice!r} and {part.lattice!r}", allowed="one lattice")
-        self.parts: tuple[Field, ...] = tuple(
-            p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,))
-        )
-        self.lattice = first.lattice
-
-    @property
-    def made_of(self) -> tuple[Field, ...]:
-        return self.parts
-
-    @property
-    def linear(self) -> bool:
-        """Whether all parts are."""
-        return all(map(is_linear, self.parts))
-
-    @property
-    def halo(self) -> float | None:
-        """That of the part whose halo is largest; None where one part has none."""
-        seen = [halo_of(part) for part in self.parts]
-        return None if None in seen else max(distance for distance in seen if distance is not None)
-
-    def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
-        """Those of all parts; None where one part has none."""
-        found = [pairs for part in self.parts if (pairs := pairs_of(part)) is not None]
-        return np.concatenate(found) if len(found) == len(self.parts) else None
-
-    def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
-        results = [part.evaluate(spins, time) for part in self.parts]
-        densities = [r.density for r in results if r.density is not None]
-        potentials = [r.mu for r in results if r.mu is not None]
-        errors = [r.torque_error for r in results if r.torque_error is not None]
-        return FieldResult(
-            energy=torch.stack([r.energy for r in results]).sum(0),
-            field=torch.stack([r.field for r in results]).sum(0),
-            density=densities[0] if len(densities) == 1 else None,
-            mu=potentials[0] if len(potentials) == 1 else None,
-            torque_error=torch.stack(errors).square().sum(0).sqrt() if errors else None,
-        )
-
-    def on(self, lattice: Lattice) -> Field:
-        """The sum of the parts on another lattice. Raises UserError naming a part that is not there."""
-        return Sum(*(on_lattice(part, lattice) for part in self.parts))
-
-    def part(self, lattice: Lattice, own: slice, total: Total) -> Field:
-        """The sum of the parts on a part of the crystal."""
-        return Sum(*(part_of(part, lattice, own, total) for part in self.parts))
-
-    def __repr__(self) -> str:
-        return " + ".join(map(repr, self.parts))
-
-
-def _same_sites(first: Lattice, second: Lattice) -> bool:
-    """Whether two lattices have equal positions in equal cells."""
-    return first is second or (
-        first.positions.shape == second.positions.shape
-        and np.allclose(first.positions, second.positions)
-        and np.allclose(first.cell, second.cell)
-    )

@@ -7,8 +7,7 @@ from jaxtyping import Int
 
 from sdgnn.common.errors import UserError
 from sdgnn.electrons import ExactField, KPMField, TruncatedField
-from sdgnn.fields import Field
-from sdgnn.fields.sums import Sum
+from sdgnn.fields import Field, Sum
 from sdgnn.lattice import halo_cells
 from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.committee import CommitteeField

@@ -45,7 +45,7 @@ from sdgnn.fields import (
 )
 from sdgnn.fields.protocol import Total, halo_of, is_linear, on_lattice, pairs_of, part_of
 from sdgnn.fields.schedules import Ramp
-from sdgnn.fields.sums import Part
+from sdgnn.fields.site_sums import Part
 from sdgnn.lattice import halo_cells
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, NetworkField, SiteField, create
 from sdgnn.nn.baselines.two_energies import TwoEnergies, TwoEnergiesField

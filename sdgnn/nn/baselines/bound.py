@@ -15,7 +15,7 @@ from sdgnn.common.errors import UserError
 from sdgnn.common.memory import GB, check_memory
 from sdgnn.fields.protocol import unchanging
 from sdgnn.fields.schedules import Time
-from sdgnn.fields.sums import BySite, SiteSum
+from sdgnn.fields.site_sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
 from sdgnn.nn.baselines.blocks import Block, blocks
 

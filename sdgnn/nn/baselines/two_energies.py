@@ -13,7 +13,7 @@ from sdgnn.common.seeds import check_seed
 from sdgnn.fields import Field
 from sdgnn.fields.protocol import unchanging
 from sdgnn.fields.schedules import Time
-from sdgnn.fields.sums import BySite, SiteSum
+from sdgnn.fields.site_sums import BySite, SiteSum
 from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.baselines.equivariant import EquivariantNetwork

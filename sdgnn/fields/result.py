@@ -1,0 +1,40 @@
+"""What a field says about spins: energy, effective field, and what electrons add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Result = TypeVar("Result", bound="FieldResult")
+
+
+@dataclass(frozen=True)
+class FieldResult:
+    """What a field says about a batch of spin states."""
+
+    energy: Float[Tensor, " replica"]
+    """(replica,) total energy E(S), in units of the hopping t; float64 whatever the dtype of the spins, since a change
+    of one spin is lost in the roundings of a large sum."""
+    field: Float[Tensor, "replica site 3"]
+    """(replica, site, 3) effective field H_i = -dE/dS_i with S_i a free 3-vector, the part along S_i kept."""
+    density: Float[Tensor, "replica site"] | None = None
+    """(replica, site) electrons per site n_i in [0, 2]; None for fields without electrons."""
+    mu: Float[Tensor, " replica"] | None = None
+    """(replica,) chemical potential of the electrons, in units of t; None for fields without electrons."""
+    torque_error: Float[Tensor, "replica site"] | None = None
+    """(replica, site) expected root mean square error of the torque per Cartesian component, in units of t; None for
+    fields that do not judge themselves. Committees of networks and kernel polynomial fields do."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "energy", self.energy.to(torch.float64))
+
+    def with_sites(self: Result, change: Callable[[Tensor], Tensor]) -> Result:
+        """The same result with ``change`` made to everything that has one entry for each site."""
+        names = ("field", "density", "torque_error")
+        there = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(self, **{name: change(value) for name, value in there.items()})
