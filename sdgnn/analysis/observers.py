@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.domains.clusters import length_from_clusters, length_from_walls, site_graph
@@ -21,38 +20,6 @@ from sdgnn.dynamics.observers import Coordinate, Observer
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 
-Spins = Float[Tensor, "replica site 3"]
-
-
-def chirality_structure_factor(spins: Spins, lattice: Lattice) -> Float[Tensor, "replica q"]:
-    """S(q) of the map :func:`~sdgnn.analysis.orders.chirality.site_chirality`."""
-    return structure_factor(site_chirality(spins, lattice), lattice)
-
-
-def chirality_domain_length(spins: Spins, lattice: Lattice) -> Float[Tensor, " replica"]:
-    """L of the chirality domains: half height of the correlation function of ``site_chirality``."""
-    return length_from_correlation(site_chirality(spins, lattice), lattice)
-
-
-def chirality_domain_length_moment(spins: Spins, lattice: Lattice) -> Float[Tensor, " replica"]:
-    """L of the chirality domains: 2 pi over the first moment of the structure factor of ``site_chirality``."""
-    return length_from_structure_factor(site_chirality(spins, lattice), lattice)
-
-
-def chirality_domain_length_walls(spins: Spins, lattice: Lattice) -> Float[Tensor, " replica"]:
-    """L of the chirality domains: area over the length of the walls between signs of ``site_chirality``."""
-    return length_from_walls(site_chirality(spins, lattice).sign().long(), site_graph(lattice))
-
-
-def chirality_domain_length_clusters(spins: Spins, lattice: Lattice) -> Float[Tensor, " replica"]:
-    """L of the chirality domains: sqrt(area / number of clusters) of one sign of ``site_chirality``."""
-    return length_from_clusters(site_chirality(spins, lattice).sign().long(), site_graph(lattice))
-
-
-def nearest_neighbour_correlation(spins: Spins, lattice: Lattice) -> Float[Tensor, " replica"]:
-    """<S_i . S_j> over nearest neighbours."""
-    return spin_correlation(spins, lattice)[:, 0]
-
 
 class Measure(NamedTuple):
     """What states of spins are measured by."""
@@ -62,33 +29,51 @@ class Measure(NamedTuple):
     dims: tuple[str, ...]
     units: str
     long_name: str
+    plane: bool = False
+    """Whether the triangles of a two-dimensional lattice are needed."""
+    crystal: bool = True
+    """Whether a crystal is needed."""
+
+
+def _of_map(function: Callable[..., Tensor]) -> Callable[[Tensor, Lattice], Tensor]:
+    """``function`` of the map :func:`~sdgnn.analysis.orders.chirality.site_chirality`."""
+    return lambda spins, lattice: function(site_chirality(spins, lattice), lattice)
+
+
+def _of_phases(function: Callable[..., Tensor]) -> Callable[[Tensor, Lattice], Tensor]:
+    """``function`` of the signs of that map and :func:`.site_graph`."""
+    return lambda spins, lattice: function(site_chirality(spins, lattice).sign().long(), site_graph(lattice))
 
 
 LENGTH = "nearest-neighbour distance"
 """Unit of lengths."""
 
 MEASURES: dict[str, Measure] = {
-    "chirality": Measure(mean_chirality, (), "1", "mean scalar chirality"),
-    "absolute_chirality": Measure(mean_absolute_chirality, (), "1", "mean of |chi| over triangles"),
-    "chirality_map": Measure(site_chirality, ("site",), "1", "mean scalar chirality of the triangles around a site"),
-    "chirality_structure_factor": Measure(
-        chirality_structure_factor, ("wave_vector",), "1", "structure factor of the chirality map"
+    "chirality": Measure(mean_chirality, (), "1", "mean scalar chirality", True, False),
+    "absolute_chirality": Measure(mean_absolute_chirality, (), "1", "mean of |chi| over triangles", True, False),
+    "chirality_map": Measure(
+        site_chirality, ("site",), "1", "mean scalar chirality of the triangles around a site", True, False
     ),
-    "domain_length": Measure(chirality_domain_length, (), LENGTH, "chirality domains, half height of C(r)"),
+    "chirality_structure_factor": Measure(
+        _of_map(structure_factor), ("wave_vector",), "1", "structure factor of the chirality map", True
+    ),
+    "domain_length": Measure(
+        _of_map(length_from_correlation), (), LENGTH, "chirality domains, half height of C(r)", True
+    ),
     "domain_length_moment": Measure(
-        chirality_domain_length_moment, (), LENGTH, "chirality domains, first moment of S(q)"
+        _of_map(length_from_structure_factor), (), LENGTH, "chirality domains, first moment of S(q)", True
     ),
     "domain_length_walls": Measure(
-        chirality_domain_length_walls, (), LENGTH, "chirality domains, area over length of walls"
+        _of_phases(length_from_walls), (), LENGTH, "chirality domains, area over length of walls", True, False
     ),
     "domain_length_clusters": Measure(
-        chirality_domain_length_clusters, (), LENGTH, "chirality domains, root of area over number"
+        _of_phases(length_from_clusters), (), LENGTH, "chirality domains, root of area over number", True, False
     ),
     "nearest_neighbour_correlation": Measure(
-        nearest_neighbour_correlation, (), "1", "mean S_i . S_j of nearest neighbours"
+        lambda spins, lattice: spin_correlation(spins, lattice)[:, 0], (), "1", "mean S_i . S_j of nearest neighbours"
     ),
     "parallel_bonds": Measure(parallel_bonds, (), "1", "share of nearest-neighbour bonds with S_i . S_j > 1/2"),
-    "skyrmion_number": Measure(skyrmion_number, (), "1", "skyrmion number"),
+    "skyrmion_number": Measure(skyrmion_number, (), "1", "skyrmion number", True, False),
     "structure_factor": Measure(structure_factor, ("wave_vector",), "1", "structure factor of the spins"),
 }
 """By name."""
@@ -113,43 +98,13 @@ RUN: dict[str, Callable[[Field, Integrator, int], Observer]] = {
 }
 """Observers of a run's field and integrator, by name."""
 
-TRIANGLES = frozenset(
-    {
-        "chirality",
-        "absolute_chirality",
-        "chirality_map",
-        "chirality_structure_factor",
-        "domain_length",
-        "domain_length_moment",
-        "domain_length_walls",
-        "domain_length_clusters",
-        "skyrmion_number",
-    }
-)
-"""Names that need the triangles of a two-dimensional lattice."""
-
-FREE = frozenset(
-    {
-        "chirality",
-        "absolute_chirality",
-        "chirality_map",
-        "domain_length_walls",
-        "domain_length_clusters",
-        "skyrmion_number",
-    }
-)
-"""Names that free lattices allow, if two-dimensional."""
-
-CRYSTAL = frozenset(NAMES) - FREE - set(BASIC)
-"""Names that need a crystal."""
-
 
 def available(lattice: Lattice) -> tuple[str, ...]:
     """Names of the observers that ``lattice`` allows."""
-    return tuple(
+    return *BASIC, *(
         name
-        for name in NAMES
-        if (lattice.dim == 2 or name not in TRIANGLES) and (lattice.is_crystal or name not in CRYSTAL)
+        for name, measure in MEASURES.items()
+        if (lattice.dim == 2 or not measure.plane) and (lattice.is_crystal or not measure.crystal)
     )
 
 
@@ -193,11 +148,11 @@ def observer(name: str, lattice: Lattice, every: int = 10, run: tuple[Field, Int
         )
     if name in BASIC:
         return BASIC[name](every)
-    if name in TRIANGLES:
+    function, dims, units, long_name, plane, crystal = MEASURES[name]
+    if plane:
         triangle_sites(lattice)
-    if name in CRYSTAL:
+    if crystal:
         require_crystal(lattice)
-    function, dims, units, long_name = MEASURES[name]
     along = {"q": q_coordinate(lattice)} if "wave_vector" in dims else {}
     return Observer(name, lambda state, result: function(state.spins, lattice), dims, every, units, long_name, along)
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from sdgnn.analysis.domains.lengths import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.observers import BASIC, LENGTH, MEASURES, Measure, available, q_coordinate
 from sdgnn.analysis.orders.bragg import bragg_weight
+from sdgnn.analysis.recorded import recorded_spins, stacked, states
 from sdgnn.analysis.statistics.means import mean_and_error
 from sdgnn.analysis.statistics.replicas import ReplicaGroup, by_group
 from sdgnn.common.errors import UserError
@@ -73,9 +75,9 @@ def analyze(
     }
     if "spins" in trajectory:
         wanted = [n for n in available(lattice) if n not in BASIC and n not in MAPS and n not in found]
-        found |= _from_spins(trajectory["spins"], lattice, wanted, order)
+        found |= _of_spins(trajectory["spins"], lattice, wanted, order)
     elif order is not None:
-        raise UserError("the domain length of a spin order without stored spins", fix="record the observer spins")
+        recorded_spins(trajectory, "the domain length of a spin order")
     if not found:
         raise UserError("a trajectory without observables", allowed="one with spins or with observers of a run")
     measured = xarray.Dataset({name: values.variable for name, values in found.items()})
@@ -117,24 +119,25 @@ def lattice_of_run(folder: Path) -> Lattice:
         raise UserError(f"{path} tells no lattice ({error!r})", allowed="the folder of a simulation") from error
 
 
-def _from_spins(
+def _of_spins(
     spins: xarray.DataArray, lattice: Lattice, wanted: list[str], order: Float[np.ndarray, "peak dim"] | None
 ) -> dict[str, xarray.DataArray]:
     """Measures of stored spins (time, replica, site, component), one time in memory at once."""
     import xarray
 
-    time = spins.dims[0]
-    rows: dict[str, list[np.ndarray]] = {}
-    for k in range(spins.sizes[time]):
-        state = torch.from_numpy(np.ascontiguousarray(spins.isel({time: k}).values))
-        now = {name: MEASURES[name].function(state, lattice) for name in wanted}
+    measures = {name: MEASURES[name] for name in wanted}
+
+    def measured(state: Tensor) -> dict[str, Tensor]:
+        found = {name: measure.function(state, lattice) for name, measure in measures.items()}
         if order is not None:
-            now |= {name: measure.function(state, lattice, order) for name, measure in ORDERED.items()}
-        for name, value in now.items():
-            rows.setdefault(name, []).append(value.numpy())
-    measured: dict[str, xarray.DataArray] = {}
-    for name, row in rows.items():
-        _, dims, units, long_name = MEASURES[name] if name in MEASURES else ORDERED[name]
-        attributes = {"units": units, "long_name": long_name}
-        measured[name] = xarray.DataArray(np.stack(row), dims=(time, "replica", *dims), attrs=attributes)
-    return measured
+            found |= {name: measure.function(state, lattice, order) for name, measure in ORDERED.items()}
+        return found
+
+    return {
+        name: xarray.DataArray(
+            values, dims=(spins.dims[0], "replica", *measure.dims),
+            attrs={"units": measure.units, "long_name": measure.long_name},
+        )
+        for name, values in stacked(map(measured, states(spins))).items()
+        for measure in [{**MEASURES, **ORDERED}[name]]
+    }  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Advance(Protocol):
@@ -49,3 +51,11 @@ def progress_bar(what: str, total: int, unit: str, done: int = 0, shown: bool = 
                 bar.update(task, note=note)
 
         yield advance
+
+
+def counted(items: Iterable[T], progress: Callable[[int], None] | None) -> Iterator[T]:
+    """``items`` one after another; ``progress``, where there is one, is told how many are done."""
+    for done, item in enumerate(items, 1):
+        yield item
+        if progress is not None:
+            progress(done)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from sdgnn.analysis.domains.tracking import track
 from sdgnn.analysis.domains.walls import wall_orientations
 from sdgnn.analysis.orders.chirality import site_chirality
 from sdgnn.analysis.orders.correlations import PARALLEL, local_correlation, radial_correlation
+from sdgnn.analysis.recorded import stacked, states
 from sdgnn.analysis.spectra.static import radial_average, structure_factor
 from sdgnn.analysis.statistics.replicas import require_one_group
 from sdgnn.common.errors import UserError
@@ -42,6 +43,9 @@ ROUTES = ("correlation", "moment", "walls", "clusters")
 
 FOLLOWED = 4.0
 """Area above which clusters are followed through time, nearest-neighbour distances squared."""
+
+DIMS = {"length": ("route",), "correlation": ("distance",), "factor": ("wave_number",), "orientation": ("angle",)}
+"""Dimensions of what is measured at each time, after time and replica."""
 
 TAIL = 1.25
 """Largest wave number of Porod's tail, 1 / nearest-neighbour distance: beyond, images of the lattice add up."""
@@ -131,49 +135,50 @@ def coarsening(
     start = int(kept[0])
 
     def maps(first: int = 0) -> Iterator[Float[Tensor, "replica site"]]:
-        for k in range(first, len(time)):
-            yield convert(torch.from_numpy(np.ascontiguousarray(source[k].values, dtype=np.float64)))
+        return (convert(state.double()) for state in states(source, first))
 
-    rows: dict[str, list[Tensor]] = {}
-    for values in maps():
-        phases = values.sign().long()
+    def phases() -> Iterator[Int[Tensor, "replica site"]]:
+        return (values.sign().long() for values in maps(start))
+
+    axes: dict[str, Any] = {"time": time, "later": time[start:], "route": list(ROUTES)}
+
+    def measured(values: Float[Tensor, "replica site"]) -> dict[str, Tensor]:
+        phase = values.sign().long()
         centred = values - values.mean(1, keepdim=True) if chosen.conserved else values
-        distance, correlation = radial_correlation(centred, lattice)
-        k, factor = radial_average(structure_factor(centred, lattice), lattice)
-        angle, orientation = wall_orientations(phases.double(), lattice, smoothing)
+        axes["distance"], correlation = radial_correlation(centred, lattice)
+        axes["wave_number"], factor = radial_average(structure_factor(centred, lattice), lattice)
+        axes["angle"], orientation = wall_orientations(phase.double(), lattice, smoothing)
         lengths = [
             length_from_correlation(centred, lattice),
             length_from_structure_factor(centred, lattice, power=2),
-            length_from_walls(phases, graph),
-            length_from_clusters(phases, graph),
+            length_from_walls(phase, graph),
+            length_from_clusters(phase, graph),
         ]
-        now = {
-            "length": torch.stack(lengths),
+        return {
+            "length": torch.stack(lengths, dim=1),
             "correlation": correlation,
             "factor": factor,
             "orientation": orientation,
-            "phase_fraction": (phases > 0).double().mean(1),
-            "wrapping_fraction": wrapping(phases, graph).double().mean(1),
+            "phase_fraction": (phase > 0).double().mean(1),
+            "wrapping_fraction": wrapping(phase, graph).double().mean(1),
         }
-        for name, value in now.items():
-            rows.setdefault(name, []).append(value)
-    stacked = {name: torch.stack(row) for name, row in rows.items()}
-    length = stacked.pop("length").transpose(0, 1)
-    dims = {"correlation": "distance", "factor": "wave_number", "orientation": "angle"}
-    data = xarray.Dataset(
-        {n: (("time", "replica", *([dims[n]] if n in dims else [])), v.numpy()) for n, v in stacked.items()},
-        coords={
-            "time": time, "distance": distance.numpy(), "wave_number": k.numpy(), "angle": angle, "route": list(ROUTES),
-        },
-        attrs={"map": map, "lattice": repr(lattice)},
-    )  # fmt: skip
-    data["length"] = (("route", "time", "replica"), length.numpy(), {"units": "nearest-neighbour distance"})
-    data = data.assign_coords(later=time[start:])
-    data["frozen"] = (("later", "replica"), frozen_fraction(v.sign().long() for v in maps(start)).numpy())
-    data["autocorrelation"] = (("later", "replica"), autocorrelation(maps(start)).numpy())
-    moved, left = track((v.sign().long() for v in maps(start)), graph, lattice, FOLLOWED)
-    data["displacement"] = (("later", "replica"), moved.numpy(), {"units": "nearest-neighbour distance squared"})
-    data["clusters_left"] = (("later", "replica"), left.numpy())
+
+    found = {
+        n: (("time", "replica", *DIMS.get(n, ())), v) for n, v in stacked(measured(values) for values in maps()).items()
+    }
+    displacement, left = track(phases(), graph, lattice, FOLLOWED)
+    since = {
+        "frozen": frozen_fraction(phases()),
+        "autocorrelation": autocorrelation(maps(start)),
+        "displacement": displacement,
+        "clusters_left": left,
+    }
+    found |= {name: (("later", "replica"), values.numpy()) for name, values in since.items()}
+    coords = {name: np.asarray(values) for name, values in axes.items()}
+    data = xarray.Dataset(found, coords, {"map": map, "lattice": repr(lattice)})
+    data["length"] = data["length"].transpose("route", "time", "replica")
+    data["length"].attrs["units"] = "nearest-neighbour distance"
+    data["displacement"].attrs["units"] = "nearest-neighbour distance squared"
     return _with_curves(with_exponents(data, window), kept)
 
 
@@ -184,7 +189,7 @@ def _source(
     if chosen.recorded is not None and chosen.recorded in trajectory:
         return trajectory[chosen.recorded], lambda values: values
     if "spins" not in trajectory:
-        names = " or ".join(["spins", *([chosen.recorded] if chosen.recorded else [])])
+        names = " or ".join(filter(None, ["spins", chosen.recorded]))
         raise UserError("domains of a trajectory without their map", fix=f"record the observer {names}")
     sites = trajectory.sizes["site"]
     if sites != lattice.n_sites:

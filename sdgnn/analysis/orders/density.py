@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from sdgnn.analysis.orders.correlations import local_correlation
+from sdgnn.analysis.recorded import recorded_spins, stacked, states
 from sdgnn.common.errors import UserError
+from sdgnn.common.progress import counted
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 
@@ -42,39 +43,29 @@ def densities(
     """
     import xarray
 
-    if "spins" not in trajectory:
-        raise UserError("densities of a trajectory without spins", fix="record the observer spins")
-    spins = trajectory["spins"]
-    if spins.size == 0:
-        raise UserError(f"densities of spins of shape {spins.shape}", allowed="at least one time and replica")
+    spins = recorded_spins(trajectory, "densities")
     time = spins.dims[0]
-    rows, spreads, follows = [], [], []
-    for k in range(spins.sizes[time]):
-        state = torch.from_numpy(np.ascontiguousarray(spins.isel({time: k}).values, dtype=np.float64))
-        density = field(state).density
+
+    def measured(state: torch.Tensor) -> dict[str, torch.Tensor]:
+        density = field(state.double()).density
         if density is None:
             raise UserError(f"densities by {field!r}", allowed="fields with electrons: exact, or kernel polynomials")
         density = density.double()
-        rows.append(density.numpy())
-        spreads.append(density.std(1, correction=0).numpy())
-        follows.append(_correlated(density, local_correlation(state, lattice)).numpy())
-        if progress is not None:
-            progress(k + 1)
+        correlation = _correlated(density, local_correlation(state.double(), lattice))
+        return {"density": density, "density_spread": density.std(1, correction=0), "density_follows": correlation}
+
+    found = stacked(measured(state) for state in counted(states(spins), progress))
+    words = {
+        "density": ("1 / site", "electrons"),
+        "density_spread": ("1 / site", "standard deviation of the density over sites"),
+        "density_follows": ("1", "correlation of density and neighbouring spins"),
+    }
+    dims = (time, "replica", "site")
     return xarray.Dataset(
-        {
-            "density": ((time, "replica", "site"), np.stack(rows), {"units": "1 / site", "long_name": "electrons"}),
-            "density_spread": (
-                (time, "replica"), np.stack(spreads),
-                {"units": "1 / site", "long_name": "standard deviation of the density over sites"},
-            ),
-            "density_follows": (
-                (time, "replica"), np.stack(follows),
-                {"units": "1", "long_name": "correlation of density and neighbouring spins"},
-            ),
-        },
-        coords={n: c.variable for n, c in spins.coords.items() if set(c.dims) <= {time, "replica", "site", "axis"}},
+        {n: (dims[: v.ndim], v, dict(zip(("units", "long_name"), words[n], strict=True))) for n, v in found.items()},
+        coords={n: c.variable for n, c in spins.coords.items() if set(c.dims) <= {*dims, "axis"}},
         attrs={"field": repr(field)},
-    )  # fmt: skip
+    )
 
 
 def _correlated(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from sdgnn.analysis.recorded import recorded_spins, states
 from sdgnn.analysis.statistics.means import mean_and_error
 from sdgnn.analysis.statistics.replicas import require_one_group
 from sdgnn.common.errors import UserError
@@ -122,10 +123,8 @@ def dynamical_structure_factor(
     UserError where they were not recorded, or at times that are not equally spaced, and on replicas of several
     settings.
     """
-    if "spins" not in trajectory:
-        raise UserError("a spectrum of a trajectory without spins", fix="record the observer spins")
+    spins = recorded_spins(trajectory, "a spectrum")
     require_one_group(trajectory, "a spectrum")
-    spins = trajectory["spins"]
     time = spins[spins.dims[0]].values.astype(np.float64)
     steps = np.diff(time)
     if len(steps) == 0 or np.ptp(steps) > EVEN * steps.max():
@@ -133,8 +132,8 @@ def dynamical_structure_factor(
             f"a spectrum of {len(time)} times that are not equally spaced", allowed="one observer's schedule"
         )
     found = DynamicalStructureFactor(lattice, q, float(steps.mean()), segment)
-    for k in range(len(time)):
-        found.add(torch.from_numpy(np.ascontiguousarray(spins[k].values)))
+    for state in states(spins):
+        found.add(state)
     if not found.segments:
         raise UserError(f"a spectrum of {len(time)} states", allowed=f"at least one segment of {segment}")
     return found
