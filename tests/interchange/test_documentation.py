@@ -12,7 +12,7 @@ import yaml
 
 from sdgnn.cli.config.commands import SimulateConfig
 from sdgnn.cli.config.runs import InitialConfig
-from sdgnn.interchange.export import STATES, TRAJECTORIES
+from sdgnn.interchange.files import STATES, TRAJECTORIES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "interchange.md").read_text()

@@ -28,7 +28,7 @@ from sdgnn.analysis.plots.film import Film
 from sdgnn.analysis.plots.maps import sphere_colours
 from sdgnn.common.errors import UserError
 from sdgnn.interchange import as_trajectory, movie, player
-from sdgnn.interchange.movie import caption, pictures
+from sdgnn.interchange.movies import caption, pictures
 from sdgnn.interchange.states import Frames
 
 BROWSER = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
@@ -187,7 +187,7 @@ def test_a_player_holds_all_it_shows() -> None:
 
 
 def test_long_trajectories_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["sdgnn.interchange.player"], "MOST_FRAMES", 4)
+    monkeypatch.setattr(sys.modules["sdgnn.interchange.pages"], "MOST_FRAMES", 4)
     data = as_trajectory(np.tile([0.0, 0.0, 1.0], (9, 1, 2, 1)), Lattice.chain(2))
     assert player(data).captions == ("0 ħ/t", "3 ħ/t", "6 ħ/t")
     assert len(player(data, every=2).frames) == 5

@@ -12,8 +12,8 @@ from sdgnn.common.progress import progress_bar
 from sdgnn.dynamics import open_sweep, open_trajectory
 from sdgnn.dynamics.sweeps import NAME as SWEEP
 from sdgnn.interchange import export
-from sdgnn.interchange.export import OF_ARRAYS, STATES
-from sdgnn.interchange.player import thinning
+from sdgnn.interchange.files import OF_ARRAYS, STATES
+from sdgnn.interchange.pages import thinning
 
 
 def run(folder: Path, to: Path, time: float | None, every: int | None, replica: int | None) -> None:

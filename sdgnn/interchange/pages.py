@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdgnn.common.files import atomic_path
-from sdgnn.interchange.movie import pictures
+from sdgnn.interchange.movies import pictures
 from sdgnn.interchange.states import TIME_UNITS, Frames
 from sdgnn.lattice import Lattice
 

@@ -1,4 +1,4 @@
-"""One trajectory to one file, whose suffix says how."""
+"""One trajectory to one file, and first states of a run from a file, whose suffix says how."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from sdgnn.common.errors import UserError
-from sdgnn.interchange.arrays import write_netcdf, write_npz
-from sdgnn.interchange.movie import movie
-from sdgnn.interchange.ovf import write_ovf
-from sdgnn.interchange.player import player
+from sdgnn.fields.protocol import check_spins
+from sdgnn.interchange.arrays import read_npz, write_netcdf, write_npz
+from sdgnn.interchange.movies import movie
+from sdgnn.interchange.ovf import read_ovf, write_ovf
+from sdgnn.interchange.pages import player
 from sdgnn.interchange.states import at_time, snapshot, thinned
 from sdgnn.interchange.vtk import write_pvd, write_vtk
 from sdgnn.lattice import Lattice
@@ -77,3 +83,27 @@ def export(
         player(trajectory, every, one, lattice, progress).save(path)
     else:
         movie(trajectory, path, step, one, lattice=lattice, progress=progress)
+
+
+def first_states(path: str | os.PathLike[str], lattice: Lattice, replicas: int = 1) -> Float[Tensor, "replica site 3"]:
+    """Spins to start a run on ``lattice`` from: OVF 2.0, or ``.npz``, of which the last time is taken.
+
+    A file with one state gives it to every replica; one with several gives each in turn, so that ``replicas`` must be a
+    multiple of their number. In the file's precision. Raises UserError on files that cannot be read
+    (:func:`~sdgnn.interchange.read_ovf`, :func:`~sdgnn.interchange.read_npz`), on another lattice, on another number of
+    states and on spins that are no unit vectors.
+    """
+    path = Path(path)
+    if path.suffix not in (".ovf", ".omf", ".npz"):
+        raise UserError(f"first states from {path}", allowed=".ovf, .omf, .npz")
+    if path.suffix == ".npz":
+        states = read_npz(path, lattice)["spins"].values[-1]
+    else:
+        states = read_ovf(path, lattice).spins[None]
+    if replicas % len(states):
+        raise UserError(
+            f"{replicas} replica(s) from the {len(states)} states in {path}",
+            allowed=f"one state, or a multiple of {len(states)} replicas",
+        )
+    spins = torch.from_numpy(np.ascontiguousarray(states)).repeat(replicas // len(states), 1, 1)
+    return check_spins(spins, lattice, unit=True)
