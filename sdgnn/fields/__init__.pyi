@@ -1,10 +1,11 @@
 from .classical import DMI as DMI
 from .classical import Anisotropy as Anisotropy
+from .classical import DistanceHeisenberg as DistanceHeisenberg
 from .classical import Heisenberg as Heisenberg
 from .classical import Zeeman as Zeeman
-from .distance import DistanceHeisenberg as DistanceHeisenberg
 from .nonequilibrium import Alignment as Alignment
 from .nonequilibrium import DampingLike as DampingLike
+from .nonequilibrium import SpinTransfer as SpinTransfer
 from .protocol import Field as Field
 from .protocol import Local as Local
 from .protocol import OnLattices as OnLattices
@@ -12,6 +13,5 @@ from .protocol import Paired as Paired
 from .protocol import Sum as Sum
 from .protocol import check_spins as check_spins
 from .result import FieldResult as FieldResult
+from .result import torque_part as torque_part
 from .site_sums import SiteSum as SiteSum
-from .spin_transfer import SpinTransfer as SpinTransfer
-from .torque import torque_part as torque_part
