@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -20,8 +20,42 @@ ALONE = np.empty((0, 2), dtype=np.int64)
 """No site interacts with another."""
 
 
+class _BondSum(SiteSum):
+    """Sums over bonds: a (site, z) table of neighbours with one weight vector each, short rows padded with weight 0."""
+
+    def _tabulate(self, lattice: Lattice, bonds: Bonds, weights: np.ndarray, halo: float | None = None) -> None:
+        """Make the table of ``bonds`` with ``weights`` (bond, n); the halo is the length of the longest bond."""
+        count = np.bincount(bonds.source, minlength=lattice.n_sites)
+        place = np.arange(len(bonds)) - np.repeat(np.cumsum(count) - count, count)
+        neighbour = np.zeros((lattice.n_sites, count.max(initial=0)), dtype=np.int64)
+        weight = np.zeros((*neighbour.shape, weights.shape[1]))
+        neighbour[bonds.source, place] = bonds.target
+        weight[bonds.source, place] = weights
+        self.lattice = lattice
+        self._neighbour, self._weight = torch.from_numpy(neighbour), torch.from_numpy(weight)
+        self.halo = float(np.linalg.norm(bonds.vector, axis=1).max()) if halo is None else halo
+        self.linear = bool((bonds.source != bonds.target).all())
+        """Whether no site is bound to an image of itself."""
+
+    def pairs(self) -> Int[np.ndarray, "pair 2"]:
+        """Both ends of every bond whose weight is not zero."""
+        source, place = np.nonzero(self._weight.numpy().any(axis=2))
+        return np.stack([source, self._neighbour.numpy()[source, place]], axis=1)
+
+    def _term(self, neighbour: Float[Tensor, "replica site 3"], weight: Float[Tensor, "site n"]) -> Tensor:
+        """What one neighbour of every site adds to the field: its spin times the coupling."""
+        return weight * neighbour
+
+    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
+        field = torch.zeros_like(spins)
+        neighbours, weights = self._neighbour.to(spins.device), self._weight.to(spins)
+        for k in range(neighbours.shape[1]):
+            field = field + self._term(spins[:, neighbours[:, k]], weights[:, k])
+        return -0.5 * (spins * field).sum(2), field
+
+
 @unchanging
-class Heisenberg(SiteSum):
+class Heisenberg(_BondSum):
     """E = - sum_n J_n sum_<ij>_n S_i . S_j, with field H_i = sum_n J_n sum_(j in shell n of i) S_j.
 
     ``couplings`` holds J_n by neighbour shell, nearest first, in units of t; J > 0 is ferromagnetic. Every periodic
@@ -29,33 +63,21 @@ class Heisenberg(SiteSum):
     """
 
     def __init__(self, lattice: Lattice, couplings: Sequence[float]) -> None:
-        self.lattice = lattice
-        self.couplings = tuple(_finite("coupling", value) for value in np.atleast_1d(couplings))
+        self.couplings = tuple(finite("coupling", value) for value in np.atleast_1d(couplings))
         if not self.couplings:
             raise UserError("no couplings", allowed="one per neighbour shell, nearest first")
         bonds = lattice.bonds(len(self.couplings))
-        self._sum = BondSum(bonds, np.array(self.couplings)[bonds.shell][:, None], lattice.n_sites)
-        self.linear = self._sum.is_mutual
-        self.halo = float(np.linalg.norm(bonds.vector, axis=1).max())
-
-    def pairs(self) -> Int[np.ndarray, "pair 2"]:
-        return self._sum.pairs()
+        self._tabulate(lattice, bonds, np.array(self.couplings)[bonds.shell][:, None])
 
     def on(self, lattice: Lattice) -> Heisenberg:
         return Heisenberg(lattice, self.couplings)
-
-    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
-        field = torch.zeros_like(spins)
-        for neighbour, coupling in self._sum.columns(spins):
-            field = field + coupling * neighbour
-        return -0.5 * (spins * field).sum(2), field
 
     def __repr__(self) -> str:
         return f"Heisenberg(couplings={[float(f'{j:.6g}') for j in self.couplings]}) on {self.lattice!r}"
 
 
 @unchanging
-class DistanceHeisenberg(SiteSum):
+class DistanceHeisenberg(_BondSum):
     """E = - sum_<ij> J(r_ij) S_i . S_j, with field H_i = sum_j J(r_ij) S_j, on any lattice.
 
     J is linear between the values ``couplings`` (in units of t) at ``distances``, constant below the first of these,
@@ -64,9 +86,8 @@ class DistanceHeisenberg(SiteSum):
     """
 
     def __init__(self, lattice: Lattice, distances: Sequence[float], couplings: Sequence[float], cutoff: float) -> None:
-        self.lattice = lattice
         self.distances, self.couplings = tuple(map(float, distances)), tuple(map(float, couplings))
-        self.halo = self.cutoff = float(cutoff)
+        self.cutoff = float(cutoff)
         knots = np.array([0.0, *self.distances, self.cutoff])
         increase = bool((np.diff(knots) > 0).all()) and np.isfinite(knots).all()
         if not increase or len(self.couplings) != len(self.distances) or not np.isfinite(self.couplings).all():
@@ -77,27 +98,17 @@ class DistanceHeisenberg(SiteSum):
         bonds = lattice.bonds_within(self.cutoff)
         length = np.linalg.norm(bonds.vector, axis=1)
         values = np.interp(length, knots[1:], [*self.couplings, 0.0])
-        self._sum = BondSum(bonds, values[:, None], lattice.n_sites)
-        self.linear = self._sum.is_mutual
-
-    def pairs(self) -> Int[np.ndarray, "pair 2"]:
-        return self._sum.pairs()
+        self._tabulate(lattice, bonds, values[:, None], halo=self.cutoff)
 
     def on(self, lattice: Lattice) -> DistanceHeisenberg:
         return DistanceHeisenberg(lattice, self.distances, self.couplings, self.cutoff)
-
-    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
-        field = torch.zeros_like(spins)
-        for neighbour, coupling in self._sum.columns(spins):
-            field = field + coupling * neighbour
-        return -0.5 * (spins * field).sum(2), field
 
     def __repr__(self) -> str:
         return f"DistanceHeisenberg({len(self.couplings)} couplings to {self.cutoff:g}) on {self.lattice!r}"
 
 
 @unchanging
-class DMI(SiteSum):
+class DMI(_BondSum):
     """Dzyaloshinskii-Moriya exchange E = - sum_<ij> D_ij . (S_i x S_j) of nearest neighbours, H_i = sum_j S_j x D_ij.
 
     With e_ij the unit vector from i to j: D_ij = D e_ij for ``kind="bloch"`` (bulk; helical spirals), D_ij = D z x e_ij
@@ -112,28 +123,20 @@ class DMI(SiteSum):
             raise UserError(f"DMI of kind {kind!r}", allowed=" or ".join(map(repr, DMI_KINDS)))
         if kind == "neel" and lattice.dim == 3:
             raise UserError("Neel DMI in three dimensions", allowed="chains and two-dimensional lattices, or 'bloch'")
-        self.lattice = lattice
-        self.strength = _finite("DMI strength", strength)
+        self.strength = finite("DMI strength", strength)
         self.kind = kind
         bonds = lattice.bonds(1)
         along = np.zeros((len(bonds), 3))
         along[:, : lattice.dim] = bonds.vector / np.linalg.norm(bonds.vector, axis=1, keepdims=True)
         vectors = along if kind == "bloch" else np.cross([0.0, 0.0, 1.0], along)
-        self._sum = BondSum(bonds, self.strength * vectors, lattice.n_sites)
-        self.linear = self._sum.is_mutual
-        self.halo = float(np.linalg.norm(bonds.vector, axis=1).max())
-
-    def pairs(self) -> Int[np.ndarray, "pair 2"]:
-        return self._sum.pairs()
+        self._tabulate(lattice, bonds, self.strength * vectors)
 
     def on(self, lattice: Lattice) -> DMI:
         return DMI(lattice, self.strength, self.kind)
 
-    def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
-        field = torch.zeros_like(spins)
-        for neighbour, vector in self._sum.columns(spins):
-            field = field + torch.linalg.cross(neighbour, vector.expand_as(neighbour))
-        return -0.5 * (spins * field).sum(2), field
+    def _term(self, neighbour: Float[Tensor, "replica site 3"], weight: Float[Tensor, "site n"]) -> Tensor:
+        """S_j x D_ij."""
+        return torch.linalg.cross(neighbour, weight.expand_as(neighbour))
 
     def __repr__(self) -> str:
         return f"DMI(strength={self.strength:g}, kind={self.kind!r}) on {self.lattice!r}"
@@ -200,7 +203,7 @@ class Anisotropy(SiteSum):
 
     def __init__(self, lattice: Lattice, strength: float, axis: Sequence[float] = (0.0, 0.0, 1.0)) -> None:
         self.lattice = lattice
-        self.strength = _finite("anisotropy strength", strength)
+        self.strength = finite("anisotropy strength", strength)
         self._given = given = _three("anisotropy axis", axis)
         length = float(np.linalg.norm(given))
         if length == 0:
@@ -222,33 +225,7 @@ class Anisotropy(SiteSum):
         return f"Anisotropy(strength={self.strength:g}, axis={self.axis}) on {self.lattice!r}"
 
 
-class BondSum:
-    """Bonds as a (site, z) table of neighbours with one weight vector each; shorter rows are padded with weight 0."""
-
-    def __init__(self, bonds: Bonds, weights: np.ndarray, n_sites: int) -> None:
-        count = np.bincount(bonds.source, minlength=n_sites)
-        place = np.arange(len(bonds)) - np.repeat(np.cumsum(count) - count, count)
-        site = np.zeros((n_sites, count.max(initial=0)), dtype=np.int64)
-        weight = np.zeros((*site.shape, weights.shape[1]))
-        site[bonds.source, place] = bonds.target
-        weight[bonds.source, place] = weights
-        self._site, self._weight = torch.from_numpy(site), torch.from_numpy(weight)
-        self.is_mutual = bool((bonds.source != bonds.target).all())
-        """Whether no site is bound to an image of itself."""
-
-    def pairs(self) -> Int[np.ndarray, "pair 2"]:
-        """Both ends of every bond whose weight is not zero."""
-        source, place = np.nonzero(self._weight.numpy().any(axis=2))
-        return np.stack([source, self._site.numpy()[source, place]], axis=1)
-
-    def columns(self, spins: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each column: the neighbours' spins (replica, site, 3) and the weights (site, n)."""
-        sites, weights = self._site.to(spins.device), self._weight.to(spins)
-        for k in range(sites.shape[1]):
-            yield spins[:, sites[:, k]], weights[:, k]
-
-
-def _finite(what: str, value: float) -> float:
+def finite(what: str, value: float) -> float:
     """``value`` as a float, refused unless it is a finite number."""
     try:
         number = float(value)
@@ -263,5 +240,5 @@ def _three(what: str, values: Sequence[float]) -> tuple[float, float, float]:
     """Three finite components."""
     if np.shape(values) != (3,):
         raise UserError(f"{what} {values!r}", allowed="three components (x, y, z)")
-    x, y, z = (_finite(what, value) for value in values)
+    x, y, z = (finite(what, value) for value in values)
     return x, y, z

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.common.errors import UserError
-from sdgnn.fields.classical import Heisenberg
+from sdgnn.fields.classical import Heisenberg, finite
 from sdgnn.fields.protocol import Field, Total, halo_of, on_lattice, part_of, unchanging
 from sdgnn.fields.result import FieldResult
 from sdgnn.fields.schedules import Time
@@ -34,7 +34,7 @@ class DampingLike(Field):
     def __init__(self, towards: Field, strength: float) -> None:
         self.lattice = towards.lattice
         self.towards = towards
-        self.strength = _finite("strength of a damping-like torque", strength)
+        self.strength = finite("strength of a damping-like torque", strength)
 
     @property
     def has_energy(self) -> bool:
@@ -79,7 +79,7 @@ class Alignment(SiteSum):
 
     def __init__(self, lattice: Lattice, coupling: float) -> None:
         self.lattice = lattice
-        self.coupling = _finite("coupling", coupling)
+        self.coupling = finite("coupling", coupling)
         self._mean = Heisenberg(lattice, [lattice.n_sites / len(lattice.bonds(1))])
         self.halo = self._mean.halo
 
@@ -149,9 +149,3 @@ class SpinTransfer(SiteSum):
 
     def __repr__(self) -> str:
         return f"SpinTransfer(drift={self.drift}, beta={self.beta:g}) on {self.lattice!r}"
-
-
-def _finite(what: str, value: float) -> float:
-    if not abs(float(value)) < float("inf"):
-        raise UserError(f"{what} {value}", allowed="a finite number")
-    return float(value)
