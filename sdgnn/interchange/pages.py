@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sdgnn.analysis.plots import Film
 from sdgnn.common.files import atomic_path
-from sdgnn.interchange.movies import pictures
+from sdgnn.common.progress import counted
 from sdgnn.interchange.states import TIME_UNITS, Frames
 from sdgnn.lattice import Lattice
 
@@ -89,13 +90,12 @@ def player(
     if every is None:
         every = thinning(len(Frames.of(trajectory, 1, replica, lattice)))
     shown = Frames.of(trajectory, every, replica, lattice)
-    found, size = [], (0, 0)
-    for done, picture in enumerate(pictures(shown), 1):
-        stream, size = io.BytesIO(), (picture.shape[1], picture.shape[0])
-        Image.fromarray(picture).save(stream, format="WEBP", quality=QUALITY)
+    film, found, size = Film(shown.lattice), [], (0, 0)
+    for state in counted(shown, progress):
+        picture, stream = Image.fromarray(film.picture(state.spins, shown.caption(state))), io.BytesIO()
+        picture.save(stream, format="WEBP", quality=QUALITY)
         found.append(stream.getvalue())
-        if progress is not None:
-            progress(done)
+        size = picture.size
     unit = " ħ/t" if shown.units == TIME_UNITS else " steps"
     return Player(tuple(found), tuple(f"{time:.4g}{unit}" for time in shown.times), *size)
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.analysis.recorded import recorded_spins, states
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics.trajectory import LATTICE, describe_lattice, lattice_of
 from sdgnn.lattice import Lattice
@@ -76,8 +77,12 @@ class Frames:
         return len(self.times)
 
     def __iter__(self) -> Iterator[Snapshot]:
-        for k, time in enumerate(self.times):
-            yield Snapshot(self._spins.isel({self._spins.dims[0]: k}).values, self.lattice, float(time))
+        for time, spins in zip(self.times, states(self._spins), strict=True):
+            yield Snapshot(spins.numpy(), self.lattice, float(time))
+
+    def caption(self, state: Snapshot) -> str:
+        """The time of a state as it stands above a picture."""
+        return rf"time {state.time:.4g} $\hbar/t$" if self.units == TIME_UNITS else f"step {state.time:.0f}"
 
 
 def snapshot(
@@ -165,9 +170,7 @@ def _array(spins: Any) -> np.ndarray:
 
 def _recorded(trajectory: xarray.Dataset) -> xarray.DataArray:
     """The spins of a trajectory, (time, replica, site, component)."""
-    if "spins" not in trajectory or not len(trajectory["spins"]):
-        raise UserError("a trajectory without spins", fix="record the observer spins")
-    spins = trajectory["spins"]
+    spins = recorded_spins(trajectory)
     if spins.dims[1:] != ("replica", "site", "component"):
         raise UserError(
             f"spins with dimensions {', '.join(map(str, spins.dims))}",

@@ -18,6 +18,7 @@ import numpy as np
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import atomic_path
+from sdgnn.common.progress import counted
 from sdgnn.interchange.mesh import is_orthogonal, mesh_of, on_mesh
 from sdgnn.interchange.states import Frames, Snapshot
 from sdgnn.lattice import Lattice
@@ -69,12 +70,10 @@ def write_pvd(
         raise UserError(f"{folder} already holds something", fix="remove it or choose another name")
     suffix = ".vti" if is_orthogonal(frames.lattice) else ".vtp"
     collection = Element("Collection")
-    for k, state in enumerate(frames):
+    for k, state in enumerate(counted(frames, progress)):
         name = f"{k:06d}{suffix}"
         write_vtk(state, folder / name)
         SubElement(collection, "DataSet", timestep=repr(state.time), part="0", file=f"{folder.name}/{name}")
-        if progress is not None:
-            progress(k + 1)
     _write(collection, path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 import gc
 import html
 import io
@@ -20,6 +19,7 @@ import numpy as np
 import pytest
 from interchange.lattices import EVERY, name
 from limits import full_disk
+from matplotlib.animation import FFMpegWriter
 from PIL import Image
 
 import sdgnn
@@ -28,7 +28,6 @@ from sdgnn.analysis.plots.film import Film
 from sdgnn.analysis.plots.maps import sphere_colours
 from sdgnn.common.errors import UserError
 from sdgnn.interchange import as_trajectory, movie, player
-from sdgnn.interchange.movies import caption, pictures
 from sdgnn.interchange.states import Frames
 
 BROWSER = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
@@ -93,15 +92,19 @@ def test_pictures_of_any_lattice_show_the_state_alone(lattice: Lattice) -> None:
 def test_times_stand_above_the_frames() -> None:
     lattice = Lattice.triangular(3, 3)
     up = np.tile([0.0, 0.0, 1.0], (3, 1, 9, 1))
-    same, equal, later = pictures(Frames.of(as_trajectory(up, lattice, [1.0, 1.0, 123.0])))
+    data = as_trajectory(up, lattice, [1.0, 1.0, 12.3456])
+    film, frames = Film(lattice), Frames.of(data)
+    assert [frames.caption(state) for state in frames] == [rf"time {t} $\hbar/t$" for t in ("1", "1", "12.35")]
+    same, equal, later = (film.picture(state.spins, frames.caption(state)) for state in frames)
     assert np.array_equal(same, equal)
     rows = np.flatnonzero((later != same).any(axis=(1, 2)))
     assert 5 < len(rows) < 30 and rows.max() < 40
-    assert caption(12.3456, "hbar / t") == r"time 12.35 $\hbar/t$" and caption(30.0, "1") == "step 30"
+    data["time"].attrs["units"] = "1"  # Monte Carlo
+    steps = Frames.of(data)
+    assert [steps.caption(state) for state in steps] == ["step 1", "step 1", "step 12"]
 
 
-@pytest.mark.parametrize("make", [player, functools.partial(movie, path="m.mp4")], ids=["player", "movie"])
-def test_frames_are_not_kept_in_memory(make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_of_a_player_are_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of all pictures drawn, at most the last two are alive at any time."""
     drawn: list[weakref.ref] = []
     draw = Film.picture
@@ -111,7 +114,6 @@ def test_frames_are_not_kept_in_memory(make, tmp_path: Path, monkeypatch: pytest
         drawn.append(weakref.ref(picture))
         return picture
 
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Film, "picture", watched)
     alive: list[int] = []
 
@@ -120,8 +122,19 @@ def test_frames_are_not_kept_in_memory(make, tmp_path: Path, monkeypatch: pytest
         alive.append(sum(picture() is not None for picture in drawn))
 
     data = as_trajectory(np.tile([0.0, 0.0, 1.0], (8, 1, 4, 1)), Lattice.chain(4))
-    make(data, progress=count)
+    player(data, progress=count)
     assert len(drawn) == len(alive) == 8 and max(alive) <= 2
+
+
+def test_frames_of_a_movie_go_to_the_encoder_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is drawn, written as pixels and told before the next one is read."""
+    steps: list[str] = []
+    show, grab = Film.show, FFMpegWriter.grab_frame
+    monkeypatch.setattr(Film, "show", lambda *given: (steps.append("drawn"), show(*given)))
+    monkeypatch.setattr(FFMpegWriter, "grab_frame", lambda *given: (steps.append("written"), grab(*given)))
+    data = as_trajectory(np.tile([0.0, 0.0, 1.0], (8, 1, 4, 1)), Lattice.chain(4))
+    movie(data, tmp_path / "m.mp4", progress=lambda done: steps.append(f"told {done}"))
+    assert steps == [step for k in range(8) for step in ("drawn", "written", f"told {k + 1}")]
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:

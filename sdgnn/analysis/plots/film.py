@@ -36,6 +36,7 @@ class Film:
     """
 
     def __init__(self, lattice: Lattice) -> None:
+        from matplotlib.animation import adjusted_figsize
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         self._lattice = lattice
@@ -51,6 +52,8 @@ class Film:
                 self.figure = _space(lattice)
             self.figure.set_dpi(RESOLUTION)
             self._canvas = FigureCanvasAgg(self.figure)
+            width, height = self.figure.get_size_inches()
+            self.figure.set_size_inches(*adjusted_figsize(width, height, RESOLUTION, 2))
             _settle(self.figure)
 
     @property
@@ -63,15 +66,15 @@ class Film:
 
     def picture(self, spins: Float[np.ndarray, "site 3"], title: str) -> UInt8[np.ndarray, "height width 3"]:
         """Red, green and blue of a picture of even height and width, with ``title`` above the spins."""
-        with style():
-            self._show(np.asarray(spins, dtype=np.float64))
-            self._panel.set_title(title)
-            self._canvas.draw()
-        pixels = np.asarray(self._canvas.buffer_rgba())
-        height, width = pixels.shape[0] // 2 * 2, pixels.shape[1] // 2 * 2
-        return np.ascontiguousarray(pixels[:height, :width, :3])
+        self.show(spins, title)
+        self._canvas.draw()
+        return np.ascontiguousarray(np.asarray(self._canvas.buffer_rgba())[..., :3])
 
-    def _show(self, spins: np.ndarray) -> None:
+    @style()
+    def show(self, spins: Float[np.ndarray, "site 3"], title: str) -> None:
+        """Puts ``spins`` into :attr:`figure`, with ``title`` above them."""
+        self._panel.set_title(title)
+        spins = np.asarray(spins, dtype=np.float64)
         if self._lattice.dim == 1:
             for line, component in zip(self._panel.lines, spins.T):
                 line.set_ydata(component)
