@@ -6,7 +6,8 @@ import itertools
 import math
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from scipy.spatial import Voronoi, cKDTree
 
 from sdgnn.lattice.neighbours import LENGTH_TOLERANCE
 
@@ -49,6 +50,16 @@ def nearest_image(
     return best
 
 
+def nearest_site(
+    points: Float[np.ndarray, "point dim"], sites: Float[np.ndarray, "site dim"], cell: Float[np.ndarray, "dim dim"]
+) -> Int[np.ndarray, " point"]:
+    """Which of ``sites``, or of their periodic images, is nearest to each point; of equally near ones on one side."""
+    offsets = np.array(list(itertools.product((-1, 0, 1), repeat=len(cell)))) @ reduced_cell(cell)
+    images = (nearest_image(sites, cell) + offsets[:, None]).reshape(-1, len(cell))
+    aside = LENGTH_TOLERANCE * np.arange(1, 1 + len(cell))
+    return cKDTree(images).query(nearest_image(points, cell) - aside)[1] % len(sites)
+
+
 def inner_radius(cell: Float[np.ndarray, "dim dim"]) -> float:
     """Half the shortest period of ``cell``: below it every displacement is its own shortest image."""
     return float(np.linalg.norm(reduced_cell(cell), axis=1).min()) / 2
@@ -56,8 +67,6 @@ def inner_radius(cell: Float[np.ndarray, "dim dim"]) -> float:
 
 def wigner_seitz_corners(cell: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "corner 2"]:
     """Corners of the Wigner-Seitz cell (for reciprocal vectors: of the first Brillouin zone), counter-clockwise."""
-    from scipy.spatial import Voronoi
-
     offsets = np.array(list(itertools.product(range(-2, 3), repeat=2)))
     diagram = Voronoi(offsets @ reduced_cell(cell))
     origin = int(np.flatnonzero((offsets == 0).all(axis=1))[0])

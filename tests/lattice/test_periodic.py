@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdgnn import Lattice
-from sdgnn.lattice.periodic import inner_radius, nearest_image, reduced_cell, wigner_seitz_corners
+from sdgnn.lattice.periodic import inner_radius, nearest_image, nearest_site, reduced_cell, wigner_seitz_corners
 
 
 @st.composite
@@ -37,6 +37,16 @@ def test_images_are_equivalent_and_none_is_shorter(cell, seed):
     offsets = np.array(list(itertools.product(range(-3, 4), repeat=len(cell)))) @ reduced_cell(cell)
     shortest = np.linalg.norm(images[:, None] + offsets, axis=-1).min(axis=1)
     assert np.allclose(np.linalg.norm(images, axis=1), shortest, atol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cells(), st.integers(0, 1000))
+def test_no_site_is_nearer_than_the_nearest(cell, seed):
+    draw = np.random.default_rng(seed)
+    points, sites = draw.uniform(-3, 3, (20, len(cell))), draw.uniform(-3, 3, (7, len(cell)))
+    between = nearest_image((points[:, None] - sites).reshape(-1, len(cell)), cell).reshape(20, 7, -1)
+    distance = np.linalg.norm(between, axis=-1)
+    assert np.allclose(distance[np.arange(20), nearest_site(points, sites, cell)], distance.min(axis=1), atol=1e-4)
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from sdgnn.analysis.plots.style import bare, panels, style
 from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
+from sdgnn.lattice.periodic import nearest_site
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,8 +42,9 @@ def spin_maps(spins: Mapping[str, Float[np.ndarray | Tensor, "site 3"]], lattice
         drawn = [_arrows(panel, state, lattice, points) for panel, state in panels]
         _colour_bar(figure, drawn, "$S_z$", ticks=[-1, 0, 1])
     else:
+        nearest = nearest_sites(lattice)
         for panel, state in panels:
-            _patches(panel, sphere_colours(state), lattice)
+            _patches(panel, sphere_colours(state)[nearest], lattice)
         colour_key(panels[-1][0].inset_axes((1.05, 0.33, 0.25, 0.34)))
     return figure
 
@@ -86,7 +87,8 @@ def site_maps(
     """
     figure, panels = _panels(values, lattice, (lattice.n_sites,))
     low, high = limits or (min(v.min() for _, v in panels), max(v.max() for _, v in panels))
-    drawn = [_patches(panel, value, lattice, cmap=colours, vmin=low, vmax=high) for panel, value in panels]
+    nearest = nearest_sites(lattice)
+    drawn = [_patches(panel, value[nearest], lattice, cmap=colours, vmin=low, vmax=high) for panel, value in panels]
     _colour_bar(figure, drawn, label)
     return figure
 
@@ -130,15 +132,12 @@ def _colour_bar(figure: Figure, drawn: Sequence[Any], label: str, **settings: An
     figure.colorbar(drawn[-1], ax=axes, label=label, shrink=0.75, pad=0.02, **settings)
 
 
-def _patches(panel: Axes, values: Float[np.ndarray, "site ..."], lattice: Lattice, **settings: Any) -> Any:
-    """The area nearest to each site in the colour of its value."""
-    limits = panel.get_xlim(), panel.get_ylim()
+def _patches(panel: Axes, pixels: Float[np.ndarray, "y x ..."], lattice: Lattice, **settings: Any) -> Any:
+    """The area around each site in a colour."""
     width, height = window(lattice)
-    drawn = panel.imshow(
-        values[nearest_sites(lattice)], origin="lower", extent=(0, width, 0, height), interpolation="nearest",
-        **settings,
-    )  # fmt: skip
-    panel.set(xlim=limits[0], ylim=limits[1])
+    limits = {"xlim": panel.get_xlim(), "ylim": panel.get_ylim()}
+    drawn = panel.imshow(pixels, origin="lower", extent=(0, width, 0, height), interpolation="nearest", **settings)
+    panel.set(**limits)
     return drawn
 
 
@@ -192,11 +191,8 @@ def nearest_sites(lattice: Lattice) -> Int[np.ndarray, "y x"]:
     width, height = window(lattice)
     rows = int(np.ceil(PIXELS * height / width))
     x, y = np.meshgrid((np.arange(PIXELS) + 0.5) * width / PIXELS, (np.arange(rows) + 0.5) * height / rows)
-    offsets = np.array(list(itertools.product(range(-2, 3), repeat=2))) @ lattice.cell
-    points = (lattice.positions[None] + offsets[:, None]).reshape(-1, 2)
-    near = ((points > -2) & (points < np.array([width, height]) + 2)).all(axis=1)
-    _, index = cKDTree(points[near]).query(np.stack([x.ravel(), y.ravel()], axis=-1))
-    return (np.flatnonzero(near) % lattice.n_sites)[index].reshape(x.shape)
+    points = np.stack([x.ravel(), y.ravel()], axis=-1)
+    return nearest_site(points, lattice.positions, lattice.cell).reshape(x.shape)
 
 
 def _arrows(panel: Axes, state: Float[np.ndarray, "site 3"], lattice: Lattice, points: float) -> Any:

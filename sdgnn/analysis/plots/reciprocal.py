@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from sdgnn.analysis.plots.style import bare, one_panel, panels, style
@@ -16,7 +15,7 @@ from sdgnn.analysis.spectra.dynamical import DynamicalStructureFactor
 from sdgnn.analysis.spectra.static import require_crystal, wave_vectors
 from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
-from sdgnn.lattice.periodic import nearest_image, wigner_seitz_corners
+from sdgnn.lattice.periodic import nearest_site, wigner_seitz_corners
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +56,7 @@ def structure_factor_maps(
     half = np.abs(corners).max(axis=0)
     side = int(np.ceil(PIXELS * half[1] / half[0]))
     x, y = np.meshgrid(np.linspace(-half[0], half[0], PIXELS), np.linspace(-half[1], half[1], side))
-    nearest = _nearest(np.stack([x.ravel(), y.ravel()], axis=-1), q, zones * primitive).reshape(x.shape)
+    nearest = nearest_site(np.stack([x.ravel(), y.ravel()], axis=-1), q, zones * primitive).reshape(x.shape)
     highest = max(values.max() for values in maps.values()) or 1.0
     lowest = np.clip(min(values.min() for values in maps.values()), LOWEST * highest, 0.1 * highest)
     figure, axes = panels(len(maps), half[1] / half[0], extra=0.7)
@@ -120,15 +119,6 @@ def spectrum_map(
         axes.legend(labelcolor="white")
     figure.colorbar(image, ax=axes, label=r"$S(q, \omega)$", pad=0.02, extend="both")
     return figure
-
-
-def _nearest(
-    points: Float[np.ndarray, "point 2"], q: Float[np.ndarray, "q 2"], period: Float[np.ndarray, "2 2"]
-) -> np.ndarray:
-    """Index of the wave vector nearest to each point, modulo ``period``."""
-    offsets = np.array([[m, n] for m in (-1, 0, 1) for n in (-1, 0, 1)]) @ period
-    images = (nearest_image(q, period)[None] + offsets[:, None]).reshape(-1, 2)
-    return cKDTree(images).query(points)[1] % len(q)
 
 
 def _symmetry_points(panel: Axes, corners: Float[np.ndarray, "corner 2"], colour: str) -> None:
