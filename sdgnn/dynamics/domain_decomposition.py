@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -11,10 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.common.errors import UserError
-from sdgnn.common.processes import first_alone, is_first, total
+from sdgnn.common.processes import is_first, total
 from sdgnn.dynamics.state import State
-from sdgnn.dynamics.trajectory import Recorder
-from sdgnn.dynamics.writer import Writer
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import halo_of, is_linear, part_of
 from sdgnn.fields.schedules import Time
@@ -105,15 +102,12 @@ class Subdomain:
 
     def share(self, state: State) -> State:
         """The part of this process in a state of the crystal."""
-        return replace(state, spins=state.spins[:, self.sites].clone(), first_site=self.sites.start, known=None)
+        return replace(state, spins=state.spins[:, self.sites].clone(), first_site=self.sites.start, cached=None)
 
     def gathered_state(self, state: State, field: Field) -> State:
-        """The state of the crystal, with the answer of ``field`` where it is known; on the first process."""
-        known = None
-        if state.known is not None:
-            result = state.result(field)
-            known = (field, result.with_sites(self.gathered))
-        return replace(state, spins=self.gathered(state.spins), first_site=0, known=known)
+        """The state of the crystal, with the cached result of ``field``; on the first process."""
+        cached = None if state.cached is None else (field, state.result(field).with_sites(self.gathered))
+        return replace(state, spins=self.gathered(state.spins), first_site=0, cached=cached)
 
     def __repr__(self) -> str:
         planes = f"{min(self.planes)} to {max(self.planes)}"
@@ -148,37 +142,3 @@ class SubdomainField(Field):
 
     def __repr__(self) -> str:
         return repr(self.whole)
-
-
-class SubdomainWriter(Writer):
-    """Gathers the states of all processes on the first one, where another writer writes them."""
-
-    def __init__(self, subdomain: Subdomain, field: SubdomainField, recorder: Recorder, folder: Path) -> None:
-        super().__init__(field, recorder, folder)
-        self.subdomain, self._writer = subdomain, Writer(field, recorder, folder)
-
-    def begin(self, state: State, steps: int) -> State:
-        state = state.evaluated(self.field)
-        whole = self.subdomain.gathered_state(state, self.field)
-        with first_alone() as mine:
-            if mine:
-                self._writer.begin(whole, steps)
-        return state
-
-    def record(self, state: State) -> State:
-        if self.recorder.due(state.step):
-            state = state.evaluated(self.field)
-            whole = self.subdomain.gathered_state(state, self.field)
-            if is_first():
-                self._writer.record(whole)
-        return state
-
-    def save(self, state: State) -> None:
-        whole = self.subdomain.gathered_state(state, self.field)
-        if is_first():
-            self._writer.save(whole)
-
-    def interrupted(self, state: State) -> None:
-        """What was seen; the others may be at another step, so the last checkpoint is the one to go on from."""
-        if is_first():
-            self.recorder.flush()

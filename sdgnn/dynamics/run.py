@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,14 @@ from sdgnn.common.progress import progress_bar
 from sdgnn.common.provenance import provenance
 from sdgnn.dynamics import trajectory
 from sdgnn.dynamics.checkpoint import last_checkpoint
+from sdgnn.dynamics.domain_decomposition import Subdomain, SubdomainField
 from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.dynamics.observers import Observer, Watcher, check_observers, standard
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.step_size import StepWatch
 from sdgnn.dynamics.trajectory import Recorder, memory_store, open_trajectory
 from sdgnn.dynamics.writer import Writer
-from sdgnn.fields import Field, FieldResult
+from sdgnn.fields import Field
 
 if TYPE_CHECKING:
     import xarray
@@ -143,43 +144,33 @@ def simulate(
     watching = [] if guard is None else [guard.observer(field, place)]
     chosen = check_observers([*(standard() if observers is None else observers), *watching])
     state = integrator.init(field, spins, seed, replicas)
-    if together():
-        return _on_subdomains(field, state, integrator, steps, chosen, place, resume, checkpoint_every, progress)
-    with nullcontext() if place is None else sole_writer(place):
+    part = Subdomain.of(field) if together() else None
+    own = field if part is None else SubdomainField(field, part)
+
+    def share(whole: State) -> State:
+        return whole if part is None else part.share(whole)
+
+    def gather(state: State) -> State:
+        return state if part is None else part.gathered_state(state, own)
+
+    with ExitStack() as held:
         if place is not None:
-            state = state.evaluated(field)
-            state = _enter(place, describe(field, state, integrator, chosen), state, steps, resume)
+            state = state.evaluated(field) if part is None else state
+            energy = share(state).result(own).energy
+            with first_alone() as mine:
+                if mine:
+                    held.enter_context(sole_writer(place))
+                    _enter(place, describe(field, state, energy, integrator, chosen), steps, resume)
+            state = (last_checkpoint(place, state.spins.device) if resume else None) or state
+            if state.step > steps:
+                raise UserError(f"{steps} steps of a run that has done {state.step}", allowed=f"steps >= {state.step}")
+        elif part is not None:
+            raise UserError("a run on several processes without a folder", allowed="a folder that all of them see")
         store = memory_store() if place is None else place
         recorder = Recorder(store if place is None else place / trajectory.NAME, field, integrator, chosen)
-        end = _drive(field, state, integrator, steps, Writer(field, recorder, place), checkpoint_every, progress)
-        return Run(end, field, integrator, store)
-
-
-def _on_subdomains(
-    field: Field, state: State, integrator: Integrator, steps: int, observers: Sequence[Observer], place: Path | None,
-    resume: bool, checkpoint_every: int, progress: bool,
-) -> Run:  # fmt: skip
-    """The same run on the processes of a group, each with its part of ``state``; the first one writes."""
-    from sdgnn.dynamics.domain_decomposition import Subdomain, SubdomainField, SubdomainWriter
-
-    if place is None:
-        raise UserError("a run on several processes without a folder", allowed="a folder that all of them see")
-    subdomain = Subdomain.of(field)
-    part = SubdomainField(field, subdomain)
-    energy = subdomain.share(state).result(part).energy
-    known = replace(state, known=(field, FieldResult(energy, state.spins)))
-    settings = describe(field, known, integrator, observers)
-    with ExitStack() as held:
-        with first_alone() as mine:
-            if mine:
-                held.enter_context(sole_writer(place))
-                _enter(place, settings, state, steps, resume)
-        state = last_checkpoint(place, state.spins.device) or state
-        writer = SubdomainWriter(
-            subdomain, part, Recorder(place / trajectory.NAME, field, integrator, observers), place
-        )
-        end = _drive(part, subdomain.share(state), integrator, steps, writer, checkpoint_every, progress and is_first())
-        return Run(subdomain.gathered_state(end, part), field, integrator, place)
+        writer = Writer(own, recorder, place, gather)
+        end = _drive(own, share(state), integrator, steps, writer, checkpoint_every, progress)
+        return Run(gather(end), field, integrator, store)
 
 
 def _drive(
@@ -189,7 +180,7 @@ def _drive(
     """Step from ``state`` to the end; whatever ends it, what was seen and the last state are written."""
     try:
         state = writer.begin(state, steps)
-        with progress_bar("simulating", steps, "steps", state.step, progress) as advance:
+        with progress_bar("simulating", steps, "steps", state.step, progress and is_first()) as advance:
             watch = StepWatch(field, integrator, steps)
             while state.step < steps:
                 state = writer.record(integrator.step(field, watch(state)))
@@ -203,8 +194,14 @@ def _drive(
     return state
 
 
-def describe(field: Field, state: State, integrator: Integrator, observers: Sequence[Observer]) -> dict[str, Any]:
-    """What determines a run besides its length, in plain values: two runs with equal descriptions are the same."""
+def describe(
+    field: Field, state: State, energy: Float[Tensor, " replica"], integrator: Integrator,
+    observers: Sequence[Observer],
+) -> dict[str, Any]:  # fmt: skip
+    """What determines a run besides its length, in plain values: two runs with equal descriptions are the same.
+
+    ``state`` is the first state, and ``energy`` its energy.
+    """
     return {
         "field": trajectory.plain_repr(field),
         CONTENT: content(field),
@@ -214,7 +211,7 @@ def describe(field: Field, state: State, integrator: Integrator, observers: Sequ
         "replicas": list(state.replicas),
         "dtype": str(state.spins.dtype),
         "initial_spins": content_hash(state.spins.cpu().numpy()),
-        "initial_energy": state.result(field).energy.tolist(),
+        "initial_energy": energy.tolist(),
         "observers": [observer.to_dict() for observer in observers],
     }
 
@@ -230,15 +227,15 @@ def recorded_settings(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read ({error!r})", allowed="the run.json of a run") from error
 
 
-def _enter(place: Path, settings: dict[str, Any], state: State, steps: int, resume: bool) -> State:
-    """The state to start from in a folder; writes run.json into a new one."""
+def _enter(place: Path, settings: dict[str, Any], steps: int, resume: bool) -> None:
+    """Writes run.json into a new folder. Raises UserError where a run of other ``settings`` is in the folder."""
     path = place / SETTINGS_NAME
     if not path.is_file():
         if (place / trajectory.NAME).exists():
             raise UserError(f"{place} holds a trajectory without its {SETTINGS_NAME}", fix="choose another folder")
         record = {"settings": settings, "steps": steps, "provenance": provenance()}
         write_json(path, record)
-        return state
+        return
     if not resume:
         raise UserError(f"{place} already holds a run", fix="choose another folder, or go on with it by resume=True")
     before, now = plain(recorded_settings(place)), plain(settings)
@@ -254,9 +251,3 @@ def _enter(place: Path, settings: dict[str, Any], state: State, steps: int, resu
             f"resuming {place} with other settings: {different} (there and asked for)",
             fix="resume with the settings of the run, or start in another folder",
         )
-    last = last_checkpoint(place, state.spins.device)
-    if last is None:
-        return state
-    if last.step > steps:
-        raise UserError(f"{steps} steps of a run that has done {last.step}", allowed=f"steps >= {last.step}")
-    return last

@@ -29,18 +29,18 @@ class State:
     """Numbers of the replicas' noise streams, 0, 1, ... unless told otherwise."""
     first_site: int = 0
     """Number of the first of these sites in the crystal, where several processes share it."""
-    known: tuple[Field, FieldResult] | None = dataclass_field(default=None, repr=False)
+    cached: tuple[Field, FieldResult] | None = dataclass_field(default=None, repr=False)
     """A field and its result at these spins, once evaluated: an observer and the step then share one evaluation."""
 
     def evaluated(self, field: Field) -> State:
-        """The same state knowing the result of ``field``. Raises NumericalError when that is not finite."""
-        if self.known is not None and self.known[0] is field:
+        """The same state with the cached result of ``field``. Raises NumericalError when that is not finite."""
+        if self.cached is not None and self.cached[0] is field:
             return self
-        return replace(self, known=(field, evaluate(field, self.spins, self)))
+        return replace(self, cached=(field, evaluate(field, self.spins, self)))
 
     def result(self, field: Field) -> FieldResult:
-        """What ``field`` says about these spins; not evaluated again when already known."""
-        evaluated = self.evaluated(field).known
+        """What ``field`` says about these spins; not evaluated again when it is cached."""
+        evaluated = self.evaluated(field).cached
         assert evaluated is not None
         return evaluated[1]
 
@@ -48,7 +48,7 @@ class State:
         """The state one step later. Raises NumericalError when the new spins are not finite."""
         check_finite("spins", spins, self)
         time = (self.step + 1) * dt if self.time == self.step * dt else self.time + dt
-        return replace(self, spins=spins, time=time, step=self.step + 1, known=None)
+        return replace(self, spins=spins, time=time, step=self.step + 1, cached=None)
 
 
 def evaluate(

@@ -49,7 +49,7 @@ class Splitting(Integrator):
     def step(self, field: Field, state: State) -> State:
         if not self.has_bath:
             return state.advanced(unit(self.motion(field, state)), self.dt)
-        kicked = replace(state, spins=self._kicked(state.spins, state, Stream.BEFORE), known=None)
+        kicked = replace(state, spins=self._kicked(state.spins, state, Stream.BEFORE), cached=None)
         moved = self.motion(field, kicked)
         return state.advanced(unit(self._kicked(moved, state, Stream.AFTER)), self.dt)
 
