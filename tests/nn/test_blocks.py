@@ -11,9 +11,9 @@ from sdgnn import ImplicitMidpoint, Lattice, simulate, spins
 from sdgnn.common.errors import UserError
 from sdgnn.common.memory import GB, Counted
 from sdgnn.dynamics import observers
-from sdgnn.lattice import halo_cells
+from sdgnn.lattice import blocks, halo_cells
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Model, SiteField, create
-from sdgnn.nn.baselines import blocks, bound
+from sdgnn.nn.baselines import bound
 from sdgnn.nn.committee import Committee
 from sdgnn.nn.settings import BehlerParrinelloSettings, TwoEnergiesSettings
 

@@ -17,7 +17,7 @@ from sdgnn.fields.protocol import unchanging
 from sdgnn.fields.schedules import Time
 from sdgnn.fields.site_sums import BySite, SiteSum
 from sdgnn.lattice import Lattice
-from sdgnn.nn.baselines.blocks import Block, blocks
+from sdgnn.lattice.blocks import Block, blocks
 
 if TYPE_CHECKING:
     from sdgnn.nn.baselines.graph import Graph

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
-from sdgnn.lattice import Lattice
+from sdgnn.lattice.lattice import Lattice
 
 MOST_PARTS = 64
 """Parts into which each axis is cut at most."""
