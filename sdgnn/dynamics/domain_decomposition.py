@@ -16,6 +16,7 @@ from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import halo_of, is_linear, part_of
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice, halo_cells
+from sdgnn.lattice.blocks import cells_of_parts
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Subdomain:
                 allowed="networks and classical fields on crystals, whose sites see a finite distance",
             )
         halo, length = int(halo_cells(lattice, distance)[0]), lattice.shape[0]
-        planes = tuple((k + 1) * length // count - k * length // count for k in range(count))
+        planes = tuple(map(len, cells_of_parts(length, count)))
         if min(planes) < max(halo, 1):
             raise UserError(
                 f"{count} processes for {length} planes of unit cells along the first axis",

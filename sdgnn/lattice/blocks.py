@@ -1,4 +1,4 @@
-"""Large crystals cut into overlapping blocks, so that memory does not grow with the lattice."""
+"""Crystals cut into overlapping blocks: for memory that does not grow with the lattice, and for several processes."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def cut(lattice: Lattice, halo: Int[np.ndarray, " dim"], parts: Int[np.ndarray, 
     size = block_cells(shape, halo, parts)
     members = np.arange(lattice.n_basis)
     found = []
-    for part in itertools.product(*map(range, parts)):
-        start, stop = np.array(part) * shape // parts, (np.array(part) + 1) * shape // parts
+    for part in itertools.product(*map(cells_of_parts, lattice.shape, map(int, parts))):
+        start, stop = np.array([(cells.start, cells.stop) for cells in part]).T
         origin = np.where(parts > 1, start - halo, 0)
         axes = [origin[k] + np.arange(size[k]) for k in range(lattice.dim)]
         cells = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, lattice.dim)
@@ -56,6 +56,11 @@ def cut(lattice: Lattice, halo: Int[np.ndarray, " dim"], parts: Int[np.ndarray, 
         index = np.ravel_multi_index(tuple((cells % shape).T), lattice.shape)
         found.append(Block((index[:, None] * lattice.n_basis + members).ravel(), np.repeat(inside, lattice.n_basis)))
     return lattice.resized(*map(int, size)), found
+
+
+def cells_of_parts(length: int, parts: int) -> list[range]:
+    """The cells of each part of an axis of ``length`` cells that is cut into ``parts``, equal but for one cell."""
+    return [range(k * length // parts, (k + 1) * length // parts) for k in range(parts)]
 
 
 def block_cells(
