@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import SupportsFloat
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -31,3 +34,14 @@ def as_tensor(values: Numbers, what: str = "spins") -> Tensor:
     if found.dtype not in (torch.float32, torch.float64):
         raise UserError(f"{what} of dtype {found.dtype}", allowed="float32 or float64")
     return found
+
+
+def finite(what: str, value: SupportsFloat) -> float:
+    """``value`` as a float. Raises UserError unless it is a finite number; ``what`` names it."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what} {value!r}", allowed="a number") from error
+    if not math.isfinite(number):
+        raise UserError(f"{what} {number}", allowed="a finite number")
+    return number

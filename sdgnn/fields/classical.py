@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sdgnn.common.arrays import finite
 from sdgnn.common.errors import UserError
 from sdgnn.fields.protocol import unchanging
 from sdgnn.fields.schedules import Schedule, Time
@@ -223,17 +224,6 @@ class Anisotropy(SiteSum):
 
     def __repr__(self) -> str:
         return f"Anisotropy(strength={self.strength:g}, axis={self.axis}) on {self.lattice!r}"
-
-
-def finite(what: str, value: float) -> float:
-    """``value`` as a float, refused unless it is a finite number."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{what} {value!r}", allowed="a number") from error
-    if not np.isfinite(number):
-        raise UserError(f"{what} {value}", allowed="a finite number")
-    return number
 
 
 def _three(what: str, values: Sequence[float]) -> tuple[float, float, float]:

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.common.arrays import finite
 from sdgnn.common.errors import UserError
-from sdgnn.fields.classical import Heisenberg, finite
+from sdgnn.fields.classical import Heisenberg
 from sdgnn.fields.protocol import Field, Total, halo_of, on_lattice, part_of, unchanging
 from sdgnn.fields.result import FieldResult
 from sdgnn.fields.schedules import Time

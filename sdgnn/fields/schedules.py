@@ -13,6 +13,8 @@ from sdgnn.common.settings import Positive, Settings
 
 Time = float | np.ndarray | np.floating
 """One time, or one for each replica, in hbar / t."""
+ROUNDING = 1e-12
+"""Relative difference of two times that are the same: multiples of a time step are rounded."""
 Values = float | tuple[float, ...]
 """One number for all replicas, or one for each."""
 
@@ -79,7 +81,8 @@ class Quench(_Schedule):
         return self.before, self.after
 
     def part(self, time: Time) -> Time:
-        return np.where(np.asarray(time) < self.at, 0.0, 1.0)
+        before = (np.asarray(time) < self.at) & ~np.isclose(time, self.at, rtol=ROUNDING, atol=0.0)
+        return np.where(before, 0.0, 1.0)
 
 
 class Ramp(_Schedule):

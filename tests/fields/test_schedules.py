@@ -34,6 +34,16 @@ def test_values(schedule: Schedule, values: dict[float, float]) -> None:
         assert float(schedule(float(time))) == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_quench_comes_with_the_step_that_ends_at_its_time() -> None:
+    """Whatever rounding makes of a multiple of dt; one step earlier is before."""
+    for dt in (0.3, 0.7):
+        steps = np.arange(1, 2000)
+        at = [float(f"{step * dt:.10g}") for step in steps]
+        assert any(step * dt < time for step, time in zip(steps, at, strict=True)), "there is something to round"
+        assert all(Quench(1.0, 0.0, at=time)(step * dt) == 0.0 for step, time in zip(steps, at, strict=True))
+        assert all(Quench(1.0, 0.0, at=time)((step - 1) * dt) == 1.0 for step, time in zip(steps, at, strict=True))
+
+
 @pytest.mark.parametrize("schedule", ALL, ids=lambda schedule: schedule.kind)
 @given(time=st.floats(-1e3, 1e3))
 def test_bounds_replicas_and_plain_form(schedule: Schedule, time: float) -> None:

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.common.arrays import finite
 from sdgnn.common.errors import NumericalError, UserError
 from sdgnn.common.processes import largest
 from sdgnn.dynamics.integrators.equation import dot, unit, velocity
-from sdgnn.dynamics.integrators.integrator import _number
 from sdgnn.dynamics.integrators.splitting import Splitting
 from sdgnn.dynamics.state import State
 from sdgnn.fields import Field
@@ -64,7 +64,7 @@ class DormandPrince(Splitting):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not _number("tolerance", self.tolerance) > 0 or self.substeps < 1:
+        if not finite("tolerance", self.tolerance) > 0 or self.substeps < 1:
             raise UserError(
                 f"tolerance {self.tolerance} with {self.substeps} substeps", allowed="tolerance > 0, at least 1 substep"
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.common.arrays import Numbers
+from sdgnn.common.arrays import Numbers, finite
 from sdgnn.common.errors import UserError
 from sdgnn.common.seeds import LARGEST, check_seed
 from sdgnn.dynamics.integrators.equation import Form
@@ -50,7 +49,7 @@ class Integrator(ABC):
     """Whether dt is a time; Monte Carlo counts steps."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dt", _number("time step dt", self.dt))
+        object.__setattr__(self, "dt", finite("time step dt", self.dt))
         object.__setattr__(self, "damping", _per_replica("damping", self.damping))
         if not isinstance(self.kT, Schedule):
             object.__setattr__(self, "kT", _per_replica("bath temperature kT", self.kT))
@@ -120,17 +119,6 @@ class Integrator(ABC):
         return self.kT(time) if isinstance(self.kT, Schedule) else self.kT
 
 
-def _number(name: str, value: Any) -> float:
-    """A finite float."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{name} {value!r}", allowed="a number") from error
-    if not math.isfinite(number):
-        raise UserError(f"{name} {number}", allowed="a finite number")
-    return number
-
-
 def _per_replica(name: str, given: PerReplica) -> float | tuple[float, ...]:
     """One number >= 0, or a tuple of them, from a number, sequence, array or tensor."""
     plain = given.tolist() if isinstance(given, np.ndarray | Tensor) else given
@@ -143,7 +131,7 @@ def _per_replica(name: str, given: PerReplica) -> float | tuple[float, ...]:
 
 def _not_negative(name: str, value: Any) -> float:
     """A finite float >= 0."""
-    number = _number(name, value)
+    number = finite(name, value)
     if number < 0:
         raise UserError(f"{name} {number:g}", allowed="numbers >= 0: one, or one per replica")
     return number

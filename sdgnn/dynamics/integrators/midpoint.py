@@ -8,10 +8,10 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from sdgnn.common.arrays import finite
 from sdgnn.common.errors import NumericalError, UserError
 from sdgnn.common.processes import largest
 from sdgnn.dynamics.integrators.equation import cayley, rotation
-from sdgnn.dynamics.integrators.integrator import _number
 from sdgnn.dynamics.integrators.splitting import Splitting
 from sdgnn.dynamics.state import State
 from sdgnn.fields import Field
@@ -47,7 +47,7 @@ class ImplicitMidpoint(Splitting):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not _number("tolerance", self.tolerance) > 0 or self.iterations < 1:
+        if not finite("tolerance", self.tolerance) > 0 or self.iterations < 1:
             raise UserError(
                 f"tolerance {self.tolerance} with {self.iterations} iterations",
                 allowed="tolerance > 0 and at least 1 iteration",

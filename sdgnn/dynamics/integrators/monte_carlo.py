@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from sdgnn.common.arrays import finite
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics.integrators.equation import dot, unit
-from sdgnn.dynamics.integrators.integrator import Integrator, PerReplica, _number
+from sdgnn.dynamics.integrators.integrator import Integrator, PerReplica
 from sdgnn.dynamics.integrators.noise import Stream, normal
 from sdgnn.dynamics.state import State, evaluate
 from sdgnn.fields import Field
@@ -64,7 +65,7 @@ class MonteCarlo(Integrator):
         super().__post_init__()
         if self.dt != 1 or self.damping != 0:
             raise UserError(f"Monte Carlo with dt = {self.dt} and damping = {self.damping}", allowed="neither of them")
-        if not _number("width", self.width) > 0 or self.overrelaxation < 0:
+        if not finite("width", self.width) > 0 or self.overrelaxation < 0:
             raise UserError(
                 f"width {self.width} with {self.overrelaxation} sweeps of overrelaxation",
                 allowed="width > 0, sweeps >= 0",
