@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from sdgnn.analysis.recorded import recorded_spins, stacked, states
 from sdgnn.analysis.statistics.means import mean_and_error
 from sdgnn.analysis.statistics.replicas import ReplicaGroup, by_group
 from sdgnn.common.errors import UserError
+from sdgnn.common.files import read_json
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def lattice_of_run(folder: Path) -> Lattice:
     """The lattice that a simulation in ``folder`` ran on. Raises UserError when its run.json cannot be read."""
     path = folder / "run.json"
     try:
-        return Lattice.from_dict(json.loads(path.read_text())["settings"]["lattice"])
+        return Lattice.from_dict(read_json(path)["settings"]["lattice"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} tells no lattice ({error!r})", allowed="the folder of a simulation") from error
 

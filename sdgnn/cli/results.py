@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,7 @@ from sdgnn.cli.config import yaml_text
 from sdgnn.cli.config.base import Config
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import atomic_path, write_failure, write_json
+from sdgnn.common.files import atomic_path, read_json, write_failure, write_json
 from sdgnn.common.locking import LOCK, OWNER, lock_folder
 from sdgnn.common.processes import first_alone, together
 from sdgnn.common.provenance import provenance
@@ -86,7 +85,7 @@ def open_results(
     if not resume:
         _check_empty(path)  # nobody has run here before the lock was ours
     config.save(saved)
-    history = json.loads(starts.read_text())["starts"] if starts.is_file() else []
+    history = read_json(starts)["starts"] if starts.is_file() else []
     results = Results(path, resume, lock)
     results.write_json(starts.name, {"command": name, "starts": [*history, provenance()]})
     return results

@@ -92,8 +92,13 @@ def write_json(path: str | os.PathLike[str], content: Any) -> Path:
     Arrays are written as lists, numbers that are not finite as null.
     """
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(plain(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return Path(path)
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """What is in a JSON file. Raises OSError and ValueError."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def plain(content: Any) -> Any:

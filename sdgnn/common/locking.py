@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdgnn.common.errors import UnlockedFolderWarning, UserError
-from sdgnn.common.files import atomic_path, write_failure
+from sdgnn.common.files import atomic_path, read_json, write_failure
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -70,13 +70,13 @@ def lock_folder(folder: str | os.PathLike[str]) -> BaseFileLock:
     if lock.lock_counter == 1:
         owner = {"process": os.getpid(), "machine": platform.node(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
         with atomic_path(place / OWNER) as temporary:
-            temporary.write_text(json.dumps(owner) + "\n")
+            temporary.write_text(json.dumps(owner) + "\n", encoding="utf-8")
     return lock
 
 
 def _owner(folder: Path) -> str:
     try:
-        owner = json.loads((folder / OWNER).read_text())
+        owner = read_json(folder / OWNER)
         return f"process {owner['process']} on {owner['machine']} since {owner['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

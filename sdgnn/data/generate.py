@@ -18,7 +18,7 @@ from typing import Any
 
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import write_json
+from sdgnn.common.files import read_json, write_json
 from sdgnn.common.locking import sole_writer
 from sdgnn.common.progress import progress_bar
 from sdgnn.common.provenance import commit, now, package_version
@@ -164,7 +164,7 @@ def _open_folder(folder: Path, settings: dict[str, Any], resume: bool) -> None:
                 allowed="a new name",
                 fix="resume it (resume=True, --resume), or remove the folder",
             )
-        _refuse_other(json.loads(record.read_text()), settings, folder)
+        _refuse_other(read_json(record), settings, folder)
         return
     if folder.exists() and any(folder.glob("[!.]*")):
         raise UserError(f"{folder} holds other files", allowed="a new name, or a folder of an interrupted generation")

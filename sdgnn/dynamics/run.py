@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from torch import Tensor
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import content_hash, plain, write_json
+from sdgnn.common.files import content_hash, plain, read_json, write_json
 from sdgnn.common.identity import content
 from sdgnn.common.locking import sole_writer
 from sdgnn.common.processes import first_alone, is_first, together
@@ -222,7 +221,7 @@ def recorded_settings(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return dict(json.loads(path.read_text())["settings"])
+        return dict(read_json(path)["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error!r})", allowed="the run.json of a run") from error
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import PARSER_ERRORS, where_else, writing
+from sdgnn.common.files import PARSER_ERRORS, read_json, where_else, writing
 from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.dynamics.observers import TIMES, Coordinate, Observer
 from sdgnn.dynamics.settings import schedule_settings, settings_of
@@ -316,7 +316,7 @@ def _with_schedule(data: xarray.Dataset, folder: Any) -> xarray.Dataset:
     path = Path(folder)
     settings = (path.parent if path.suffix == ".zarr" else path) / "run.json"
     try:
-        schedule = json.loads(settings.read_text())["settings"]["integrator"]["kT"]
+        schedule = read_json(settings)["settings"]["integrator"]["kT"]
         return data.assign_coords(schedule_settings("kT", schedule, data.sizes["replica"], "t"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return data

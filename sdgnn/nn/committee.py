@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import write_json
+from sdgnn.common.files import read_json, write_json
 from sdgnn.common.provenance import package_version
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import Total, halo_of, on_lattice, part_of, unchanging
@@ -221,7 +220,7 @@ def read_record(folder: Path) -> tuple[list[Path], Calibration, dict[str, Any]]:
     Raises UserError on a record that is missing, damaged or of a newer format.
     """
     try:
-        record = json.loads((folder / RECORD).read_text())
+        record = read_json(folder / RECORD)
         if int(record["format"]) > FORMAT:
             raise UserError(f"{folder} of format {record['format']}", allowed=f"formats up to {FORMAT}")
         members = [Path(str(name)) for name in record["members"]]

@@ -11,7 +11,7 @@ from typing import Any
 
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import write_json
+from sdgnn.common.files import read_json, write_json
 from sdgnn.common.provenance import provenance
 from sdgnn.data import Given, LabelSet, Protocol, generate
 from sdgnn.data.crop import check_crop
@@ -174,7 +174,7 @@ class _Stages:
         self.say(f"round {number}: {len(training)} training and {len(validation)} validation states")
         committee = self._committee(number, training, validation)
         if (place / "judged.json").is_file():
-            return committee, json.loads((place / "judged.json").read_text())
+            return committee, read_json(place / "judged.json")
         runs = self.exploration.run(
             committee, self.exact.lattice, self.settings.fresh, sample_seed(self.seed, 1, number), place / "judge"
         )
@@ -238,13 +238,13 @@ class _Stages:
                 {**asdict(one), "true": float((wrong**2).mean() ** 0.5)} for one, wrong in zip(picks, true, strict=True)
             ]
             write_json(place / "picked.json", {"picks": plain, "seconds": round(time.monotonic() - start, 1)})
-        return LabelSet.read(place / "picked.h5"), json.loads((place / "picked.json").read_text())
+        return LabelSet.read(place / "picked.h5"), read_json(place / "picked.json")
 
 
 def exploration_of(folder: Path) -> dict[str, Any]:
     """What the learn.json of a folder says of the exploration, empty where there is none."""
     path = folder / SETTINGS_NAME
-    return dict(json.loads(path.read_text()).get("exploration", {})) if path.is_file() else {}
+    return dict(read_json(path).get("exploration", {})) if path.is_file() else {}
 
 
 def _open(folder: Path, record: dict[str, Any], resume: bool) -> None:
@@ -253,7 +253,7 @@ def _open(folder: Path, record: dict[str, Any], resume: bool) -> None:
     if path.is_file():
         if not resume:
             raise UserError(f"{folder} already holds a learning", allowed="a new folder", fix="resume it")
-        before = json.loads(path.read_text())
+        before = read_json(path)
         if different := differences({key: before.get(key) for key in plain}, plain):
             raise UserError(
                 f"resuming {folder} with {different} (there and asked for)",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import LabelsWarning, UserError
-from sdgnn.common.files import write_json, writing
+from sdgnn.common.files import read_json, write_json, writing
 from sdgnn.common.locking import sole_writer
 from sdgnn.common.processes import first_alone, is_first, number_of_processes, together
 from sdgnn.common.provenance import provenance
@@ -275,7 +274,7 @@ def _open(folder: Path, record: dict[str, Any], resume: bool) -> None:
             f"{folder} already holds a training", allowed="a new folder", fix="resume it, or choose another folder"
         )
     if last.exists() and settings.exists():
-        before = json.loads(settings.read_text())
+        before = read_json(settings)
         for part in ("settings", "network", "training", "validation"):
             there, asked = before[part], record[part]
             if isinstance(asked, dict):

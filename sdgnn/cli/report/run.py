@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdgnn.analysis.statistics.replicas import replica_groups
 from sdgnn.cli.report.page import Section, Table
+from sdgnn.common.files import read_json
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _described(trajectory: xarray.Dataset, folder: Path | None) -> dict[str, Any
     """Field, integrator, seed and precision, from the trajectory and the settings beside it."""
     known: dict[str, Any] = {}
     if folder is not None and (folder / "run.json").is_file():
-        known = json.loads((folder / "run.json").read_text())["settings"]
+        known = read_json(folder / "run.json")["settings"]
     if "integrator" in trajectory.attrs:
         known = {**known, "field": trajectory.attrs["field"], "integrator": json.loads(trajectory.attrs["integrator"])}
     return known
