@@ -343,13 +343,13 @@ def long(folder: str | Path) -> Run:
 KILLED = """
     import os, random, signal, sys, time
     sys.path.insert(0, sys.argv[2])
-    from sdgnn.dynamics import trajectory
+    from sdgnn.dynamics import recorder
     from test_restart import last_checkpoint, long
     dice = random.Random(0)
     for _ in range(50):
         child = os.fork()
         if child == 0:
-            trajectory.FLUSH_SECONDS = 0.0  # write at every observation, so that kills meet writes
+            recorder.FLUSH_SECONDS = 0.0  # write at every observation, so that kills meet writes
             long(sys.argv[1])
             os._exit(0)
         time.sleep(dice.uniform(0.02, 0.5))

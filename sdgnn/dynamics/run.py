@@ -26,9 +26,10 @@ from sdgnn.dynamics.checkpoint import last_checkpoint
 from sdgnn.dynamics.domain_decomposition import Subdomain, SubdomainField
 from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.dynamics.observers import Observer, Watcher, check_observers, standard
+from sdgnn.dynamics.recorder import Recorder, memory_store, plain_repr
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.step_size import StepWatch
-from sdgnn.dynamics.trajectory import Recorder, memory_store, open_trajectory
+from sdgnn.dynamics.trajectory import open_trajectory
 from sdgnn.dynamics.writer import Writer
 from sdgnn.fields import Field
 
@@ -202,7 +203,7 @@ def describe(
     ``state`` is the first state, and ``energy`` its energy.
     """
     return {
-        "field": trajectory.plain_repr(field),
+        "field": plain_repr(field),
         CONTENT: content(field),
         "lattice": field.lattice.to_dict(),
         "integrator": integrator.to_dict(),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sdgnn.common.processes import first_alone, number_of_processes, together
 from sdgnn.dynamics.checkpoint import save_checkpoint
+from sdgnn.dynamics.recorder import Recorder
 from sdgnn.dynamics.state import State
-from sdgnn.dynamics.trajectory import Recorder
 from sdgnn.fields import Field
 
 

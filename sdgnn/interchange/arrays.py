@@ -14,9 +14,10 @@ from sdgnn.common.errors import UserError
 from sdgnn.common.files import SteadyFile, atomic_path
 from sdgnn.data.arrays import as_text, check_sizes
 from sdgnn.data.npz import NpzArray
-from sdgnn.dynamics.trajectory import describe_lattice, lattice_described, lattice_of
+from sdgnn.dynamics.trajectory import lattice_of
 from sdgnn.interchange.states import as_trajectory, thinned
 from sdgnn.lattice import Lattice
+from sdgnn.lattice.text import describe_lattice, lattice_described
 
 if TYPE_CHECKING:
     import xarray

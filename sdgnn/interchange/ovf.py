@@ -21,10 +21,10 @@ import numpy as np
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import atomic_path
-from sdgnn.dynamics.trajectory import describe_lattice
 from sdgnn.interchange.mesh import is_orthogonal, lattice_of_mesh, mesh_of, on_mesh, on_sites
 from sdgnn.interchange.states import TIME_UNITS, Snapshot
 from sdgnn.lattice import MOST_SITES, Lattice
+from sdgnn.lattice.text import describe_lattice
 
 FORMS = {"text": "Text", "binary4": "Binary 4", "binary8": "Binary 8"}
 """How the header names the forms of the numbers."""

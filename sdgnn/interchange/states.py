@@ -12,8 +12,9 @@ from torch import Tensor
 
 from sdgnn.analysis.recorded import recorded_spins, states
 from sdgnn.common.errors import UserError
-from sdgnn.dynamics.trajectory import LATTICE, describe_lattice, lattice_of
+from sdgnn.dynamics.trajectory import LATTICE, lattice_of
 from sdgnn.lattice import Lattice
+from sdgnn.lattice.text import describe_lattice
 
 if TYPE_CHECKING:
     import xarray

@@ -24,8 +24,8 @@ from sdgnn.common.errors import UnlockedFolderWarning, UserError
 from sdgnn.common.files import SteadyFile, atomic_path, content_hash, file_hash, where_else
 from sdgnn.common.locking import sole_writer
 from sdgnn.dynamics import observers
+from sdgnn.dynamics.recorder import Recorder
 from sdgnn.dynamics.state import State
-from sdgnn.dynamics.trajectory import Recorder
 
 
 def test_content_appears_at_once_and_replaces_the_old(tmp_path: Path) -> None:

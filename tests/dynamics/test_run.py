@@ -80,8 +80,8 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
 SCRIPT = """
     import os, signal, sys, time
     sys.path.insert(0, os.path.dirname({tests!r}))
-    from sdgnn.dynamics import trajectory
-    trajectory.FLUSH_SECONDS = 0.0  # write at every observation, so that kills meet writes
+    from sdgnn.dynamics import recorder
+    recorder.FLUSH_SECONDS = 0.0  # write at every observation, so that kills meet writes
     from dynamics.test_run import *
     def slow(state, result):
         if state.step == {kill_at}:

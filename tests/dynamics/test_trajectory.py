@@ -15,7 +15,7 @@ from sdgnn import Heun, Lattice, Observer, simulate
 from sdgnn.analysis import structure_factor_at, wave_vectors
 from sdgnn.analysis.observers import observer
 from sdgnn.common.errors import UserError
-from sdgnn.dynamics import at_common_steps, observers, open_trajectory, trajectory
+from sdgnn.dynamics import at_common_steps, observers, open_trajectory, recorder
 from sdgnn.fields import Heisenberg, Zeeman
 from sdgnn.fields.schedules import Quench
 
@@ -125,7 +125,7 @@ def test_nothing_to_observe(tmp_path):
     assert not data.data_vars and data.sizes["site"] == LATTICE.n_sites
 
 
-@pytest.mark.parametrize("entries", [5, trajectory.LARGEST_CHUNK, trajectory.LARGEST_CHUNK + 3])
+@pytest.mark.parametrize("entries", [5, recorder.LARGEST_CHUNK, recorder.LARGEST_CHUNK + 3])
 def test_chunks_meet_without_seams(entries):
     run = simulate(FIELD, start(), HEUN, entries - 1, observers=[Observer("step_seen", seen, every=1)])
     assert run.trajectory["step_seen"].values[:, 0].tolist() == list(range(entries))
@@ -146,7 +146,7 @@ def test_memory_does_not_grow(tmp_path):
         simulate(field, spins, Heun(dt=0.1, damping=0.1), steps, folder=where, observers=watch)
         peaks[where] = tracemalloc.get_traced_memory()[1] / 2**20
         tracemalloc.stop()
-    limit = 5 * trajectory.FLUSH_BYTES / 2**20  # as they wait, stacked, compressed, with checksums, and one in hand
+    limit = 5 * recorder.FLUSH_BYTES / 2**20  # as they wait, stacked, compressed, with checksums, and one in hand
     assert peaks[tmp_path / "long"] < min(limit, 1.5 * peaks[tmp_path / "short"])
     assert peaks[None] > 60
 
