@@ -6,13 +6,17 @@ import json
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
 import numpy as np
+import zarr
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import writing
+from sdgnn.dynamics.chunks import CODECS, SEALED, UNWRITTEN, checked, written
 from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.dynamics.observers import Coordinate, Observer
 from sdgnn.dynamics.settings import settings_of
@@ -27,6 +31,21 @@ LARGEST_CHUNK = 256
 FLUSH_SECONDS = 10.0
 FLUSH_BYTES = 2**23
 """Observations wait in memory until they are LARGEST_CHUNK entries, of this size or this old."""
+
+
+@dataclass
+class _Schedule:
+    """Observers that are asked at the same steps, and what they saw that is not written yet."""
+
+    every: int
+    """Steps between two entries."""
+    time: str
+    """Name of the dimension and of the array of times."""
+    step: str
+    """Name of the array of steps."""
+    observers: list[Observer]
+    waiting: list[tuple[int, float, list[np.ndarray]]] = dataclass_field(default_factory=list)
+    """Step, time and the observers' answers."""
 
 
 class Recorder:
@@ -46,15 +65,17 @@ class Recorder:
         self._store = store
         self._field = field
         self._integrator = integrator
-        self._schedules: dict[int, list[Observer]] = {}
+        together: dict[int, list[Observer]] = {}
         for observer in observers:
-            self._schedules.setdefault(int(observer.every), []).append(observer)
-        self._names = time_names(tuple(self._schedules))
-        self._waiting: dict[int, list[tuple[int, float, list[np.ndarray]]]] = {every: [] for every in self._schedules}
+            together.setdefault(int(observer.every), []).append(observer)
+        self._schedules = []
+        for every, group in together.items():
+            suffix = "" if every == min(together) else f"_{every}"
+            self._schedules.append(_Schedule(every, f"time{suffix}", f"step{suffix}", group))
         self._waiting_bytes = 0
         self._flushed = time.monotonic()
         self._group: Any = None
-        self._known: set[str] = set()
+        self._arrays: dict[str, Any] = {}
         self._sizes: dict[str, int] = {}
 
     def begin(self, state: State, steps: int) -> None:
@@ -63,46 +84,42 @@ class Recorder:
         Raises UserError when the disk does not take it and when there is no trajectory to go on with.
         """
         with writing("the trajectory", "free space and start again, with resume where it was a run"):
-            self._begin(state, steps)
-
-    def _begin(self, state: State, steps: int) -> None:
-        import zarr
-
-        from sdgnn.dynamics.chunks import SEALED, checked
-
-        fresh = state.step == 0
-        try:
-            if fresh:
+            if state.step == 0:
                 zarr.create_group(self._store, overwrite=True, zarr_format=3, attributes=SEALED)
-            self._group = zarr.open_group(checked(self._store), mode="r+", zarr_format=3)
-        except FileNotFoundError as error:
-            raise UserError(f"a run at step {state.step} without trajectory", fix="start in another folder") from error
-        if fresh:
-            self._write_coordinates(state)
-        self._known, self._sizes = set(), {}
-        for name, array in self._group.arrays():
-            self._known.add(name)
-            self._sizes |= zip(array.metadata.dimension_names, array.shape, strict=True)
-        for every in self._schedules:
-            self._prepare_time(every, state, steps)
+            try:
+                self._group = zarr.open_group(checked(self._store), mode="r+", zarr_format=3)
+            except FileNotFoundError as error:
+                raise UserError(
+                    f"a run at step {state.step} without trajectory", fix="start in another folder"
+                ) from error
+            if state.step == 0:
+                self._describe(state)
+            for name, array in self._group.arrays():
+                self._arrays[name] = array
+                self._sizes |= zip(array.metadata.dimension_names, array.shape, strict=True)
+            for schedule in self._schedules:
+                self._prepare(schedule, state, steps)
 
     def due(self, step: int) -> bool:
         """Whether any observer wants this step."""
-        return any(step % every == 0 for every in self._schedules)
+        return any(step % schedule.every == 0 for schedule in self._schedules)
 
     def record(self, state: State, result: FieldResult) -> None:
         """Takes the observations that are due at ``state``; writes when enough of them wait or time has passed.
 
         Raises UserError when an answer does not fit its dimensions or the answers before.
         """
-        for every, observers in self._schedules.items():
-            if state.step % every:
+        for schedule in self._schedules:
+            if state.step % schedule.every:
                 continue
-            answers = [observer.measure(state, result).numpy() for observer in observers]
-            self._prepare_arrays(every, observers, answers)
-            self._waiting[every].append((state.step, state.time, answers))
+            answers = [observer.measure(state, result).numpy() for observer in schedule.observers]
+            for observer, answer in zip(schedule.observers, answers, strict=True):
+                self._check(observer, answer)
+                if observer.name not in self._arrays:
+                    self._create_for(observer, answer, schedule)
+            schedule.waiting.append((state.step, state.time, answers))
             self._waiting_bytes += sum(answer.nbytes for answer in answers)
-        longest = max(map(len, self._waiting.values()), default=0)
+        longest = max((len(schedule.waiting) for schedule in self._schedules), default=0)
         old = time.monotonic() - self._flushed > FLUSH_SECONDS
         if longest >= LARGEST_CHUNK or self._waiting_bytes > FLUSH_BYTES or old:
             self.flush()
@@ -110,25 +127,32 @@ class Recorder:
     def flush(self) -> None:
         """Writes what waits. Raises UserError when the disk does not take it; what was written before stays."""
         with writing("the trajectory", "free space and go on with resume; what was written before is intact"):
-            for every, entries in self._waiting.items():
-                if entries:
-                    self._write(every, entries)
-                    self._waiting[every] = []
+            for schedule in self._schedules:
+                if schedule.waiting:
+                    steps, times, answers = zip(*schedule.waiting, strict=True)
+                    where = slice(steps[0] // schedule.every, steps[0] // schedule.every + len(steps))
+                    for observer, column in zip(schedule.observers, zip(*answers, strict=True), strict=True):
+                        self._arrays[observer.name][where] = np.stack(column)
+                    self._arrays[schedule.time][where] = np.array(times)
+                    self._arrays[schedule.step][where] = np.array(steps)
+                    schedule.waiting = []
         self._waiting_bytes = 0
         self._flushed = time.monotonic()
 
-    def _write(self, every: int, entries: list[tuple[int, float, list[np.ndarray]]]) -> None:
-        first = entries[0][0] // every
-        where = slice(first, first + len(entries))
-        for k, observer in enumerate(self._schedules[every]):
-            self._group[observer.name][where] = np.stack([answers[k] for _, _, answers in entries])
-        time_name, step_name = self._names[every]
-        self._group[time_name][where] = np.array([t for _, t, _ in entries])
-        self._group[step_name][where] = np.array([step for step, _, _ in entries])
+    def _create(
+        self, name: str, shape: tuple[int, ...], dtype: Any, dims: Sequence[str], attributes: Mapping[str, str],
+        **layout: Any,
+    ) -> Any:  # fmt: skip
+        """A new array of the group; ``layout`` is what zarr knows besides."""
+        self._arrays[name] = self._group.create_array(
+            name, shape=shape, dtype=dtype, compressors=CODECS, dimension_names=dims, attributes=dict(attributes),
+            **layout,
+        )  # fmt: skip
+        self._sizes |= zip(dims, shape, strict=True)
+        return self._arrays[name]
 
-    def _write_coordinates(self, state: State) -> None:
-        from sdgnn.dynamics.chunks import CODECS
-
+    def _describe(self, state: State) -> None:
+        """Write what is the same at all times: positions, settings of the replicas, lattice, field and integrator."""
         replicas, sites, components = state.spins.shape
         lattice = self._field.lattice
         labels = np.array(["x", "y", "z"], dtype=np.dtypes.StringDType())
@@ -142,20 +166,13 @@ class Recorder:
         others: dict[str, Coordinate] = {
             "position": (("site", "axis"), lattice.positions, place),
             **settings_of(self._field, self._integrator, replicas),
-            **{
-                name: found
-                for group in self._schedules.values()
-                for o in group
-                for name, found in o.coordinates.items()
-            },
         }
+        for schedule in self._schedules:
+            for observer in schedule.observers:
+                others |= observer.coordinates
         for name, (dims, values, attributes) in {**named, **others}.items():
-            array = self._group.create_array(
-                name, shape=values.shape, dtype=values.dtype, compressors=CODECS, dimension_names=dims,
-                attributes=dict(attributes),
-            )  # fmt: skip
-            array[...] = values
-        steps = [step for _, step in self._names.values()]
+            self._create(name, values.shape, values.dtype, dims, attributes)[...] = values
+        steps = [schedule.step for schedule in self._schedules]
         self._group.attrs.update(
             {
                 LATTICE: describe_lattice(lattice),
@@ -165,69 +182,52 @@ class Recorder:
             }
         )
 
-    def _prepare_time(self, every: int, state: State, steps: int) -> None:
-        """Time and step arrays of one schedule, with room for all entries and none later than ``state``."""
-        from sdgnn.dynamics.chunks import CODECS, UNWRITTEN, written
-
-        length = steps // every + 1
-        time_name, step_name = self._names[every]
-        units = "hbar / t" if self._integrator.keeps_time else "1"
-        of_time = {"units": units, "long_name": "time" if self._integrator.keeps_time else "steps of Monte Carlo"}
-        for name, dtype, fill in ((time_name, "f8", math.nan), (step_name, "i8", UNWRITTEN)):
-            if name not in self._known:
-                self._group.create_array(
-                    name, shape=(length,), dtype=dtype, chunks=(LARGEST_CHUNK,), fill_value=fill, compressors=CODECS,
-                    dimension_names=(time_name,),
-                    attributes=of_time if name == time_name else {"units": "1", "long_name": "steps since the start"},
-                )  # fmt: skip
-        first_later = state.step // every + 1 if state.step else 0
-        step_array = self._group[step_name]
+    def _prepare(self, schedule: _Schedule, state: State, steps: int) -> None:
+        """Arrays of one schedule, with room for all entries and none later than ``state``."""
+        length = steps // schedule.every + 1
+        keeps_time = self._integrator.keeps_time
+        of_time = {
+            "units": "hbar / t" if keeps_time else "1",
+            "long_name": "time" if keeps_time else "steps of Monte Carlo",
+        }
+        of_step = {"units": "1", "long_name": "steps since the start"}
+        for name, dtype, words, fill in (
+            (schedule.time, "f8", of_time, math.nan),
+            (schedule.step, "i8", of_step, UNWRITTEN),
+        ):
+            if name not in self._arrays:
+                dims, chunks = (schedule.time,), (LARGEST_CHUNK,)
+                self._create(name, (length,), dtype, dims, words, chunks=chunks, fill_value=fill)
+        first_later = state.step // schedule.every + 1 if state.step else 0
+        step_array = self._arrays[schedule.step]
         touched = written(step_array) + 2 * LARGEST_CHUNK  # a flush that was killed has touched two chunks at most
         end = min(touched, step_array.shape[0])
         if first_later < end:
             step_array[first_later:end] = UNWRITTEN
-        for name in [time_name, step_name, *(o.name for o in self._schedules[every])]:
-            if name in self._known and self._group[name].shape[0] < length:
-                self._group[name].resize((length, *self._group[name].shape[1:]))
+        for name in [schedule.time, schedule.step, *(observer.name for observer in schedule.observers)]:
+            array = self._arrays.get(name)
+            if array is not None and array.shape[0] < length:
+                array.resize((length, *array.shape[1:]))
 
-    def _prepare_arrays(self, every: int, observers: Sequence[Observer], answers: Sequence[np.ndarray]) -> None:
-        """Arrays for the shapes of the first answers; a dimension keeps its length from then on."""
-        from sdgnn.dynamics.chunks import CODECS
+    def _check(self, observer: Observer, answer: np.ndarray) -> None:
+        """UserError where a dimension of an answer has another length than in the answers before."""
+        for dim, length in zip(observer.dims, answer.shape[1:], strict=True):
+            if self._sizes.setdefault(dim, length) != length:
+                raise UserError(
+                    f"observer {observer.name!r} with {length} entries along {dim!r}",
+                    allowed=f"{self._sizes[dim]} as before",
+                    fix="dimensions of different length need different names",
+                )
 
-        time_name, step_name = self._names[every]
-        for observer, answer in zip(observers, answers, strict=True):
-            words = {"units": observer.units, "long_name": observer.long_name or observer.name.replace("_", " ")}
-            for name, length in zip(observer.dims, answer.shape[1:], strict=True):
-                if self._sizes.setdefault(name, length) != length:
-                    raise UserError(
-                        f"observer {observer.name!r} with {length} entries along {name!r}",
-                        allowed=f"{self._sizes[name]} as before",
-                        fix="dimensions of different length need different names",
-                    )
-            if observer.name in self._known:
-                continue
-            length = self._group[step_name].shape[0]
-            entries = max(1, min(LARGEST_CHUNK, length, CHUNK_BYTES // max(1, answer.nbytes)))
-            self._group.create_array(
-                observer.name, shape=(length, *answer.shape), dtype=answer.dtype, chunks=(entries, *answer.shape),
-                fill_value=math.nan if answer.dtype.kind in "fc" else 0, compressors=CODECS,
-                dimension_names=(time_name, "replica", *observer.dims),
-                attributes=words,
-            )  # fmt: skip
-            self._known.add(observer.name)
-
-
-def time_names(schedules: Sequence[int]) -> dict[int, tuple[str, str]]:
-    """Names of the time dimension and the step coordinate of each schedule."""
-    fastest = min(schedules, default=1)
-    return {every: ("time", "step") if every == fastest else (f"time_{every}", f"step_{every}") for every in schedules}
-
-
-def memory_store() -> Any:
-    """A zarr store in memory."""
-    from zarr.storage import MemoryStore
-
-    return MemoryStore()
+    def _create_for(self, observer: Observer, answer: np.ndarray, schedule: _Schedule) -> None:
+        """The array of an observer, for the shape of its first answer."""
+        length = self._arrays[schedule.step].shape[0]
+        entries = max(1, min(LARGEST_CHUNK, length, CHUNK_BYTES // max(1, answer.nbytes)))
+        words = {"units": observer.units, "long_name": observer.long_name or observer.name.replace("_", " ")}
+        self._create(
+            observer.name, (length, *answer.shape), answer.dtype, (schedule.time, "replica", *observer.dims), words,
+            chunks=(entries, *answer.shape), fill_value=math.nan if answer.dtype.kind in "fc" else 0,
+        )  # fmt: skip
 
 
 def plain_repr(field: Field) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
+from zarr.storage import MemoryStore
 
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.differences import differences
@@ -26,7 +27,7 @@ from sdgnn.dynamics.checkpoint import last_checkpoint
 from sdgnn.dynamics.domain_decomposition import Subdomain, SubdomainField
 from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.dynamics.observers import Observer, Watcher, check_observers, standard
-from sdgnn.dynamics.recorder import Recorder, memory_store, plain_repr
+from sdgnn.dynamics.recorder import Recorder, plain_repr
 from sdgnn.dynamics.state import State
 from sdgnn.dynamics.step_size import StepWatch
 from sdgnn.dynamics.trajectory import open_trajectory
@@ -166,7 +167,7 @@ def simulate(
                 raise UserError(f"{steps} steps of a run that has done {state.step}", allowed=f"steps >= {state.step}")
         elif part is not None:
             raise UserError("a run on several processes without a folder", allowed="a folder that all of them see")
-        store = memory_store() if place is None else place
+        store = MemoryStore() if place is None else place
         recorder = Recorder(store if place is None else place / trajectory.NAME, field, integrator, chosen)
         writer = Writer(own, recorder, place, gather)
         end = _drive(own, share(state), integrator, steps, writer, checkpoint_every, progress)
