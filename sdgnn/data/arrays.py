@@ -90,8 +90,8 @@ def check_sizes(arrays: Mapping[str, StoredArray]) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if 2 * needed > memory:
         raise UserError(
-            f"labels of {needed / 2**30:.1f} GiB",
-            allowed=f"half of this machine's {memory / 2**30:.1f} GiB of memory",
+            f"labels of {needed / GB:.1f} GB",
+            allowed=f"half of this machine's {memory / GB:.1f} GB of memory",
             fix="split the set into several files",
         )
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import zarr
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import PARSER_ERRORS, read_json, where_else
+from sdgnn.common.memory import GB
+from sdgnn.dynamics.chunks import checked, written
 from sdgnn.dynamics.observers import TIMES
 from sdgnn.dynamics.settings import schedule_settings
 from sdgnn.lattice import Lattice
@@ -22,6 +27,8 @@ NAME = "trajectory.zarr"
 """The trajectory's name in a run's folder."""
 LATTICE = "lattice"
 """The attribute of a trajectory that describes its lattice."""
+LARGEST = 2**31
+"""Bytes of a chunk or a coordinate at most."""
 
 
 def open_trajectory(folder: Any) -> xarray.Dataset:
@@ -34,8 +41,6 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
     ``integrator`` tell what made the run. Raises UserError where no trajectory is; reading values that the disk has
     changed raises one that names their file.
     """
-    from sdgnn.dynamics.chunks import check_arrays, checked, open_written
-
     store: Any = folder
     if isinstance(folder, str | Path):
         path = Path(folder)
@@ -45,9 +50,7 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
                 f"no trajectory in {path}", allowed="the folder of a run", fix=where_else(path, NAME, f"*/{NAME}")
             )
     try:
-        store = checked(store)
-        check_arrays(store)
-        return _with_schedule(_with_coordinates(open_written(store)), folder)
+        return _with_schedule(_with_coordinates(_opened(checked(store))), folder)
     except UserError as error:
         raise UserError(f"trajectory {folder}: {error.given}", allowed=error.allowed, fix=error.fix) from error
     except PARSER_ERRORS as error:
@@ -56,6 +59,39 @@ def open_trajectory(folder: Any) -> xarray.Dataset:
             allowed="what a run has written",
             fix="run it again, or copy it again",
         ) from error
+
+
+def _opened(store: Any) -> xarray.Dataset:
+    """The entries that are written, their times and steps read, all else when it is asked for.
+
+    Arrays have room for all steps of a run, which may be many more than there are entries. Raises UserError on pieces
+    that are read at once and are larger than LARGEST, and whatever zarr raises on arrays that are none.
+    """
+    import xarray
+
+    group: Any = zarr.open_group(store, mode="r", zarr_format=3)
+    arrays = dict(group.arrays())
+    dims = {name: array.metadata.dimension_names for name, array in arrays.items() if array.ndim == 1}
+    is_step = {name for name in dims if name.split("_")[0] == "step"}
+    times = {name: dims[name][0] for name in is_step if dims[name] and dims[name][0] in arrays}
+    in_parts = {*times, *times.values()}
+    for name, array in arrays.items():
+        at_once = array.shape if array.ndim == 1 and name not in in_parts else array.chunks
+        size = math.prod(at_once) * array.dtype.itemsize
+        if size > LARGEST:
+            raise UserError(f"{name!r} of {size / GB:.2g} GB in one piece", allowed=f"{LARGEST / GB:.2g} GB")
+        if array.size:
+            with suppress(UserError):  # a damaged chunk is told of when its numbers are asked for
+                array[(0,) * array.ndim]
+    data = xarray.open_zarr(
+        store, consolidated=False, chunks=None, decode_times=False, zarr_format=3, drop_variables=[*in_parts]
+    )
+    for step, time in times.items():
+        count = written(arrays[step])
+        data = data.isel({time: slice(0, count)}, missing_dims="ignore")
+        for name in (time, step):
+            data = data.assign_coords({name: (time, arrays[name][:count], dict(arrays[name].attrs))})
+    return data
 
 
 def at_common_steps(trajectory: xarray.Dataset, *names: str) -> xarray.Dataset:

@@ -275,7 +275,7 @@ def test_a_size_no_memory_holds_is_refused_before_taking_it(tmp_path: Path) -> N
         huge = 10**12
         file.create_dataset("spins", shape=(huge, 6, 3), dtype="f8", chunks=(1, 6, 3), compression="gzip")
         file.create_dataset("field", shape=(huge, 6, 3), dtype="f8", chunks=(1, 6, 3), compression="gzip")
-    with pytest.raises(UserError, match="GiB of memory"):
+    with pytest.raises(UserError, match="GB of memory"):
         read(path)
     with h5py.File(path, "r+") as file:
         for name in ("spins", "field"):
