@@ -175,7 +175,7 @@ def test_a_run_goes_on_with_its_model_wherever_that_lies_and_with_no_other(tmp_p
     quench(configured(tmp_path / "moved", field={"model": str(tmp_path / "b")}, steps=8), resume=True)
     shutil.rmtree(tmp_path / "b")
     (tmp_path / "other").rename(tmp_path / "b")
-    with pytest.raises(UserError, match=r"content\.network\.weights\..* was .*, is "):
+    with pytest.raises(UserError, match=r"content\.network\.weights\..* and .* \(there and asked for\)"):
         quench(configured(tmp_path / "moved", field={"model": str(tmp_path / "b")}, steps=8), resume=True)
     with pytest.raises(UserError, match="holds a run with another field"):
         quench(configured(tmp_path / "moved", steps=8), resume=True)

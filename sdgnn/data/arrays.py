@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.memory import GB
 from sdgnn.lattice import Lattice
 
 DATASETS = {
