@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from sdgnn.analysis.domains.lengths import length_from_correlation, length_from_
 from sdgnn.analysis.observers import BASIC, LENGTH, MEASURES, Measure, available, q_coordinate
 from sdgnn.analysis.orders.bragg import bragg_weight
 from sdgnn.analysis.recorded import recorded_spins, stacked, states
-from sdgnn.analysis.statistics.means import mean_and_error
+from sdgnn.analysis.statistics.means import replica_mean
 from sdgnn.analysis.statistics.replicas import ReplicaGroup, by_group
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import read_json
@@ -95,13 +94,12 @@ def averaged(measured: xarray.Dataset) -> xarray.Dataset:
     """
 
     def means(part: xarray.Dataset, _: ReplicaGroup) -> xarray.Dataset:
-        result = part.drop_vars(list(part.data_vars))
+        result = part.drop_vars(list(part.data_vars)).drop_dims("replica")
         for name, value in part.data_vars.items():
-            rows = torch.from_numpy(np.moveaxis(value.values, 1, 0).astype(np.float64))
-            for key, found in zip(("mean", "error"), mean_and_error(rows), strict=True):
+            for key, found in zip(("mean", "error"), replica_mean(value), strict=True):
                 words = {"long_name": f"{value.attrs.get('long_name') or name}, {WORDS[key]}"}
-                result[f"{name}_{key}"] = ((value.dims[0], *value.dims[2:]), found.numpy(), {**value.attrs, **words})
-        return result.drop_dims("replica")
+                result[f"{name}_{key}"] = found.assign_attrs({**value.attrs, **words})
+        return result
 
     single = measured[[name for name, value in measured.data_vars.items() if value.ndim == 2]]
     return by_group(measured, means).merge(single, compat="no_conflicts", combine_attrs="drop_conflicts")

@@ -13,6 +13,7 @@ from torch import Tensor
 from sdgnn.analysis.domains.scaling import Collapse
 from sdgnn.analysis.plots.growth import domain_growth, spread
 from sdgnn.analysis.plots.style import MARKERS, TIME, Curve, as_arrays, band, one_panel, plain_numbers, shades, style
+from sdgnn.analysis.statistics.means import replica_mean
 from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def coarsening_figures(found: xarray.Dataset) -> dict[str, Figure]:
     for route, name in names.items():
         length = found["length"].sel(route=route)
         if np.isfinite(length.values[time > 0]).all(axis=1).any():
-            curves[name] = (time, *_mean_and_error(length))
+            curves[name] = (time, *_values(length))
     figures: dict[str, Figure] = {}
     if curves:
         figures["lengths"] = domain_growth(curves)
@@ -200,10 +201,10 @@ def coarsening_figures(found: xarray.Dataset) -> dict[str, Figure]:
     later = found["later"].values
     if len(later) > 1:
         kept = {"frozen fraction": "frozen", "autocorrelation": "autocorrelation"}
-        moved, left = ((later, *_mean_and_error(found[n])) for n in ("displacement", "clusters_left"))
+        moved, left = ((later, *_values(found[n])) for n in ("displacement", "clusters_left"))
         if np.isfinite(moved[1]).any():
             figures["mobility"] = mobility(moved, left)
-        figures["memory"] = memory({n: (later, *_mean_and_error(found[v])) for n, v in kept.items()}, float(later[0]))
+        figures["memory"] = memory({n: (later, *_values(found[v])) for n, v in kept.items()}, float(later[0]))
     return figures
 
 
@@ -220,6 +221,7 @@ def _told(route: str, found: xarray.Dataset) -> str:
     return told + rf"$\pm{error:.2f}$"
 
 
-def _mean_and_error(values: xarray.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    count = values.sizes["replica"]
-    return values.mean("replica", skipna=False).values, values.std("replica", ddof=1, skipna=False).values / count**0.5
+def _values(values: xarray.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over replicas and its standard error."""
+    mean, error = replica_mean(values)
+    return mean.values, error.values

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Int
 
-from sdgnn.analysis.statistics.means import mean_and_error
+from sdgnn.analysis.statistics.means import replica_mean
 from sdgnn.analysis.statistics.replicas import Key, ReplicaGroup, by_group, replica_groups
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics.times import common_times
@@ -61,12 +60,10 @@ def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
     if different:
         judged["different"] = different
     for name in names:
-        deviation, difference, paired = (
-            torch.from_numpy(found[f"{name}_{key}"].values) for key in ("deviation", "difference", "paired_error")
-        )
-        judged[f"{name}_within"] = float((deviation[deviation.isfinite()].abs() <= 2).double().mean())
-        judged[f"{name}_rms"] = _rms(deviation)
-        judged[f"{name}_paired_rms"] = _rms(torch.where(difference == 0, 0.0, difference / paired))
+        deviation, difference, paired = (found[f"{name}_{key}"] for key in ("deviation", "difference", "paired_error"))
+        judged[f"{name}_within"] = float((abs(deviation) <= 2).where(np.isfinite(deviation)).mean())
+        judged[f"{name}_rms"] = _rms(deviation.values)
+        judged[f"{name}_paired_rms"] = _rms(_in_errors(difference, paired).values)
     found.attrs = judged
     return found
 
@@ -77,34 +74,28 @@ def _compared(first: xarray.Dataset, second: xarray.Dataset, times: dict[str, Ti
 
     if first.sizes["replica"] < 2 or second.sizes["replica"] < 2:
         raise UserError("agreement of single replicas", allowed="at least 2 replicas of each run and setting")
-    found = xarray.Dataset()
+    columns: dict[str, xarray.DataArray] = {}
     for name, (one_at, other_at) in times.items():
         time = first[name].dims[0]
-        values = [
-            torch.from_numpy(np.asarray(data[name].values[place], dtype=np.float64).T)
-            for data, place in ((first, one_at), (second, other_at))
-        ]
-        (mean, error), (other_mean, other_error) = map(mean_and_error, values)
-        together = torch.hypot(error, other_error)
-        paired = torch.full_like(mean, torch.nan)
-        if len(values[0]) == len(values[1]):
-            _, paired = mean_and_error(values[1] - values[0])
-        difference = other_mean - mean
-        columns = {
+        one, other = (
+            xarray.DataArray(data[name].values[at].astype(np.float64), {time: first[time][one_at]}, (time, "replica"))
+            for data, at in ((first, one_at), (second, other_at))
+        )
+        (mean, error), (other_mean, other_error) = replica_mean(one), replica_mean(other)
+        difference, together = other_mean - mean, (error**2 + other_error**2) ** 0.5
+        as_many = one.sizes["replica"] == other.sizes["replica"]
+        found = {
             "first": mean,
             "second": other_mean,
             "first_error": error,
             "second_error": other_error,
             "difference": difference,
             "error": together,
-            "paired_error": paired,
-            "deviation": torch.where(difference == 0, 0.0, difference / together),
+            "paired_error": replica_mean(other - one)[1] if as_many else together * np.nan,
         }
-        along = {time: first[time].isel({time: one_at})}
-        for key, column in columns.items():
-            attributes = {"units": "1"} if key == "deviation" else first[name].attrs
-            found[f"{name}_{key}"] = xarray.DataArray(column.numpy(), along, (time,), attrs=attributes)
-    return found
+        columns |= {f"{name}_{key}": column.assign_attrs(first[name].attrs) for key, column in found.items()}
+        columns[f"{name}_deviation"] = _in_errors(difference, together).assign_attrs(units="1")
+    return xarray.Dataset(columns)
 
 
 def _partners(first: xarray.Dataset, second: xarray.Dataset) -> tuple[dict[Key, ReplicaGroup], str]:
@@ -125,9 +116,15 @@ Times = tuple[Int[np.ndarray, " common"], Int[np.ndarray, " common"]]
 """Where the common times are, in one run and in the other."""
 
 
-def _rms(values: Float[Tensor, "*time"]) -> float:
+def _in_errors(difference: xarray.DataArray, error: xarray.DataArray) -> xarray.DataArray:
+    """``difference / error``, and 0 where there is no difference."""
+    return (difference / error).where(difference != 0, 0.0)
+
+
+def _rms(values: np.ndarray) -> float:
     """Root mean square of what is finite."""
-    return float(values[values.isfinite()].square().mean().sqrt())
+    finite = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(finite**2))) if len(finite) else math.nan
 
 
 def _common(first: xarray.DataArray, second: xarray.DataArray) -> Times:

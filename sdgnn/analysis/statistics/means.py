@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.common.errors import UserError
+
+if TYPE_CHECKING:
+    import xarray
 
 
 def mean_and_error(values: Float[Tensor, " replica *rest"]) -> tuple[Float[Tensor, "*rest"], Float[Tensor, "*rest"]]:
@@ -21,6 +26,14 @@ def mean_and_error(values: Float[Tensor, " replica *rest"]) -> tuple[Float[Tenso
         raise UserError("a mean over no replica", allowed="at least one")
     error = values.std(0, correction=1) / n**0.5 if n > 1 else torch.full_like(values[0], torch.nan)
     return values.mean(0), error
+
+
+def replica_mean(values: xarray.DataArray) -> tuple[xarray.DataArray, xarray.DataArray]:
+    """:func:`mean_and_error` along the dimension ``replica`` of a labelled array, in double precision."""
+    rows = np.moveaxis(values.values, values.get_axis_num("replica"), 0).astype(np.float64)
+    one = values.isel(replica=0, drop=True)
+    mean, error = mean_and_error(torch.from_numpy(rows))
+    return one.copy(data=mean.numpy()), one.copy(data=error.numpy())
 
 
 def jackknife(
