@@ -109,18 +109,25 @@ def available(lattice: Lattice) -> tuple[str, ...]:
 
 
 def observer(name: str, lattice: Lattice, every: int = 10, run: tuple[Field, Integrator] | None = None) -> Observer:
-    """The observer ``name`` of states on ``lattice``, measuring every ``every`` steps, in a ``run`` by both of these.
+    """The observer ``name`` of states on ``lattice``, measuring every ``every`` steps::
+
+        watch = [sdgnn.analysis.observer(name, lattice, every=10) for name in ("energy", "domain_length")]
+        run = sdgnn.simulate(field, spins, integrator, steps=1000, observers=watch)
+
+    ``run``, its field and integrator, is needed by the observers of these.
 
     ============================== =============== ==============================================================
     name                           dims            what
     ============================== =============== ==============================================================
-    spins, energy, magnetization                   see :mod:`sdgnn.dynamics.observers`
-    torque_error                   site            predicted by a committee, see there too
-    density                        site            electrons n_i, NaN in fields without electrons, see there too
-    chemical_potential                             mu of the electrons in t, NaN likewise, see there too
-    spin_temperature                               needs ``run``, see there too
-    bath_temperature                               the same; kT where it depends on time
-    external_field                 component       the same
+    spins                          site, component unit vectors
+    energy                                         of the whole lattice
+    magnetization                  component       mean spin
+    torque_error                   site            predicted by a committee
+    density                        site            electrons n_i, NaN in fields without electrons
+    chemical_potential                             mu of the electrons in t, NaN in fields without electrons
+    spin_temperature                               of the spins in the field of ``run``
+    bath_temperature                               kT of the integrator of ``run``, also where it depends on time
+    external_field                 component       Zeeman field of ``run``
     chirality                                      mean scalar chirality
     absolute_chirality                             mean |chi| of the triangles
     chirality_map                  site            mean chi of the triangles around each site
@@ -135,7 +142,8 @@ def observer(name: str, lattice: Lattice, every: int = 10, run: tuple[Field, Int
     structure_factor               wave_vector     S(q) at ``wave_vectors(lattice)``
     ============================== =============== ==============================================================
 
-    Raises UserError on an unknown name, on a lattice that does not allow it and without the run where it is needed.
+    Those above ``chirality`` are explained in :mod:`sdgnn.dynamics.observers`. Raises UserError on an unknown
+    name, on a lattice that does not allow the observer, and without ``run`` where that is needed.
     """
     if name in RUN and run is not None:
         return RUN[name](*run, every)

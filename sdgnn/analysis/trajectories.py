@@ -42,7 +42,10 @@ MAPS = ("spins", "chirality_map")
 def analyze(
     trajectory: xarray.Dataset, lattice: Lattice, order: Float[np.ndarray, "peak dim"] | None = None
 ) -> xarray.Dataset:
-    """What a trajectory shows through time, with error bars over replicas of the same settings.
+    """What a trajectory shows through time, with error bars over replicas of the same settings::
+
+        found = sdgnn.analysis.analyze(run.trajectory, lattice)
+        found["domain_length_mean"], found["domain_length_error"]
 
     Everything in :data:`sdgnn.analysis.observers.MEASURES` that the lattice allows: taken from the trajectory where
     it was measured during the run, computed from the stored spins (one time after another) otherwise. ``order``, the

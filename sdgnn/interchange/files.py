@@ -42,7 +42,9 @@ def export(
     lattice: Lattice | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Write a trajectory, or one state of it, in the format of the suffix of ``path``.
+    """Writes a trajectory, or one state of it, in the format of the suffix of ``path``::
+
+        sdgnn.interchange.export(run.trajectory, "early.vtp", time=100, replica=2)
 
     ==================== ==================================================================================
     .ovf, .omf           one state for OOMMF, mumax3, Ubermag (:func:`~sdgnn.interchange.write_ovf`)
@@ -86,7 +88,9 @@ def export(
 
 
 def first_states(path: str | os.PathLike[str], lattice: Lattice, replicas: int = 1) -> Float[Tensor, "replica site 3"]:
-    """Spins to start a run on ``lattice`` from: OVF 2.0, or ``.npz``, of which the last time is taken.
+    """Spins to start a run on ``lattice`` from: OVF 2.0, or ``.npz``, of which the last time is taken::
+
+        spins = sdgnn.interchange.first_states("last.ovf", lattice, replicas=4)
 
     A file with one state gives it to every replica; one with several gives each in turn, so that ``replicas`` must be a
     multiple of their number. In the file's precision. Raises UserError on files that cannot be read

@@ -39,7 +39,9 @@ UNIT = 1e-6
 
 
 def write_ovf(state: Snapshot, path: str | os.PathLike[str], form: str = "binary8") -> None:
-    """Write one state as OVF 2.0.
+    """Writes one state as OVF 2.0::
+
+        sdgnn.interchange.write_ovf(sdgnn.interchange.snapshot(run.trajectory, time=10), "state.ovf")
 
     ``form`` is ``text`` or ``binary8``, which keep every digit, or ``binary4``, which keeps single precision. Lengths
     are in nearest-neighbour distances. Raises UserError on another form and when the file cannot be written.

@@ -32,7 +32,7 @@ CONTROLS = 60
 class Player:
     """Pictures of a trajectory with a slider; a notebook shows it, :meth:`save` writes it as a page.
 
-    It needs neither server nor network nor Python once it is made.
+    A page that was made needs neither server nor network nor Python.
     """
 
     frames: tuple[bytes, ...]
@@ -79,7 +79,9 @@ def player(
     lattice: Lattice | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Player:
-    """The spins of one replica through time, with a slider; the last line of a notebook's cell shows it.
+    """The spins of one replica through time, with a slider, which the last line of a notebook's cell shows::
+
+        sdgnn.interchange.player(run.trajectory).save("run.html")
 
     Every ``every``-th recorded time is there, by default as many as give at most 100; pictures are those of
     :func:`~sdgnn.interchange.movie`. ``lattice`` is read from the trajectory if not given; ``progress`` is told how

@@ -35,7 +35,7 @@ class Snapshot:
     lattice: Lattice
     """Where the sites are."""
     time: float | None = None
-    """In hbar / t, if known."""
+    """In hbar / t; None where no time is given."""
 
     def __post_init__(self) -> None:
         spins = _array(self.spins)
@@ -130,7 +130,9 @@ def thinned(trajectory: xarray.Dataset, every: int = 1, replica: int | None = No
 def as_trajectory(
     spins: np.ndarray | Tensor, lattice: Lattice, times: Sequence[float] | np.ndarray | None = None
 ) -> xarray.Dataset:
-    """Spins with the labels that the trajectory of a run has.
+    """Spins with the labels that the trajectory of a run has::
+
+        trajectory = sdgnn.interchange.as_trajectory(spins, lattice, times=[0.0, 10.0])
 
     spins: (site, 3), (replica, site, 3) or (time, replica, site, 3); times: in hbar / t, 0, 1, ... if not given.
     Raises UserError when they do not fit ``lattice`` or each other.

@@ -82,7 +82,10 @@ def coarsening(
     window: tuple[float, float] | None = None,
     smoothing: float = 2.0,
 ) -> xarray.Dataset:
-    """How domains grow in a trajectory of a two-dimensional crystal, from its stored spins or chirality map.
+    """How domains grow in a trajectory of a two-dimensional crystal, from its stored spins or chirality map::
+
+        found = sdgnn.analysis.coarsening(run.trajectory, lattice, window=(20, 200))
+        found["exponent"].to_series(), found["exponent_error"].to_series()
 
     ``map``: which domains, a name in :data:`DOMAIN_MAPS`. ``window``: times over which laws are fitted, by default all
     > 0; its start is the waiting time t_w. ``smoothing``: width over which maps are smoothed for the direction of

@@ -114,8 +114,8 @@ def offset_exponent(
     """Least squares of L_0 + a t^n against <L>, relative to <L>, over L_0, a and n together.
 
     A length that has grown a few times its first value still carries it: L_0 + v t looks like a power below 1 to
-    :func:`growth_exponent`, and like 1 to this fit, whose error is larger in return. Times weigh and errors are found
-    as there. Raises UserError with fewer than four times.
+    :func:`growth_exponent`, and like 1 to this fit, whose error is larger in return. Weights of times and errors are
+    those of :func:`growth_exponent`. Raises UserError with fewer than four times.
     """
     times, kept = _chosen(time, lengths, window, OFFSET_TIMES)
     x = np.log(times)

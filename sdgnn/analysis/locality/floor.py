@@ -67,7 +67,10 @@ def locality_floor(
     ensemble: Ensemble = RANDOM,
     advance: Callable[[int], None] = lambda done: None,
 ) -> LocalityFloor:
-    """The floor of the torque error by halo, for an ensemble of states.
+    """The floor of the torque error by halo, for an ensemble of states::
+
+        floor = sdgnn.analysis.locality_floor(exact, radii=[1, 2, 3])
+        floor.rmse, floor.rmse_error, floor.rms
 
     Spins within R of a site are frozen and all others drawn again ``redraws`` times from the ensemble. A model that
     sees only R can at best predict the mean torque <T>_R at the frozen spins, so its mean square error per component

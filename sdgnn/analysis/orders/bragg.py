@@ -46,7 +46,9 @@ def order_peaks(order: str, lattice: Lattice) -> Float[np.ndarray, "peak dim"]:
 
 
 def bragg_weight(spins: Numbers, lattice: Lattice, peaks: Float[np.ndarray, "peak dim"]) -> Float[Tensor, " replica"]:
-    """sum_Q S(Q) / N over the wave vectors ``peaks``, (replica,): the share of all spins' weight in an order.
+    """sum_Q S(Q) / N over the wave vectors ``peaks``, (replica,): the share of all spins' weight in an order::
+
+        sdgnn.analysis.bragg_weight(spins, lattice, sdgnn.analysis.order_peaks("neel", lattice))
 
     1 in a perfect order that has no other peaks (with one site per cell), 1 / N per peak in random states. Domains
     out of phase take weight from the peak into its width. From :func:`order_peaks`; tetrahedral order and a stripe have

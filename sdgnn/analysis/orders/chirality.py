@@ -35,7 +35,10 @@ def triple_product(
 
 
 def scalar_chirality(spins: Numbers, lattice: Lattice) -> Float[Tensor, "replica triangle"]:
-    """chi = S_i . (S_j x S_k) for every triangle of ``lattice.triangles``, its sites counter-clockwise.
+    """chi = S_i . (S_j x S_k) for every triangle of ``lattice.triangles``, its sites counter-clockwise::
+
+        spins = sdgnn.spins.tetrahedral(lattice)
+        sdgnn.analysis.scalar_chirality(spins, lattice).abs()  # 0.7698 everywhere
 
     Returns (replica, triangle), between -1 and 1; +-4 / (3 sqrt(3)) = +-0.7698 in tetrahedral order. The triangles are
     a Delaunay triangulation: on the triangular lattice the elementary ones, on square plaquettes and on the hexagons

@@ -161,7 +161,7 @@ def _shown(trajectory: xarray.Dataset, name: str) -> dict[str, np.ndarray]:
 
 
 def _factors(analysis: xarray.Dataset, name: str) -> dict[str, np.ndarray]:
-    """The same of means over replicas."""
+    """Means over replicas at several times, or of every setting at the last."""
     parts = each_group(analysis)
     panels = {}
     for label, part in parts.items():

@@ -1,1 +1,1 @@
-"""Means and their errors, equilibrium, agreement of runs, sweeps."""
+"""Means and their errors, equilibrium, agreement of runs, parameter sweeps."""

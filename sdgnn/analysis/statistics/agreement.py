@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
-    """Compare two results of :func:`~sdgnn.analysis.trajectories.analyze`, for example of an exact field and a network.
+    """Compares two results of :func:`.analyze`, for example of an exact field and of a network::
+
+        found = sdgnn.analysis.agreement(analyze(exact, lattice), analyze(network, lattice))
+        found.attrs["energy_rms"], found["energy_deviation"]
 
     For each quantity X that both measured once per replica, at the times that both have:
 

@@ -89,7 +89,10 @@ def equilibrium(trajectory: xarray.Dataset, discard: float = 0.2) -> xarray.Data
     Replicas of the same settings (:func:`.replica_groups`) are taken together. Returns, by ``setting`` with what these
     were set to as coordinates, such as kT and damping, and a ``label``, for each observable X: ``X_mean``, ``X_error``,
     ``X_autocorrelation_time`` (in the units of time), ``X_effective``, ``X_r_hat`` and ``X_reliable``, see
-    :class:`Equilibrium`.
+    :class:`Equilibrium`::
+
+        found = sdgnn.analysis.equilibrium(run.trajectory, discard=0.5)
+        found["energy_mean"].values, found["energy_error"].values, found["energy_reliable"].values
 
     Raises UserError unless 0 <= discard < 1, and on a trajectory without such observables.
     """
@@ -114,7 +117,7 @@ def equilibrium(trajectory: xarray.Dataset, discard: float = 0.2) -> xarray.Data
 
 
 def after(trajectory: xarray.Dataset, discard: float) -> xarray.Dataset:
-    """The same without the first part ``discard`` of the records of each schedule.
+    """``trajectory`` without the first part ``discard`` of the records of each schedule.
 
     Raises UserError unless 0 <= discard < 1.
     """

@@ -1,4 +1,4 @@
-"""Which replicas of a trajectory are repetitions of one another: those that were set to the same."""
+"""Groups of replicas: those of equal settings are repetitions of one another, over which means may be taken."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class ReplicaGroup:
 
 
 def replica_groups(trajectory: xarray.Dataset) -> tuple[ReplicaGroup, ...]:
-    """The settings of a trajectory, in the order of their first replicas.
+    """Groups of replicas of equal settings, in the order of their first replicas::
+
+        for group in sdgnn.analysis.replica_groups(trajectory):
+            print(group.label, group.of(trajectory))
 
     Every coordinate (replica,) is a setting, but for the numbers of replicas and of their noise: kT and damping of a
     run, those of its schedules (:func:`~sdgnn.dynamics.settings.settings_of`), and what is assigned to runs that are

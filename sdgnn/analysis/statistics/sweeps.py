@@ -1,4 +1,4 @@
-"""Sweeps: means of every point against the swept keys."""
+"""Parameter sweeps: means at every point against the swept keys."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sweep_means(
     weight is measured. For each X of :func:`numbers`: ``X_mean``, ``X_error`` and ``X_reliable``
     (:func:`.equilibrium`) with the swept keys as dimensions, but for the seed, whose points
     are repetitions; and a last dimension ``setting`` where replicas of a point differ in theirs. NaN where a point does
-    not have X, or not at all times. Raises UserError as those do.
+    not have X, or not at all times. Raises UserError as :func:`.equilibrium` and :func:`.analyze` do.
     """
     import xarray
 
@@ -89,7 +89,7 @@ def numbers(
     """All that a trajectory shows once per time and replica: energy per site, order parameters, moduli of vectors.
 
     What was recorded, with ``energy_per_site`` in place of ``energy`` and, as ``magnetization``, the modulus of the
-    mean spin, likewise of other vectors; and :data:`ORDERS` from recorded spins, see :func:`~sdgnn.analysis.analyze`.
+    mean spin and of every other vector; and :data:`ORDERS` from recorded spins, see :func:`~sdgnn.analysis.analyze`.
     Quantities that are not finite somewhere are left out.
     """
     import xarray
