@@ -63,7 +63,7 @@ def usable_cores() -> int:
 
 @contextmanager
 def group() -> Iterator[None]:
-    """Connects the processes that torchrun has started: by NCCL where each has a GPU, otherwise by gloo."""
+    """Connects the processes that torchrun has started: by gloo, and on GPUs by NCCL where each process has one."""
     import torch
     import torch.distributed as dist
 
@@ -75,7 +75,7 @@ def group() -> Iterator[None]:
     gpus = torch.cuda.is_available() and torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if gpus else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo")
     try:
         yield
     except UserError:
@@ -106,6 +106,17 @@ def total(values: Tensor) -> Tensor:
     import torch.distributed as dist
 
     return _reduced(values, dist.ReduceOp.SUM)
+
+
+def from_first(values: Tensor) -> Tensor:
+    """The ``values`` that the first process has; themselves where there is one."""
+    import torch.distributed as dist
+
+    if not together():
+        return values
+    found = values.clone()
+    dist.broadcast(found, src=0)
+    return found
 
 
 def _reduced(values: Tensor, by: dist.ReduceOp.RedOpType) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sdgnn.common.version import VERSION
 
-LIBRARIES = ("torch", "numpy", "scipy", "e3nn", "lightning", "h5py", "zarr")
+LIBRARIES = ("torch", "numpy", "scipy", "e3nn", "h5py", "zarr")
 """Packages whose versions can change numbers or files."""
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -22,7 +19,7 @@ from sdgnn.common.differences import differences
 from sdgnn.common.errors import LabelsWarning, UserError
 from sdgnn.common.files import read_json, write_json, writing
 from sdgnn.common.locking import sole_writer
-from sdgnn.common.processes import first_alone, is_first, number_of_processes, together
+from sdgnn.common.processes import first_alone, is_first, together
 from sdgnn.common.provenance import provenance
 from sdgnn.data import LabelSet
 from sdgnn.nn import Model, Network
@@ -34,15 +31,10 @@ from sdgnn.train.metrics import judge, judge_all, not_empty
 from sdgnn.train.objective import Objective, Scales
 from sdgnn.train.settings import TrainSettings
 from sdgnn.train.sum_rule import check_sum_rule
-
-if TYPE_CHECKING:
-    import lightning.pytorch as pl
+from sdgnn.train.training import LAST, Training
 
 LOOKED_AT = 200
 """States of each label set, about, that a model looks at before training."""
-
-LAST = Path("checkpoints") / "last.safetensors"
-"""The training state that is gone on from, in the folder of a training."""
 
 
 def fit(
@@ -107,10 +99,9 @@ def fit(
             if mine:
                 held.enter_context(sole_writer(folder))
                 _open(folder, record, resume)
-        last = folder / LAST if (folder / LAST).exists() else None
         start = time.monotonic()
-        with _quiet(), writing(folder, "free space and go on with resume; the last checkpoint is intact"):
-            outcome = _run(network, training, validation, settings, scales, folder, last, progress and is_first())
+        with writing(folder, "free space and go on with resume; the last checkpoint is intact"):
+            outcome = _run(network, training, validation, settings, scales, folder, progress and is_first())
         outcome |= {"seconds": round(time.monotonic() - start, 1)}
         with first_alone() as mine:
             if mine:
@@ -120,63 +111,24 @@ def fit(
 
 def _run(
     network: Model, training: list[LabelSet], validation: list[LabelSet], settings: TrainSettings, scales: Scales,
-    folder: Path, last: Path | None, progress: bool,
+    folder: Path, progress: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """Train, load the best averaged weights into ``network``, and say how it went."""
-    import lightning.pytorch as pl
-    from lightning.fabric.utilities.rank_zero import rank_zero_only
-    from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, Timer
-    from lightning.pytorch.loggers import TensorBoardLogger
-    from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
-
-    from sdgnn.train import checkpoint
-    from sdgnn.train.batches import InOrder, Shuffled, loader
-    from sdgnn.train.module import MONITOR, Keep, MovingAverage, ProgressBar, TrainingModule
-
-    processes, rank = number_of_processes()
-    order = Shuffled([len(labels) for labels in training], settings.batch, settings.seed, processes, rank)
-    objective = Objective(scales, settings.torque_weight, settings.longitudinal_weight, settings.energy_weight)
     network.look([(bind(network, labels), _some(labels).float()) for labels in training])
     fit_constant(network, training)
     untrained = {name: weight.clone() for name, weight in network.state_dict().items()}
-    before = judge_all([(bind(network, labels, settings.torch_dtype), labels) for labels in validation])
-    limit = timedelta(minutes=settings.minutes) if settings.minutes else None
-    timer = Timer(limit, interval="epoch", verbose=False)
-    module = TrainingModule(
-        network, objective, settings, training, validation, steps=settings.epochs * len(order),
-        time_used=lambda: timer.time_elapsed() / limit.total_seconds() if limit else 0.0,
-    )  # fmt: skip
-    keep = Keep(folder / "checkpoints", before.torque_r2)
-    callbacks: list[pl.Callback] = [MovingAverage(settings.ema), LearningRateMonitor("step"), timer, keep]
-    if settings.patience is not None:
-        callbacks.append(EarlyStopping(MONITOR, patience=settings.patience, mode="max", check_on_train_epoch_end=False))
-    if progress:
-        callbacks.append(ProgressBar())
-    # torchrun alone spreads a training: variables of Slurm, MPI and the like, and RANK left by others, mean nothing
-    ranks: Any = rank_zero_only
-    ranks.rank = rank
-    started_by = TorchElasticEnvironment() if processes > 1 else LightningEnvironment()
-    spread = shared_by(processes, all(labels.energy is not None for labels in training))
-    trainer = pl.Trainer(
-        accelerator=settings.device, max_epochs=settings.epochs, callbacks=callbacks, **spread,
-        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
-        plugins=[checkpoint.SafetensorsIO(), started_by], gradient_clip_val=settings.clip, num_sanity_val_steps=0,
-        log_every_n_steps=10, enable_progress_bar=False, enable_model_summary=False, inference_mode=False,
-    )  # fmt: skip
-    with _interruptible():
-        trainer.fit(
-            module,
-            loader(training, order, settings.torch_dtype),
-            loader(validation, InOrder([len(s) for s in validation], settings.batch), settings.torch_dtype),
-            ckpt_path=last,
-        )
-    network.load_state_dict(untrained if keep.epoch < 0 else checkpoint.weights(keep.best, "network."))
-    fit_constant(network.cpu(), training)
+    before = judge_all([(bind(network, labels, settings.torch_dtype), labels) for labels in validation]).torque_r2
+    objective = Objective(scales, settings.torque_weight, settings.longitudinal_weight, settings.energy_weight)
+    run = Training(network, objective, settings, training, validation, folder)
+    run.run(progress)
+    best = max(run.scores)
+    network.cpu().load_state_dict(run.best_weights() if best > before else untrained)
+    fit_constant(network, training)
     return {
-        "epochs": trainer.current_epoch,
-        "steps": trainer.global_step,
-        "best_epoch": keep.epoch + 1,
-        "best_validation_torque_r2": keep.score,
+        "epochs": len(run.scores),
+        "steps": len(run.scores) * run.steps_per_epoch,
+        "best_epoch": run.best_epoch if best > before else 0,
+        "best_validation_torque_r2": max(best, before),
     }
 
 
@@ -207,7 +159,7 @@ def fit_constant(network: Model, sets: Sequence[LabelSet]) -> None:
     shifts = [
         (part.energy - field(part.spins).energy.to(torch.float64)) / labels.lattice.n_sites
         for labels, field in ((labels, bind(network, labels)) for labels in sets)
-        for part in (labels[start : start + 16] for start in range(0, len(labels), 16))
+        for part in labels.batches(16)
         if part.energy is not None
     ]
     if shifts:
@@ -234,9 +186,9 @@ def _without_seed(hamiltonian: dict[str, Any]) -> dict[str, Any]:
 
 
 def _physics(network: Model, sets: list[LabelSet]) -> dict[str, Any]:
-    """Hamiltonian, kT and ensemble of the labels. Raises UserError when known ones differ, but for the realisation of
-    bond disorder, unless a network follows the electrons of each set."""
-    known = [
+    """Hamiltonian, kT and ensemble of the labels. Raises UserError where these differ, but for the realisation of bond
+    disorder, unless a network follows the electrons of each set."""
+    said = [
         {
             "hamiltonian": _without_seed(labels.origin.hamiltonian),
             **{name: labels.origin.physics[name] for name in ("kT", "filling", "mu")},
@@ -245,25 +197,11 @@ def _physics(network: Model, sets: list[LabelSet]) -> dict[str, Any]:
         if labels.origin.hamiltonian is not None
     ]
     if isinstance(network, Network):
-        return {"electrons": [one for k, one in enumerate(known) if one not in known[:k]]}
-    for other in known[1:]:
-        different = differences(known[0], other)
-        if different:
+        return {"electrons": [one for k, one in enumerate(said) if one not in said[:k]]}
+    for other in said[1:]:
+        if different := differences(said[0], other):
             raise UserError(f"label sets with {different}", allowed="labels of one Hamiltonian, kT and ensemble")
-    return known[0] if known else {}
-
-
-def shared_by(processes: int, all_have_energies: bool) -> dict[str, Any]:
-    """How Lightning spreads a training over so many processes; labels without energies leave the constant alone."""
-    if processes == 1:
-        return {"devices": 1}
-    here = int(os.environ["LOCAL_WORLD_SIZE"])
-    return {
-        "devices": here,
-        "num_nodes": processes // here,
-        "strategy": "ddp" if all_have_energies else "ddp_find_unused_parameters_true",
-        "use_distributed_sampler": False,
-    }
+    return said[0] if said else {}
 
 
 def _open(folder: Path, record: dict[str, Any], resume: bool) -> None:
@@ -288,36 +226,3 @@ def _open(folder: Path, record: dict[str, Any], resume: bool) -> None:
                 )
         return
     write_json(settings, {**record, "provenance": provenance()})
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C stays a KeyboardInterrupt; Lightning would end the whole program and leave further ones ignored."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as stop:
-        if isinstance(stop.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from stop
-        raise
-    finally:
-        if signal.getsignal(signal.SIGINT) is not handler:
-            signal.signal(signal.SIGINT, handler)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning's remarks on hardware, workers and logging are silenced; errors pass."""
-    import lightning.pytorch  # noqa: F401 (sets its own levels when first imported)
-
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\..*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
