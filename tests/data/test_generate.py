@@ -191,7 +191,7 @@ def test_killed_and_resumed_gives_the_bits_of_an_uninterrupted_run(tmp_path: Pat
     path, protocols = tmp_path / "killed.h5", [Random(states=196)]
     finished = _kill_after_parts(path, _start(path, 196), parts=2)
     assert not path.exists() and len(finished) < 7
-    before = {part: (part.stat().st_mtime_ns, LabelSet.read(part).content_hash) for part in finished}
+    before = {part: (part.stat().st_mtime_ns, read(part).content_hash) for part in finished}
     with pytest.raises(UserError, match="holds parts of an interrupted generation"):
         generate(LARGER, protocols, path, seed=3, workers=0)
     with pytest.raises(UserError, match=r"protocols\[0\].states 196 and 90, seed 3 and 4"):
@@ -199,7 +199,7 @@ def test_killed_and_resumed_gives_the_bits_of_an_uninterrupted_run(tmp_path: Pat
     warmer = ExactField(LARGER.model, kT=0.1, filling=0.25)
     with pytest.raises(UserError, match=r"other settings: kT 0.05 and 0.1 "):
         generate(warmer, protocols, path, seed=3, workers=0, resume=True)
-    assert before == {part: (part.stat().st_mtime_ns, LabelSet.read(part).content_hash) for part in finished}
+    assert before == {part: (part.stat().st_mtime_ns, read(part).content_hash) for part in finished}
 
     resumed = generate(LARGER, protocols, path, seed=3, workers=0, resume=True)
     straight = generate(LARGER, protocols, tmp_path / "straight.h5", seed=3, workers=0)
@@ -302,12 +302,12 @@ def test_a_scheduler_without_workers_or_gone_is_not_waited_for(
 ) -> None:
     from distributed import LocalCluster
 
-    monkeypatch.setattr("sdgnn.data.workers.CONNECTION_TIMEOUT", 2.0)
-    monkeypatch.setattr("sdgnn.data.workers.WORKER_TIMEOUT", 0.5)
+    monkeypatch.setattr("sdgnn.data.cluster.CONNECTION_TIMEOUT", 2.0)
+    monkeypatch.setattr("sdgnn.data.cluster.WORKER_TIMEOUT", 0.5)
     cluster = LocalCluster(n_workers=0, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None)
     words = "without workers; start some with `dask worker`"
     if processes == "lost":
-        monkeypatch.setattr("sdgnn.data.workers.WORKER_TIMEOUT", 60.0)
+        monkeypatch.setattr("sdgnn.data.cluster.WORKER_TIMEOUT", 60.0)
         threading.Timer(0.5, cluster.close).start()
         words = "that is gone"
     with cluster, pytest.raises(UserError, match=rf"scheduler {cluster.scheduler_address} {words}.* kept, .*--resume"):
@@ -342,7 +342,7 @@ def test_workers_that_die_of_their_work_end_the_generation(tmp_path: Path) -> No
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sdgnn.data.workers.CONNECTION_TIMEOUT", 0.5)
+    monkeypatch.setattr("sdgnn.data.cluster.CONNECTION_TIMEOUT", 0.5)
     with pytest.raises(UserError, match="does not answer"):
         generate(FIELD, [Random(2)], tmp_path / "labels.h5", scheduler="tcp://127.0.0.1:1")
 
