@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from sdgnn import Heun, Lattice, simulate, spins
-from sdgnn.analysis.locality.ensembles import Ensemble, Given, NoisyOrder, Random, best_rotations
+from sdgnn.analysis.locality.ensembles import Ensemble, Independent, Windows, best_rotations, noisy_order
 from sdgnn.analysis.locality.floor import locality_floor
 from sdgnn.analysis.observers import observer
 from sdgnn.common.errors import UserError
-from sdgnn.data import LabelSet
+from sdgnn.data import LabelSet, write
 from sdgnn.fields import Heisenberg
 
 LATTICE = Lattice.triangular(8, 8)
@@ -30,27 +30,27 @@ def floor(ensemble: Ensemble) -> float:
 
 def test_strong_noise_makes_any_order_random() -> None:
     """(S + g n) / |S + g n| with g = 100 is uniform to 1 %."""
-    assert floor(NoisyOrder(spins.tetrahedral, 100.0)) == pytest.approx(FLOOR, rel=0.12)
+    assert floor(Independent(noisy_order(spins.tetrahedral, 100.0))) == pytest.approx(FLOOR, rel=0.12)
 
 
 def test_an_order_without_noise_has_no_floor() -> None:
-    assert floor(NoisyOrder(spins.tetrahedral, 0.0)) == pytest.approx(0, abs=1e-12)
+    assert floor(Independent(noisy_order(spins.tetrahedral, 0.0))) == pytest.approx(0, abs=1e-12)
 
 
 def test_given_random_states_are_random_states() -> None:
     """Even the windows that fit the seven frozen spins best tell nothing about the spins beyond."""
-    ensemble = Given(spins.random(LARGE, 20, seed=5), LARGE)
+    ensemble = Windows(spins.random(LARGE, 20, seed=5), LARGE)
     assert floor(ensemble) == pytest.approx(FLOOR, rel=0.12)
 
 
 def test_given_ordered_states_fit_the_frozen_spins() -> None:
     """Turned, shifted copies of one order without noise: surroundings are those that were there, whatever the turn."""
     states = spins.rotate_randomly(spins.tetrahedral(LARGE, replicas=6), seed=1)
-    ensemble = Given(states, LARGE)
+    ensemble = Windows(states, LARGE)
     kept = ensemble.environment(LATTICE, 0)
     near = np.linalg.norm(LATTICE.positions, axis=1) < 1.1
     # windows equal to the environment on the frozen spins count as itself, so they are perturbed
-    noisy = Given(spins.noisy(states, 1e-3), LARGE)
+    noisy = Windows(spins.noisy(states, 1e-3), LARGE)
     for state in noisy.redraw(LATTICE, kept, near, 4, seed=3):
         assert float((state - kept).norm(dim=-1).max()) < 0.02
 
@@ -69,24 +69,24 @@ def test_states_of_a_run_and_of_labels(tmp_path: Path) -> None:
         field, spins.random(LARGE, 2, seed=1), Heun(dt=0.02, damping=0.5), 6, folder=tmp_path / "run",
         observers=[observer("spins", LARGE, 2)],
     )  # fmt: skip
-    ensemble = Given.recorded(tmp_path / "run", since=0.05)
+    ensemble = Windows.recorded(tmp_path / "run", since=0.05)
     assert ensemble.states.shape == (2 * 2, 144, 3), "times 0.08 and 0.12 of two replicas"
     torch.testing.assert_close(ensemble.states[-1], run.spins[-1].double())
     labels = LabelSet(
         LARGE, ensemble.states, ensemble.states, protocol=("a", "a", "b", "a"), step=np.array([0, 5, 7, 9])
     )
-    labels.write(tmp_path / "labels.h5")
-    assert len(Given.labelled(tmp_path / "labels.h5", "a", since=5).states) == 2
+    write(labels, tmp_path / "labels.h5")
+    assert len(Windows.labelled(tmp_path / "labels.h5", "a", since=5).states) == 2
     with pytest.raises(UserError, match="1 state"):
-        Given.labelled(tmp_path / "labels.h5", "b")
+        Windows.labelled(tmp_path / "labels.h5", "b")
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    small = Given(spins.random(LATTICE, 2), LATTICE)
+    small = Windows(spins.random(LATTICE, 2), LATTICE)
     with pytest.raises(UserError, match="no larger"):
         small.check(LARGE)
     with pytest.raises(UserError, match="same family"):
         small.check(Lattice.square(4, 4))
     with pytest.raises(UserError, match="multiples of 2"):
-        NoisyOrder(spins.tetrahedral, 0.1).check(Lattice.triangular(5, 5))
-    Random().check(LARGE)
+        Independent(noisy_order(spins.tetrahedral, 0.1)).check(Lattice.triangular(5, 5))
+    Independent(spins.random).check(LARGE)

@@ -14,7 +14,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sdgnn import spins as textures
+from sdgnn.analysis.trajectories import lattice_of_run
 from sdgnn.common.errors import UserError
+from sdgnn.data import store
+from sdgnn.dynamics import open_trajectory
 from sdgnn.dynamics.times import in_window
 from sdgnn.fields import check_spins
 from sdgnn.lattice import Lattice
@@ -47,48 +50,38 @@ class Ensemble(ABC):
 
 
 @dataclass(frozen=True)
-class Random(Ensemble):
-    """Spins independent and uniform on the sphere."""
+class Independent(Ensemble):
+    """Spins drawn independently at every site: random ones, or an order with noise, (S + g n) / |S + g n|.
 
-    def check(self, lattice: Lattice) -> None:
-        """Random spins fit every lattice."""
-
-    def environment(self, lattice: Lattice, seed: int) -> Float[Tensor, "site 3"]:
-        return textures.random(lattice, 1, seed)[0]
-
-    def redraw(
-        self, lattice: Lattice, kept: Tensor, near: np.ndarray, count: int, seed: int
-    ) -> Float[Tensor, "replica site 3"]:
-        return textures.random(lattice, count, seed)
-
-
-@dataclass(frozen=True)
-class NoisyOrder(Ensemble):
-    """One ordered state with independent noise at every site, (S + g n) / |S + g n|.
-
-    Redrawn is the noise; the order, which the near spins tell, stays. It is not turned: the floor is the same for all
+    Redrawn are all of them. An order, which the near spins tell, stays. It is not turned: the floor is the same for all
     orientations, since fields turn with the spins.
+
+        Independent(sdgnn.spins.random)
+        Independent(noisy_order(sdgnn.spins.tetrahedral, strength=0.3))
     """
 
-    order: Callable[[Lattice], Tensor]
-    """The ordered state (1, site, 3) of a lattice."""
-    strength: float
-    """g, standard deviation of each component of the noise."""
+    draw: Callable[[Lattice, int, int], Tensor]
+    """(lattice, replicas, seed) -> spins (replica, site, 3)."""
 
     def check(self, lattice: Lattice) -> None:
-        textures.noisy(self.order(lattice), self.strength)
+        self.draw(lattice, 1, 0)
 
     def environment(self, lattice: Lattice, seed: int) -> Float[Tensor, "site 3"]:
-        return textures.noisy(self.order(lattice), self.strength, seed)[0]
+        return self.draw(lattice, 1, seed)[0]
 
     def redraw(
         self, lattice: Lattice, kept: Tensor, near: np.ndarray, count: int, seed: int
     ) -> Float[Tensor, "replica site 3"]:
-        return textures.noisy(self.order(lattice).repeat(count, 1, 1), self.strength, seed)
+        return self.draw(lattice, count, seed)
+
+
+def noisy_order(order: Callable[[Lattice], Tensor], strength: float) -> Callable[[Lattice, int, int], Tensor]:
+    """Draws an ordered state (1, site, 3) with noise of standard deviation ``strength`` in each component."""
+    return lambda lattice, replicas, seed: textures.noisy(order(lattice).repeat(replicas, 1, 1), strength, seed)
 
 
 @dataclass(frozen=True, eq=False)
-class Given(Ensemble):
+class Windows(Ensemble):
     """Windows of given states, such as snapshots of a run on the same or a larger lattice.
 
     Surroundings are other windows, turned to agree best with the frozen spins (least squares): the ``count`` best of
@@ -102,11 +95,8 @@ class Given(Ensemble):
     """Their lattice."""
 
     @classmethod
-    def recorded(cls, folder: Path, since: float = 0.0) -> Given:
+    def recorded(cls, folder: Path, since: float = 0.0) -> Windows:
         """All replicas of a run from a time on. Raises UserError where no spins were recorded."""
-        from sdgnn.analysis.trajectories import lattice_of_run
-        from sdgnn.dynamics import open_trajectory
-
         trajectory = open_trajectory(folder)
         if "spins" not in trajectory:
             raise UserError(f"{folder} without recorded spins", fix="run with the observer spins")
@@ -115,11 +105,9 @@ class Given(Ensemble):
         return cls._some(values.reshape(-1, *values.shape[2:]), lattice_of_run(folder), f"{folder} since {since:g}")
 
     @classmethod
-    def labelled(cls, path: Path, protocol: str | None = None, since: float = 0.0) -> Given:
+    def labelled(cls, path: Path, protocol: str | None = None, since: float = 0.0) -> Windows:
         """The states of a label set, of one protocol and from a step on where asked for."""
-        from sdgnn.data import LabelSet
-
-        labels = LabelSet.read(path)
+        labels = store.read(path)
         chosen = [
             i
             for i, (name, step) in enumerate(zip(labels.protocol, labels.steps, strict=True))
@@ -128,7 +116,7 @@ class Given(Ensemble):
         return cls._some(labels.spins.numpy()[chosen], labels.lattice, f"{path} ({', '.join(labels.counts)})")
 
     @classmethod
-    def _some(cls, states: np.ndarray, lattice: Lattice, where: str) -> Given:
+    def _some(cls, states: np.ndarray, lattice: Lattice, where: str) -> Windows:
         if len(states) < 2:
             raise UserError(f"{len(states)} state(s) in {where}", allowed="at least 2")
         spins = torch.from_numpy(states.astype(np.float64))

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.analysis.locality.ensembles import Ensemble, Random
+from sdgnn import spins as textures
+from sdgnn.analysis.locality.ensembles import Ensemble, Independent
 from sdgnn.common.errors import UserError
 from sdgnn.common.seeds import check_seed
 from sdgnn.fields import Field
@@ -22,7 +23,7 @@ from sdgnn.lattice.periodic import inner_radius, nearest_image
 SITES = 1
 """Purpose of the random stream from which the probed sites are drawn."""
 
-RANDOM = Random()
+RANDOM = Independent(textures.random)
 """Independent spins, the ensemble most is known about."""
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from sdgnn.analysis.locality.ensembles import Ensemble, NoisyOrder, Random
+from sdgnn import spins as textures
+from sdgnn.analysis.locality.ensembles import Ensemble, Independent, noisy_order
 from sdgnn.analysis.locality.floor import LocalityFloor, locality_floor
 from sdgnn.cli.config.locality import FloorConfig
 from sdgnn.common.progress import progress_bar
@@ -37,11 +38,12 @@ def field_halo(field: Field) -> float | None:
 
 def ensembles_of(labels: LabelSet) -> dict[str, Ensemble]:
     """Ensembles of the label set's own random and noisy ordered states, by protocol; others have no known law."""
-    ensembles: dict[str, Ensemble] = {"random": Random()} if "random" in labels.counts else {}
+    ensembles: dict[str, Ensemble] = {"random": Independent(textures.random)} if "random" in labels.counts else {}
     for protocol in labels.origin.protocols:
         if protocol.get("protocol") == "noisy_order":
             for strength in protocol["strengths"]:
-                ensembles[f"{protocol['order']} noise {strength:g}"] = NoisyOrder(ORDERS[protocol["order"]], strength)
+                draw = noisy_order(ORDERS[protocol["order"]], strength)
+                ensembles[f"{protocol['order']} noise {strength:g}"] = Independent(draw)
     return {name: ensemble for name, ensemble in ensembles.items() if name in labels.counts}
 
 

@@ -30,9 +30,10 @@ class RandomStates(Config):
 
     def build(self) -> Ensemble:
         """The ensemble."""
-        from sdgnn.analysis.locality.ensembles import Random
+        from sdgnn import spins
+        from sdgnn.analysis.locality.ensembles import Independent
 
-        return Random()
+        return Independent(spins.random)
 
 
 class NoisyOrderStates(Config):
@@ -60,10 +61,10 @@ class NoisyOrderStates(Config):
 
     def build(self) -> Ensemble:
         """The ensemble."""
-        from sdgnn.analysis.locality.ensembles import NoisyOrder
+        from sdgnn.analysis.locality.ensembles import Independent, noisy_order
         from sdgnn.data.sampling import ORDERS
 
-        return NoisyOrder(ORDERS[self.order], self.strength)
+        return Independent(noisy_order(ORDERS[self.order], self.strength))
 
 
 class GivenStates(Config):
@@ -86,11 +87,11 @@ class GivenStates(Config):
 
     def build(self) -> Ensemble:
         """The ensemble. Raises UserError when there are no such states."""
-        from sdgnn.analysis.locality.ensembles import Given
+        from sdgnn.analysis.locality.ensembles import Windows
 
         if self.path.is_file():
-            return Given.labelled(self.path, self.protocol, self.since)
-        return Given.recorded(self.path, self.since)
+            return Windows.labelled(self.path, self.protocol, self.since)
+        return Windows.recorded(self.path, self.since)
 
 
 States = Annotated[RandomStates | NoisyOrderStates | GivenStates, Key(discriminator="kind")]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sdgnn import Lattice, spins
-from sdgnn.analysis.locality.ensembles import NoisyOrder, Random
+from sdgnn.analysis.locality.ensembles import Independent
 from sdgnn.cli.commands.floors import ensembles_of, field_halo, with_floors
 from sdgnn.cli.config.locality import FloorConfig
 from sdgnn.data import LabelSet
@@ -52,8 +52,9 @@ def test_halo_of_every_kind_of_field() -> None:
 def test_ensembles_are_those_with_a_known_law(labels: LabelSet) -> None:
     ensembles = ensembles_of(labels)
     assert set(ensembles) == set(NAMES)
-    assert isinstance(ensembles["random"], Random)
-    assert isinstance(ensembles[NAMES[1]], NoisyOrder)
+    random, noisy = (ensembles[name].environment(LATTICE, 0) for name in NAMES[:2])
+    torch.testing.assert_close(random, spins.random(LATTICE, 1, 0)[0], rtol=0, atol=0)
+    torch.testing.assert_close(noisy, spins.noisy(spins.tetrahedral(LATTICE), 0.2, 0)[0], rtol=0, atol=0)
 
 
 def test_floors_in_closed_form(labels: LabelSet) -> None:
@@ -77,5 +78,6 @@ def test_floors_in_closed_form(labels: LabelSet) -> None:
 
 def test_states_without_a_law_have_no_floor(labels: LabelSet) -> None:
     fields = {"both": TRUE}
-    errors = with_floors(compare(fields, labels), fields, labels, TRUE, {"random": Random()}, FloorConfig())
+    random = {"random": Independent(spins.random)}
+    errors = with_floors(compare(fields, labels), fields, labels, TRUE, random, FloorConfig())
     assert set(errors.floors) == {("both", "random")}
