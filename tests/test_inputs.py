@@ -59,6 +59,7 @@ def committee(given: Any) -> Any:
 
 ENTRIES: dict[str, Callable[[Any], Any]] = {
     "exact": lambda given: sdgnn.ExactField(MODEL, kT=0.1, filling=0.3, twists=(2, 1))(given),
+    "label": lambda given: data.label(sdgnn.ExactField(MODEL, kT=0.1, filling=0.3), given).field,
     "exact at kT = 0": lambda given: sdgnn.ExactField(MODEL, kT=0.0, filling=0.3)(given),
     "exact mu": lambda given: sdgnn.ExactField(MODEL, kT=0.1, filling=0.3).chemical_potential(given),
     "kpm": lambda given: sdgnn.KPMField(MODEL, kT=0.3, filling=0.3, moments=64, vectors=16)(given),
@@ -256,7 +257,7 @@ def test_what_is_no_seed_is_refused(name: str) -> None:
 def test_label_sets_have_seeds_of_64_bits(tmp_path: Path) -> None:
     exact, seeds = sdgnn.ExactField(MODEL, kT=0.2, filling=0.3), (0, 2**63, 2**64 - 1)
     sets = [data.generate(exact, [data.Random(2)], tmp_path / f"{s}.h5", seed=s, workers=1) for s in seeds]
-    again = [data.LabelSet.read(tmp_path / f"{seed}.h5") for seed in seeds]
+    again = [data.read(tmp_path / f"{seed}.h5") for seed in seeds]
     assert [labels.origin.seed for labels in again] == list(seeds)
     assert all(torch.equal(first.spins, second.spins) for first, second in zip(sets, again, strict=True))
     assert not torch.equal(again[0].spins, again[1].spins)

@@ -14,7 +14,7 @@ from sdgnn import ExactField, Lattice, SDModel
 from sdgnn.cli.app import app
 from sdgnn.cli.config.commands import GenerateConfig
 from sdgnn.common.errors import UserError
-from sdgnn.data import LabelSet, read_all
+from sdgnn.data import read, read_all
 from sdgnn.data.solvers import build
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "spin-glass"
@@ -119,7 +119,7 @@ def test_labels_of_disordered_bonds_come_back_from_their_file(tmp_path: Path) ->
 
     model = SDModel(Lattice.square(3, 3), exchange=2.0, disorder={"width": 0.4, "seed": 3})
     generate(ExactField(model, kT=0.2, filling=0.3), [Random(states=2)], tmp_path / "labels.h5", workers=0)
-    labels = LabelSet.read(tmp_path / "labels.h5")
+    labels = read(tmp_path / "labels.h5")
     again = build(labels.origin, labels.lattice)
     assert isinstance(again, ExactField)
     assert np.array_equal(again.model.amplitudes, model.amplitudes)

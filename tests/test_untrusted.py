@@ -28,7 +28,7 @@ import sdgnn
 from sdgnn import ExactField, Heun, Lattice, SDModel, simulate
 from sdgnn.cli.config.index import COMMANDS
 from sdgnn.common.errors import UserError
-from sdgnn.data import LabelSet, NoisyOrder, Random, generate
+from sdgnn.data import LabelSet, NoisyOrder, Random, generate, read
 from sdgnn.dynamics import observers, open_trajectory
 from sdgnn.fields import Heisenberg
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
@@ -243,12 +243,12 @@ def test_label_sets(name: str, count: int, files: Path, tmp_path: Path) -> None:
     target = tmp_path / name
 
     def bytewise(cuts: list[Cut]) -> str:
-        return fuzzed(files / name, target, cuts, lambda: LabelSet.read(target), valid_labels)
+        return fuzzed(files / name, target, cuts, lambda: read(target), valid_labels)
 
     found = many(count, cuts=CUTS)(bytewise)
     assert found["refused"] > count / 4
     shutil.copy(files / name, target)
-    assert outcome(lambda: LabelSet.read(target), valid_labels) == "read"
+    assert outcome(lambda: read(target), valid_labels) == "read"
 
 
 @pytest.mark.parametrize("count", CASES)
@@ -280,7 +280,7 @@ def test_forged_label_sets(count: int, files: Path, tmp_path: Path) -> None:
                     file.attrs[name] = value
             except (TypeError, ValueError, OSError, RuntimeError, AttributeError):
                 return "no file"
-        return outcome(lambda: LabelSet.read(target), valid_labels)
+        return outcome(lambda: read(target), valid_labels)
 
     shapes, kinds = st.lists(st.integers(0, 10**6), max_size=4), st.sampled_from(["f4", "f8", "i8", "S3", "u1", "c16"])
     found = many(count, name=st.sampled_from(names + attributes), value=WRONG, shape=shapes, dtype=kinds,

@@ -1,4 +1,5 @@
 from .generate import generate as generate
+from .hdf5 import write as write
 from .labels import LabelSet as LabelSet
 from .labels import Origin as Origin
 from .protocols import Given as Given
@@ -8,5 +9,6 @@ from .protocols import Random as Random
 from .protocols import Snapshots as Snapshots
 from .protocols import protocol_from_dict as protocol_from_dict
 from .sampling import Protocol as Protocol
+from .solvers import label as label
 from .store import read as read
 from .store import read_all as read_all

@@ -13,6 +13,7 @@ import torch
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.memory import GB
+from sdgnn.data.labels import NUMBERS
 from sdgnn.lattice import Lattice
 
 DATASETS = {
@@ -68,9 +69,8 @@ def read_states(arrays: Mapping[str, StoredArray], lattice: Lattice) -> dict[str
             )
     check_sizes(arrays)
     found: dict[str, Any] = {name: array.read() for name, array in arrays.items()}
-    for name in ("spins", "field", "energy", "density", "mu"):
-        if name in found:
-            found[name] = torch.from_numpy(found[name].astype(np.float64))
+    for name in found.keys() & NUMBERS:
+        found[name] = torch.from_numpy(found[name].astype(np.float64))
     if "protocol" in found:
         found["protocol"] = tuple(as_text(name) for name in found["protocol"])
     return found

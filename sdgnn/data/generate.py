@@ -23,10 +23,12 @@ from sdgnn.common.locking import sole_writer
 from sdgnn.common.progress import progress_bar
 from sdgnn.common.provenance import commit, now, package_version
 from sdgnn.common.seeds import LARGEST, check_seed
+from sdgnn.data import hdf5, store
 from sdgnn.data.labels import LabelSet, Origin
 from sdgnn.data.sampling import Protocol, sample_seed
 from sdgnn.data.solvers import describe
-from sdgnn.data.workers import Task, run_tasks
+from sdgnn.data.tasks import Task
+from sdgnn.data.workers import run_tasks
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 
@@ -96,11 +98,11 @@ def generate(
         done = states - sum(task.states for task in missing)
         with progress_bar(f"labels {path.name}", states, "states", done, progress) as advance:
             for task, labels in run_tasks(missing, workers, threads, scheduler):
-                labels.write(folder / task.file)
+                hdf5.write(labels, folder / task.file)
                 advance(done := done + len(labels))
-        joined = LabelSet.concatenate([LabelSet.read(folder / task.file) for task in tasks])
+        joined = LabelSet.concatenate([store.read(folder / task.file) for task in tasks])
         labels = replace(joined, origin=origin)
-        labels.write(path)
+        hdf5.write(labels, path)
         shutil.rmtree(folder)
     return labels
 
@@ -123,7 +125,7 @@ def _tasks(lattice: Lattice, origin: Origin, protocols: Sequence[Protocol], thre
 
 
 def _settings(lattice: Lattice, origin: Origin) -> dict[str, Any]:
-    """What must agree for states of two starts to belong to one set."""
+    """Settings that must agree for states of two starts to belong to one set."""
     settings = {
         "lattice": lattice.to_dict(),
         **origin.physics,
@@ -147,7 +149,7 @@ def _finished(path: Path, folder: Path, settings: dict[str, Any], resume: bool) 
     """The complete set at ``path``, if it is the one asked for."""
     if not resume:
         raise UserError(f"{path} exists", allowed="a new name", fix="remove it, or resume to use it as it is")
-    labels = LabelSet.read(path)
+    labels = store.read(path)
     _refuse_other(_settings(labels.lattice, labels.origin), settings, path)
     if folder.exists():
         shutil.rmtree(folder)

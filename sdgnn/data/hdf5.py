@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import SteadyFile, atomic_path
 from sdgnn.data.arrays import DATASETS, SINCE, StoredArray, as_text, check_sizes, read_states
-from sdgnn.data.labels import LabelSet, Origin
+from sdgnn.data.labels import NUMBERS, LabelSet, Origin
 from sdgnn.lattice import MOST_SITES, Lattice
 
 FORMAT = "sdgnn label set"
@@ -45,35 +46,19 @@ def write(labels: LabelSet, path: str | os.PathLike[str]) -> None:
 
 
 def _fill(file: h5py.File, labels: LabelSet) -> None:
-    origin = asdict(labels.origin)
     attributes = {
-        "format": FORMAT,
-        "schema": SCHEMA,
-        "conventions": CONVENTIONS,
-        "content_hash": labels.content_hash,
-        **origin,
-        "hamiltonian": None if origin["hamiltonian"] is None else json.dumps(origin["hamiltonian"]),
-        "solver": json.dumps(origin["solver"]),
-        "protocols": json.dumps(origin["protocols"]),
-    }
+        "format": FORMAT, "schema": SCHEMA, "conventions": CONVENTIONS, "content_hash": labels.content_hash,
+        **asdict(labels.origin),
+    }  # fmt: skip
     for name, value in attributes.items():
+        if isinstance(value, dict | tuple):
+            value = json.dumps(value)
         if value is not None:
             file.attrs[name] = _text(value) if isinstance(value, str) else value
-    contents: dict[str, np.ndarray | None] = {
-        "spins": labels.spins.numpy(),
-        "field": labels.field.numpy(),
-        "energy": None if labels.energy is None else labels.energy.numpy(),
-        "density": None if labels.density is None else labels.density.numpy(),
-        "mu": None if labels.mu is None else labels.mu.numpy(),
-        "protocol": np.char.encode(np.array(labels.protocol, dtype=str), "utf-8")
-        if len(labels)
-        else np.array([], "S1"),
-        "seed": labels.seed,
-        "step": labels.step,
-    }
+    numbers = {name: value.numpy() for name in NUMBERS if (value := getattr(labels, name)) is not None}
+    names = np.char.encode(np.array(labels.protocol, dtype=str), "utf-8") if len(labels) else np.array([], "S1")
+    contents: dict[str, np.ndarray] = {**numbers, "protocol": names, "seed": labels.seeds, "step": labels.steps}
     for name, value in contents.items():
-        if value is None:
-            continue
         if value.dtype.kind == "S":
             value = value.astype(h5py.string_dtype("utf-8", value.dtype.itemsize))
         dataset = file.create_dataset(name, data=value)
@@ -117,24 +102,15 @@ def read_hdf5(path: Path) -> LabelSet:
 
 
 def _read_origin(file: h5py.File) -> Origin:
-    def number(name: str) -> float | None:
-        return float(file.attrs[name]) if name in file.attrs else None
+    def nested(text: Any) -> Any:
+        return json.loads(as_text(text))
 
-    def text(name: str) -> str | None:
-        return as_text(file.attrs[name]) if name in file.attrs else None
-
-    return Origin(
-        hamiltonian=json.loads(text("hamiltonian") or "null"),
-        kT=number("kT"),
-        filling=number("filling"),
-        mu=number("mu"),
-        solver=json.loads(text("solver") or "{}"),
-        protocols=tuple(json.loads(text("protocols") or "[]")),
-        seed=int(file.attrs["seed"]) if "seed" in file.attrs else None,
-        version=text("version"),
-        commit=text("commit"),
-        created=text("created"),
-    )
+    kinds: dict[str, Callable[[Any], Any]] = {
+        "hamiltonian": nested, "kT": float, "filling": float, "mu": float, "solver": nested,
+        "protocols": lambda text: tuple(nested(text)), "seed": int, "version": as_text, "commit": as_text,
+        "created": as_text,
+    }  # fmt: skip
+    return Origin(**{name: kind(file.attrs[name]) for name, kind in kinds.items() if name in file.attrs})
 
 
 def _read_lattice(file: h5py.File) -> Lattice:

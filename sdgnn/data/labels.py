@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -23,6 +22,9 @@ from sdgnn.lattice import Lattice
 
 UNKNOWN = -1
 """Seed or step of a state for which there is none."""
+
+NUMBERS = ("spins", "field", "energy", "density", "mu")
+"""Parts of a label set that are float64 tensors, the first axis over states."""
 
 WHOLE = 1e-6
 """Fillings this near to 0 or 1 may mean no electrons, or levels that are all full, where mu is infinite."""
@@ -55,14 +57,8 @@ class Origin:
 
     @property
     def physics(self) -> dict[str, Any]:
-        """What the labels depend on besides the spins: two sets can be joined when this is equal."""
-        return {
-            "hamiltonian": self.hamiltonian,
-            "kT": self.kT,
-            "filling": self.filling,
-            "mu": self.mu,
-            "solver": self.solver,
-        }
+        """Hamiltonian, ensemble and solver, on which labels depend besides the spins; equal in sets that are joined."""
+        return {name: getattr(self, name) for name in ("hamiltonian", "kT", "filling", "mu", "solver")}
 
 
 @dataclass(frozen=True)
@@ -96,20 +92,16 @@ class LabelSet:
     origin: Origin = Origin()
 
     def __post_init__(self) -> None:
-        n = len(self.spins)
-        as_double = {
-            name: None if value is None else torch.as_tensor(value, device="cpu").detach().to("cpu", torch.float64)
-            for name, value in (
-                ("spins", self.spins), ("field", self.field), ("energy", self.energy), ("density", self.density),
-                ("mu", self.mu),
-            )
-        }  # fmt: skip
-        whole = {
-            name: np.full(n, UNKNOWN, np.int64) if value is None else np.array(value, dtype=np.int64)
-            for name, value in (("seed", self.seed), ("step", self.step))
-        }
-        for name, value in {**as_double, **whole}.items():
+        for name in NUMBERS:
+            value = getattr(self, name)
+            if value is not None:
+                value = torch.as_tensor(value, device="cpu").detach().to("cpu", torch.float64)
             object.__setattr__(self, name, value)
+        n = len(self.spins)
+        for name in ("seed", "step"):
+            value = getattr(self, name)
+            whole = np.full(n, UNKNOWN, np.int64) if value is None else np.array(value, dtype=np.int64)
+            object.__setattr__(self, name, whole)
         object.__setattr__(self, "protocol", tuple(self.protocol) or ("unknown",) * n)
         self._check()
 
@@ -153,23 +145,6 @@ class LabelSet:
         """The infinite chemical potential that the filling allows; NaN, which equals no number, where none is."""
         filling = math.nan if self.origin.filling is None else self.origin.filling
         return -math.inf if filling < WHOLE else math.inf if filling > 1 - WHOLE else math.nan
-
-    # -- reading and writing ------------------------------------------------------------------------------------
-
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> LabelSet:
-        """Label set from this package's HDF5 file (``.h5``) or an ``.npz``; see :func:`sdgnn.data.read`."""
-        from sdgnn.data.store import read
-
-        return read(path)
-
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write an HDF5 file (``.h5``), complete or not at all; see ``docs/label-sets.md``."""
-        from sdgnn.data.hdf5 import write
-
-        write(self, path)
-
-    # -- content ------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self.spins)
@@ -231,17 +206,13 @@ class LabelSet:
         if chosen.ndim == 0:
             chosen = chosen[None]
         index = torch.from_numpy(chosen)
-        return replace(
-            self,
-            spins=self.spins[index],
-            field=self.field[index],
-            energy=None if self.energy is None else self.energy[index],
-            density=None if self.density is None else self.density[index],
-            mu=None if self.mu is None else self.mu[index],
-            protocol=tuple(self.protocol[i] for i in chosen),
-            seed=self.seeds[chosen],
-            step=self.steps[chosen],
-        )
+        numbers = {name: value[index] for name in NUMBERS if (value := getattr(self, name)) is not None}
+        protocol = tuple(self.protocol[i] for i in chosen)
+        return replace(self, **numbers, protocol=protocol, seed=self.seeds[chosen], step=self.steps[chosen])
+
+    def batches(self, size: int) -> Iterator[LabelSet]:
+        """Parts of ``size`` states in order, the last of those that are left."""
+        return (self[start : start + size] for start in range(0, len(self), size))
 
     @classmethod
     def concatenate(cls, sets: Sequence[LabelSet]) -> LabelSet:
@@ -261,25 +232,25 @@ class LabelSet:
                 raise UserError(f"label sets with {difference}", allowed="labels of one Hamiltonian and solver")
         origins = [s.origin for s in sets]
         protocols = {json.dumps(p, sort_keys=True): p for o in origins for p in o.protocols}
-        energies = [s.energy for s in sets if s.energy is not None]
-        densities = [s.density for s in sets if s.density is not None]
-        potentials = [s.mu for s in sets if s.mu is not None]
+        numbers: dict[str, Any] = {}
+        for name in NUMBERS:
+            found = [value for s in sets if (value := getattr(s, name)) is not None]
+            numbers[name] = torch.cat(found) if len(found) == len(sets) else None
+
+        def shared(name: str) -> Any:
+            values = [getattr(origin, name) for origin in origins]
+            return values[0] if all(value == values[0] for value in values) else None
+
         return cls(
             lattice=first.lattice,
-            spins=torch.cat([s.spins for s in sets]),
-            field=torch.cat([s.field for s in sets]),
-            energy=torch.cat(energies) if len(energies) == len(sets) else None,
-            density=torch.cat(densities) if len(densities) == len(sets) else None,
-            mu=torch.cat(potentials) if len(potentials) == len(sets) else None,
+            **numbers,
             protocol=tuple(name for s in sets for name in s.protocol),
             seed=np.concatenate([s.seeds for s in sets]),
             step=np.concatenate([s.steps for s in sets]),
             origin=replace(
                 first.origin,
                 protocols=tuple(protocols.values()),
-                seed=first.origin.seed if len({o.seed for o in origins}) == 1 else None,
-                version=first.origin.version if len({o.version for o in origins}) == 1 else None,
-                commit=first.origin.commit if len({o.commit for o in origins}) == 1 else None,
+                **{name: shared(name) for name in ("seed", "version", "commit")},
                 created=max((o.created for o in origins if o.created), default=None),
             ),
         )
@@ -291,7 +262,7 @@ class LabelSet:
         added to the term again where it runs:
 
             term = sdgnn.fields.DMI(labels.lattice, strength=0.1)
-            labels.minus(term).write("electrons.h5")
+            sdgnn.data.write(labels.minus(term), "electrons.h5")
             network.on(lattice) + sdgnn.fields.DMI(lattice, strength=0.1)
 
         Raises UserError when the term lives on another lattice.
@@ -299,11 +270,11 @@ class LabelSet:
         here, there = self.lattice.positions, term.lattice.positions
         if here.shape != there.shape or not np.allclose(here, there, atol=1e-6):
             raise UserError(f"labels on {self.lattice!r} minus a term on {term.lattice!r}", allowed="one lattice")
-        known = term(self.spins)
+        part = term(self.spins)
         return replace(
             self,
-            field=self.field - known.field,
-            energy=None if self.energy is None else self.energy - known.energy,
+            field=self.field - part.field,
+            energy=None if self.energy is None else self.energy - part.energy,
         )
 
     def split(self, fractions: Sequence[float], seed: int) -> tuple[LabelSet, ...]:

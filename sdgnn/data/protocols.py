@@ -20,8 +20,10 @@ from sdgnn.common.files import content_hash
 from sdgnn.common.names import did_you_mean
 from sdgnn.data.labels import UNKNOWN
 from sdgnn.data.sampling import ORDERS, Protocol, Sample, at_least_one, known_order, numbers
+from sdgnn.dynamics.integrators.heun import Heun
 from sdgnn.fields import Field, check_spins
 from sdgnn.lattice import Lattice
+from sdgnn.nn import Network, load
 
 
 @dataclass(frozen=True)
@@ -157,15 +159,11 @@ class Snapshots(Protocol):
         """Plain settings; with a model, the content hash of its weights under ``model_hash``."""
         if self.model is None:
             return super().to_dict()
-        from sdgnn.nn import load
-
         weights = load(self.model).state_dict()
         return {**super().to_dict(), "model_hash": content_hash(*(weights[key].numpy() for key in sorted(weights)))}
 
     def _drive(self, lattice: Lattice, model: str, field: Field | None = None) -> Field:
         """The model on the lattice; a network follows the electrons that label the set."""
-        from sdgnn.nn import Network, load
-
         loaded = load(model)
         if not isinstance(loaded, Network):
             return loaded.on(lattice, dtype=torch.float64)
@@ -175,9 +173,7 @@ class Snapshots(Protocol):
         ensemble = {name: getattr(field, name) for name in ("kT", "filling", "mu")}
         return loaded.on(electrons, torch.float64, **ensemble)
 
-    def _integrator(self) -> Any:
-        from sdgnn.dynamics import Heun
-
+    def _integrator(self) -> Heun:
         return Heun(dt=self.dt, damping=self.damping, kT=self.kT)
 
     @property
@@ -189,8 +185,6 @@ class Snapshots(Protocol):
         return len(self.steps)
 
     def check(self, lattice: Lattice) -> None:
-        from sdgnn.nn import Network, load
-
         if self.start != "random":
             ORDERS[self.start](lattice)
         if self.model is not None and not isinstance(load(self.model), Network):

@@ -1,4 +1,4 @@
-"""What a protocol is: independent samples, each from a seed of its own, and the orders that samples start from."""
+"""Protocols in the abstract: independent samples, each from a seed of its own; orders that samples start from."""
 
 from __future__ import annotations
 

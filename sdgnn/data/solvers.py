@@ -1,16 +1,19 @@
-"""Solvers that label states, as plain descriptions that any process can build the field from."""
+"""Labels of states by a solver, and plain descriptions from which any process can build its field."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
+from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import UserError
-from sdgnn.data.labels import Origin
+from sdgnn.data.labels import LabelSet, Origin
 from sdgnn.electrons import ExactField, KPMField, TruncatedField
 from sdgnn.electrons.hamiltonian import SDModel
-from sdgnn.fields import Field
+from sdgnn.fields import Field, check_spins
 from sdgnn.lattice import Lattice
 
 KPM_SETTINGS = ("moments", "vectors", "seed", "tolerance", "probing")
@@ -31,6 +34,24 @@ def describe(field: Field) -> Origin:
     else:
         solver = {"name": "exact", "twists": list(field.twists)}
     return Origin(hamiltonian=field.model.to_dict(), kT=field.kT, filling=field.filling, mu=field.mu, solver=solver)
+
+
+def label(
+    field: Field, spins: Numbers, protocol: Sequence[str] = (), seed: np.ndarray | None = None,
+    step: np.ndarray | None = None, origin: Origin | None = None,
+) -> LabelSet:  # fmt: skip
+    """Labels of ``spins`` (state, site, 3) by a field of electrons; the other arguments are parts of the LabelSet.
+
+        labels = label(sdgnn.ExactField(model, kT=0.05, filling=0.25), sdgnn.spins.random(lattice, 10))
+
+    Raises UserError as :func:`describe` does where no ``origin`` is given.
+    """
+    spins = check_spins(spins, field.lattice, unit=True)
+    result = field(spins)
+    return LabelSet(
+        field.lattice, spins, result.field, result.energy, result.density, result.mu, tuple(protocol), seed, step,
+        describe(field) if origin is None else origin,
+    )  # fmt: skip
 
 
 def build(origin: Origin, lattice: Lattice) -> Field:

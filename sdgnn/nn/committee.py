@@ -61,7 +61,7 @@ class Calibration:
     """What the deviation is multiplied by."""
     common: float = 0.0
     """The error that members share, in t."""
-    known: float | None = None
+    limit: float | None = None
     """Predicted error, in t, that 99 % of the held-out sites stay below; None where nothing was measured."""
     held_out: Reliability | None = None
     """Predicted beside true errors on the states that this was fitted to."""
@@ -70,6 +70,8 @@ class Calibration:
     def from_dict(cls, plain: dict[str, Any]) -> Calibration:
         """From ``dataclasses.asdict`` of one, as JSON. Raises ValueError or TypeError when it is none."""
         parts = dict(plain)
+        if "known" in parts:  # the limit's name at first
+            parts["limit"] = parts.pop("known")
         found = parts.pop("held_out", None)
         if found is not None:
             plain = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
@@ -143,9 +145,9 @@ class Committee(Model):
 
     def __repr__(self) -> str:
         c = self.calibration
-        known = f", 99 % of held-out sites below {c.known:.2g} t" if c.known is not None else ", not calibrated"
+        limit = f", 99 % of held-out sites below {c.limit:.2g} t" if c.limit is not None else ", not calibrated"
         law = f"error^2 = ({c.factor:.2f} x deviation)^2 + ({c.common:.2g} t)^2"
-        return f"Committee of {len(self.members)} ({law}{known}) of {self.members[0]!r}"
+        return f"Committee of {len(self.members)} ({law}{limit}) of {self.members[0]!r}"
 
 
 @unchanging

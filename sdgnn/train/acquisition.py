@@ -1,31 +1,28 @@
-"""Where a model goes when it drives the spins itself, and which of those states it knows least."""
+"""Acquisition: states of a committee's own dynamics, and the choice of those with the largest predicted errors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+import xarray
 from torch import Tensor
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import content_hash
 from sdgnn.data.crop import check_crop, crop, largest_corner
+from sdgnn.dynamics import Integrator, observers, simulate
 from sdgnn.lattice import Lattice
 from sdgnn.nn.committee import Committee
-
-if TYPE_CHECKING:
-    import xarray
-
-    from sdgnn.dynamics import Integrator
 
 
 @dataclass(frozen=True)
 class Exploration:
-    """Independent runs of the dynamics whose states the model must know."""
+    """Independent runs of the dynamics from which states are chosen for labelling."""
 
     lattice: Lattice
     """The lattice of interest; a crystal of the labels' family, as large as theirs or larger."""
@@ -49,8 +46,6 @@ class Exploration:
 
     def run(self, committee: Committee, lattice: Lattice, replicas: int, seed: int, folder: Path) -> xarray.Dataset:
         """Spins and predicted torque errors of ``replicas`` runs on ``lattice``; goes on where it was broken off."""
-        from sdgnn.dynamics import observers, simulate
-
         field, spins = committee.on(lattice), self.first(lattice, replicas, seed)
         watch = [observers.spins(self.every), observers.torque_error(self.every)]
         chunk = max(self.every, self.steps // 10)
@@ -60,7 +55,7 @@ class Exploration:
         ).trajectory  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """What determines the runs, in plain values."""
+        """Everything that determines the runs, as plain values for JSON."""
         return {
             "lattice": self.lattice.to_dict(),
             "first": content_hash(self.first(self.lattice, 1, 0).numpy()),

@@ -1,4 +1,4 @@
-"""Active learning: a committee drives the dynamics, and the states it knows least are labelled and added."""
+"""Active learning: a committee drives the dynamics; states with the largest predicted error are labelled and added."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import read_json, write_json
 from sdgnn.common.provenance import provenance
-from sdgnn.data import Given, LabelSet, Protocol, generate
+from sdgnn.data import Given, LabelSet, Protocol, generate, store
 from sdgnn.data.crop import check_crop
 from sdgnn.data.sampling import sample_seed
 from sdgnn.data.solvers import describe
@@ -41,7 +41,7 @@ class Learned:
     committee: Committee
     """The last round's committee, calibrated."""
     rounds: list[dict[str, Any]]
-    """What ``rounds.json`` holds, one entry per round."""
+    """Content of ``rounds.json``: one entry per round."""
     reason: str
     """Why it ended."""
 
@@ -110,11 +110,11 @@ def learn(
     rounds: list[dict[str, Any]] = []
     while True:
         number = len(rounds)
-        known = LabelSet.concatenate([first, *picked]), LabelSet.concatenate([held_out, *fresh])
-        committee, judged = stages.round(number, *known)
-        fresh.append(LabelSet.read(folder / f"round-{number:02d}" / "fresh.h5"))
+        sets = LabelSet.concatenate([first, *picked]), LabelSet.concatenate([held_out, *fresh])
+        committee, judged = stages.round(number, *sets)
+        fresh.append(store.read(folder / f"round-{number:02d}" / "fresh.h5"))
         rounds.append(judged)
-        reason = _reason_to_stop(rounds, len(known[0]) + len(known[1]) + len(fresh[-1]), settings)
+        reason = _reason_to_stop(rounds, len(sets[0]) + len(sets[1]) + len(fresh[-1]), settings)
         if reason is None:
             labels, found = stages.pick(number, committee)
             picked.append(labels)
@@ -223,7 +223,7 @@ class _Stages:
         return load(place)
 
     def pick(self, number: int, committee: Committee) -> tuple[LabelSet, dict[str, Any]]:
-        """States of the committee's own runs that it knows least, labelled, and where they come from."""
+        """States of the committee's own runs with the largest predicted errors, labelled, and where they come from."""
         start, place = time.monotonic(), self.folder / f"round-{number:02d}"
         if not (place / "picked.json").is_file():
             self.say(f"round {number}: {self.exploration.replicas} run(s) of {self.exploration.lattice!r}")
@@ -238,11 +238,11 @@ class _Stages:
                 {**asdict(one), "true": float((wrong**2).mean() ** 0.5)} for one, wrong in zip(picks, true, strict=True)
             ]
             write_json(place / "picked.json", {"picks": plain, "seconds": round(time.monotonic() - start, 1)})
-        return LabelSet.read(place / "picked.h5"), read_json(place / "picked.json")
+        return store.read(place / "picked.h5"), read_json(place / "picked.json")
 
 
 def exploration_of(folder: Path) -> dict[str, Any]:
-    """What the learn.json of a folder says of the exploration, empty where there is none."""
+    """Settings of the acquisition runs in the learn.json of a folder; empty where there is no such file."""
     path = folder / SETTINGS_NAME
     return dict(read_json(path).get("exploration", {})) if path.is_file() else {}
 

@@ -1,4 +1,4 @@
-"""What any physicist tries first: Heisenberg models fitted to the labels, and the table that compares with them."""
+"""Heisenberg models fitted to labels, and the table that compares the errors of several fields."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from rich.table import Table
 
 from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet
 from sdgnn.fields import DistanceHeisenberg, Field, Heisenberg
+from sdgnn.fields.protocol import on_lattice
 from sdgnn.lattice import Lattice
 from sdgnn.train.metrics import Metrics, by_protocol, judge_all, not_empty, torque_part
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 BASELINE_SHELLS = (1, 5)
 """Neighbour shells of the two Heisenberg models that every report compares with."""
@@ -50,7 +49,7 @@ def fit_heisenberg(labels: LabelSet | Sequence[LabelSet], shells: int, batch: in
 def fit_distance_heisenberg(
     labels: LabelSet | Sequence[LabelSet], cutoff: float, batch: int = 64
 ) -> DistanceHeisenberg:
-    """The same with couplings J(r) that depend on distance, linear between knots, on label sets of any lattices.
+    """Heisenberg couplings J(r) fitted as functions of distance, linear between knots, to label sets of any lattices.
 
     The knots lie ``KNOT_SPACING`` apart from ``FIRST_KNOT`` to the ``cutoff``; the field is on the first set's lattice.
     Raises UserError without labels and for a cutoff below the second knot.
@@ -75,8 +74,7 @@ def _least_squares(sets: Sequence[LabelSet], fields: Callable[[Lattice], Sequenc
     normal, right = np.zeros(()), np.zeros(())
     for one in sets:
         basis = fields(not_empty(one).lattice)
-        for start in range(0, len(one), batch):
-            part = one[start : start + batch]
+        for part in one.batches(batch):
             columns = torch.stack([torque_part(b(part.spins).field, part.spins).flatten() for b in basis], dim=1)
             normal = normal + (columns.T @ columns).numpy()
             right = right + (columns.T @ torque_part(part.field, part.spins).flatten()).numpy()
@@ -92,7 +90,7 @@ class Floor:
     rmse: float
     """Torque RMSE per component, in units of t."""
     error: float
-    """Its standard error; NaN if not known."""
+    """Standard error of the RMSE; NaN where not estimated."""
     rms: float
     """Root mean square of the torque of the same states."""
 
@@ -142,11 +140,9 @@ class Comparison:
     def table(self, title: str = "") -> Table:
         """A rich table: torque R^2 with its standard error, and RMSE; angle errors; the energy RMSE per site.
 
-        The energies are compared after a constant shift. Where floors are known, beside the errors stands the best that
-        the halo of each field allows.
+        Energies are compared after a constant shift. Where floors were measured, the smallest error that the halo of
+        each field allows stands beside its own.
         """
-        from rich.table import Table
-
         table = Table(title=title or None)
         table.add_column("field")
         table.add_column("states")
@@ -179,7 +175,7 @@ def compare(fields: Mapping[str, Field], labels: LabelSet, batch: int = 16) -> C
 
 
 def compare_all(sets: Sequence[tuple[Mapping[str, Field], LabelSet]], batch: int = 16) -> Comparison:
-    """The same over the label sets of several lattices, each with fields of the same names on its own lattice."""
+    """:func:`compare` over label sets of several lattices, each with fields of the same names on its own lattice."""
     protocols = dict.fromkeys(name for _, labels in sets for name in labels.counts)
     parts = [(fields, dict(by_protocol(labels))) for fields, labels in sets]
     rows = []
@@ -202,22 +198,17 @@ def baselines(training: Sequence[LabelSet], lattice: Lattice) -> dict[str, Field
 
 
 def baselines_on(training: Sequence[LabelSet], lattices: Sequence[Lattice]) -> list[dict[str, Field]]:
-    """The same for each of several lattices, fitted once."""
+    """:func:`baselines` on each of several lattices, fitted once."""
     crystals = [labels for labels in training if labels.lattice.is_crystal]
-    by_shell: dict[str, Heisenberg] = {}
-    by_distance: dict[str, DistanceHeisenberg] = {}
-    if crystals and any(lattice.is_crystal for lattice in lattices):
-        for shells in BASELINE_SHELLS:
-            by_shell[f"Heisenberg, {shells} shell{'s' if shells > 1 else ''}"] = fit_heisenberg(crystals, shells)
-    if training and not all(lattice.is_crystal for lattice in lattices):
-        for cutoff in BASELINE_CUTOFFS:
-            by_distance[f"Heisenberg, J(r) to {cutoff:g}"] = fit_distance_heisenberg(training, cutoff)
+
+    def fitted(on_crystals: bool) -> dict[str, Field]:
+        if not (crystals if on_crystals else training):
+            return {}
+        if not on_crystals:
+            return {f"Heisenberg, J(r) to {r:g}": fit_distance_heisenberg(training, r) for r in BASELINE_CUTOFFS}
+        return {f"Heisenberg, {n} shell{'s' if n > 1 else ''}": fit_heisenberg(crystals, n) for n in BASELINE_SHELLS}
+
+    fits = {on_crystals: fitted(on_crystals) for on_crystals in {lattice.is_crystal for lattice in lattices}}
     return [
-        {name: Heisenberg(lattice, fit.couplings) for name, fit in by_shell.items()}
-        if lattice.is_crystal
-        else {
-            name: DistanceHeisenberg(lattice, fit.distances, fit.couplings, fit.cutoff)
-            for name, fit in by_distance.items()
-        }
-        for lattice in lattices
+        {name: on_lattice(field, lattice) for name, field in fits[lattice.is_crystal].items()} for lattice in lattices
     ]

@@ -23,7 +23,7 @@ def bind(model: Model, labels: LabelSet, dtype: torch.dtype = torch.float32) -> 
     """
     hamiltonian = labels.origin.hamiltonian
     if isinstance(model, Network):
-        electrons = electrons_of(labels)
+        electrons = electrons_of(labels.origin)
         if electrons is None:
             return model.on(labels.lattice, dtype)
         whole = SDModel.from_dict(labels.lattice, electrons.hamiltonian)
@@ -36,20 +36,15 @@ def bind(model: Model, labels: LabelSet, dtype: torch.dtype = torch.float32) -> 
     return model.on(labels.lattice, dtype, disordered.bonds, disordered.strengths)
 
 
-def electrons_of(labels: LabelSet) -> ElectronsSettings | None:
+def electrons_of(origin: Origin) -> ElectronsSettings | None:
     """Hamiltonian, kT and filling or mu of labels; None where they do not say them."""
-    return electrons_in(labels.origin)
-
-
-def electrons_in(origin: Origin) -> ElectronsSettings | None:
-    """The same of where labels come from."""
     if origin.hamiltonian is None or origin.kT is None:
         return None
     return ElectronsSettings(hamiltonian=origin.hamiltonian, kT=origin.kT, filling=origin.filling, mu=origin.mu)
 
 
 def other_electrons(model: Model, theirs: ElectronsSettings | None, what: str) -> list[str]:
-    """What is to be said where a model has learned other electrons than those of ``what``; nothing where not.
+    """A warning that the model has learned other electrons than those of ``what``; empty where it has not.
 
     Realisations of bond disorder are the same electrons. A network without a learned part is that of any electrons.
     """
@@ -65,7 +60,7 @@ def other_electrons(model: Model, theirs: ElectronsSettings | None, what: str) -
 
 def adopt(model: Model, sets: Sequence[LabelSet]) -> None:
     """A trained network that is trained further learns the electrons of these labels where they say them."""
-    if isinstance(model, Network) and None not in (found := [electrons_of(labels) for labels in sets]):
+    if isinstance(model, Network) and None not in (found := [electrons_of(labels.origin) for labels in sets]):
         same = all(one == found[0] for one in found)
         model.settings = model.settings.model_copy(update={"electrons": found[0] if same else None})
 
@@ -77,7 +72,7 @@ def with_electrons(settings: Settings, sets: Sequence[LabelSet]) -> Settings:
     """
     if not isinstance(settings, NetworkSettings) or settings.electrons is not None:
         return settings
-    found = [electrons_of(labels) for labels in sets]
+    found = [electrons_of(labels.origin) for labels in sets]
     if None in found:
         raise UserError(
             "a network for labels that do not say their electrons",

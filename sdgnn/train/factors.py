@@ -16,8 +16,8 @@ from sdgnn import spins as textures
 from sdgnn.common.errors import UserError
 from sdgnn.common.provenance import provenance
 from sdgnn.data import LabelSet
-from sdgnn.data.labels import Origin
 from sdgnn.data.sampling import ORDERS
+from sdgnn.data.solvers import label
 from sdgnn.electrons import ExactField
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.levels import Level
@@ -138,7 +138,7 @@ def calibrate(
     network = Network(settings, labels.lattice).double()
     field = bind(network, labels, torch.float64)
     assert isinstance(field, NetworkField) and network.readout is not None
-    if electrons_of(labels) not in (None, electrons):
+    if electrons_of(labels.origin) not in (None, electrons):
         raise UserError(f"labels of {field.electrons!r}", allowed=f"labels of {electrons!r}")
     check_sum_rule(network, [labels])
     network.look([(field, labels.spins)])
@@ -203,11 +203,7 @@ def exact_states(model: SDModel, kT: float, mu: float | None, filling: float | N
         for k, noise in enumerate(NOISE):
             states.append(textures.rotate_randomly(textures.noisy(whole, noise, seed=10 * number + k), seed=k))
             names.append(name)
-    spins = torch.cat(states)
-    exact = ExactField(model, kT, mu, filling, twists=_twists(lattice))
-    result = exact(spins)
-    origin = Origin(model.to_dict(), kT, filling, mu, solver={"name": "exact", "twists": list(_twists(lattice))})
-    return LabelSet(lattice, spins, result.field, result.energy, result.density, protocol=tuple(names), origin=origin)
+    return label(ExactField(model, kT, mu, filling, twists=_twists(lattice)), torch.cat(states), names)
 
 
 def _twists(lattice: Lattice) -> tuple[int, ...]:

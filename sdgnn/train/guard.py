@@ -15,10 +15,11 @@ from torch import Tensor
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import UnknownStates, UserError
 from sdgnn.common.provenance import commit, now, package_version
+from sdgnn.data import hdf5, store
 from sdgnn.data.crop import check_crop, crop, largest_corner
 from sdgnn.data.labels import LabelSet
 from sdgnn.data.sampling import sample_seed
-from sdgnn.data.solvers import describe
+from sdgnn.data.solvers import describe, label
 from sdgnn.dynamics.observers import Observer
 from sdgnn.dynamics.state import State
 from sdgnn.fields import Field, FieldResult, Sum
@@ -70,9 +71,9 @@ class Guard:
                 f"guard every {self.every} steps with window {self.window} and most {self.most}", allowed="numbers >= 1"
             )
 
-    def known(self, field: Field) -> float:
+    def limit_in(self, field: Field) -> float:
         """The limit in a run of ``field``. Raises UserError when nothing there predicts its error or gives a limit."""
-        measured = committee_in(field).calibration.known
+        measured = committee_in(field).calibration.limit
         limit = measured if self.limit is None else self.limit
         if limit is None:
             raise UserError(
@@ -83,14 +84,10 @@ class Guard:
     def observer(self, field: Field, folder: Path | None = None) -> Observer:
         """The observer that watches a run of ``field``.
 
-        Raises UserError as :meth:`known` does, and when the exact field cannot label the run's states or has no file.
+        Raises UserError as :meth:`limit_in` does, and when the exact field cannot label the run's states or has no
+        file.
         """
-        known = committee_in(field).calibration.known
-        limit = known if self.limit is None else self.limit
-        if limit is None:
-            raise UserError(
-                "a guard for a committee without calibration", fix="calibrate it, or give the guard a limit"
-            )
+        limit = self.limit_in(field)
         if self.exact is None:
             act: Callable[[State, Tensor, Tensor], None] = self._stop
         else:
@@ -140,7 +137,7 @@ class _Labeller:
         self._guard, self._exact, self._lattice, self._path = guard, exact, lattice, path
         self._origin = replace(describe(exact), version=package_version(), commit=commit())
         if path.is_file():
-            there = LabelSet.read(path)
+            there = store.read(path)
             different = differences(
                 {"lattice": there.lattice.to_dict(), **there.origin.physics},
                 json.loads(json.dumps({"lattice": exact.lattice.to_dict(), **self._origin.physics})),
@@ -150,17 +147,17 @@ class _Labeller:
 
     def __call__(self, state: State, share: Tensor, errors: Tensor) -> None:
         """Label every replica that is outside and has no label in the steps before."""
-        known = LabelSet.read(self._path) if self._path.is_file() else None
+        there = store.read(self._path) if self._path.is_file() else None
         seeds = [sample_seed(state.seed, 0, replica) for replica in state.replicas]
         chosen = [
             k for k, outside in enumerate((share > self._guard.share).tolist())
-            if outside and not self._recent(known, seeds[k], state.step)
+            if outside and not self._recent(there, seeds[k], state.step)
         ]  # fmt: skip
         if not chosen:
             return
-        if known is not None and len(known) + len(chosen) > self._guard.most:
+        if there is not None and len(there) + len(chosen) > self._guard.most:
             raise UnknownStates(
-                f"step {state.step} (time {state.time:g}): {len(known)} states that the committee does not know are "
+                f"step {state.step} (time {state.time:g}): {len(there)} states that the committee does not know are "
                 f"labelled in {self._path}, of at most {self._guard.most}; the run goes on leaving what it knows. "
                 "What was recorded and the state before are saved. Train on these labels (sdgnn train, sdgnn learn), "
                 "or go on with a larger guard.most or guard.share"
@@ -173,23 +170,19 @@ class _Labeller:
             ]
         )
         new = self._labels(spins, [seeds[k] for k in chosen], state.step)
-        (new if known is None else LabelSet.concatenate([known, new])).write(self._path)
+        hdf5.write(new if there is None else LabelSet.concatenate([there, new]), self._path)
 
-    def _recent(self, known: LabelSet | None, seed: int, step: int) -> bool:
+    def _recent(self, there: LabelSet | None, seed: int, step: int) -> bool:
         """Whether the run of ``seed`` was labelled at this step or in the window before it.
 
         A resumed run passes steps again whose states are labelled already: it finds them here and labels none twice.
         """
-        if known is None:
+        if there is None:
             return False
-        own = known.steps[known.seeds == seed]
+        own = there.steps[there.seeds == seed]
         return bool(((own <= step) & (step - own < self._guard.window)).any())
 
     def _labels(self, spins: Tensor, seeds: list[int], step: int) -> LabelSet:
         spins = spins.double() / spins.double().norm(dim=-1, keepdim=True)
-        result = self._exact(spins)
-        return LabelSet(
-            self._exact.lattice, spins, result.field, result.energy, result.density, result.mu,
-            protocol=("unknown to the committee",) * len(spins), seed=np.array(seeds), step=np.full(len(spins), step),
-            origin=replace(self._origin, created=now()),
-        )  # fmt: skip
+        names, origin = ("unknown to the committee",) * len(spins), replace(self._origin, created=now())
+        return label(self._exact, spins, names, np.array(seeds), np.full(len(spins), step), origin)

@@ -43,10 +43,10 @@ class Metrics:
     energy_rmse: float
     """Root mean square error of the energy per site; NaN where the labels have no energies."""
     energy_rmse_shifted: float
-    """The same after the best constant per site is added to the prediction; only energy differences are physics. NaN
-    for a single state, whose energy the constant meets exactly."""
+    """``energy_rmse`` after the best constant per site is added to the prediction; only energy differences are physics.
+    NaN for a single state, whose energy the constant meets exactly."""
     energy_shift: float
-    """That constant: mean of (true - predicted) energy per site."""
+    """The best constant: mean of (true - predicted) energy per site."""
     angle_mean: float
     """Mean angle in degrees between predicted and true torque part, over sites with a torque."""
     angle_95: float
@@ -63,7 +63,7 @@ class Metrics:
 
 
 def value_and_error(value: float | None, error: float | None) -> str:
-    """A torque R^2 and its standard error as text; the error is left out where it is not known."""
+    """A torque R^2 and its standard error as text; the error is left out where there is none."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:.4f}" if error is None or math.isnan(error) else f"{value:.4f} ± {error:.1g}"
@@ -161,7 +161,7 @@ def judge(field: Field, labels: LabelSet, batch: int = 16) -> Metrics:
 
 
 def judge_all(pairs: Iterable[tuple[Field, LabelSet]], batch: int = 16) -> Metrics:
-    """The same over several label sets, each with a field on its own lattice."""
+    """Errors over several label sets together, each with a field on its own lattice; see :func:`judge`."""
     if batch < 1:
         raise UserError(f"batches of {batch} states", allowed="at least 1")
     tally, before = Tally(), 0

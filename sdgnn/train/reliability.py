@@ -15,8 +15,8 @@ from sdgnn.train.metrics import not_empty, torque_part
 
 BINS = 10
 """Bins of the reliability curve."""
-KNOWN = 0.99
-"""Part of the held-out sites whose predicted error lies in the known region."""
+QUANTILE = 0.99
+"""Part of the held-out sites whose predicted error lies below the limit."""
 ROUNDS = 20
 """Repetitions of the weighted least squares, which settle within a few."""
 SMALL = 1e-3
@@ -37,7 +37,7 @@ def calibrate(committee: Committee, labels: LabelSet, batch: int = 16) -> Commit
 
 
 def reliability(committee: Committee, labels: LabelSet, batch: int = 16) -> Reliability:
-    """What the committee's predicted errors are worth on other labels."""
+    """The committee's predicted beside true errors on labels that it was not calibrated with."""
     return compare_errors(*errors(committee, labels, batch))
 
 
@@ -47,8 +47,7 @@ def errors(
     """Predicted and true torque error of every site of labelled states, per Cartesian component, in t."""
     field = committee.on(not_empty(labels).lattice)
     predicted, true = [], []
-    for start in range(0, len(labels), batch):
-        part = labels[start : start + batch]
+    for part in labels.batches(batch):
         result = field(part.spins)
         assert result.torque_error is not None
         difference = torque_part(result.field.double(), part.spins) - torque_part(part.field, part.spins)
@@ -85,7 +84,7 @@ def measure(deviation: Float[np.ndarray, "state site"], true: Float[np.ndarray, 
     return Calibration(
         factor=float(np.sqrt(parts[0] / d2.mean())),
         common=float(np.sqrt(parts[1])),
-        known=float(np.quantile(predicted, KNOWN)),
+        limit=float(np.quantile(predicted, QUANTILE)),
         held_out=compare_errors(predicted, true),
     )
 

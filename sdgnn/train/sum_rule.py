@@ -66,7 +66,7 @@ def check_sum_rule(model: Model, sets: Sequence[LabelSet]) -> None:
             allowed=f"0, to {float(allowed[state]):.1g} t of rounding and noise: labels of the electrons alone",
             fix="a term that singles out a direction is in them, such as DMI, anisotropy or an external field: "
             "subtract what is known of it, term = sdgnn.fields.DMI(labels.lattice, strength=...) and "
-            'labels.minus(term).write("electrons.h5"), train on these, and add it again where the model runs: '
-            "network.on(lattice) + term in Python, field.dmi, field.anisotropy or field.zeeman in simulate. Labels by "
-            "random vectors of another program say so under solver (docs/label-sets.md)",
+            'sdgnn.data.write(labels.minus(term), "electrons.h5"), train on these, and add it again where the model '
+            "runs: network.on(lattice) + term in Python, field.dmi, field.anisotropy or field.zeeman in simulate. "
+            "Labels by random vectors of another program say so under solver (docs/label-sets.md)",
         )

@@ -23,7 +23,7 @@ from sdgnn.cli.app import app
 from sdgnn.cli.config.commands import OBSERVERS
 from sdgnn.cli.config.index import COMMANDS as CONFIG_OF
 from sdgnn.common.errors import UserError
-from sdgnn.data import LabelSet
+from sdgnn.data import read
 from sdgnn.dynamics import open_trajectory
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, load
 from sdgnn.train import judge
@@ -166,7 +166,7 @@ import sys
 from sdgnn.cli.app import app
 for command in sys.argv[2:]:
     assert app([*command.split(), sys.argv[1]], standalone_mode=False) == 2
-print([name for name in ("torch", "h5py", "zarr", "xarray", "numba", "lightning") if name in sys.modules])
+print([name for name in ("torch", "h5py", "zarr", "xarray", "numba", "distributed") if name in sys.modules])
 """
 
 
@@ -225,7 +225,7 @@ def test_simulate_says_what_it_will_take_and_refuses_what_cannot_fit(folder: Pat
 def test_generate_writes_the_labels_it_was_asked_for(folder: Path) -> None:
     result = sdgnn("generate", "labels.yaml", "electrons.kT=0.2", "protocols.0.states=4")
     assert result.exit_code == 0, result.output
-    labels = LabelSet.read(folder / "labels/labels.h5")
+    labels = read(folder / "labels/labels.h5")
     exact = ExactField(SDModel(Lattice.triangular(3, 3)), kT=0.2, filling=0.25)(labels.spins)
     assert len(labels) == 4
     assert (exact.field - labels.field).abs().max() < 1e-10
@@ -236,10 +236,10 @@ def test_generate_writes_the_labels_it_was_asked_for(folder: Path) -> None:
 def test_the_saved_config_repeats_the_run(folder: Path) -> None:
     assert sdgnn("generate", "labels.yaml", "seed=5").exit_code == 0
     assert sdgnn("generate", "labels/config.yaml", "output=again").exit_code == 0
-    first, second = (LabelSet.read(folder / name / "labels.h5") for name in ("labels", "again"))
+    first, second = (read(folder / name / "labels.h5") for name in ("labels", "again"))
     assert first.content_hash == second.content_hash
     assert sdgnn("generate", "labels.yaml", "seed=6", "output=other").exit_code == 0
-    assert LabelSet.read(folder / "other/labels.h5").content_hash != first.content_hash
+    assert read(folder / "other/labels.h5").content_hash != first.content_hash
 
 
 def test_a_folder_with_results_is_never_overwritten(folder: Path) -> None:
@@ -442,7 +442,7 @@ def test_train_and_evaluate(folder: Path) -> None:
     result = sdgnn("evaluate", "model", "labels/labels.h5", "--json", "errors.json")
     assert result.exit_code == 0, result.output
     errors = json.loads((folder / "errors.json").read_text())
-    labels = LabelSet.read(folder / "labels/labels.h5")
+    labels = read(folder / "labels/labels.h5")
     expected = judge(load(folder / "model").on(labels.lattice), labels)
     assert errors["torque_rmse"] == pytest.approx(expected.torque_rmse, rel=1e-5)
     assert errors["torque_r2"] == pytest.approx(expected.torque_r2, rel=1e-5)
@@ -576,7 +576,7 @@ def test_the_demo_makes_its_report(folder: Path) -> None:
             assert rows[row["field"]]["torque_r2"]["larger"] == row["torque_r2"]
             assert f"{row['torque_r2']:.4f}" in report
     # the larger lattice's field of the saved models is the one that was judged
-    larger = LabelSet.read(folder / "demo/larger/labels.h5")
+    larger = read(folder / "demo/larger/labels.h5")
     for name, place in (("calibrated", "calibrated"), ("trained", "model")):
         found = judge(load(folder / "demo" / place).on(larger.lattice), larger).torque_r2
         assert found == pytest.approx(rows[name]["torque_r2"]["larger"], abs=1e-6)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 import sdgnn
 from sdgnn.cli.app import UNKNOWN_STATES, app
-from sdgnn.data import LabelSet
+from sdgnn.data import read
 from sdgnn.dynamics import open_trajectory
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
 from sdgnn.nn.committee import Committee
@@ -118,7 +118,7 @@ def test_a_guard_stops_with_its_own_status_and_the_run_goes_on_when_told(here: P
 def test_a_guard_labels_pieces_exactly(here: Path) -> None:
     result = command("simulate", "guarded.yaml", "output=labelled", "guard.then=label", "guard.size=[4,4]")
     assert result.exit_code == 0, result.output
-    labels = LabelSet.read("labelled/unknown.h5")
+    labels = read("labelled/unknown.h5")
     assert labels.lattice.shape == (4, 4)
     assert labels.origin.kT == 0.3
     exact = sdgnn.ExactField(sdgnn.SDModel(labels.lattice, exchange=3.0), kT=0.3, filling=0.25)

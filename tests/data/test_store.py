@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.common.errors import UserError
-from sdgnn.data import LabelSet, Origin, read
+from sdgnn.data import LabelSet, Origin, read, write
 from sdgnn.data.hdf5 import SCHEMA
 
 LATTICES = [
@@ -39,8 +39,8 @@ def test_round_trip_keeps_every_bit(lattice: Lattice, tmp_path: Path) -> None:
         origin=Origin({"hopping": [1.0, 0.1], "exchange": 1 / 3}, 0.05, None, -3.2, {"name": "exact"},
                       ({"protocol": "random", "states": 3},), 7, "0.1", "abc", "2026-01-01T00:00:00+00:00"),
     )  # fmt: skip
-    labels.write(tmp_path / "labels.h5")
-    back = LabelSet.read(tmp_path / "labels.h5")
+    write(labels, tmp_path / "labels.h5")
+    back = read(tmp_path / "labels.h5")
     for name in ("spins", "field", "energy", "density", "mu"):
         torch.testing.assert_close(getattr(back, name), getattr(labels, name), rtol=0, atol=0)
     assert back.lattice.to_dict() == lattice.to_dict()
@@ -49,7 +49,7 @@ def test_round_trip_keeps_every_bit(lattice: Lattice, tmp_path: Path) -> None:
 
 
 def test_what_is_unknown_stays_unknown(tmp_path: Path) -> None:
-    some(energy=None, density=None, mu=None, origin=Origin()).write(tmp_path / "labels.h5")
+    write(some(energy=None, density=None, mu=None, origin=Origin()), tmp_path / "labels.h5")
     back = read(tmp_path / "labels.h5")
     assert back.energy is None and back.density is None and back.mu is None and back.origin == Origin()
 
@@ -58,7 +58,7 @@ def test_what_is_unknown_stays_unknown(tmp_path: Path) -> None:
 @given(values=st.none() | st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=5, max_size=5))
 def test_any_mu_or_none_comes_back_from_files_and_parts(values: list[float] | None, tmp_path: Path) -> None:
     labels = some(mu=None if values is None else torch.tensor(values, dtype=torch.float64))
-    labels.write(tmp_path / "labels.h5")
+    write(labels, tmp_path / "labels.h5")
     back = read(tmp_path / "labels.h5")
     joined = LabelSet.concatenate([back[:2], back[2:]])
     for found in (back, joined):
@@ -69,7 +69,7 @@ def test_any_mu_or_none_comes_back_from_files_and_parts(values: list[float] | No
 def test_in_files_of_schema_1_nothing_is_meant_by_mu(tmp_path: Path) -> None:
     path = tmp_path / "labels.h5"
     labels = some(mu=None)
-    labels.write(path)
+    write(labels, path)
     with h5py.File(path, "r+") as file:
         file.attrs["schema"] = 1
         file["mu"] = np.zeros(3)
@@ -82,7 +82,7 @@ def test_in_files_of_schema_1_nothing_is_meant_by_mu(tmp_path: Path) -> None:
 
 def test_files_can_be_read_without_this_package(tmp_path: Path) -> None:
     labels = some()
-    labels.write(tmp_path / "labels.h5")
+    write(labels, tmp_path / "labels.h5")
     with h5py.File(tmp_path / "labels.h5") as file:
         assert file.attrs["schema"] == SCHEMA and b"H = - sum_n t_n" in file.attrs["conventions"]
         np.testing.assert_array_equal(file["spins"][:], labels.spins)
@@ -209,7 +209,7 @@ def test_missing_and_foreign_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="neither HDF5 nor"):
         read(tmp_path / "text.h5")
     with pytest.raises(UserError, match=r"ends in \.h5"):
-        some().write(tmp_path / "labels.npz")
+        write(some(), tmp_path / "labels.npz")
 
 
 def _edit(change: Callable[[h5py.File], None]) -> Callable[[Path], None]:
@@ -259,7 +259,7 @@ def _set(name: str, value: object) -> Callable[[Path], None]:
 )
 def test_damaged_hdf5_is_refused(damage: Callable[[Path], None], message: str, tmp_path: Path) -> None:
     path = tmp_path / "labels.h5"
-    some(step=np.arange(5)).write(path)
+    write(some(step=np.arange(5)), path)
     damage(path)
     with pytest.raises(UserError, match=message) as raised:
         read(path)
@@ -268,7 +268,7 @@ def test_damaged_hdf5_is_refused(damage: Callable[[Path], None], message: str, t
 
 def test_a_size_no_memory_holds_is_refused_before_taking_it(tmp_path: Path) -> None:
     path = tmp_path / "labels.h5"
-    some().write(path)
+    write(some(), path)
     with h5py.File(path, "r+") as file:
         for name in ("spins", "field", "energy", "density", "mu", "protocol", "seed", "step"):
             del file[name]
@@ -311,7 +311,7 @@ def _fuzz(examples: int, content: bytes, path: Path) -> None:
 def test_flipped_bytes_give_a_clear_error_or_the_same_numbers(kind: str, examples: int, tmp_path: Path) -> None:
     path = tmp_path / f"labels.{kind}"
     if kind == "h5":
-        some().write(path)
+        write(some(), path)
     else:
         np.savez_compressed(path, **NPZ)
     _fuzz(examples, path.read_bytes(), path)
@@ -319,16 +319,16 @@ def test_flipped_bytes_give_a_clear_error_or_the_same_numbers(kind: str, example
 
 FULL = """
 import resource, sys
-from sdgnn.data import read
+from sdgnn.data import read, write
 labels = read(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
-labels.write(sys.argv[1])
+write(labels, sys.argv[1])
 """
 
 
 def test_a_size_limit_while_writing_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "labels.h5"
-    some().write(path)
+    write(some(), path)
     done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True)
     assert done.returncode == 1 and "UserError" in done.stderr and "file too large" in done.stderr
     assert read(path).content_hash == some().content_hash

@@ -47,7 +47,7 @@ def test_without_common_errors_the_factor_is_the_scale(factor: float) -> None:
     found = measure(deviation, true)
     assert found.factor == pytest.approx(factor, rel=0.01)
     assert found.common < 0.05 * factor * deviation.mean()
-    assert found.known == pytest.approx(np.quantile(factor * deviation, 0.99), rel=0.02)
+    assert found.limit == pytest.approx(np.quantile(factor * deviation, 0.99), rel=0.02)
 
 
 def test_deviations_that_say_nothing_are_told_from_ones_that_do() -> None:
@@ -92,11 +92,11 @@ def test_uncertainty_is_larger_outside_the_states_that_were_trained(trained: Com
     assert np.square(inside).mean() == pytest.approx(np.square(true_inside).mean(), rel=1e-6)
     assert np.sqrt(np.square(outside).mean()) > 3 * np.sqrt(np.square(inside).mean())
     assert np.sqrt(np.square(true_outside).mean()) > 3 * np.sqrt(np.square(true_inside).mean())
-    assert (outside > calibrated.calibration.known).mean() > 0.3
+    assert (outside > calibrated.calibration.limit).mean() > 0.3
     assert reliability(calibrated, random).ratio == pytest.approx(
         np.sqrt(np.square(true_outside).mean() / np.square(outside).mean()), rel=1e-6
     )
-    assert (inside > calibrated.calibration.known).mean() <= 0.02
+    assert (inside > calibrated.calibration.limit).mean() <= 0.02
 
 
 def test_reliability_of_the_calibration_itself_is_one(trained: Committee) -> None:

@@ -14,7 +14,7 @@ import sdgnn
 from sdgnn import ExactField, Guard, Heun, Lattice, SDModel, TruncatedField, simulate
 from sdgnn.cli.config.runs import GuardConfig
 from sdgnn.common.errors import UnknownStates, UserError
-from sdgnn.data import LabelSet
+from sdgnn.data import read
 from sdgnn.data.solvers import describe
 from sdgnn.dynamics import State, load_checkpoint, observers, open_trajectory
 from sdgnn.fields import FieldResult, Heisenberg, Zeeman
@@ -28,7 +28,7 @@ COMMITTEE = Committee(
         EquivariantNetwork(EquivariantSettings(layers=1, channels=2, bond_functions=3), LATTICE, seed)
         for seed in range(2)
     ],
-    Calibration(factor=1.0, known=1.0),
+    Calibration(factor=1.0, limit=1.0),
 )
 FIELD = COMMITTEE.on(LATTICE)
 
@@ -72,8 +72,8 @@ def test_the_share_is_that_of_the_sites_beyond_the_limit(limit: float) -> None:
 
 
 def test_the_limit_is_the_calibrations_unless_given() -> None:
-    assert Guard().known(FIELD) == 1.0
-    assert Guard(limit=0.3).known(FIELD) == 0.3
+    assert Guard().limit_in(FIELD) == 1.0
+    assert Guard(limit=0.3).limit_in(FIELD) == 0.3
 
 
 def test_it_stops_where_the_share_passes_and_goes_on_with_more_patience(limit: float, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_it_labels_what_it_does_not_know_and_goes_on(tmp_path: Path) -> None:
     guarded = run(guard, tmp_path)
     free = run(None)
     assert torch.equal(guarded.spins, free.spins)
-    labels = LabelSet.read(tmp_path / "unknown.h5")
+    labels = read(tmp_path / "unknown.h5")
     assert labels.steps.tolist() == [0, 0, 16, 16]
     assert len(set(labels.seeds.tolist())) == 2
     states = free.trajectory["spins"].sel(time=[0.0, 16 * 0.2], method="nearest").values.reshape(4, 36, 3)
@@ -110,7 +110,7 @@ def test_it_labels_what_it_does_not_know_and_goes_on(tmp_path: Path) -> None:
 
 def test_large_lattices_are_labelled_in_pieces_around_the_least_known_sites(tmp_path: Path) -> None:
     guarded = run(Guard(limit=1e-9, every=4, exact=exact(), window=100), tmp_path)
-    labels = LabelSet.read(tmp_path / "unknown.h5")
+    labels = read(tmp_path / "unknown.h5")
     assert labels.lattice.shape == (4, 4)
     assert len(labels) == 2
     result = exact()(labels.spins)
@@ -144,10 +144,10 @@ def test_labels_of_an_interrupted_run_are_those_of_the_uninterrupted(tmp_path: P
         run(guard, tmp_path / "part", checkpoint_every=10, observers=watch)
     checkpoint.write_bytes(early[0])
     assert load_checkpoint(checkpoint).step == 10
-    assert LabelSet.read(tmp_path / "part/unknown.h5").steps.max() == 16
+    assert read(tmp_path / "part/unknown.h5").steps.max() == 16
     run(guard, tmp_path / "part", checkpoint_every=10, observers=watch, resume=True)
     run(guard, tmp_path / "whole")
-    whole, part = (LabelSet.read(tmp_path / name / "unknown.h5") for name in ("whole", "part"))
+    whole, part = (read(tmp_path / name / "unknown.h5") for name in ("whole", "part"))
     assert whole.content_hash == part.content_hash
     assert whole.steps.tolist() == part.steps.tolist()
 
@@ -155,7 +155,7 @@ def test_labels_of_an_interrupted_run_are_those_of_the_uninterrupted(tmp_path: P
 def test_a_run_that_stays_unknown_stops_after_the_most_labels(tmp_path: Path) -> None:
     with pytest.raises(UnknownStates, match=r"2 states .* at most 3.*sdgnn train"):
         run(Guard(limit=1e-9, every=4, exact=exact(), window=8, most=3), tmp_path)
-    assert len(LabelSet.read(tmp_path / "unknown.h5")) == 2
+    assert len(read(tmp_path / "unknown.h5")) == 2
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_configured_guard_labels_as_its_committee_was_labelled(
     guard = GuardConfig(then="label", limit=1e-9, every=4, window=100).build(field)
     integrator = Heun(dt=0.2, damping=0.3, kT=0.02)
     simulate(field, start(), integrator, 4, seed=3, guard=guard, folder=tmp_path / "run")
-    labels = LabelSet.read(tmp_path / "run" / "unknown.h5")
+    labels = read(tmp_path / "run" / "unknown.h5")
     assert labels.origin.solver == describe(labelled_by).solver
     found = type(labelled_by)(SDModel(LATTICE, exchange=3.0), **settings_of(labelled_by))(labels.spins)
     torch.testing.assert_close(labels.field, found.field.double(), rtol=0, atol=1e-9)

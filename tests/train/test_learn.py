@@ -18,7 +18,7 @@ from train.networks import SMALL
 import sdgnn
 from sdgnn import ExactField, Heun, Lattice, SDModel
 from sdgnn.common.errors import UserError
-from sdgnn.data import LabelSet, NoisyOrder
+from sdgnn.data import LabelSet, NoisyOrder, read
 from sdgnn.dynamics import open_trajectory
 from sdgnn.fields import Heisenberg
 from sdgnn.nn import EquivariantSettings
@@ -65,7 +65,7 @@ def assert_same(a: Path, b: Path) -> None:
     sets = sorted(str(path.relative_to(a)) for path in a.rglob("*.h5"))
     assert sets == sorted(str(path.relative_to(b)) for path in b.rglob("*.h5"))
     for name in sets:
-        assert LabelSet.read(a / name).content_hash == LabelSet.read(b / name).content_hash, name
+        assert read(a / name).content_hash == read(b / name).content_hash, name
     for name in ("round-00/explore", "round-00/judge", "round-01/judge"):
         assert open_trajectory(a / name).identical(open_trajectory(b / name)), name
     first, second = (sdgnn.load(folder / "committee") for folder in (a, b))
@@ -88,11 +88,11 @@ def test_the_numbers_are_those_of_the_files(uninterrupted: tuple[Path, Learned])
     folder, learned = uninterrupted
     committee = sdgnn.load(folder / "round-01/committee")
     assert isinstance(committee, Committee)
-    fresh = LabelSet.read(folder / "round-01/fresh.h5")
+    fresh = read(folder / "round-01/fresh.h5")
     found = judge(committee.on(LATTICE), fresh)
     assert found.torque_rmse == pytest.approx(learned.rounds[1]["errors"]["torque_rmse"], rel=1e-6)
     assert torch.allclose(EXACT(fresh.spins).field, fresh.field, atol=1e-9)
-    known = LabelSet.concatenate([LabelSet.read(folder / name) for name in ("labels.h5", "round-00/picked.h5")])
+    known = LabelSet.concatenate([read(folder / name) for name in ("labels.h5", "round-00/picked.h5")])
     for labels in (fresh, known):
         torch.testing.assert_close(labels.mu, EXACT(labels.spins).mu, rtol=0, atol=1e-9)
     assert {row["field"] for row in learned.rounds[1]["comparison"]} == {
@@ -113,7 +113,7 @@ def test_the_picks_are_the_least_known_states_of_the_runs(uninterrupted: tuple[P
     for number, one in enumerate(picks):
         for other in picks[:number]:
             assert one["replica"] != other["replica"] or abs(one["step"] - other["step"]) >= 10
-    labels = LabelSet.read(folder / "round-00/picked.h5")
+    labels = read(folder / "round-00/picked.h5")
     k = runs["step"].values.tolist().index(picks[0]["step"])
     assert torch.allclose(labels.spins[0], torch.from_numpy(runs["spins"].values[k, picks[0]["replica"]]), atol=1e-6)
 
@@ -248,7 +248,7 @@ def test_larger_lattices_are_labelled_in_pieces(tmp_path: Path) -> None:
     small = EquivariantSettings(layers=1, channels=2)
     learned = run(tmp_path, settings, exploration=exploration, network=small, training=TrainSettings(epochs=1))
     assert open_trajectory(tmp_path / "round-00/explore").sizes["site"] == 64
-    labels = LabelSet.read(tmp_path / "round-00/picked.h5")
+    labels = read(tmp_path / "round-00/picked.h5")
     assert labels.lattice.shape == (6, 6)
     assert torch.allclose(EXACT(labels.spins).field, labels.field, atol=1e-9)
     assert learned.rounds[1]["training_states"] == 9

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import sdgnn
 from sdgnn import Lattice, spins
 from sdgnn.cli.app import app
-from sdgnn.data import LabelSet
+from sdgnn.data import LabelSet, write
 from sdgnn.fields import DampingLike, Field, Heisenberg
 from sdgnn.nn import EquivariantSettings, Settings, create
 from sdgnn.nn.baselines.two_energies import TwoEnergies
@@ -115,7 +115,7 @@ def test_gradient_equals_double_backward(energy_weight: float) -> None:
 
 def test_train_evaluate_and_simulate_take_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    labels(driven(Lattice.triangular(4, 4)), 8, seed=0).write("labels.h5")
+    write(labels(driven(Lattice.triangular(4, 4)), 8, seed=0), "labels.h5")
     Path("train.yaml").write_text(
         "data: [labels.h5]\nnetwork: {kind: two-energies, layers: 1, channels: 2}\n"
         "training: {epochs: 2}\noutput: model\n"

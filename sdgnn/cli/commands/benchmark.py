@@ -17,7 +17,7 @@ from sdgnn.cli.commands.train import train_network
 from sdgnn.cli.config.benchmark import BenchmarkConfig, BenchmarkFloorConfig, SplitConfig
 from sdgnn.cli.results import open_results
 from sdgnn.common.errors import UserError
-from sdgnn.data import LabelSet
+from sdgnn.data import LabelSet, read
 from sdgnn.fields import Field
 from sdgnn.nn import load
 from sdgnn.train import Comparison, compare, fit_heisenberg
@@ -50,7 +50,7 @@ def run(config: BenchmarkConfig, resume: bool = False) -> Path:
             f"no label set at {config.data}",
             fix="put the file there, or say where it is with data=FILE",
         )
-    labels = LabelSet.read(config.data)
+    labels = read(config.data)
     training, validation, test = split(labels, config.split)
     results = open_results(config, "benchmark", config.output, resume)
     say(f"{len(training)} states train, {len(validation)} choose the weights, {len(test)} test: {test!r}")

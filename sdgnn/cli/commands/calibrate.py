@@ -8,13 +8,13 @@ from pathlib import Path
 from sdgnn.cli.commands.console import say, timed
 from sdgnn.cli.config.calibration import CalibrateConfig
 from sdgnn.cli.results import open_results
-from sdgnn.data import LabelSet
+from sdgnn.data import read
 from sdgnn.train.factors import calibrate
 
 
 def run(config: CalibrateConfig) -> Path:
     """Calibrate into a results folder and return it."""
-    labels = None if config.data is None else LabelSet.read(config.data)
+    labels = None if config.data is None else read(config.data)
     results = open_results(config, "calibrate", config.output)
     model, electrons = config.hamiltonian.build(config.lattice.build()), config.electrons
     with timed(f"calibration of {model!r}"):

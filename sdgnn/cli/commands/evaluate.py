@@ -65,7 +65,7 @@ def run(config: EvaluateConfig, json_path: Path | None = None, resume: bool = Fa
 
 def doubts_about(network: Model, labels: LabelSet, dtype: torch.dtype) -> list[str]:
     """What is to be said of labels that judge ``network``: trained on, of other electrons, on too small a lattice."""
-    field, other = bind(network, labels, dtype), other_electrons(network, electrons_of(labels), "the labels")
+    field, other = bind(network, labels, dtype), other_electrons(network, electrons_of(labels.origin), "the labels")
     return [*not_held_out(network, labels), *other, *too_small(field, "labels")]
 
 

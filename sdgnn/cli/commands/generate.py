@@ -14,7 +14,7 @@ from sdgnn.data.solvers import describe
 from sdgnn.fields import Field
 from sdgnn.nn import NetworkSettings, Settings, load
 from sdgnn.nn.images import model_of, too_small
-from sdgnn.train.binding import electrons_in, other_electrons
+from sdgnn.train.binding import electrons_of, other_electrons
 
 LABELS = "labels.h5"
 """Name of the label set in its folder."""
@@ -62,4 +62,4 @@ def other_drive(protocol: Snapshots, field: Field) -> list[str]:
     """What is to be said of runs driven by a model of other electrons than those that label them."""
     if protocol.model is None:
         return []
-    return other_electrons(load(protocol.model), electrons_in(describe(field)), "the labels of its runs")
+    return other_electrons(load(protocol.model), electrons_of(describe(field)), "the labels of its runs")

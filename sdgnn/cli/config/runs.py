@@ -183,7 +183,7 @@ class GuardConfig(Config):
 
         exact = None if self.then == "stop" else self._exact(field)
         guard = Guard(self.limit, self.share, self.every, exact, self.window, self.most)
-        guard.known(field)
+        guard.limit_in(field)
         return guard
 
     def _exact(self, field: Field) -> Field:

@@ -10,7 +10,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from sdgnn.cli.app import app
-from sdgnn.data import LabelSet
+from sdgnn.data import read
 from sdgnn.nn import Network, load
 from sdgnn.train import judge
 
@@ -147,7 +147,7 @@ def test_models_side_by_side(folder: Path) -> None:
     assert content["states"] == {"training": 3, "validation": 1, "test": 2}
     rows = {row["field"]: row for row in content["rows"]}
     assert list(rows) == ["Heisenberg, 1 shell", "B.-P.", "distances", "equivariant", "network"]
-    test = LabelSet.read(folder / "labels/labels.h5")[[0, 1]]
+    test = read(folder / "labels/labels.h5")[[0, 1]]
     for name, place in (("B.-P.", "b--p"), ("equivariant", "equivariant"), ("network", "network")):
         network = load(folder / "benchmark/models" / place)
         assert rows[name]["torque_r2"] == pytest.approx(judge(network.on(test.lattice), test).torque_r2, rel=1e-5)
@@ -178,7 +178,7 @@ def test_a_trained_model_goes_on_beside_the_others(trained: Path) -> None:
                    "training.learning_rate=1e-12")  # fmt: skip
     assert result.exit_code == 0, result.output
     rows = {row["field"]: row for row in json.loads((trained / "benchmark/benchmark.json").read_text())["rows"]}
-    test = LabelSet.read(trained / "labels/labels.h5")[[0, 1]]
+    test = read(trained / "labels/labels.h5")[[0, 1]]
     assert rows["old"]["torque_r2"] == pytest.approx(judge(load("model").on(test.lattice), test).torque_r2, rel=1e-4)
     for model in ("{old: {start: model, network: {cutoff: 1}}}", "{old: {training: {epochs: 1}}}"):
         result = sdgnn("benchmark", "accuracy", "benchmark.yaml", f"models={model}", "output=other")

@@ -12,9 +12,8 @@ import torch
 import sdgnn
 from sdgnn import ExactField, Lattice, SDModel
 from sdgnn.data import LabelSet, NoisyOrder, Random, Snapshots, generate
-from sdgnn.data.overlap import overlap, record, state_names
 from sdgnn.data.sampling import Protocol
-from sdgnn.train.held_out import not_held_out, seen_by
+from sdgnn.train.held_out import not_held_out, overlap, record, seen_by, state_names
 
 LATTICE = Lattice.square(2, 4)
 EXACT = ExactField(SDModel(LATTICE), kT=0.3, filling=0.25)
@@ -57,7 +56,7 @@ def test_states_of_the_same_runs_and_draws_are_related(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["schema-1.h5", "schema-2.h5"])
 def test_old_label_sets_are_compared_too(name: str) -> None:
-    labels = sdgnn.data.read(Path(__file__).parent / "archive" / name)
+    labels = sdgnn.data.read(Path(__file__).parents[1] / "data" / "archive" / name)
     assert overlap(labels, [record([labels])]).same == len(labels)
 
 
