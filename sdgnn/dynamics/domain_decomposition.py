@@ -13,8 +13,9 @@ from sdgnn.common.errors import UserError
 from sdgnn.common.processes import is_first, total
 from sdgnn.dynamics.state import State
 from sdgnn.fields import Field, FieldResult
-from sdgnn.fields.protocol import halo_of, is_linear, part_of
+from sdgnn.fields.protocol import halo_of, part_of
 from sdgnn.fields.schedules import Time
+from sdgnn.fields.wrapper import Wrapper
 from sdgnn.lattice import Lattice, halo_cells
 from sdgnn.lattice.blocks import cells_of_parts
 
@@ -115,24 +116,15 @@ class Subdomain:
         return f"subdomains of {planes} planes with halos of {self.halo}, one on each process"
 
 
-class SubdomainField(Field):
+class SubdomainField(Wrapper):
     """A local field on the subdomain of this process; its energy is that of the whole crystal."""
 
     def __init__(self, field: Field, subdomain: Subdomain) -> None:
-        self.whole, self.subdomain = field, subdomain
-        self.lattice = subdomain.crystal(0)
+        super().__init__(field)
+        self.subdomain, self.lattice = subdomain, subdomain.crystal(0)
         halo, own = subdomain.halo * subdomain.plane, subdomain.planes[subdomain.rank] * subdomain.plane
         self._own = slice(halo, halo + own)
         self._wide = part_of(field, subdomain.crystal(subdomain.halo), self._own, total)
-
-    @property
-    def made_of(self) -> tuple[Field, ...]:
-        return (self.whole,)
-
-    @property
-    def linear(self) -> bool:
-        """That of the whole."""
-        return is_linear(self.whole)
 
     def pairs(self) -> None:
         """Unknown: they lead out of the subdomain."""
@@ -140,6 +132,3 @@ class SubdomainField(Field):
     def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         wide = self._wide.evaluate(self.subdomain.with_halo(spins), time)
         return wide.with_sites(lambda values: values[:, self._own].contiguous())
-
-    def __repr__(self) -> str:
-        return repr(self.whole)

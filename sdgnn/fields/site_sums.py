@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.fields.protocol import Field, Total, is_linear, pairs_of
+from sdgnn.fields.protocol import Field, Total
 from sdgnn.fields.result import FieldResult
 from sdgnn.fields.schedules import Time
+from sdgnn.fields.wrapper import Wrapper
 from sdgnn.lattice import Lattice
 
 BySite = tuple[Float[Tensor, "replica site"], Float[Tensor, "replica site 3"]]
@@ -41,25 +41,15 @@ class SiteSum(Field):
         return Part(self.on(lattice), own, total)
 
 
-class Part(Field):
+class Part(Wrapper):
     """A sum over sites on a part of its crystal (see :meth:`sdgnn.fields.protocol.Local.part`)."""
 
+    field: SiteSum
+    """The sum over all sites of the part's lattice."""
+
     def __init__(self, field: SiteSum, own: slice, total: Total) -> None:
-        self.field, self.own, self.total = field, own, total
-        self.lattice = field.lattice
-
-    @property
-    def made_of(self) -> tuple[Field, ...]:
-        return (self.field,)
-
-    @property
-    def linear(self) -> bool:
-        """That of the whole."""
-        return is_linear(self.field)
-
-    def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
-        """Those of the part."""
-        return pairs_of(self.field)
+        super().__init__(field)
+        self.own, self.total = own, total
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         energies, field = self.field.by_site(spins, time)

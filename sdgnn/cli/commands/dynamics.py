@@ -8,9 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.observers import observer
@@ -23,43 +22,27 @@ from sdgnn.common.files import atomic_path
 from sdgnn.common.memory import peak_memory
 from sdgnn.dynamics import estimate, simulate
 from sdgnn.fields import Field, FieldResult
-from sdgnn.fields.protocol import is_linear, pairs_of
 from sdgnn.fields.schedules import Time
+from sdgnn.fields.wrapper import Wrapper
 
 HEAD = ("lattice", "replicas", "field", "updates/s", "per CPU s", "outside the field", "memory (GB)", "estimated (GB)")
 """Columns of the tables: spins times steps by wall and by processor time, the share of a run that is not the field's,
 the largest resident memory of a process that does this run alone, and the estimate of it."""
 
 
-class Timed(Field):
+class Timed(Wrapper):
     """A field that adds up the time that it takes, and is the same in all else."""
 
     def __init__(self, field: Field) -> None:
-        self.field, self.lattice = field, field.lattice
+        super().__init__(field)
         self.seconds = 0.0
         """Wall time of all evaluations so far."""
-
-    @property
-    def made_of(self) -> tuple[Field, ...]:
-        return (self.field,)
-
-    @property
-    def linear(self) -> bool:
-        """That of the field."""
-        return is_linear(self.field)
-
-    def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
-        """Those of the field."""
-        return pairs_of(self.field)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         start = clock.perf_counter()
         result = self.field.evaluate(spins, time)
         self.seconds += clock.perf_counter() - start
         return result
-
-    def __repr__(self) -> str:
-        return repr(self.field)
 
 
 def run(config: DynamicsBenchmarkConfig, resume: bool = False) -> Path:
