@@ -15,7 +15,7 @@ import time
 import torch
 
 import sdgnn
-from sdgnn.cli.commands.simulate import field_memory
+from sdgnn.cli.commands.single_run import field_memory
 from sdgnn.cli.config.commands import SimulateConfig
 from sdgnn.common.memory import peak_memory
 from sdgnn.dynamics import estimate

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 import sdgnn
 from sdgnn import Heun, Lattice, simulate
-from sdgnn.cli.commands.simulate import run as quench
-from sdgnn.cli.commands.train import run as train
+from sdgnn.cli.commands.simulate import run_simulation as quench
+from sdgnn.cli.commands.train import train_model as train
 from sdgnn.cli.config.commands import SimulateConfig
 from sdgnn.cli.config.training import TrainConfig
 from sdgnn.common.errors import DamagedFileWarning, UserError

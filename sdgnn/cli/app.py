@@ -9,11 +9,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sdgnn.common.streams import protect_streams
+
+if TYPE_CHECKING:
+    from sdgnn.cli.config.base import Config
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -92,13 +96,7 @@ def generate(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
 
       sdgnn generate configs/triangular/labels.yaml scheduler=tcp://node1:8786     on a dask cluster
     """
-    with _friendly_errors():
-        from sdgnn.cli.config.commands import GenerateConfig
-
-        settings = _load(GenerateConfig, config, overrides or (), resume)
-        from sdgnn.cli.commands.generate import run
-
-        run(settings, resume=resume)
+    _run("generate", "generate:generate_labels", [config], overrides, resume=resume)
 
 
 @app.command()
@@ -127,13 +125,7 @@ def train(
 
       tensorboard --logdir results/triangular/model     its curves
     """
-    with _friendly_errors():
-        from sdgnn.cli.config.training import TrainConfig
-
-        settings = _named(TrainConfig, what, "LABELS...", lambda paths: {"data": paths}, resume)
-        from sdgnn.cli.commands.train import run
-
-        run(settings, resume=resume)
+    _run("train", "train:train_model", what, None, resume=resume)
 
 
 @app.command()
@@ -158,15 +150,7 @@ def evaluate(
 
       sdgnn evaluate configs/triangular/evaluate.yaml floor={}     beside the smallest error at their halo
     """
-    with _friendly_errors():
-        from sdgnn.cli.config.commands import EvaluateConfig
-
-        settings = _named(
-            EvaluateConfig, what, "MODEL DATA", lambda paths: {"model": paths[0], "data": paths[1:]}, resume, 2, 2
-        )
-        from sdgnn.cli.commands.evaluate import run
-
-        run(settings, json_path=json_path, resume=resume)
+    _run("evaluate", "evaluate:evaluate_model", what, None, resume=resume, json_path=json_path)
 
 
 @app.command()
@@ -188,13 +172,7 @@ def learn(config: ConfigFile, overrides: Overrides = None, resume: Resume = Fals
 
       sdgnn simulate configs/triangular/quench.yaml field.model=results/triangular/learned/committee --guard
     """
-    with _friendly_errors():
-        from sdgnn.cli.config.learning import LearnConfig
-
-        settings = _load(LearnConfig, config, overrides or (), resume)
-        from sdgnn.cli.commands.learn import run
-
-        run(settings, resume=resume)
+    _run("learn", "learn:learn_actively", [config], overrides, resume=resume)
 
 
 @app.command()
@@ -234,13 +212,7 @@ def simulate(
 
       sdgnn simulate ... --resume guard.share=0.2     on from where it stopped, with more patience
     """
-    with _friendly_errors():
-        from sdgnn.cli.config.commands import SimulateConfig
-
-        settings = _named(SimulateConfig, what, "MODEL", lambda paths: {"field": {"model": paths[0]}}, resume, most=1)
-        from sdgnn.cli.commands.simulate import run
-
-        run(settings, resume=resume, guard=guard)
+    _run("simulate", "simulate:run_simulation", what, None, resume=resume, guard=guard)
 
 
 @app.command()
@@ -267,14 +239,7 @@ def analyze(
 
       sdgnn analyze configs/triangular/analyze.yaml trajectory=results/hot output=results/hot-analysis
     """
-    with _friendly_errors():
-        from sdgnn.cli.config.commands import AnalyzeConfig
-
-        words = [what, *(overrides or ())]
-        settings = _named(AnalyzeConfig, words, "FOLDER", lambda paths: {"trajectory": paths[0]}, resume, most=1)
-        from sdgnn.cli.commands.analyze import run
-
-        run(settings, resume=resume)
+    _run("analyze", "analyze:analyze_folder", [what], overrides, resume=resume)
 
 
 @app.command()
@@ -308,9 +273,9 @@ def export(
       sdgnn simulate configs/triangular/quench.yaml initial.state=file initial.file=last.ovf     a run from it
     """
     with _friendly_errors():
-        from sdgnn.cli.commands.export import run
+        from sdgnn.cli.commands.export import export_run
 
-        run(folder, to, time, every, replica)
+        export_run(folder, to, time, every, replica)
 
 
 @app.command()
@@ -328,13 +293,7 @@ def calibrate(config: ConfigFile, overrides: Overrides = None, keys: Keys = Fals
 
       sdgnn calibrate configs/triangular/calibrate.yaml hamiltonian.exchange=4 electrons.kT=0.1 level=accurate
     """
-    with _friendly_errors():
-        from sdgnn.cli.config.calibration import CalibrateConfig
-
-        settings = _load(CalibrateConfig, config, overrides or ())
-        from sdgnn.cli.commands.calibrate import run
-
-        run(settings)
+    _run("calibrate", "calibrate:calibrate_model", [config], overrides)
 
 
 @app.command()
@@ -351,13 +310,7 @@ def locality(config: ConfigFile, overrides: Overrides = None, keys: Keys = False
 
       sdgnn locality configs/triangular/locality.yaml electrons.kT=0.1 environments=32 output=results/warm
     """
-    with _friendly_errors():
-        from sdgnn.cli.config.locality import LocalityConfig
-
-        settings = _load(LocalityConfig, config, overrides or ())
-        from sdgnn.cli.commands.locality import run
-
-        run(settings)
+    _run("locality", "locality:measure_locality", [config], overrides)
 
 
 benchmark = typer.Typer(no_args_is_help=True, help="Models and methods side by side: their errors, and their speed.")
@@ -379,13 +332,7 @@ def accuracy(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
 
       sdgnn benchmark accuracy configs/benchmarks/prl2021.yaml data=FILE training.minutes=30 output=results/long
     """
-    with _friendly_errors():
-        from sdgnn.cli.config.benchmark import BenchmarkConfig
-
-        settings = _load(BenchmarkConfig, config, overrides or (), resume)
-        from sdgnn.cli.commands.benchmark import run
-
-        run(settings, resume=resume)
+    _run("benchmark accuracy", "benchmark:compare_models", [config], overrides, resume=resume)
 
 
 @benchmark.command()
@@ -404,13 +351,7 @@ def electrons(config: ConfigFile, overrides: Overrides = None, resume: Resume = 
 
       sdgnn benchmark electrons configs/benchmarks/electrons.yaml "truncated=[{cutoff: 7, moments: 101}]"
     """
-    with _friendly_errors():
-        from sdgnn.cli.config.benchmark import ElectronsBenchmarkConfig
-
-        settings = _load(ElectronsBenchmarkConfig, config, overrides or (), resume)
-        from sdgnn.cli.commands.electrons import run
-
-        run(settings, resume=resume)
+    _run("benchmark electrons", "electrons:compare_solvers", [config], overrides, resume=resume)
 
 
 @benchmark.command()
@@ -426,13 +367,7 @@ def dynamics(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
 
       sdgnn benchmark dynamics configs/benchmarks/dynamics.yaml sizes=[[512,512]] replicas=[1] steps=1 repeats=1
     """
-    with _friendly_errors():
-        from sdgnn.cli.config.benchmark import DynamicsBenchmarkConfig
-
-        settings = _load(DynamicsBenchmarkConfig, config, overrides or (), resume)
-        from sdgnn.cli.commands.dynamics import run
-
-        run(settings, resume=resume)
+    _run("benchmark dynamics", "dynamics:measure_speed", [config], overrides, resume=resume)
 
 
 @app.command()
@@ -463,40 +398,53 @@ def demo(
 
       sdgnn demo --resume     goes on with the newest demo that was interrupted
     """
+    words = arguments or []
+    _run("demo", "demo:run_demo", words if words and "=" not in words[0] else [DEMO, *words], None, resume=resume)
+
+
+IN_PLACE: dict[str, tuple[str, Callable[..., dict[str, Any]]]] = {
+    "train": ("LABELS...", lambda first, *others: {"data": [first, *others]}),
+    "evaluate": ("MODEL DATA", lambda model, data: {"model": model, "data": [data]}),
+    "simulate": ("MODEL", lambda model: {"field": {"model": model}}),
+    "analyze": ("FOLDER", lambda folder: {"trajectory": folder}),
+}
+"""Paths that may stand in place of a configuration file, and the configuration that they make."""
+
+
+def _run(command: str, function: str, given: Sequence[object], overrides: Sequence[str] | None, **options: Any) -> None:
+    """Read the configuration of a command, then import and call ``module:function`` of sdgnn.cli.commands with it.
+
+    ``given`` holds a configuration file or the paths in its place, and may end with more KEY=VALUE.
+    """
     with _friendly_errors():
-        from sdgnn.cli.config.training import DemoConfig
+        from sdgnn.cli.config.index import COMMANDS
 
-        overrides = list(arguments or ())
-        config = DEMO if not overrides or "=" in overrides[0] else overrides.pop(0)
-        settings = _load(DemoConfig, config, overrides, resume)
-        from sdgnn.cli.commands.demo import run
-
-        run(settings, resume=resume)
+        words = [*map(str, given), *(overrides or ())]
+        config = _configuration(command, COMMANDS[command], words, options.get("resume", False))
+        resolve_name(f"sdgnn.cli.commands.{function}")(config, **options)
 
 
-def _load(cls: type[Any], config: str | Path, overrides: Sequence[str], resume: bool = False) -> Any:
-    """The configuration in a file; to go on with the run whose config.yaml it is, in the folder where that lies now."""
-    path = Path(config)
-    own = resume and path.name == "config.yaml" and path.with_name("provenance.json").is_file()
-    if own and not any(word.startswith("output=") for word in overrides):
-        overrides = [*overrides, f"output={path.parent}"]
-    return cls.load(path, overrides)
+def _configuration(command: str, cls: type[Config], words: Sequence[str], resume: bool) -> Config:
+    """The configuration in a file, or that made of the paths before the first KEY=VALUE.
 
-
-def _named(
-    cls: type[Any], what: Sequence[str], shape: str, place: Callable[[list[str]], dict[str, Any]], resume: bool,
-    least: int = 1, most: int | None = None,
-) -> Any:  # fmt: skip
-    """The configuration in a file, or that of which ``place`` makes the paths before the first KEY=VALUE."""
+    With ``resume``, the config.yaml of a run goes on in the folder where the file lies now.
+    """
     from sdgnn.common.errors import UserError
 
-    paths = list(itertools.takewhile(lambda word: "=" not in word, what))
-    keys = what[len(paths) :]
-    if len(paths) == 1 and paths[0].endswith((".yaml", ".yml")):
-        return _load(cls, paths[0], keys, resume)
-    if not least <= len(paths) <= (most or len(paths)):
-        raise UserError(f"{' '.join(what)}", allowed=f"CONFIG.yaml or {shape}, then KEY=VALUE")
-    return cls.parse(place(paths), keys, source=" ".join(paths))
+    paths = list(itertools.takewhile(lambda word: "=" not in word, words)) if command in IN_PLACE else [words[0]]
+    keys = list(words[len(paths) :])
+    if command not in IN_PLACE or (len(paths) == 1 and paths[0].endswith((".yaml", ".yml"))):
+        path = Path(paths[0])
+        own = resume and path.name == "config.yaml" and path.with_name("provenance.json").is_file()
+        if own and not any(word.startswith("output=") for word in keys):
+            keys.append(f"output={path.parent}")
+        return cls.load(path, keys)
+    shape, place = IN_PLACE[command]
+    try:
+        data = place(*paths)
+    except TypeError:  # too few or too many of them
+        raise UserError(" ".join(words), allowed=f"CONFIG.yaml or {shape}, then KEY=VALUE") from None
+    return cls.parse(data, keys, source=" ".join(paths))
 
 
 @contextmanager

@@ -60,25 +60,35 @@ class Results:
         return path
 
 
-def open_results(
-    config: Config, name: str, output: Path | None = None, resume: bool = False, free: Sequence[str] = ()
-) -> Results:
-    """Make the folder of a run, or open that of an interrupted one.
+def open_results(config: Config, name: str, resume: bool = False, may_differ: Sequence[str] = ()) -> Results:
+    """Make the folder of a run, or open that of an interrupted one; of several processes the first one does.
 
-    ``output`` names the folder; without it a new ``results/<name>-<date>-<time>`` is made, and ``resume`` takes the
-    newest of that name; keys in ``free`` (``steps``, ``field.model``) may then differ from before. ``config.yaml``
-    repeats the run (``sdgnn <command> config.yaml``); ``provenance.json`` holds versions, commit, date and machine of
-    every start.
+    The key ``output`` names the folder; without it a new ``results/<name>-<date>-<time>`` is made, and ``resume`` takes
+    the newest of that name; keys that ``may_differ`` (``steps``, ``field.model``) are then not compared.
+    ``config.yaml`` repeats the run (``sdgnn <command> config.yaml``); ``provenance.json`` holds versions, commit, date
+    and machine of every start.
 
     Raises UserError when the folder already holds a run and ``resume`` is not set, when there is nothing to resume,
-    when it holds the run of another configuration, and when another process is writing there.
+    when it holds the run of another configuration, when another process is writing there, and where several processes
+    have no ``output`` in common.
     """
+    output: Path | None = config.output  # type: ignore[attr-defined]
+    if together() and output is None:
+        raise UserError(f"{name} on several processes without output", allowed="output=FOLDER, which all of them see")
+    with first_alone() as mine:
+        if mine:
+            return _open(config, name, output, resume, may_differ)
+    assert output is not None
+    return Results(output, resume, None)
+
+
+def _open(config: Config, name: str, output: Path | None, resume: bool, may_differ: Sequence[str]) -> Results:
     path = resumed_folder(name, output) if resume else _fresh(name) if output is None else output
     saved, starts = (path / name for name in START)
     if resume:
         if not saved.is_file():
             raise UserError(f"nothing to resume in {path}", allowed="the folder of an interrupted run (output=...)")
-        _check_same(config, yaml_text.read(saved), path, {"output", *free})
+        _check_same(config, yaml_text.read(saved), path, {"output", *may_differ})
     else:
         _check_empty(path)
     lock = lock_folder(path)
@@ -89,21 +99,6 @@ def open_results(
     results = Results(path, resume, lock)
     results.write_json(starts.name, {"command": name, "starts": [*history, provenance()]})
     return results
-
-
-def shared_results(config: Config, name: str, resume: bool = False, free: Sequence[str] = ()) -> Results:
-    """:func:`open_results` of the key ``output`` for all processes that run a command together.
-
-    The first one makes the folder. Raises UserError where several have no ``output`` in common.
-    """
-    output: Path | None = config.output  # type: ignore[attr-defined]
-    if together() and output is None:
-        raise UserError(f"{name} on several processes without output", allowed="output=FOLDER, which all of them see")
-    with first_alone() as mine:
-        if mine:
-            return open_results(config, name, output, resume, free)
-    assert output is not None
-    return Results(output, resume, None)
 
 
 def _check_empty(path: Path) -> None:
@@ -145,10 +140,10 @@ def resumed_folder(name: str, output: Path | None = None) -> Path:
     return runs[-1].parent
 
 
-def _check_same(config: Config, saved: dict[str, Any], path: Path, free: set[str]) -> None:
+def _check_same(config: Config, saved: dict[str, Any], path: Path, may_differ: set[str]) -> None:
     there = type(config).parse(saved, source=str(path / "config.yaml")).model_dump(mode="json")
     asked = config.model_dump(mode="json")
-    for key in free:
+    for key in may_differ:
         for data in (there, asked):
             _forget(data, key.split("."))
     if different := differences(there, asked):

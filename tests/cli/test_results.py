@@ -39,8 +39,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_new_folder_tells_how_it_was_made() -> None:
-    results = open_results(Settings(seed=3), "simulate", Path("run"))
-    assert Settings.load("run/config.yaml") == Settings(seed=3)
+    results = open_results(Settings(seed=3, output=Path("run")), "simulate")
+    assert Settings.load("run/config.yaml") == Settings(seed=3, output=Path("run"))
     (start,) = json.loads(Path("run/provenance.json").read_text())["starts"]
     assert start["sdgnn"]
     assert start["libraries"]["torch"]
@@ -64,14 +64,14 @@ def test_starts_of_one_second_get_folders_of_their_own_from_several_processes() 
 
 def test_full_folders_are_refused() -> None:
     Path("run").mkdir()
-    open_results(Settings(), "train", Path("run"))
-    open_results(Settings(seed=2), "train", Path("run"))  # nothing was made yet
+    open_results(Settings(output=Path("run")), "train")
+    open_results(Settings(seed=2, output=Path("run")), "train")  # nothing was made yet
     Path("run/labels.h5").write_text("precious")
     with pytest.raises(UserError, match=r"already holds something.*--resume"):
-        open_results(Settings(), "train", Path("run"))
+        open_results(Settings(output=Path("run")), "train")
     Path("file").write_text("precious")
     with pytest.raises(UserError, match="already holds"):
-        open_results(Settings(), "train", Path("file"))
+        open_results(Settings(output=Path("file")), "train")
     assert Path("file").read_text() == "precious"
 
 
@@ -81,10 +81,10 @@ def test_resuming_takes_the_newest_folder_and_the_same_configuration() -> None:
     assert open_results(Settings(seed=2), "train", resume=True).path == second.path
     assert len(json.loads((second.path / "provenance.json").read_text())["starts"]) == 2
     with pytest.raises(UserError, match="another seed"):
-        open_results(Settings(seed=3), "train", first.path, resume=True)
+        open_results(Settings(seed=3, output=first.path), "train", resume=True)
     with pytest.raises(UserError, match="another steps"):
-        open_results(Settings(seed=1, steps=2), "train", first.path, resume=True)
-    open_results(Settings(seed=1, steps=2), "train", first.path, resume=True, free=["steps"])
+        open_results(Settings(seed=1, steps=2, output=first.path), "train", resume=True)
+    open_results(Settings(seed=1, steps=2, output=first.path), "train", resume=True, may_differ=["steps"])
     assert Settings.load(first.path / "config.yaml").steps == 2
 
 
@@ -105,15 +105,17 @@ def test_parts_of_a_section_may_differ_where_they_are_free() -> None:
         output: Path | None = None
         """Folder."""
 
-    open_results(Whole(field=Section(model="a")), "simulate", Path("run"))
-    open_results(Whole(field=Section(model="b")), "simulate", Path("run"), resume=True, free=["field.model"])
+    open_results(Whole(field=Section(model="a"), output=Path("run")), "simulate")
+    open_results(
+        Whole(field=Section(model="b"), output=Path("run")), "simulate", resume=True, may_differ=["field.model"]
+    )
     for other in (Section(model="b", size=2), Section()):
         with pytest.raises(UserError, match="another field"):
-            open_results(Whole(field=other), "simulate", Path("run"), resume=True, free=["field.model"])
+            open_results(Whole(field=other, output=Path("run")), "simulate", resume=True, may_differ=["field.model"])
 
 
 def test_there_must_be_something_to_resume() -> None:
     with pytest.raises(UserError, match="no run in results/train"):
         open_results(Settings(), "train", resume=True)
     with pytest.raises(UserError, match="nothing to resume in elsewhere"):
-        open_results(Settings(), "train", Path("elsewhere"), resume=True)
+        open_results(Settings(output=Path("elsewhere")), "train", resume=True)

@@ -17,7 +17,7 @@ import sdgnn
 from sdgnn.cli.app import app
 from sdgnn.cli.commands import simulate as single
 from sdgnn.cli.commands import sweep as command
-from sdgnn.cli.commands.simulate import run as simulate
+from sdgnn.cli.commands.simulate import run_simulation as simulate
 from sdgnn.cli.config import sweeps
 from sdgnn.cli.config.commands import SimulateConfig
 from sdgnn.cli.config.sweeps import axes, batches, points
@@ -42,7 +42,7 @@ def config(**changes) -> SimulateConfig:
 
 
 def run(folder: Path, resume: bool = False, **changes):
-    command.run(config(output=str(folder), **changes), resume=resume)
+    command.run_sweep(config(output=str(folder), **changes), resume=resume)
     return open_sweep(folder)
 
 

@@ -41,16 +41,16 @@ if TYPE_CHECKING:
     import xarray
 
 
-def run(config: AnalyzeConfig, resume: bool = False) -> Path:
+def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
     """Analyse a trajectory, or all those of a sweep, into a results folder and return it."""
     if is_sweep(config.trajectory):
-        from sdgnn.cli.commands import analyze_sweep
+        from sdgnn.cli.commands.analyze_sweep import analyze_sweep
 
-        return analyze_sweep.run(config, resume)
+        return analyze_sweep(config, resume)
     trajectory = open_trajectory(config.trajectory)
     lattice = lattice_of_run(config.trajectory)
     order = None if config.order is None else wave_vectors(config.order, lattice)
-    results = open_results(config, "analyze", config.output, resume)
+    results = open_results(config, "analyze", resume)
     with timed(f"analysing {config.trajectory}"):
         found = analyze(trajectory, lattice, order)
     source = {"run": configuration(config.trajectory)}

@@ -23,7 +23,7 @@ DISCARD = 0.5
 """Part of each run that is left out unless said otherwise."""
 
 
-def run(config: AnalyzeConfig, resume: bool = False) -> Path:
+def analyze_sweep(config: AnalyzeConfig, resume: bool = False) -> Path:
     """Means of all points against the swept keys into a results folder; returns the folder."""
     folder = config.trajectory
     for name in ("against", "domains", "electrons", "spectrum"):
@@ -36,7 +36,7 @@ def run(config: AnalyzeConfig, resume: bool = False) -> Path:
     open_sweep(folder)  # refuses one that is not finished
     swept = SimulateConfig.load(folder / "config.yaml")
     dims, order = axes(swept), config.order
-    results = open_results(config, "analyze", config.output, resume)
+    results = open_results(config, "analyze", resume)
     discard = DISCARD if config.discard is None else config.discard
     with timed(f"analysing the sweep {folder} over {', '.join(dims)}"):
         peaks = None if order is None else partial(wave_vectors, order)

@@ -43,7 +43,7 @@ class Entry:
     """Wall time of the fit."""
 
 
-def run(config: BenchmarkConfig, resume: bool = False) -> Path:
+def compare_models(config: BenchmarkConfig, resume: bool = False) -> Path:
     """Train and judge into a results folder and return it. Raises UserError where the labels are not there."""
     if not config.data.is_file():
         raise UserError(
@@ -52,7 +52,7 @@ def run(config: BenchmarkConfig, resume: bool = False) -> Path:
         )
     labels = read(config.data)
     training, validation, test = split(labels, config.split)
-    results = open_results(config, "benchmark", config.output, resume)
+    results = open_results(config, "benchmark", resume)
     say(f"{len(training)} states train, {len(validation)} choose the weights, {len(test)} test: {test!r}")
     entries = heisenberg_models(config, training)
     for name, model in config.models.items():

@@ -12,10 +12,10 @@ from sdgnn.data import read
 from sdgnn.train.factors import calibrate
 
 
-def run(config: CalibrateConfig) -> Path:
+def calibrate_model(config: CalibrateConfig) -> Path:
     """Calibrate into a results folder and return it."""
     labels = None if config.data is None else read(config.data)
-    results = open_results(config, "calibrate", config.output)
+    results = open_results(config, "calibrate")
     model, electrons = config.hamiltonian.build(config.lattice.build()), config.electrons
     with timed(f"calibration of {model!r}"):
         network, report = calibrate(

@@ -15,7 +15,7 @@ from sdgnn.analysis.trajectories import analyze
 from sdgnn.cli.commands.analyze import series
 from sdgnn.cli.commands.console import console, say, timed
 from sdgnn.cli.commands.generate import LABELS, make_labels
-from sdgnn.cli.commands.simulate import Start, run_dynamics
+from sdgnn.cli.commands.single_run import Start, run_dynamics
 from sdgnn.cli.commands.train import train_network
 from sdgnn.cli.config.training import DemoConfig
 from sdgnn.cli.report.fields import ACCURATE, CALIBRATED, EXACT, FAST, HEAD, TRAINED, Row
@@ -84,11 +84,11 @@ class Outcome:
         return _fields(self.models, self.training, labels)
 
 
-def run(config: DemoConfig, resume: bool = False) -> Path:
+def run_demo(config: DemoConfig, resume: bool = False) -> Path:
     """Run the pipeline into a results folder and return it; the path is the last line on standard output."""
     from sdgnn.cli.report.demo import write_report
 
-    results = open_results(config, "demo", config.output, resume, free=["workers", "scheduler"])
+    results = open_results(config, "demo", resume, ["workers", "scheduler"])
     outcome = pipeline(config, results.path, results.resumed)
     with timed("report"):
         report = write_report(config, outcome, results.path / REPORT)

@@ -45,9 +45,9 @@ class Timed(Wrapper):
         return result
 
 
-def run(config: DynamicsBenchmarkConfig, resume: bool = False) -> Path:
+def measure_speed(config: DynamicsBenchmarkConfig, resume: bool = False) -> Path:
     """Time every field on every lattice with every number of replicas into a results folder and return it."""
-    results = open_results(config, "benchmark-dynamics", config.output, resume)
+    results = open_results(config, "benchmark-dynamics", resume)
     rows: list[dict[str, Any]] = []
     for size in config.sizes:
         for replicas in config.replicas:

@@ -44,9 +44,9 @@ class Entry:
         return self.field(states.to(self.dtype))
 
 
-def run(config: ElectronsBenchmarkConfig, resume: bool = False) -> Path:
+def compare_solvers(config: ElectronsBenchmarkConfig, resume: bool = False) -> Path:
     """Time and compare all fields on all lattices into a results folder and return it."""
-    results = open_results(config, "benchmark-electrons", config.output, resume)
+    results = open_results(config, "benchmark-electrons", resume)
     family = config.lattice.build()
     smallest = min((family.resized(*size) for size in config.sizes), key=lambda lattice: lattice.n_sites)
     for entry in fields_on(config, smallest).values():

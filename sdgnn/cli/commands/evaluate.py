@@ -24,7 +24,7 @@ from sdgnn.train.binding import bind, electrons_of, other_electrons
 from sdgnn.train.held_out import not_held_out
 
 
-def run(config: EvaluateConfig, json_path: Path | None = None, resume: bool = False) -> Path:
+def evaluate_model(config: EvaluateConfig, json_path: Path | None = None, resume: bool = False) -> Path:
     """Evaluate into a results folder and return it; the numbers go to ``json_path`` too.
 
     The JSON holds one entry per label set, or folder of label sets: the network's metrics, in ``rows`` those of every
@@ -35,7 +35,7 @@ def run(config: EvaluateConfig, json_path: Path | None = None, resume: bool = Fa
     network = load(config.model)
     sets = [read_all(path) for path in config.data]
     training = [labels for path in config.training for labels in read_all(path)]
-    results = open_results(config, "evaluate", config.output, resume)
+    results = open_results(config, "evaluate", resume)
     dtype = torch.float32 if config.precision == "float32" else torch.float64
     say(repr(network))
     content: dict[str, Any] = {"model": config.model, "physics": repr(network), "sets": []}

@@ -16,7 +16,7 @@ from sdgnn.interchange.files import OF_ARRAYS, STATES
 from sdgnn.interchange.pages import thinning
 
 
-def run(folder: Path, to: Path, time: float | None, every: int | None, replica: int | None) -> None:
+def export_run(folder: Path, to: Path, time: float | None, every: int | None, replica: int | None) -> None:
     """Write what :func:`sdgnn.interchange.export` makes of the run in ``folder``; files that exist are not replaced."""
     if to.exists():
         raise UserError(f"{to} exists", allowed="a new file", fix="remove it or choose another name")

@@ -20,9 +20,9 @@ LABELS = "labels.h5"
 """Name of the label set in its folder."""
 
 
-def run(config: GenerateConfig, resume: bool = False) -> Path:
+def generate_labels(config: GenerateConfig, resume: bool = False) -> Path:
     """Generate labels into a results folder and return it."""
-    results = open_results(config, "generate", config.output, resume, free=["workers", "scheduler"])
+    results = open_results(config, "generate", resume, ["workers", "scheduler"])
     named = {LABELS: config} if config.realisations is None else realisations(config, config.realisations)
     for name, one in named.items():
         say(repr(make_labels(one, results.path / name, resume=results.resumed)))

@@ -15,7 +15,7 @@ REPORT = "report.html"
 """Name of the report in the folder."""
 
 
-def run(config: LearnConfig, resume: bool = False) -> Path:
+def learn_actively(config: LearnConfig, resume: bool = False) -> Path:
     """Learn into a results folder and return it; the path is the last line on standard output."""
     from sdgnn.cli.report.learning import write_report
 
@@ -26,9 +26,7 @@ def run(config: LearnConfig, resume: bool = False) -> Path:
     exploration, protocols = config.exploration.build(exact, settled.get("dt")), config.build_protocols()
     for protocol in protocols:
         protocol.check(exact.lattice)
-    results = open_results(
-        config, "learn", config.output if place is None else place, resume, free=["learning", "workers", "scheduler"]
-    )
+    results = open_results(config, "learn", resume, ["learning", "workers", "scheduler"])
     outcome = learn(
         exact, protocols, exploration, config.network, config.training, config.learning, results.path,
         validation=config.validation, seed=config.seed, workers=config.workers, scheduler=config.scheduler,

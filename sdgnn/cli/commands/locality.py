@@ -22,7 +22,7 @@ WIDEST = 5.0
 """Largest radius that is taken unless others are given, in nearest-neighbour distances."""
 
 
-def run(config: LocalityConfig) -> Path:
+def measure_locality(config: LocalityConfig) -> Path:
     """Measure the floors into a results folder and return it."""
     lattice = config.lattice.build()
     exact = config.electrons.build(config.hamiltonian.build(lattice))
@@ -31,7 +31,7 @@ def run(config: LocalityConfig) -> Path:
         ensemble.check(lattice)
     radii = config.radii or neighbour_distances(lattice)
     check_radii(lattice, radii)
-    results = open_results(config, "locality", config.output)
+    results = open_results(config, "locality")
     floors = {name: measure(config, exact, radii, name, ensemble) for name, ensemble in ensembles.items()}
     content = {name: floor.to_dict() for name, floor in floors.items()}
     results.write_json("locality.json", {"lattice": lattice.to_dict(), "field": repr(exact), "states": content})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdgnn.cli.commands.console import say, warn
-from sdgnn.cli.commands.simulate import FREE, Start, doubts_about, run_dynamics
+from sdgnn.cli.commands.single_run import MAY_DIFFER, Start, doubts_about, run_dynamics
 from sdgnn.cli.config.commands import SimulateConfig
 from sdgnn.cli.config.sweeps import Batch, axes, batches
 from sdgnn.cli.results import open_results
@@ -23,14 +23,14 @@ RUNS = "runs"
 """Where the trajectories of the batches lie, in the folder of the sweep."""
 
 
-def run(config: SimulateConfig, resume: bool = False) -> Path:
+def run_sweep(config: SimulateConfig, resume: bool = False) -> Path:
     """Simulate all points into a results folder, put them together, and return the folder."""
     plan = batches(config)
     doubts = []
     for batch in plan:  # a mistake in any of them is found before the first runs
         doubts += doubts_about(batch.config, Start.within(batch.config, streams=batch.streams).field)
     warn(doubts)
-    results = open_results(config, "simulate", config.output, resume, free=FREE)
+    results = open_results(config, "simulate", resume, MAY_DIFFER)
     for number, batch in enumerate(plan):
         say(f"batch {number + 1} of {len(plan)}: {len(batch.points)} point(s)")
         place = results.path / RUNS / f"{number:03d}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sdgnn.cli.commands.console import say, timed, warnings_said
 from sdgnn.cli.config.training import TrainConfig
-from sdgnn.cli.results import shared_results
+from sdgnn.cli.results import open_results
 from sdgnn.common import processes
 from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, read_all
@@ -18,25 +18,21 @@ from sdgnn.train import TrainSettings
 from sdgnn.train.binding import adopt, with_electrons
 from sdgnn.train.loop import fit
 
-FREE = ("data",)
+MAY_DIFFER = ("data",)
 """Keys that may differ when a training is resumed: the labels' content counts, which the training knows."""
 
 
-def run(config: TrainConfig, resume: bool = False) -> Path:
+def train_model(config: TrainConfig, resume: bool = False) -> Path:
     """Train into a results folder and return it, on all processes that torchrun has started."""
     with processes.group():
-        return _run(config, resume)
-
-
-def _run(config: TrainConfig, resume: bool) -> Path:
-    sets = [labels for path in config.data for labels in read_all(path)]
-    results = shared_results(config, "train", resume, FREE)
-    parts = [labels.split([1 - config.validation, config.validation], config.seed) for labels in sets]
-    training, validation = [first for first, _ in parts], [second for _, second in parts]
-    train_network(
-        training, validation, config.origin, config.training, config.seed, results.path, resume=results.resumed,
-        family=None if config.family is None else config.family.build(),
-    )  # fmt: skip
+        sets = [labels for path in config.data for labels in read_all(path)]
+        results = open_results(config, "train", resume, MAY_DIFFER)
+        parts = [labels.split([1 - config.validation, config.validation], config.seed) for labels in sets]
+        training, validation = [first for first, _ in parts], [second for _, second in parts]
+        train_network(
+            training, validation, config.origin, config.training, config.seed, results.path, resume=results.resumed,
+            family=None if config.family is None else config.family.build(),
+        )  # fmt: skip
     say(f"model: {results.path}")
     return results.path
 

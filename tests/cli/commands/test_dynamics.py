@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sdgnn import Heun, Lattice, simulate, spins
-from sdgnn.cli.commands.dynamics import Timed, run
+from sdgnn.cli.commands.dynamics import Timed, measure_speed
 from sdgnn.cli.config.benchmark import DynamicsBenchmarkConfig
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.schedules import Time
@@ -23,7 +23,7 @@ def test_a_row_for_every_run(tmp_path: Path) -> None:
         "sizes=[[6,6],[12,6]]", "replicas=[2]", "steps=3", "repeats=1", f"output={tmp_path / 'benchmark'}",
         "fields={network: {model: triangular-tetrahedral}}",
     ]  # fmt: skip
-    folder = run(DynamicsBenchmarkConfig.load(CONFIG, small))
+    folder = measure_speed(DynamicsBenchmarkConfig.load(CONFIG, small))
     content = json.loads((folder / "benchmark.json").read_text())
     assert [(row["sites"], row["replicas"], row["field"]) for row in content["rows"]] == [
         (36, 2, "network"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sdgnn.cli.commands.electrons import run
+from sdgnn.cli.commands.electrons import compare_solvers
 from sdgnn.cli.config.benchmark import ElectronsBenchmarkConfig
 
 CONFIG = Path(__file__).resolve().parents[3] / "configs" / "benchmarks" / "electrons.yaml"
@@ -17,7 +17,7 @@ def test_times_and_errors_of_all_fields(tmp_path: Path) -> None:
         "kpm=[{moments: 60, vectors: 8}, {moments: 200, vectors: null, precision: float32}]",
         "truncated=[{cutoff: 1, moments: 5}, {cutoff: 3, moments: 21, precision: float32}]",
     ]  # fmt: skip
-    folder = run(ElectronsBenchmarkConfig.load(CONFIG, small))
+    folder = compare_solvers(ElectronsBenchmarkConfig.load(CONFIG, small))
     rows = json.loads((folder / "benchmark.json").read_text())["rows"]
     assert [(row["sites"], row["field"]) for row in rows] == [
         (16, "exact, float64"),
