@@ -1,27 +1,30 @@
-"""Analysis of a trajectory from a configuration."""
+"""The command analyze: a trajectory, or all those of a sweep."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgnn.analysis.domains.coarsening import ROUTES, coarsening
+from sdgnn.analysis.domains.coarsening import coarsening
 from sdgnn.analysis.orders.density import DENSITIES, densities
 from sdgnn.analysis.spectra.dynamical import dynamical_structure_factor, wave_vector_path
 from sdgnn.analysis.statistics.agreement import agreement
-from sdgnn.analysis.statistics.equilibrium import equilibrium
-from sdgnn.analysis.statistics.replicas import ReplicaGroup, each_group, replica_groups
+from sdgnn.analysis.statistics.replicas import ReplicaGroup, replica_groups
+from sdgnn.analysis.statistics.sweeps import Point, sweep_means
 from sdgnn.analysis.trajectories import analyze, averaged, lattice_of_run
 from sdgnn.cli.commands.console import say, timed
-from sdgnn.cli.commands.sweep import RUNS
-from sdgnn.cli.config.commands import AnalyzeConfig
+from sdgnn.cli.commands.numbers import agreements, in_equilibrium, laws, series
+from sdgnn.cli.commands.sweep import RUNS, trajectories
+from sdgnn.cli.config.commands import AnalyzeConfig, SimulateConfig
+from sdgnn.cli.config.sweeps import axes, batches
 from sdgnn.cli.report import Page, Section
 from sdgnn.cli.report.run import run_section
+from sdgnn.cli.report.sweep import quantities, sweep_section
 from sdgnn.cli.report.trajectory import (
     agreement_section,
     density_section,
@@ -33,19 +36,20 @@ from sdgnn.cli.results import Results, open_results
 from sdgnn.common.errors import UserError
 from sdgnn.common.progress import progress_bar
 from sdgnn.common.provenance import provenance
-from sdgnn.dynamics import open_trajectory
+from sdgnn.dynamics import lattice_of, open_sweep, open_trajectory
 from sdgnn.dynamics.sweeps import NAME
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:
-    import xarray
+    pass
+
+DISCARD = 0.5
+"""Part of each run of a sweep that is left out unless said otherwise."""
 
 
 def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
     """Analyse a trajectory, or all those of a sweep, into a results folder and return it."""
     if is_sweep(config.trajectory):
-        from sdgnn.cli.commands.analyze_sweep import analyze_sweep
-
         return analyze_sweep(config, resume)
     trajectory = open_trajectory(config.trajectory)
     lattice = lattice_of_run(config.trajectory)
@@ -82,7 +86,9 @@ def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
         content["growth"] = growth if len(growth) > 1 else growth[""]
     if config.electrons is not None:
         field = config.electrons.on(lattice)
-        chosen = every(trajectory, "spins", config.electrons.every)
+        if "spins" not in trajectory:
+            raise UserError("electrons of a trajectory without spins", fix="record the observer spins")
+        chosen = trajectory[["spins"]].isel({trajectory["spins"].dims[0]: slice(None, None, config.electrons.every)})
         with progress_bar("electrons", chosen["spins"].shape[0], "times") as progress:
             electrons = densities(chosen, field, lattice, progress)
         content["electrons"] = series(averaged(electrons[list(DENSITIES)]))
@@ -99,6 +105,41 @@ def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
     write_page(config, results, sections)
     say(f"analysis: {results.path}")
     return results.path
+
+
+def analyze_sweep(config: AnalyzeConfig, resume: bool = False) -> Path:
+    """Means of all points against the swept keys into a results folder; returns the folder."""
+    folder = config.trajectory
+    for name in ("against", "domains", "electrons", "spectrum"):
+        if getattr(config, name) is not None:
+            raise UserError(
+                f"{name} of a sweep",
+                allowed="order and discard",
+                fix=f"analyse one of its runs, {folder / 'runs' / '000'}",
+            )
+    open_sweep(folder)  # refuses one that is not finished
+    swept = SimulateConfig.load(folder / "config.yaml")
+    dims, order = axes(swept), config.order
+    results = open_results(config, "analyze", resume)
+    discard = DISCARD if config.discard is None else config.discard
+    with timed(f"analysing the sweep {folder} over {', '.join(dims)}"):
+        peaks = None if order is None else partial(wave_vectors, order)
+        found = sweep_means(_points(swept, folder), dims, discard, peaks)
+    results.write_netcdf("analysis.nc", found.assign_attrs(sweep=swept.to_yaml()))
+    content: dict[str, Any] = {"axes": {str(d): found[d].values for d in found.dims}, "discard": discard}
+    for name in quantities(found):
+        content[name] = {key: found[f"{name}_{key}"].values for key in ("mean", "error", "reliable")}
+    results.write_json("analysis.json", content)
+    write_page(config, results, [sweep_section(found)], {"Sweep": swept.to_yaml()})
+    say(f"analysis: {results.path}")
+    return results.path
+
+
+def _points(config: SimulateConfig, folder: Path) -> Iterator[Point]:
+    """Every point with its trajectory and lattice."""
+    shape = tuple(len(values) for values in axes(config).values())
+    for place, trajectory in trajectories(config, batches(config), folder, shape):
+        yield place, trajectory, lattice_of(trajectory)
 
 
 def is_sweep(folder: Path) -> bool:
@@ -128,13 +169,6 @@ def write_page(
         ).write(results.path / "report.html")
 
 
-def every(trajectory: xarray.Dataset, name: str, count: int) -> xarray.Dataset:
-    """One recorded quantity at every ``count``-th of its times. Raises UserError where it was not recorded."""
-    if name not in trajectory:
-        raise UserError(f"a trajectory without {name}", fix=f"record the observer {name}")
-    return trajectory[[name]].isel({trajectory[name].dims[0]: slice(None, None, count)})
-
-
 def configuration(folder: Path) -> str:
     """The configuration of the run in ``folder``, which its analysis carries; empty for a run from Python."""
     path = folder / "config.yaml"
@@ -146,78 +180,3 @@ def wave_vectors(fractions: tuple[tuple[float, ...], ...], lattice: Lattice) -> 
     if lattice.shape is None or any(len(q) != lattice.dim for q in fractions):
         raise UserError(f"order {fractions} on {lattice!r}", allowed=f"{lattice.dim} numbers per peak, on a crystal")
     return np.array(fractions) @ (lattice.reciprocal * np.array(lattice.shape)[:, None])
-
-
-def series(found: xarray.Dataset) -> dict[str, Any]:
-    """Every quantity that is one number per time, as plain lists: time, mean and error over replicas.
-
-    Where replicas differ in their settings, ``settings`` names these, and mean and error hold a list for each. Numbers
-    that are not finite (an error from one replica, a length beyond the cell) become null.
-    """
-    parts = each_group(found)
-    content: dict[str, Any] = {"settings": list(parts)} if len(parts) > 1 else {}
-    for name in (str(n).removesuffix("_mean") for n in found.data_vars if str(n).endswith("_mean")):
-        values = [part[f"{name}_mean"] for part in parts.values()]
-        if values[0].ndim != 1:
-            continue
-        entry: dict[str, Any] = {"time": _finite(values[0][values[0].dims[0]].values)}
-        for key in ("mean", "error"):
-            lists = [_finite(part[f"{name}_{key}"].values) for part in parts.values()]
-            entry[key] = lists if len(lists) > 1 else lists[0]
-        content[name] = entry
-    return content
-
-
-def in_equilibrium(trajectory: xarray.Dataset, discard: float) -> dict[str, Any]:
-    """Means over time by setting (:func:`sdgnn.analysis.equilibrium`) as plain lists; says which are not reliable."""
-    found = equilibrium(trajectory, discard)
-    for name in map(str, found.data_vars):
-        if name.endswith("_reliable") and not found[name].all():
-            say(f"{name.removesuffix('_reliable')}: too few autocorrelation times, its error is a guess")
-    labels = found["label"].values.tolist()
-    numbers = {str(n): _finite(v.values.astype(float)) for n, v in found.variables.items() if n != "label"}
-    return {**numbers, **({"settings": labels} if len(labels) > 1 else {})}
-
-
-AGREEMENT = ("within", "rms", "paired_rms")
-"""Judgements of :func:`~sdgnn.analysis.statistics.agreement.agreement`."""
-
-
-def agreements(together: xarray.Dataset) -> dict[str, Any]:
-    """By quantity: share of times within two errors and root mean square deviations; says them too."""
-    content: dict[str, Any] = {}
-    for name in together.attrs["quantities"].split():
-        within, rms, paired = (together.attrs[f"{name}_{key}"] for key in AGREEMENT)
-        share = f"within two errors at {100 * within:.0f} % of times"
-        say(f"  {name}: {share}, rms deviation {rms:.2f} errors, {paired:.2f} paired")
-        content[name] = dict(zip(AGREEMENT, _finite([within, rms, paired]), strict=True))
-    return content
-
-
-def laws(domains: xarray.Dataset) -> dict[str, Any]:
-    """Exponents with their errors by route, how far the routes are apart, and how good the collapse is; null where
-    there is none. Says which exponents are those of no law."""
-    names = {
-        "exponent": "exponent", "error": "exponent_error", "drift": "exponent_drift",
-        "drift_error": "exponent_drift_error", "offset_exponent": "offset_exponent",
-        "offset_exponent_error": "offset_exponent_error",
-    }  # fmt: skip
-    table = {key: _finite(domains[name].values) for key, name in names.items()}
-    content: dict[str, Any] = {route: {key: row[k] for key, row in table.items()} for k, route in enumerate(ROUTES)}
-    for k, route in enumerate(ROUTES):
-        content[route]["drifts"] = bool(domains["exponent_drifts"][k])
-    if drifting := [route for route in ROUTES if content[route]["drifts"]]:
-        say(f"the exponent changes within the window, which is no power law: {', '.join(drifting)}")
-    names = {"spread": "exponent_spread", "error": "exponent_spread_error"}
-    content["routes"] = dict(zip(names, _finite(domains.attrs[name] for name in names.values()), strict=True))
-    content["routes"]["disagree"] = bool(domains.attrs["routes_disagree"])
-    if content["routes"]["disagree"]:
-        say(f"exponents differ by {domains.attrs['exponent_spread']:.2f} between routes: L is no single length")
-    (quality, spread) = _finite(np.array([domains.attrs["collapse_quality"], domains.attrs["collapse_spread"]]))
-    content["collapse"] = {"quality": quality, "spread": spread}
-    content["map"] = domains.attrs["map"]
-    return content
-
-
-def _finite(values: Iterable[float]) -> list[float | None]:
-    return [float(v) if math.isfinite(v) else None for v in values]

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.trajectories import analyze
-from sdgnn.cli.commands.analyze import series
 from sdgnn.cli.commands.console import console, say, timed
 from sdgnn.cli.commands.generate import LABELS, make_labels
+from sdgnn.cli.commands.numbers import series
 from sdgnn.cli.commands.single_run import Start, run_dynamics
 from sdgnn.cli.commands.train import train_network
 from sdgnn.cli.config.training import DemoConfig
