@@ -332,7 +332,7 @@ def accuracy(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
 
       sdgnn benchmark accuracy configs/benchmarks/prl2021.yaml data=FILE training.minutes=30 output=results/long
     """
-    _run("benchmark accuracy", "benchmark:compare_models", [config], overrides, resume=resume)
+    _run("benchmark accuracy", "accuracy:compare_models", [config], overrides, resume=resume)
 
 
 @benchmark.command()

@@ -19,6 +19,7 @@ from sdgnn.common.processes import first_alone, together
 from sdgnn.common.provenance import provenance
 
 if TYPE_CHECKING:
+    import matplotlib.figure
     import xarray
     from filelock import BaseFileLock
 
@@ -45,6 +46,12 @@ class Results:
     def write_json(self, name: str, content: dict[str, Any]) -> Path:
         """Write ``content`` to ``name`` in the folder and return its path."""
         return write_json(self.path / name, content)
+
+    def write_figure(self, name: str, figure: matplotlib.figure.Figure) -> None:
+        """Write a figure to ``name``.png and ``name``.pdf in the folder."""
+        for suffix in ("png", "pdf"):
+            with atomic_path(self.path / f"{name}.{suffix}") as temporary:
+                figure.savefig(temporary, format=suffix)
 
     def write_netcdf(self, name: str, content: xarray.Dataset) -> Path:
         """Write ``content`` to ``name`` (.nc, NetCDF 3) in the folder and return its path.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from sdgnn.cli.commands.numbers import agreements, in_equilibrium, laws, series
 from sdgnn.cli.commands.sweep import RUNS, trajectories
 from sdgnn.cli.config.commands import AnalyzeConfig, SimulateConfig
 from sdgnn.cli.config.sweeps import axes, batches
-from sdgnn.cli.report import Page, Section
+from sdgnn.cli.report.page import Page, Section, details
 from sdgnn.cli.report.run import run_section
 from sdgnn.cli.report.sweep import quantities, sweep_section
 from sdgnn.cli.report.trajectory import (
@@ -35,7 +34,6 @@ from sdgnn.cli.report.trajectory import (
 from sdgnn.cli.results import Results, open_results
 from sdgnn.common.errors import UserError
 from sdgnn.common.progress import progress_bar
-from sdgnn.common.provenance import provenance
 from sdgnn.dynamics import lattice_of, open_sweep, open_trajectory
 from sdgnn.dynamics.sweeps import NAME
 from sdgnn.lattice import Lattice
@@ -102,9 +100,7 @@ def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
             results.write_netcdf(name, spectrum.to_dataset().assign_attrs(source, setting=setting.label))
             sections.append(spectrum_section(spectrum, along, setting.label))
     results.write_json("analysis.json", content)
-    write_page(config, results, sections)
-    say(f"analysis: {results.path}")
-    return results.path
+    return write_report(config, results, sections)
 
 
 def analyze_sweep(config: AnalyzeConfig, resume: bool = False) -> Path:
@@ -130,9 +126,7 @@ def analyze_sweep(config: AnalyzeConfig, resume: bool = False) -> Path:
     for name in quantities(found):
         content[name] = {key: found[f"{name}_{key}"].values for key in ("mean", "error", "reliable")}
     results.write_json("analysis.json", content)
-    write_page(config, results, [sweep_section(found)], {"Sweep": swept.to_yaml()})
-    say(f"analysis: {results.path}")
-    return results.path
+    return write_report(config, results, [sweep_section(found)], Sweep=swept.to_yaml())
 
 
 def _points(config: SimulateConfig, folder: Path) -> Iterator[Point]:
@@ -152,21 +146,13 @@ def named(groups: Sequence[ReplicaGroup], name: str) -> list[tuple[ReplicaGroup,
     return [(s, f"{name}-{k}.nc" if len(groups) > 1 else f"{name}.nc") for k, s in enumerate(groups)]
 
 
-def write_page(
-    config: AnalyzeConfig, results: Results, sections: Sequence[Section], details: dict[str, str] | None = None
-) -> None:
-    """report.html of an analysis."""
+def write_report(config: AnalyzeConfig, results: Results, sections: Sequence[Section], **more: str) -> Path:
+    """Write report.html of an analysis, say where the results are, and return their folder."""
     with timed("report"):
-        Page(
-            title=f"Analysis of {config.trajectory}",
-            summary=[],
-            sections=sections,
-            details={
-                "Configuration": config.to_yaml(),
-                **(details or {}),
-                "Versions": json.dumps(provenance(), indent=2),
-            },
-        ).write(results.path / "report.html")
+        page = Page(f"Analysis of {config.trajectory}", [], sections, details(config, **more))
+        page.write(results.path / "report.html")
+    say(f"analysis: {results.path}")
+    return results.path
 
 
 def configuration(folder: Path) -> str:

@@ -1,159 +1,46 @@
-"""Models of several kinds on the same labels: trained alike, judged alike, side by side."""
+"""What all benchmarks share: how evaluations are timed, and what a results folder receives."""
 
 from __future__ import annotations
 
-import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from sdgnn.cli.commands.console import say, timed
-from sdgnn.cli.commands.floors import with_floors
-from sdgnn.cli.commands.tables import Table
-from sdgnn.cli.commands.train import train_network
-from sdgnn.cli.config.benchmark import BenchmarkConfig, BenchmarkFloorConfig, SplitConfig
-from sdgnn.cli.results import open_results
-from sdgnn.common.errors import UserError
-from sdgnn.data import LabelSet, read
-from sdgnn.fields import Field
-from sdgnn.nn import load
-from sdgnn.train import Comparison, compare, fit_heisenberg
-from sdgnn.train.binding import bind
-from sdgnn.train.metrics import value_and_error
+from sdgnn.cli.commands.console import say
+from sdgnn.cli.report.table import Table
+from sdgnn.cli.results import Results
+from sdgnn.common.files import atomic_path
 
-REPEATS = 5
-"""Evaluations of one state whose median is the time per site."""
-MODEL = "model.safetensors"
-"""File that a finished training leaves in its folder."""
-HEAD = ("model", "states", "R²", "MSE", "floor R²", "floor MSE", "weights", "training (s)", "µs per site")
-"""Columns of the tables; R² and mean square error are those of the torque."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A model of the benchmark, bound to the lattice of the labels."""
+def shortest_times(evaluate: Callable[[], Result], repeats: int) -> tuple[float, float, Result]:
+    """Shortest wall time and shortest processor time (over all threads) of an evaluation, in seconds; its result."""
+    walls, processors = [], []
+    for _ in range(repeats):
+        wall, processor = time.perf_counter(), time.process_time()
+        result = evaluate()
+        walls.append(time.perf_counter() - wall)
+        processors.append(time.process_time() - processor)
+    return min(walls), min(processors), result
 
-    field: Field
-    parameters: int
-    """Number of weights."""
-    seconds: float
-    """Wall time of the fit."""
 
-
-def compare_models(config: BenchmarkConfig, resume: bool = False) -> Path:
-    """Train and judge into a results folder and return it. Raises UserError where the labels are not there."""
-    if not config.data.is_file():
-        raise UserError(
-            f"no label set at {config.data}",
-            fix="put the file there, or say where it is with data=FILE",
-        )
-    labels = read(config.data)
-    training, validation, test = split(labels, config.split)
-    results = open_results(config, "benchmark", resume)
-    say(f"{len(training)} states train, {len(validation)} choose the weights, {len(test)} test: {test!r}")
-    entries = heisenberg_models(config, training)
-    for name, model in config.models.items():
-        folder = results.path / "models" / _folder(name)
-        if results.resumed and (folder / MODEL).is_file():
-            network = load(folder)
-        else:
-            settings = model.training or config.training
-            network = train_network([training], [validation], model.origin, settings, config.seed, folder, resume)
-        seconds = float(network.provenance["metrics"]["run"]["seconds"])
-        entries[name] = Entry(bind(network, labels), network.n_parameters, seconds)
-    fields = {name: entry.field for name, entry in entries.items()}
-    with timed("errors on the test states"):
-        errors = compare(fields, test)
-        speed = {name: microseconds_per_site(field, test) for name, field in fields.items()}
-    if config.floor is not None:
-        errors = add_floors(errors, fields, test, config.floor, config.seed)
-    rows = [
-        {**row, "parameters": entries[row["field"]].parameters, "training_seconds": entries[row["field"]].seconds,
-         "torque_mse": row["torque_rmse"] ** 2, "microseconds_per_site": speed[row["field"]]}
-        for row in errors.to_dict()
-    ]  # fmt: skip
-    content = {
-        "labels_hash": labels.content_hash,
-        "states": {"training": len(training), "validation": len(validation), "test": len(test)},
-        "threads": torch.get_num_threads(),
-        "rows": rows,
-    }
-    results.write_json("benchmark.json", content)
-    title = f"{config.data.name}: test states"
-    Table(title, HEAD, [*map(cells, rows)], left=HEAD[:2], whole="floor MSE").write(results)
+def write_benchmark(
+    results: Results, rows: list[dict[str, Any]], table: Table, figures: dict[str, Figure], **more: Any
+) -> Path:
+    """Write benchmark.json with the number of threads, ``more`` and the rows, table.md and figures by name; print the
+    table and return the folder."""
+    results.write_json("benchmark.json", {**more, "threads": torch.get_num_threads(), "rows": rows})
+    for name, figure in figures.items():
+        results.write_figure(name, figure)
+    with atomic_path(results.path / "table.md") as temporary:
+        temporary.write_text(table.markdown(), encoding="utf-8")
+    say(table.for_console())
     say(f"benchmark: {results.path}")
     return results.path
-
-
-def split(labels: LabelSet, config: SplitConfig) -> tuple[LabelSet, LabelSet, LabelSet]:
-    """Training, validation and test states. Raises UserError when a state that is named is not there."""
-    if isinstance(config.test, tuple) and isinstance(config.validation, tuple):
-        held = {*config.test, *config.validation}
-        left = [i for i in range(len(labels)) if i not in held]
-        return labels[left], labels[list(config.validation)], labels[list(config.test)]
-    assert isinstance(config.test, float) and isinstance(config.validation, float)
-    rest, test = labels.split([1 - config.test, config.test], config.seed)
-    training, validation = rest.split([1 - config.validation, config.validation], config.seed)
-    return training, validation, test
-
-
-def heisenberg_models(config: BenchmarkConfig, training: LabelSet) -> dict[str, Entry]:
-    """Heisenberg models fitted to the training states."""
-    entries = {}
-    for shells in config.heisenberg:
-        start = time.monotonic()
-        field = fit_heisenberg(training, shells)
-        name = f"Heisenberg, {shells} shell{'s' if shells > 1 else ''}"
-        entries[name] = Entry(field, len(field.couplings), round(time.monotonic() - start, 1))
-    return entries
-
-
-def microseconds_per_site(field: Field, labels: LabelSet) -> float:
-    """Median wall time of energy and field of one float32 state, per site; a first call is not counted."""
-    state = labels.spins[:1].float()
-    field(state)
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        field(state)
-        times.append(time.perf_counter() - start)
-    return 1e6 * statistics.median(times) / labels.lattice.n_sites
-
-
-def add_floors(
-    errors: Comparison, fields: dict[str, Field], test: LabelSet, config: BenchmarkFloorConfig, seed: int
-) -> Comparison:
-    """The errors with the floors that the configuration describes."""
-    exact = config.electrons.build(config.hamiltonian.build(test.lattice.resized(*config.size)))
-    return with_floors(
-        errors, fields, test, exact, {name: states.build() for name, states in config.states.items()}, config, seed
-    )
-
-
-def cells(row: dict[str, Any]) -> list[str]:
-    """One row of the tables."""
-    floor = row.get("floor_torque_rmse")
-    return [
-        row["field"],
-        f"{row['protocol']} ({row['n_states']})",
-        value_and_error(row["torque_r2"], row["torque_r2_error"]),
-        f"{row['torque_mse']:.2e}",
-        "-" if floor is None else f"{row['floor_torque_r2']:.4f}",
-        "-" if floor is None else _with_error(floor**2, row["floor_torque_rmse_error"], floor),
-        f"{row['parameters']}",
-        f"{row['training_seconds']:.0f}",
-        f"{row['microseconds_per_site']:.1f}",
-    ]
-
-
-def _with_error(square: float, error: float | None, root: float) -> str:
-    """A mean square with the error that follows from that of its root, where that is known."""
-    return f"{square:.1e}" if error is None else f"{square:.1e} ± {2 * root * error:.0e}"
-
-
-def _folder(name: str) -> str:
-    """The name of a model as a folder."""
-    return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")

@@ -4,34 +4,41 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from jaxtyping import Float
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from sdgnn.analysis.trajectories import analyze
-from sdgnn.cli.commands.console import console, say, timed
+from sdgnn.cli.commands.benchmark import shortest_times
+from sdgnn.cli.commands.console import say, timed
 from sdgnn.cli.commands.generate import LABELS, make_labels
 from sdgnn.cli.commands.numbers import series
 from sdgnn.cli.commands.single_run import Start, run_dynamics
 from sdgnn.cli.commands.train import train_network
 from sdgnn.cli.config.training import DemoConfig
-from sdgnn.cli.report.fields import ACCURATE, CALIBRATED, EXACT, FAST, HEAD, TRAINED, Row
+from sdgnn.cli.report.demo import page
+from sdgnn.cli.report.fields import (
+    ACCURATE,
+    CALIBRATED,
+    EXACT,
+    FAST,
+    TRAINED,
+    Fitted,
+    Outcome,
+    Row,
+    fields_on,
+    table_of_fields,
+)
 from sdgnn.cli.results import open_results
 from sdgnn.common.files import write_json
 from sdgnn.data import LabelSet
-from sdgnn.dynamics import Run
 from sdgnn.fields import Field
-from sdgnn.nn import Model, NetworkSettings, load
-from sdgnn.train.baselines import Comparison, baselines, compare
-from sdgnn.train.binding import bind
+from sdgnn.nn import NetworkSettings, load
+from sdgnn.train.baselines import Comparison, compare
 from sdgnn.train.factors import CalibrationReport, calibrate
 
 if TYPE_CHECKING:
-    import rich.table
-    import xarray
+    pass
 
 REPORT = "report.html"
 """Name of the report in the folder."""
@@ -40,76 +47,18 @@ REPEATS = 3
 """Evaluations of a field that are timed, of which the shortest counts."""
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A model, and what it took."""
-
-    model: Model
-    """The model."""
-    labels: int = 0
-    """Exact states that it was fitted to."""
-    seconds: float = 0.0
-    """Wall time of the fit; NaN where it was not measured."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Everything the report shows."""
-
-    training: LabelSet
-    """Labels that the network was trained on."""
-    test: LabelSet
-    """Held-out labels of the same lattice."""
-    larger: LabelSet
-    """Labels of the larger lattice."""
-    models: dict[str, Fitted]
-    """Fields without labels, calibrated and trained, by name."""
-    calibration: CalibrationReport
-    """What calibration found."""
-    rows: tuple[Row, ...]
-    """All fields, the exact one first."""
-    errors: Comparison
-    """Errors on ``test``, by kind of state."""
-    errors_larger: Comparison
-    """The same on ``larger``."""
-    quench: Run
-    """The quench."""
-    analysis: xarray.Dataset
-    """Its analysis over replicas."""
-    seconds: dict[str, float]
-    """Wall time of each step."""
-
-    def fields(self, labels: LabelSet) -> dict[str, Field]:
-        """All fields but the exact one on the labels' lattice."""
-        return _fields(self.models, self.training, labels)
-
-
 def run_demo(config: DemoConfig, resume: bool = False) -> Path:
     """Run the pipeline into a results folder and return it; the path is the last line on standard output."""
-    from sdgnn.cli.report.demo import write_report
-
     results = open_results(config, "demo", resume, ["workers", "scheduler"])
     outcome = pipeline(config, results.path, results.resumed)
     with timed("report"):
-        report = write_report(config, outcome, results.path / REPORT)
+        report = page(config, outcome).write(results.path / REPORT)
     say(f"calibration: {outcome.calibration!r}")
-    console.print(table(outcome))
+    say(table_of_fields(outcome.rows).for_console())
     say(f"total {sum(outcome.seconds.values()):.0f} s; tensorboard --logdir {results.path / 'model'}")
     say(f"report: {report}")
     print(results.path)
     return results.path
-
-
-def table(outcome: Outcome) -> rich.table.Table:
-    """All fields, on held-out states and on the larger lattice."""
-    from rich.table import Table
-
-    found = Table(title="exact states that nothing was fitted to")
-    for k, column in enumerate(HEAD):
-        found.add_column(column, justify="right" if k else "left", no_wrap=not k)
-    for row in outcome.rows:
-        found.add_row(*row.cells())
-    return found
 
 
 def pipeline(config: DemoConfig, folder: Path, resume: bool = False) -> Outcome:
@@ -138,7 +87,7 @@ def pipeline(config: DemoConfig, folder: Path, resume: bool = False) -> Outcome:
     clock.lap("training")
 
     with timed("errors on held-out states and on the larger lattice, and times"):
-        errors, errors_larger = (compare(_fields(models, training, part), part) for part in (test, larger))
+        errors, errors_larger = (compare(fields_on(models, training, part), part) for part in (test, larger))
         rows = measure(config, models, training, larger, errors, errors_larger)
     clock.lap("errors and times")
 
@@ -151,7 +100,7 @@ def pipeline(config: DemoConfig, folder: Path, resume: bool = False) -> Outcome:
     outcome = Outcome(
         training, test, larger, models, calibration, rows, errors, errors_larger, quench, analysis, seconds
     )
-    write_numbers(outcome, folder)
+    write_numbers(outcome, folder / "numbers.json")
     return outcome
 
 
@@ -189,63 +138,42 @@ def measure(
 ) -> tuple[Row, ...]:  # fmt: skip
     """A row of every field, with the time of its evaluation on the larger lattice."""
     exact = config.electrons.build(config.hamiltonian.build(larger.lattice))
-    rows = [Row(EXACT, 0, 0.0, (1.0, 1.0), (0.0, 0.0), (0.0, 0.0), microseconds(exact, larger.spins[:1], 1))]
-    for name, field in _fields(models, training, larger).items():
+    rows = [Row(EXACT, 0, 0.0, (1.0, 1.0), (0.0, 0.0), (0.0, 0.0), microseconds(exact, larger, 1))]
+    for name, field in fields_on(models, training, larger).items():
         held, far = errors[name, "all"], errors_larger[name, "all"]
         fitted = models.get(name)
         labels, seconds = (len(training), math.nan) if fitted is None else (fitted.labels, fitted.seconds)
         r2, rmse = (held.torque_r2, far.torque_r2), (held.torque_rmse, far.torque_rmse)
         error = (held.torque_r2_error, far.torque_r2_error)
-        rows.append(Row(name, labels, seconds, r2, rmse, error, microseconds(field, larger.spins[:1])))
+        rows.append(Row(name, labels, seconds, r2, rmse, error, microseconds(field, larger)))
     return tuple(rows)
 
 
-def microseconds(field: Field, spins: Float[Tensor, "1 site 3"], repeats: int = REPEATS) -> float:
-    """Processor time of one evaluation per site, over all threads, the shortest of ``repeats``."""
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        field(spins)
-        times.append(time.process_time() - start)
-    return 1e6 * min(times) / spins.shape[1]
+def microseconds(field: Field, labels: LabelSet, repeats: int = REPEATS) -> float:
+    """Processor time of one evaluation of the first state per site, over all threads, the shortest of ``repeats``."""
+    _, processor, _ = shortest_times(lambda: field(labels.spins[:1]), repeats)
+    return 1e6 * processor / labels.lattice.n_sites
 
 
-def write_numbers(outcome: Outcome, folder: Path) -> None:
-    """numbers.json: what the report shows, for programs."""
-    write_json(
-        folder / "numbers.json",
+def write_numbers(outcome: Outcome, path: Path) -> None:
+    """What the report shows, for programs."""
+    sets = ("held-out", "larger")
+    rows = [
         {
-            "fields": [
-                {
-                    "field": row.field, "labels": row.labels, "microseconds_per_site": row.microseconds,
-                    "seconds": None if math.isnan(row.seconds) else row.seconds,
-                    "torque_r2": dict(zip(("held-out", "larger"), row.torque_r2, strict=True)),
-                    "torque_rmse": dict(zip(("held-out", "larger"), row.torque_rmse, strict=True)),
-                }
-                for row in outcome.rows
-            ],
-            "errors": {"held-out": outcome.errors.to_dict(), "larger": outcome.errors_larger.to_dict()},
-            "calibration": calibration_numbers(outcome.calibration),
-            "quench": series(outcome.analysis),
-            "seconds": outcome.seconds,
-        },
-    )  # fmt: skip
-
-
-def calibration_numbers(report: CalibrationReport) -> dict[str, Any]:
-    """A report for JSON; NaN becomes None."""
-    found = asdict(report)
-    found["families"] = [
-        {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in one.items()}
-        for one in found["families"]
-    ]
-    return found
-
-
-def _fields(models: dict[str, Fitted], training: LabelSet, labels: LabelSet) -> dict[str, Field]:
-    """All fields but the exact one on the labels' lattice."""
-    own = {name: bind(fitted.model, labels) for name, fitted in models.items()}
-    return {**own, **baselines([training], labels.lattice)}
+            "field": row.field, "labels": row.labels, "microseconds_per_site": row.microseconds,
+            "seconds": row.seconds, "torque_r2": dict(zip(sets, row.torque_r2, strict=True)),
+            "torque_rmse": dict(zip(sets, row.torque_rmse, strict=True)),
+        }
+        for row in outcome.rows
+    ]  # fmt: skip
+    content = {
+        "fields": rows,
+        "errors": {"held-out": outcome.errors.to_dict(), "larger": outcome.errors_larger.to_dict()},
+        "calibration": asdict(outcome.calibration),
+        "quench": series(outcome.analysis),
+        "seconds": outcome.seconds,
+    }
+    write_json(path, content)
 
 
 class _Clock:

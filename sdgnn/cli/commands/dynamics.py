@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import time as clock
 from concurrent.futures import ProcessPoolExecutor
@@ -14,19 +15,28 @@ from torch import Tensor
 
 from sdgnn.analysis.observers import observer
 from sdgnn.analysis.plots.cost import speed_by_size
-from sdgnn.cli.commands.console import say, timed
-from sdgnn.cli.commands.tables import Table
+from sdgnn.cli.commands.benchmark import write_benchmark
+from sdgnn.cli.commands.console import timed
 from sdgnn.cli.config.benchmark import DynamicsBenchmarkConfig
+from sdgnn.cli.report.table import Columns, Table
 from sdgnn.cli.results import open_results
-from sdgnn.common.files import atomic_path
 from sdgnn.common.memory import peak_memory
 from sdgnn.dynamics import estimate, simulate
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.schedules import Time
 from sdgnn.fields.wrapper import Wrapper
 
-HEAD = ("lattice", "replicas", "field", "updates/s", "per CPU s", "outside the field", "memory (GB)", "estimated (GB)")
-"""Columns of the tables: spins times steps by wall and by processor time, the share of a run that is not the field's,
+COLUMNS: Columns = {
+    "lattice": lambda row: " x ".join(map(str, row["lattice"])),
+    "replicas": lambda row: str(row["replicas"]),
+    "field": lambda row: row["field"],
+    "updates/s": lambda row: f"{row['updates_per_second']:,.0f}",
+    "per CPU s": lambda row: f"{row['updates_per_cpu_second']:,.0f}",
+    "outside the field": lambda row: f"{100 * row['share_outside_field']:.1f} %",
+    "memory (GB)": lambda row: f"{row['peak_bytes'] / 1e9:.2f}",
+    "estimated (GB)": lambda row: f"{row['forecast_bytes'] / 1e9:.2f}",
+}
+"""Columns of the table: spins times steps by wall and by processor time, the share of a run that is not the field's,
 the largest resident memory of a process that does this run alone, and the estimate of it."""
 
 
@@ -49,20 +59,12 @@ def measure_speed(config: DynamicsBenchmarkConfig, resume: bool = False) -> Path
     """Time every field on every lattice with every number of replicas into a results folder and return it."""
     results = open_results(config, "benchmark-dynamics", resume)
     rows: list[dict[str, Any]] = []
-    for size in config.sizes:
-        for replicas in config.replicas:
-            for name in config.fields:
-                with timed(f"{name} on {' x '.join(map(str, size))}, {replicas} replica(s)"):
-                    rows.append(alone(config, size, replicas, name))
-    results.write_json("benchmark.json", {"threads": torch.get_num_threads(), "rows": rows})
-    figure = speed_by_size(rows)
-    for suffix in ("png", "pdf"):
-        with atomic_path(results.path / f"speed.{suffix}") as temporary:
-            figure.savefig(temporary, format=suffix)
+    for size, replicas, name in itertools.product(config.sizes, config.replicas, config.fields):
+        with timed(f"{name} on {' x '.join(map(str, size))}, {replicas} replica(s)"):
+            rows.append(alone(config, size, replicas, name))
     title = f"spin updates (spins times steps); {torch.get_num_threads()} thread(s)"
-    Table(title, HEAD, [*map(cells, rows)], left=("lattice", "field")).write(results)
-    say(f"benchmark: {results.path}")
-    return results.path
+    table = Table.of(COLUMNS, rows, title, words=("lattice", "field"))
+    return write_benchmark(results, rows, table, {"speed": speed_by_size(rows)})
 
 
 def alone(config: DynamicsBenchmarkConfig, size: tuple[int, ...], replicas: int, name: str) -> dict[str, Any]:
@@ -105,17 +107,3 @@ def measure(plain: str, size: tuple[int, ...], replicas: int, name: str, threads
         "seconds": wall,
         "estimated_seconds": expected.seconds,
     }
-
-
-def cells(row: dict[str, Any]) -> list[str]:
-    """One row of the tables."""
-    return [
-        " x ".join(map(str, row["lattice"])),
-        str(row["replicas"]),
-        row["field"],
-        f"{row['updates_per_second']:,.0f}",
-        f"{row['updates_per_cpu_second']:,.0f}",
-        f"{100 * row['share_outside_field']:.1f} %",
-        f"{row['peak_bytes'] / 1e9:.2f}",
-        f"{row['estimated_bytes'] / 1e9:.2f}",
-    ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,30 @@ from torch import Tensor
 
 from sdgnn import spins
 from sdgnn.analysis.plots.cost import error_by_cost
-from sdgnn.cli.commands.console import say, timed
-from sdgnn.cli.commands.tables import Table
+from sdgnn.cli.commands.benchmark import shortest_times, write_benchmark
+from sdgnn.cli.commands.console import timed
 from sdgnn.cli.config.benchmark import ElectronsBenchmarkConfig
 from sdgnn.cli.config.electrons import ExactConfig, KPMConfig, TruncatedConfig
+from sdgnn.cli.report.table import Columns, Table, number_or_dash
 from sdgnn.cli.results import open_results
-from sdgnn.common.files import atomic_path
 from sdgnn.electrons import KPMResult
 from sdgnn.fields import Field, FieldResult
 from sdgnn.lattice import Lattice
 from sdgnn.nn import load
 from sdgnn.train import torque_part
 
-HEAD = ("lattice", "sites", "field", "s per state", "CPU s", "field error", "torque error", "R²", "own estimate")
-"""Columns of the tables: wall and processor time of one state; root mean square errors of a component against the
+COLUMNS: Columns = {
+    "lattice": lambda row: " x ".join(map(str, row["lattice"])),
+    "sites": lambda row: str(row["sites"]),
+    "field": lambda row: row["field"],
+    "s per state": lambda row: f"{row['seconds']:.3g}",
+    "CPU s": lambda row: f"{row['cpu_seconds']:.2g}",
+    "field error": lambda row: "reference" if row.get("reference") else number_or_dash(row.get("field_rmse"), ".2g"),
+    "torque error": lambda row: "reference" if row.get("reference") else number_or_dash(row.get("torque_rmse"), ".2g"),
+    "R²": lambda row: number_or_dash(row.get("torque_r2"), ".4f"),
+    "own estimate": lambda row: number_or_dash(row.get("estimate"), ".2g"),
+}
+"""Columns of the table: wall and processor time of one state; root mean square errors of a component against the
 reference, in t; R² of the torque; the error of the field as the kernel polynomial method (moments x vectors) estimates
 it."""
 
@@ -56,16 +66,10 @@ def compare_solvers(config: ElectronsBenchmarkConfig, resume: bool = False) -> P
         lattice = family.resized(*size)
         with timed(f"{lattice!r}"):
             rows += compare_on(config, lattice)
-    results.write_json("benchmark.json", {"threads": torch.get_num_threads(), "rows": rows})
-    if any(row.get("torque_rmse", 0) > 0 for row in rows):
-        figure = error_by_cost(rows)
-        for suffix in ("png", "pdf"):
-            with atomic_path(results.path / f"cost.{suffix}") as temporary:
-                figure.savefig(temporary, format=suffix)
+    judged = any(row.get("torque_rmse", 0) > 0 for row in rows)
     title = f"random states; {torch.get_num_threads()} thread(s)"
-    Table(title, HEAD, [*map(cells, rows)], left=("lattice", "field"), whole="field").write(results)
-    say(f"benchmark: {results.path}")
-    return results.path
+    table = Table.of(COLUMNS, rows, title, words=("lattice", "field"), unbroken="field")
+    return write_benchmark(results, rows, table, {"cost": error_by_cost(rows)} if judged else {})
 
 
 def fields_on(config: ElectronsBenchmarkConfig, lattice: Lattice) -> dict[str, Entry]:
@@ -98,7 +102,7 @@ def compare_on(config: ElectronsBenchmarkConfig, lattice: Lattice) -> list[dict[
     reference: Tensor | None = None
     rows = []
     for name, entry in fields_on(config, lattice).items():
-        seconds, processor, result = best_time(entry, states, config.repeats)
+        seconds, processor, result = shortest_times(partial(entry, states), config.repeats)
         row: dict[str, Any] = {
             "lattice": list(lattice.shape or ()),
             "sites": lattice.n_sites,
@@ -119,34 +123,6 @@ def compare_on(config: ElectronsBenchmarkConfig, lattice: Lattice) -> list[dict[
             row["torque_r2"] = 1 - float((torque - exact).square().sum() / exact.square().sum())
         rows.append(row)
     return rows
-
-
-def best_time(entry: Entry, states: Tensor, repeats: int) -> tuple[float, float, FieldResult]:
-    """Shortest wall and processor time of energy and field of all states, and the result."""
-    times = []
-    for _ in range(repeats):
-        wall, processor = time.perf_counter(), time.process_time()
-        result = entry(states)
-        times.append((time.perf_counter() - wall, time.process_time() - processor))
-    walls, processors = zip(*times, strict=True)
-    return min(walls), min(processors), result
-
-
-def cells(row: dict[str, Any]) -> list[str]:
-    """One row of the tables."""
-    errors = [f"{row[key]:.2g}" if key in row else "-" for key in ("field_rmse", "torque_rmse")]
-    if row.get("reference"):
-        errors = ["reference", "reference"]
-    return [
-        " x ".join(map(str, row["lattice"])),
-        str(row["sites"]),
-        row["field"],
-        f"{row['seconds']:.3g}",
-        f"{row['cpu_seconds']:.2g}",
-        *errors,
-        f"{row['torque_r2']:.4f}" if "torque_r2" in row else "-",
-        f"{row['estimate']:.2g}" if "estimate" in row else "-",
-    ]
 
 
 def _rms(values: Tensor) -> float:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
-
-from rich.table import Table
 
 from sdgnn.analysis.locality.ensembles import Ensemble
 from sdgnn.analysis.locality.floor import LocalityFloor, check_radii, locality_floor
 from sdgnn.analysis.plots.errors import floors_by_halo
-from sdgnn.cli.commands.console import console, say, timed
+from sdgnn.cli.commands.console import say, timed
 from sdgnn.cli.config.locality import LocalityConfig
+from sdgnn.cli.report.table import Table
 from sdgnn.cli.results import open_results
-from sdgnn.common.files import atomic_path
 from sdgnn.common.progress import progress_bar
 from sdgnn.fields import Field
 from sdgnn.lattice import LENGTH_TOLERANCE, Lattice
@@ -35,11 +34,8 @@ def measure_locality(config: LocalityConfig) -> Path:
     floors = {name: measure(config, exact, radii, name, ensemble) for name, ensemble in ensembles.items()}
     content = {name: floor.to_dict() for name, floor in floors.items()}
     results.write_json("locality.json", {"lattice": lattice.to_dict(), "field": repr(exact), "states": content})
-    figure = floors_by_halo(floors)
-    for suffix in ("png", "pdf"):
-        with atomic_path(results.path / f"locality.{suffix}") as temporary:
-            figure.savefig(temporary, format=suffix)
-    console.print(table(floors, title=repr(exact)))
+    results.write_figure("locality", floors_by_halo(floors))
+    say(table(floors, repr(exact)).for_console())
     say(f"locality: {results.path}")
     return results.path
 
@@ -67,20 +63,16 @@ def neighbour_distances(lattice: Lattice, widest: float = WIDEST) -> tuple[float
     return tuple(map(float, lattice.shell_distances(shells)))
 
 
-def table(floors: dict[str, LocalityFloor], title: str = "") -> Table:
-    """Floor and highest R^2 by halo, a pair of columns for each ensemble of states."""
-    table = Table(title=title or None)
-    table.add_column("halo", justify="right")
-    for name in floors:
-        table.add_column(f"{name}\ntorque RMSE", justify="right")
-        table.add_column("\ntorque R²", justify="right")
+def table(floors: dict[str, LocalityFloor], caption: str = "") -> Table:
+    """Floor and highest R^2 by reach, a pair of columns for each ensemble of states."""
+    pairs = [(f"{name}\ntorque RMSE", "\ntorque R²") for name in floors]
+    rows = []
     for k, radius in enumerate(next(iter(floors.values())).radii):
-        cells = []
-        for floor in floors.values():
-            cells += [with_error(floor.rmse[k], floor.rmse_error[k]), f"{floor.r2[k]:.4f}"]
-        table.add_row(f"{radius:.3g}", *cells)
-    table.add_row("none", *(c for f in floors.values() for c in (with_error(f.rms, f.rms_error), "0")))
-    return table
+        cells = [(with_error(floor.rmse[k], floor.rmse_error[k]), f"{floor.r2[k]:.4f}") for floor in floors.values()]
+        rows.append([f"{radius:.3g}", *itertools.chain(*cells)])
+    nothing = [(with_error(floor.rms, floor.rms_error), "0") for floor in floors.values()]
+    rows.append(["none", *itertools.chain(*nothing)])
+    return Table(["reach", *itertools.chain(*pairs)], rows, caption)
 
 
 def with_error(value: float, error: float) -> str:

@@ -1,4 +1,4 @@
 from .page import Figure as Figure
 from .page import Page as Page
 from .page import Section as Section
-from .page import Table as Table
+from .table import Table as Table

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdgnn.analysis import plots
 from sdgnn.cli.config.training import DemoConfig
-from sdgnn.cli.report.fields import ACCURATE, CALIBRATED, EXACT, FAST, HEAD, TRAINED, Row
-from sdgnn.cli.report.page import Figure, Page, Section, Table
+from sdgnn.cli.report.fields import ACCURATE, CALIBRATED, EXACT, FAST, TRAINED, Outcome, Row, table_of_fields
+from sdgnn.cli.report.page import Figure, Page, Section, details
 from sdgnn.cli.report.run import run_section
+from sdgnn.cli.report.table import Table, number_or_dash
 from sdgnn.cli.report.trajectory import trajectory_sections
-from sdgnn.common.provenance import provenance
 from sdgnn.data import LabelSet
 from sdgnn.train import Comparison, torque_part
 
 if TYPE_CHECKING:
     import matplotlib.figure
-
-    from sdgnn.cli.commands.demo import Outcome
-
-
-def write_report(config: DemoConfig, outcome: Outcome, path: str | os.PathLike[str]) -> Path:
-    """Write the report of a finished pipeline to ``path`` (one HTML file, figures inside)."""
-    return page(config, outcome).write(path)
 
 
 def page(config: DemoConfig, outcome: Outcome) -> Page:
@@ -54,11 +44,7 @@ def page(config: DemoConfig, outcome: Outcome) -> Page:
             run_section(run, lattice),
             *trajectory_sections(run, outcome.analysis, lattice),
         ],
-        details={
-            "Configuration": config.to_yaml(),
-            "Versions": json.dumps(provenance(), indent=2),
-            "Wall time of each step (s)": json.dumps(outcome.seconds, indent=2),
-        },
+        details=details(config, **{"Wall time of each step (s)": json.dumps(outcome.seconds, indent=2)}),
     )
 
 
@@ -102,20 +88,16 @@ def _fields(outcome: Outcome) -> Section:
          "R² = 1 - Σ|ΔT|²/ΣT². Time of the fit is without that of the labels, and includes errors on training and "
          "validation states. Processor time is that of one evaluation of the field on the larger lattice, over all "
          "threads. The Heisenberg models are fitted by least squares."],
-        [Table(HEAD, [row.cells() for row in outcome.rows], "all fields on the same states")],
+        [table_of_fields(outcome.rows)],
         [
             Figure.of(_parity(outcome, outcome.test), "Predicted against exact torque components, held-out states."),
             Figure.of(_parity(outcome, outcome.larger), "The same on the larger lattice."),
             Figure.of(
-                plots.error_against_cost(_costs(outcome)),
+                plots.error_against_cost({row.field: (row.microseconds, row.torque_rmse[1]) for row in outcome.rows}),
                 "Torque RMSE on the larger lattice against cost; dotted: that of the exact field.",
             ),
         ],
     )  # fmt: skip
-
-
-def _costs(outcome: Outcome) -> dict[str, tuple[float, float]]:
-    return {row.field: (row.microseconds, row.torque_rmse[1]) for row in outcome.rows}
 
 
 def _calibration(outcome: Outcome) -> Section:
@@ -123,7 +105,7 @@ def _calibration(outcome: Outcome) -> Section:
     kept = "Factors are kept" if found.kept else "Factors do not pay, and the calibrated network is the plain walk"
     rows = [
         [one.family, str(one.states), f"{one.plain:.4f}", f"{one.calibrated:.4f}",
-         "-" if math.isnan(one.unseen) else f"{one.unseen:.4f}"]
+         number_or_dash(one.unseen, ".4f")]
         for one in found.families
     ]  # fmt: skip
     return Section(
@@ -161,7 +143,7 @@ def _labels(outcome: Outcome) -> Section:
 def _table(errors: Comparison, caption: str) -> Table:
     rows = [
         [name, f"{protocol} ({m.n_states})", f"{m.torque_r2:.4f}", f"{m.torque_rmse:.5f}", f"{m.angle_mean:.1f}",
-         "-" if math.isnan(m.energy_rmse_shifted) else f"{m.energy_rmse_shifted:.1e}"]
+         number_or_dash(m.energy_rmse_shifted, ".1e")]
         for name, protocol, m in errors.rows
     ]  # fmt: skip
     head = ["field", "states", "torque R²", "torque RMSE (t)", "mean angle (°)", "energy RMSE per site (t)"]

@@ -1,11 +1,24 @@
-"""The table of fields of one Hamiltonian: what they take, and how good they are."""
+"""The fields of one Hamiltonian that the demo compares: what they take, and how good they are."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from sdgnn.cli.report.table import Table
+from sdgnn.data import LabelSet
+from sdgnn.dynamics import Run
+from sdgnn.fields import Field
+from sdgnn.nn import Model
+from sdgnn.train.baselines import Comparison, baselines
+from sdgnn.train.binding import bind
+from sdgnn.train.factors import CalibrationReport
 from sdgnn.train.metrics import value_and_error
+
+if TYPE_CHECKING:
+    import xarray
 
 EXACT, FAST, ACCURATE = "exact diagonalisation", "universal, fast", "universal, accurate"
 CALIBRATED, TRAINED = "calibrated", "trained"
@@ -45,3 +58,59 @@ HEAD = (
     "field", "labels", "fit (s)", "held out R²", "RMSE (t)", "larger R²", "RMSE (t)", "CPU µs / site",
 )  # fmt: skip
 """Columns of the table of all fields."""
+
+
+def table_of_fields(rows: Sequence[Row]) -> Table:
+    """All fields, on held-out states and on the larger lattice."""
+    cells = [row.cells() for row in rows]
+    return Table(HEAD, cells, "exact states that nothing was fitted to", words=("field",), unbroken="field")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model, and what it took."""
+
+    model: Model
+    """The model."""
+    labels: int = 0
+    """Exact states that it was fitted to."""
+    seconds: float = 0.0
+    """Wall time of the fit; NaN where it was not measured."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything the report shows."""
+
+    training: LabelSet
+    """Labels that the network was trained on."""
+    test: LabelSet
+    """Held-out labels of the same lattice."""
+    larger: LabelSet
+    """Labels of the larger lattice."""
+    models: dict[str, Fitted]
+    """Fields without labels, calibrated and trained, by name."""
+    calibration: CalibrationReport
+    """What calibration found."""
+    rows: tuple[Row, ...]
+    """All fields, the exact one first."""
+    errors: Comparison
+    """Errors on ``test``, by kind of state."""
+    errors_larger: Comparison
+    """The same on ``larger``."""
+    quench: Run
+    """The quench."""
+    analysis: xarray.Dataset
+    """Its analysis over replicas."""
+    seconds: dict[str, float]
+    """Wall time of each step."""
+
+    def fields(self, labels: LabelSet) -> dict[str, Field]:
+        """All fields but the exact one on the labels' lattice."""
+        return fields_on(self.models, self.training, labels)
+
+
+def fields_on(models: dict[str, Fitted], training: LabelSet, labels: LabelSet) -> dict[str, Field]:
+    """All fields but the exact one on the labels' lattice: the models, and Heisenberg models fitted to ``training``."""
+    own = {name: bind(fitted.model, labels) for name, fitted in models.items()}
+    return {**own, **baselines([training], labels.lattice)}

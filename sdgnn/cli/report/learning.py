@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 
 from sdgnn.analysis.plots.learning import error_by_round, picked_states, reliability_curves
 from sdgnn.cli.config.learning import LearnConfig
-from sdgnn.cli.report.page import Figure, Page, Section, Table
-from sdgnn.common.provenance import provenance
+from sdgnn.cli.report.page import Figure, Page, Section, details
+from sdgnn.cli.report.table import Table
 from sdgnn.dynamics import open_trajectory
 from sdgnn.train.active_learning import Learned
 from sdgnn.train.metrics import value_and_error
-
-
-def write_report(config: LearnConfig, outcome: Learned, folder: Path, path: str | os.PathLike[str]) -> Path:
-    """Write the report of what was learned in ``folder`` to ``path`` (one HTML file, figures inside)."""
-    return page(config, outcome, folder).write(path)
 
 
 def page(config: LearnConfig, outcome: Learned, folder: Path) -> Page:
@@ -37,7 +30,7 @@ def page(config: LearnConfig, outcome: Learned, folder: Path) -> Page:
             f"{outcome.committee!r}.",
         ],
         sections=[_errors(config, outcome), _calibration(outcome), _picks(outcome, folder)],
-        details={"Configuration": config.to_yaml(), "Versions": json.dumps(provenance(), indent=2)},
+        details=details(config),
     )
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sdgnn.cli.config.base import Config
+from sdgnn.cli.report.table import Table
 from sdgnn.common.files import atomic_path
+from sdgnn.common.provenance import provenance
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -39,18 +43,6 @@ class Figure:
     def source(self) -> str:
         """The picture as a data URI."""
         return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under a head; numbers are given as text, rounded as they should be read."""
-
-    head: Sequence[str]
-    """Names of the columns."""
-    rows: Sequence[Sequence[str]]
-    """One entry per column in each."""
-    caption: str = ""
-    """What is in it."""
 
 
 @dataclass(frozen=True)
@@ -94,3 +86,8 @@ class Page:
         with atomic_path(path) as temporary:
             temporary.write_text(self.html(), encoding="utf-8")
         return Path(path)
+
+
+def details(config: Config, **more: str) -> dict[str, str]:
+    """What stands at the foot of a report: the configuration, ``more`` texts by name, and the versions."""
+    return {"Configuration": config.to_yaml(), **more, "Versions": json.dumps(provenance(), indent=2)}

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdgnn.analysis.statistics.replicas import replica_groups
-from sdgnn.cli.report.page import Section, Table
+from sdgnn.cli.report.page import Section
+from sdgnn.cli.report.table import Table
 from sdgnn.common.files import read_json
 from sdgnn.lattice import Lattice
 

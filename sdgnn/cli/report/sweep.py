@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdgnn.analysis.plots.sweeps import CURVES, combinations, sweep_curves, swept
-from sdgnn.cli.report.page import Figure, Section, Table
+from sdgnn.cli.report.page import Figure, Section
+from sdgnn.cli.report.table import Table
 
 if TYPE_CHECKING:
     import xarray
