@@ -34,7 +34,7 @@ COLUMNS: Columns = {
     "per CPU s": lambda row: f"{row['updates_per_cpu_second']:,.0f}",
     "outside the field": lambda row: f"{100 * row['share_outside_field']:.1f} %",
     "memory (GB)": lambda row: f"{row['peak_bytes'] / 1e9:.2f}",
-    "estimated (GB)": lambda row: f"{row['forecast_bytes'] / 1e9:.2f}",
+    "estimated (GB)": lambda row: f"{row['estimated_bytes'] / 1e9:.2f}",
 }
 """Columns of the table: spins times steps by wall and by processor time, the share of a run that is not the field's,
 the largest resident memory of a process that does this run alone, and the estimate of it."""
