@@ -26,14 +26,17 @@ from sdgnn.interchange.states import TIME_UNITS, Snapshot
 from sdgnn.lattice import MOST_SITES, Lattice
 from sdgnn.lattice.text import describe_lattice
 
+BINARY = {"binary4": ("<f4", 1234567.0), "binary8": ("<f8", 123456789012345.0)}
+"""Type of the numbers of each binary form and the value before the first of them."""
 FORMS = {"text": "Text", "binary4": "Binary 4", "binary8": "Binary 8"}
 """How the header names the forms of the numbers."""
-CHECKS: dict[int, tuple[str, float]] = {4: ("<f4", 1234567.0), 8: ("<f8", 123456789012345.0)}
-"""Type of the numbers and the value before the first of them, by bytes per number."""
 LATTICE = "sdgnn lattice:"
 TIME = "Total simulation time:"
 """What the header's lines of description begin with; that of the time is mumax3's."""
 LONGEST_HEADER = 2**24
+"""Bytes."""
+END = re.compile(r"\s*#\s*end\s*:\s*data", re.IGNORECASE)
+"""The line that ends the numbers."""
 UNIT = 1e-6
 """Vectors whose lengths all differ from 1 by less are spins as they are; others are divided by their lengths."""
 
@@ -68,17 +71,14 @@ def write_ovf(state: Snapshot, path: str | os.PathLike[str], form: str = "binary
     header += [] if state.time is None else [f"Desc: {TIME}  {state.time!r}  {TIME_UNITS.replace(' ', '')}"]
     header += [f"{key}: {value}" for key, value in entries.items()]
     header += ["valuedim: 3", "valuelabels: S_x S_y S_z", "valueunits: 1 1 1", "", "End: Header", ""]
-    representation = FORMS[form]
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        stream.write(_lines([*header, f"Begin: Data {representation}"]))
+        stream.write(_lines([*header, f"Begin: Data {FORMS[form]}"]))
         if form == "text":
             np.savetxt(stream, values, fmt="%.17g")
         else:
-            kind, check = CHECKS[int(form[-1])]
-            stream.write(np.array(check, dtype=kind).tobytes())
-            stream.write(values.astype(kind).tobytes())
-            stream.write(b"\n")
-        stream.write(_lines([f"End: Data {representation}", "End: Segment"]))
+            kind, check = BINARY[form]
+            stream.write(np.array(check, dtype=kind).tobytes() + values.astype(kind).tobytes() + b"\n")
+        stream.write(_lines([f"End: Data {FORMS[form]}", "End: Segment"]))
 
 
 def read_ovf(path: str | os.PathLike[str], lattice: Lattice | None = None) -> Snapshot:
@@ -119,8 +119,8 @@ class _Header:
     """Values by key, in small letters without blanks."""
     descriptions: tuple[str, ...]
     """Lines of description."""
-    bytes: int | None
-    """Bytes of each number, None for text."""
+    form: str
+    """Form of the numbers, of :data:`FORMS`."""
 
     def number(self, key: str, kind: type = float) -> Any:
         """A number of the header. Raises UserError when it is missing or none."""
@@ -184,21 +184,15 @@ def _read_header(stream: BinaryIO) -> _Header:
         key, colon, value = line.decode("latin-1").lstrip("# \t").partition(":")
         key, value = re.sub(r"\s", "", key).lower(), value.partition("##")[0].strip()
         if key == "begin" and value.lower().startswith("data"):
-            return _Header(entries, tuple(descriptions), _representation(value))
+            form = re.sub(r"\s", "", value).lower().removeprefix("data")
+            if form not in FORMS:
+                raise UserError(f"data as {value[4:].strip()!r}", allowed=", ".join(FORMS.values()))
+            return _Header(entries, tuple(descriptions), form)
         if key == "desc":
             descriptions.append(value)
         elif colon:
             entries[key] = value
     raise UserError("no block of data", allowed="a complete file")
-
-
-def _representation(value: str) -> int | None:
-    """Bytes of each number, None for text."""
-    known = {"datatext": None, "databinary4": 4, "databinary8": 8}
-    word = re.sub(r"\s", "", value).lower()
-    if word not in known:
-        raise UserError(f"data as {value[4:].strip()!r}", allowed="Text, Binary 4, Binary 8")
-    return known[word]
 
 
 # -- values -----------------------------------------------------------------------------------------------------
@@ -209,33 +203,27 @@ def _read_values(stream: BinaryIO, header: _Header, size: int) -> np.ndarray:
     if header.number("valuedim", int) != 3:
         raise UserError(f"valuedim = {header.entries['valuedim']}", allowed="3, the components of a spin")
     shape = (header.count, 6 if header.irregular else 3)
-    count = math.prod(shape)
-    left = size - stream.tell()
-    needed = 2 * count if header.bytes is None else (count + 1) * header.bytes
+    count, left = math.prod(shape), size - stream.tell()
+    kind, check = BINARY.get(header.form, ("", 0.0))
+    needed = (count + 1) * np.dtype(kind).itemsize if kind else 2 * count
     if left < needed:
         raise UserError(
             f"{left} bytes of data where {shape[0]} nodes ask for {needed} or more",
             allowed="a complete file",
             fix="write or copy it again",
         )
-    if header.bytes is None:
+    if not kind:
         values = _read_text(stream)
         if values.size != count:
             raise UserError(f"{values.size} numbers where {shape[0]} nodes have {count}", allowed="a consistent file")
-        values = values.reshape(shape)
     else:
-        kind, check = CHECKS[header.bytes]
-        found = np.frombuffer(stream.read(header.bytes), kind)[0]
-        if found != check:
-            order = found.byteswap() == check
-            raise UserError(
-                f"the check value is {found:g}, not {check:.0f}" + (": bytes in the wrong order" if order else ""),
-                allowed="little endian numbers",
-            )
-        values = np.frombuffer(stream.read(count * header.bytes), kind).reshape(shape)
-        end = stream.read(64).decode("latin-1")
-        if not re.match(r"\s*#\s*end\s*:\s*data", end, re.IGNORECASE):
+        found, values = np.split(np.frombuffer(stream.read(needed), kind), [1])
+        if found[0] != check:
+            order = ": bytes in the wrong order" if found[0].byteswap() == check else ""
+            raise UserError(f"the check value is {found[0]:g}, not {check:.0f}{order}", allowed="little endian numbers")
+        if not END.match(stream.read(64).decode("latin-1")):
             raise UserError(f"no end of the data after {shape[0]} nodes", allowed="a consistent file")
+    values = values.reshape(shape)
     if not np.isfinite(values).all():
         raise UserError("values that are not finite", allowed="finite numbers")
     return values.astype(values.dtype.newbyteorder("="))
@@ -247,7 +235,7 @@ def _read_text(stream: BinaryIO) -> np.ndarray:
     def lines() -> Iterator[str]:
         for line in stream:
             text = line.decode("latin-1")
-            if re.match(r"\s*#\s*end\s*:\s*data", text, re.IGNORECASE):
+            if END.match(text):
                 return
             yield text
         raise UserError("no end of the data", allowed="a complete file")
@@ -267,18 +255,15 @@ def _read_text(stream: BinaryIO) -> np.ndarray:
 
 def _snapshot(header: _Header, values: np.ndarray, lattice: Lattice | None) -> Snapshot:
     described = _described(header, values)
-    if described is not None:
-        points = on_sites(values, described) if described.is_crystal else values
-        if lattice is not None and described.is_crystal:
-            if not (described.same_family(lattice) and described.shape == lattice.shape):
-                raise UserError(f"spins of {described!r}", allowed=repr(lattice))
-        elif lattice is not None:
-            points = _by_position(values, lattice)
-        where = described if lattice is None else lattice
-    elif header.irregular:
-        if lattice is None:
+    where = described if lattice is None else lattice
+    if header.irregular:
+        if where is None:
             raise UserError("points without a periodic cell", fix="give lattice=, the lattice that they are sites of")
-        points, where = _by_position(values, lattice), lattice
+        points = values if lattice is None else _by_position(values, lattice)
+    elif described is not None:
+        if lattice is not None and not (described.same_family(lattice) and described.shape == lattice.shape):
+            raise UserError(f"spins of {described!r}", allowed=repr(lattice))
+        points = on_sites(values, described)
     else:
         nodes = header.triple("nodes", int)
         if lattice is not None and (not lattice.is_crystal or mesh_of(lattice).nodes != nodes):
@@ -289,6 +274,7 @@ def _snapshot(header: _Header, values: np.ndarray, lattice: Lattice | None) -> S
         empty = np.flatnonzero((points == 0).all(axis=1))
         if lattice is None and 0 < len(empty) < len(points):
             points, where = np.delete(points, empty, axis=0), where.without(empty)
+    assert where is not None
     return Snapshot(_unit(np.ascontiguousarray(points[:, -3:])), where, header.time)
 
 
