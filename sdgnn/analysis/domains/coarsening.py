@@ -24,7 +24,7 @@ from sdgnn.analysis.domains.growth import (
     within_window,
 )
 from sdgnn.analysis.domains.lengths import length_from_correlation, length_from_structure_factor
-from sdgnn.analysis.domains.scaling import Collapse, collapse_correlation, porod_tail
+from sdgnn.analysis.domains.scaling import collapse_correlation, porod_tail
 from sdgnn.analysis.domains.tracking import track
 from sdgnn.analysis.domains.walls import wall_orientations
 from sdgnn.analysis.orders.chirality import site_chirality
@@ -182,7 +182,7 @@ def coarsening(
     data["length"] = data["length"].transpose("route", "time", "replica")
     data["length"].attrs["units"] = "nearest-neighbour distance"
     data["displacement"].attrs["units"] = "nearest-neighbour distance squared"
-    return _with_curves(with_exponents(data, window), kept)
+    return _with_collapse(_with_tails(with_exponents(data, window), kept), kept)
 
 
 def _source(
@@ -234,47 +234,38 @@ def with_exponents(data: xarray.Dataset, window: tuple[float, float] | None) -> 
     )
 
 
-def _with_curves(data: xarray.Dataset, kept: Int[np.ndarray, " kept"]) -> xarray.Dataset:
-    """Porod's tail and the collapse at the times ``kept``, from lengths and curves."""
-    time, length = data["time"].values, torch.from_numpy(data["length"].values)
-    tails = np.full((2, len(time)), math.nan)
-    k, factor = torch.tensor(data["wave_number"].values, device="cpu"), torch.from_numpy(data["factor"].values)
-    for at_time in kept.tolist():
-        reach = (3 / float(length[0, at_time].mean()), TAIL)
-        if factor.shape[1] > 1 and ((k >= reach[0]) & (k <= TAIL)).sum() >= LEAST_TAIL:
-            tail = porod_tail(k, factor[at_time], reach, dim=2)
-            tails[:, at_time] = tail.exponent, tail.error
-    data["porod_exponent"], data["porod_error"] = ((("time",), values) for values in tails)
-    found = _collapse(data, length, kept)
-    if found is not None:
-        collapsed, chosen = found
-        data = data.assign_coords(collapsed=time[chosen], scaled_distance=collapsed.x)
-        data["collapse"] = (("collapsed", "scaled_distance"), collapsed.curves)
-        data["collapse_error"] = (("collapsed", "scaled_distance"), collapsed.errors)
-    data.attrs["collapse_quality"] = found[0].quality if found else math.nan
-    data.attrs["collapse_spread"] = found[0].spread if found else math.nan
-    return data
-
-
 LEAST_TAIL = 6
 """Wave numbers that a tail needs."""
 COLLAPSED = 5
 """Times whose curves are compared, at most."""
 
 
-def _collapse(
-    data: xarray.Dataset, length: Float[Tensor, "route time replica"], kept: Int[np.ndarray, " kept"]
-) -> tuple[Collapse, Int[np.ndarray, " chosen"]] | None:
-    """The collapse of C(r) by the length of walls at up to five of the times ``kept``, spread over ln t."""
-    mean = length[ROUTES.index("walls")].mean(-1).numpy()
+def _with_tails(data: xarray.Dataset, kept: Int[np.ndarray, " kept"]) -> xarray.Dataset:
+    """``data`` with Porod's tail at the times ``kept``."""
+    tails = np.full((2, data.sizes["time"]), math.nan)
+    k, factor = torch.tensor(data["wave_number"].values, device="cpu"), torch.from_numpy(data["factor"].values)
+    for at_time in kept.tolist():
+        ends = (3 / float(data["length"][0, at_time].mean()), TAIL)
+        if factor.shape[1] > 1 and ((k >= ends[0]) & (k <= TAIL)).sum() >= LEAST_TAIL:
+            tail = porod_tail(k, factor[at_time], ends, dim=2)
+            tails[:, at_time] = tail.exponent, tail.error
+    return data.assign(porod_exponent=("time", tails[0]), porod_error=("time", tails[1]))
+
+
+def _with_collapse(data: xarray.Dataset, kept: Int[np.ndarray, " kept"]) -> xarray.Dataset:
+    """``data`` with the collapse of C(r) by the length of walls at up to five of the times ``kept``, even in ln t."""
+    data = data.assign_attrs(collapse_quality=math.nan, collapse_spread=math.nan)
+    mean = data["length"].sel(route="walls").mean("replica", skipna=False).values
     kept = kept[np.isfinite(mean[kept])]
     if len(kept) < 2 or data.sizes["replica"] < 2:
-        return None
+        return data
     logarithm = np.log(data["time"].values[kept])
     wanted = np.linspace(logarithm[0], logarithm[-1], COLLAPSED)
     chosen = np.unique(kept[np.abs(logarithm[:, None] - wanted).argmin(axis=0)])
-    distance = torch.tensor(data["distance"].values, device="cpu")
-    shared = float(distance[-1]) / mean[chosen].max()
-    values = torch.from_numpy(data["correlation"].values[chosen])
-    x = np.linspace(0.1, min(2.0, 0.99 * shared), 24)
-    return collapse_correlation(distance, values, torch.from_numpy(mean[chosen]), x), chosen
+    distance, lengths = torch.tensor(data["distance"].values, device="cpu"), torch.from_numpy(mean[chosen])
+    x = np.linspace(0.1, min(2.0, 0.99 * float(distance[-1] / lengths.max())), 24)
+    found = collapse_correlation(distance, torch.from_numpy(data["correlation"].values[chosen]), lengths, x)
+    data = data.assign_coords(collapsed=data["time"].values[chosen], scaled_distance=found.x)
+    curves = {"collapse": found.curves, "collapse_error": found.errors}
+    data = data.assign({name: (("collapsed", "scaled_distance"), values) for name, values in curves.items()})
+    return data.assign_attrs(collapse_quality=found.quality, collapse_spread=found.spread)
