@@ -15,7 +15,8 @@ from torch import Tensor
 import sdgnn
 from sdgnn import BondDisorder, ExactField, ExponentialHopping, ImplicitMidpoint, Lattice, SDModel, TruncatedField
 from sdgnn.common.errors import UserError
-from sdgnn.electrons.truncated.balls import band, crystal_balls, site_balls
+from sdgnn.electrons.bands import band
+from sdgnn.electrons.truncated.balls import crystal_balls, site_balls
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.electrons.truncated.walk import Channel, WalkSettings

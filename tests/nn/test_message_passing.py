@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
 from sdgnn import Lattice, SDModel, spins
-from sdgnn.electrons.truncated.balls import band
+from sdgnn.electrons.bands import band
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.walk import Channel, WalkSettings
 from sdgnn.lattice.periodic import nearest_image

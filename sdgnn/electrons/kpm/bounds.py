@@ -9,15 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.electrons.bands import widened
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.recursion import recursion
 from sdgnn.electrons.kpm.scaled import Hopping, ScaledHamiltonian
 
 STEPS = 40
 """Lanczos steps."""
-
-MARGIN = 0.01
-"""Part of the width by which bounds are widened, for what Lanczos has not yet found."""
 
 
 def spectral_bounds(
@@ -26,15 +24,13 @@ def spectral_bounds(
     """(lowest, highest) energies between which all levels of each state lie, with each of the ``hoppings`` (twists).
 
     Extreme Ritz values, widened by their residuals (Zhou and Li, Lin. Alg. Appl. 435, 480,
-    doi:10.1016/j.laa.2010.06.034) and by one percent of the width; where tighter, the bound of Gershgorin,
-    |E| <= max_i sum_j |t_ij| + |J| max_i |S_i|, which holds strictly.
+    doi:10.1016/j.laa.2010.06.034) and by :func:`.widened`. On the CPU.
     """
     strict = torch.stack([_gershgorin(model, spins, hopping) for hopping in hoppings]).amax(0)
     strict = strict.clamp(min=torch.finfo(torch.float64).tiny ** 0.5)
     found = torch.stack([_lanczos(model, spins, hopping, strict) for hopping in hoppings])
-    lowest, highest = found[..., 0].amin(0), found[..., 1].amax(0)
-    margin = MARGIN * (highest - lowest) + 1e-3 * strict
-    return torch.stack([(lowest - margin).maximum(-1.001 * strict), (highest + margin).minimum(1.001 * strict)], dim=-1)
+    extremes = torch.stack([found[..., 0].amin(0), found[..., 1].amax(0)], dim=-1)
+    return torch.from_numpy(widened(extremes.cpu().numpy(), strict.cpu().numpy()))
 
 
 def _gershgorin(model: SDModel, spins: Tensor, hopping: Hopping) -> Tensor:

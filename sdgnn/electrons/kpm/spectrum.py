@@ -35,7 +35,7 @@ class Spectrum:
     def of(cls, model: SDModel, spins: Float[Tensor, "replica site 3"], twists: tuple[int, ...]) -> Spectrum:
         """That of checked spins."""
         hoppings = [Hopping.of(model, phase) for phase in phases(twists)]
-        bounds = spectral_bounds(model, spins, hoppings).cpu()
+        bounds = spectral_bounds(model, spins, hoppings)
         return cls(bounds, tuple(ScaledHamiltonian.of(model, spins, bounds, hopping) for hopping in hoppings))
 
     def expansions(self, kT: float, moments: int) -> list[Expansion]:

@@ -152,8 +152,9 @@ class CompiledWalk(Walk):
 
     def _table(self, ball: Ball, states: int) -> _Table:
         """Offsets of sites along each axis are counted from ``reach`` cells before the first one."""
-        lattice, dim = self.model.lattice, ball.cells.shape[1]
-        reach = int(np.abs(ball.cells).max(initial=0))
+        lattice, dim = self.model.lattice, self.model.lattice.dim if self.model.is_uniform else 0
+        cells = ball.images[:, :dim]
+        reach = int(np.abs(cells).max(initial=0))
         longest = max(lattice.shape or (0,)) + 2 * reach if dim else 0
         offset = np.zeros((1 + dim, max(states, longest)), dtype=np.int64)
         offset[0] = np.arange(offset.shape[1]) * lattice.n_sites
@@ -163,7 +164,7 @@ class CompiledWalk(Walk):
             for axis, (length, stride) in enumerate(zip(lattice.shape, strides, strict=True)):
                 offset[1 + axis] = (np.arange(offset.shape[1]) - reach) % length * stride
         zero = np.zeros((len(ball), 1), dtype=np.int64)
-        places = np.concatenate([zero, ball.cells + reach, ball.member[:, None]], axis=1)
+        places = np.concatenate([zero, cells + reach, ball.member[:, None]], axis=1)
         share = ball.damping(self.settings.damping)
         amplitude = (2 / self.settings.scale * ball.damped(share)).astype(self.number)
         return _Table(ball, offset, places, share.astype(self.number), ball.neighbour * kernel.ROW, amplitude)

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import NumericalError, UserError
+from sdgnn.electrons.bands import band
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.expansion import PLAIN_DECAY, Expansion
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.levels import Level
-from sdgnn.electrons.truncated.balls import band, mean_sizes
+from sdgnn.electrons.truncated.balls import mean_sizes
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
 from sdgnn.electrons.truncated.walk import Channel, Walk, WalkSettings, background

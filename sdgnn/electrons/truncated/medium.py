@@ -11,8 +11,8 @@ import scipy.optimize
 from jaxtyping import Complex, Float
 
 from sdgnn.common.errors import UserError
+from sdgnn.electrons.bands import band, bloch_matrices
 from sdgnn.electrons.hamiltonian import SDModel
-from sdgnn.electrons.truncated.balls import band
 
 MESH = {1: 1125, 2: 125, 3: 45}
 """Momenta along each axis, by dimension; odd, so that each displacement has its opposite."""
@@ -96,7 +96,7 @@ class Medium:
         identity = np.eye(self.model.lattice.n_basis)
         opposite = tuple(np.ix_(*[-np.arange(n) % n for n in self.mesh]))
         here: Any = (*(0,) * len(self.mesh), *np.diag_indices(len(identity)))
-        hopping = self._hopping()
+        hopping = bloch_matrices(self.model, self.mesh)
         total = np.zeros(hopping.shape, dtype=np.complex128)
         if math.isfinite(mu):
             z = mu + 1j * self._frequencies()
@@ -127,21 +127,9 @@ class Medium:
         count = math.ceil(HIGHEST * self._scale / (2 * math.pi * self._warm))
         return (2 * np.arange(count) + 1) * math.pi * self._warm
 
-    def _hopping(self) -> Complex[np.ndarray, "*cell n_basis n_basis"]:
-        """H_k on the mesh, in the gauge without phases inside a cell."""
-        lattice, bonds = self.model.lattice, self.model.bonds
-        assert lattice.vectors is not None and lattice.basis is not None
-        first = bonds.source < lattice.n_basis
-        source, target = bonds.source[first], bonds.target[first] % lattice.n_basis
-        shift = bonds.vector[first] - lattice.basis[target] + lattice.basis[source]
-        cells = np.round(shift @ np.linalg.inv(lattice.vectors)).astype(int) % self.mesh
-        matrix = np.zeros((*self.mesh, lattice.n_basis, lattice.n_basis))
-        np.add.at(matrix, (*cells.T, source, target), -self.model.amplitudes[first])
-        return np.fft.fftn(matrix, axes=tuple(range(lattice.dim)))
-
     def _levels(self) -> tuple[Float[np.ndarray, " level"], Float[np.ndarray, " level"]]:
         """Different levels of the hopping, and the share of each."""
-        hopping = self._hopping()
+        hopping = bloch_matrices(self.model, self.mesh)
         single = hopping.shape[-1] == 1
         levels, counts = np.unique(
             np.round(hopping.real.ravel() if single else np.linalg.eigvalsh(hopping).ravel(), 7), return_counts=True

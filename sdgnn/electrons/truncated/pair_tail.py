@@ -189,23 +189,20 @@ class Pairs:
         reach = 2 * field.cutoff
         balls = crystal_balls(field.model, reach, reach)
         places = np.concatenate(
-            [np.column_stack([b.cells, np.full(len(b), a), b.member])[1:] for a, b in enumerate(balls)]
+            [np.column_stack([b.images, np.full(len(b), a), b.member])[1:] for a, b in enumerate(balls)]
         )
         extent = 2 * int(np.abs(places[:, :-2]).max()) + 2
         lattice = field.lattice.resized(*[extent] * field.lattice.dim)
         shape, n_basis = lattice.shape, lattice.n_basis
         assert shape is not None
 
-        def cell(sites: np.ndarray) -> np.ndarray:
-            return np.stack(np.unravel_index(sites // n_basis, shape), axis=-1)
-
         def number(from_: np.ndarray, to: np.ndarray) -> np.ndarray:
             """One number of each pair, wherever it is."""
-            away = (cell(to) - cell(from_)) % extent
+            away = (lattice.cells(to) - lattice.cells(from_)) % extent
             return (np.ravel_multi_index(tuple(away.T), shape) * n_basis + from_ % n_basis) * n_basis + to % n_basis
 
         source = places[:, -2]
-        target = np.ravel_multi_index(tuple(places[:, :-2].T % extent), shape) * n_basis + places[:, -1]
+        target = lattice.sites_at(places[:, :-2], places[:, -1])
         images = [
             number(*pair)
             for sites in (operation.sites for operation in lattice.point_group)

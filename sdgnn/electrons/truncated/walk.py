@@ -130,19 +130,12 @@ class Walk(ABC):
     _of_sites: list[Ball] | None = None
 
     def cells(self, sites: Int[np.ndarray, " some"]) -> Int[np.ndarray, "some dim"]:
-        """Unit cells of sites; of balls around single sites, nothing."""
-        lattice = self.model.lattice
-        if not self.model.is_uniform:
-            return np.zeros((len(sites), 0), dtype=np.int64)
-        assert lattice.shape is not None
-        return np.stack(np.unravel_index(sites // lattice.n_basis, lattice.shape), axis=-1)
+        """Unit cells of sites of a uniform crystal; of balls around single sites, nothing."""
+        return self.model.lattice.cells(sites) if self.model.is_uniform else np.zeros((len(sites), 0), dtype=np.int64)
 
     def sites_of(self, ball: Ball, origins: Int[np.ndarray, " some"]) -> Int[np.ndarray, "some site"]:
         """Sites in the balls around ``origins``, periodic images included."""
-        lattice = self.model.lattice
+        members = np.broadcast_to(ball.member, (len(origins), len(ball)))
         if not self.model.is_uniform:
-            return np.broadcast_to(ball.member, (len(origins), len(ball)))
-        assert lattice.shape is not None
-        moved = (self.cells(origins)[:, None] + ball.cells) % np.array(lattice.shape)
-        index = np.ravel_multi_index(tuple(np.moveaxis(moved, -1, 0)), lattice.shape)
-        return index * lattice.n_basis + ball.member
+            return members
+        return self.model.lattice.sites_at(self.cells(origins)[:, None] + ball.images, members)
