@@ -14,7 +14,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from sdgnn.electrons.truncated.vectors import LANES, get_rows, inner, splat, total
+from sdgnn.electrons.vectors import LANES, get_rows, splat, total
 
 ROUNDS = 2_000_000
 TWELVE = (0,) * 12
@@ -31,7 +31,7 @@ def _sums(x, rounds):
             s[0] * f + g, s[1] * f + g, s[2] * f + g, s[3] * f + g, s[4] * f + g, s[5] * f + g,
             s[6] * f + g, s[7] * f + g, s[8] * f + g, s[9] * f + g, s[10] * f + g, s[11] * f + g,
         )  # fmt: skip
-    return total(inner(s, s))
+    return total(s[0] + s[1] + s[2] + s[3] + s[4] + s[5] + s[6] + s[7] + s[8] + s[9] + s[10] + s[11])
 
 
 def multiply_adds(repeats: int = 3) -> float:

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from typing import no_type_check
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.common.compiling import compiled
-from sdgnn.electrons.kpm import scaled
+from sdgnn.electrons import spinors, vectors
 from sdgnn.electrons.kpm.engine import Recursion
-from sdgnn.electrons.kpm.scaled import GROUP, LANES, ScaledHamiltonian
+from sdgnn.electrons.kpm.scaled import ScaledHamiltonian
+from sdgnn.electrons.spinors import FOUR, ROW, add_products, minus, products, turned
+from sdgnn.electrons.vectors import LANES, add_multiples, get_rows, inlined, put, put_rows, splat, total
 
 CHUNK = 128
 """Sites that a moment is summed over in the working precision before it is carried on in float64."""
 
-_WIDTH = 4 * LANES
-_kernel = compiled(__file__, scaled.__file__)
-_inline = numba.njit(fastmath=True, error_model="numpy")
+SOURCES = (spinors.__file__, vectors.__file__)
+"""Paths of the other modules that the compiled loops consist of."""
 
 
 class CompiledRecursion(Recursion[np.ndarray]):
-    """Rows are blocks (replica, block, site, 4 LANES) on the CPU.
+    """Rows (:mod:`sdgnn.electrons.spinors`) of blocks of LANES vectors, (replica, block, site times ROW) on the CPU.
 
-    A row of a site holds Re up, Im up, Re down, Im down of LANES vectors. The compiled loops release the lock of
-    Python, so that threads can work on different blocks.
+    The compiled loops release the lock of Python, so that threads can work on different blocks.
     """
 
     def __init__(self, hamiltonian: ScaledHamiltonian) -> None:
@@ -36,16 +35,16 @@ class CompiledRecursion(Recursion[np.ndarray]):
         self._dtype = hamiltonian.local.dtype
         self._table = (hopping.site, hopping.real, hopping.real[:, :0] if hopping.imag is None else hopping.imag)
 
-    def pack(self, psi: Complex[Tensor, "replica site 2 vector"]) -> Float[np.ndarray, "replica block site row"]:
+    def pack(self, psi: Complex[Tensor, "replica site 2 vector"]) -> Float[np.ndarray, "replica block number"]:
         replicas, sites, _, vectors = psi.shape
         blocks = -(-vectors // LANES)
         rows = torch.view_as_real(psi.resolve_conj()).to(self._dtype).transpose(-1, -2)
         rows = torch.nn.functional.pad(rows, (0, blocks * LANES - vectors))
         rows = rows.reshape(replicas, sites, 4, blocks, LANES).permute(0, 3, 1, 2, 4)
-        return rows.reshape(replicas, blocks, sites, _WIDTH).contiguous().numpy()
+        return rows.reshape(replicas, blocks, sites * ROW).contiguous().numpy()
 
     def unpack(self, rows: np.ndarray, shape: tuple[int, ...]) -> Complex[Tensor, "replica site 2 vector"]:
-        replicas, blocks, sites, _ = rows.shape
+        (replicas, blocks, _), sites = rows.shape, shape[1]
         parts = torch.from_numpy(rows).reshape(replicas, blocks, sites, 2, 2, LANES).permute(0, 2, 3, 1, 5, 4)
         parts = parts.reshape(replicas, sites, 2, blocks * LANES, 2)[..., : shape[-1], :]
         return torch.view_as_complex(parts.contiguous())
@@ -82,8 +81,8 @@ class CompiledRecursion(Recursion[np.ndarray]):
     def reverse(
         self, before: np.ndarray, last: np.ndarray, weights: Float[np.ndarray, "replica step 3"]
     ) -> Float[Tensor, "replica site 4"]:
-        replicas, blocks, sites, _ = last.shape
-        gradient = np.zeros((replicas, sites, 4))
+        replicas, blocks, _ = last.shape
+        gradient = np.zeros((replicas, len(self._table[0]), 4))
         coefficients = weights.astype(last.dtype)
         for r, b in np.ndindex(replicas, blocks):
             adjoint, after = coefficients[r, 0, 2] * before[r, b], np.zeros_like(last[r, b])
@@ -93,118 +92,70 @@ class CompiledRecursion(Recursion[np.ndarray]):
 
 
 @no_type_check
-@_inline
-def _hop(out, x, i, site, real, imag, factor):
-    """out = sum_j h_ij x_j over the neighbours of site i, both spins alike."""
-    for d in range(0, site.shape[1], GROUP):
-        a, b, c = x[site[i, d]], x[site[i, d + 1]], x[site[i, d + 2]]
-        ta, tb, tc = factor * real[i, d], factor * real[i, d + 1], factor * real[i, d + 2]
-        if d == 0:
-            for v in range(_WIDTH):
-                out[v] = ta * a[v] + tb * b[v] + tc * c[v]
-        else:
-            for v in range(_WIDTH):
-                out[v] += ta * a[v] + tb * b[v] + tc * c[v]
+@inlined
+def _doubled(x, own, i, table, local):
+    """2 H~ x on site i, whose row of x is ``own``."""
+    site, real, imag, factor = table
+    b0, bz = local[i, 3], local[i, 2]
+    h = turned(own, (splat(local[i, 0]), splat(local[i, 1]), splat(b0 + bz), splat(b0 - bz)))
+    for d in range(site.shape[1]):
+        h = add_multiples(h, get_rows(x, site[i, d] * ROW, LANES, FOUR), splat(factor * real[i, d]))
     for d in range(imag.shape[1]):
-        a, ta = x[site[i, d]], factor * imag[i, d]
-        for row in range(0, _WIDTH, 2 * LANES):
-            for v in range(row, row + LANES):
-                out[v] -= ta * a[v + LANES]
-                out[v + LANES] += ta * a[v]
+        ur, ui, dr, di = get_rows(x, site[i, d] * ROW, LANES, FOUR)
+        h = add_multiples(h, (-ui, ur, -di, dr), splat(factor * imag[i, d]))
+    return h
 
 
 @no_type_check
-@_inline
-def _step(y, x, hopped, b):
-    """y <- 2 H~ x - y on one site."""
-    bx, by, up, down = b[0], b[1], b[3] + b[2], b[3] - b[2]
-    for v in range(LANES):
-        ur, ui, dr, di = x[v], x[v + LANES], x[v + 2 * LANES], x[v + 3 * LANES]
-        y[v] = up * ur + bx * dr + by * di - y[v] + hopped[v]
-        y[v + LANES] = up * ui + bx * di - by * dr - y[v + LANES] + hopped[v + LANES]
-        y[v + 2 * LANES] = down * dr + bx * ur - by * ui - y[v + 2 * LANES] + hopped[v + 2 * LANES]
-        y[v + 3 * LANES] = down * di + bx * ui + by * ur - y[v + 3 * LANES] + hopped[v + 3 * LANES]
-
-
-@no_type_check
-@_inline
-def _products(even, odd, x, y):
-    """even += <x|x> and odd += Re <x|y> on one site, lane by lane."""
-    for v in range(LANES):
-        ur, ui, dr, di = x[v], x[v + LANES], x[v + 2 * LANES], x[v + 3 * LANES]
-        even[v] += ur * ur + ui * ui + dr * dr + di * di
-        odd[v] += ur * y[v] + ui * y[v + LANES] + dr * y[v + 2 * LANES] + di * y[v + 3 * LANES]
-
-
-@no_type_check
-@_kernel
+@compiled(__file__, *SOURCES)
 def _forward(x, y, site, real, imag, factor, local, steps, sums):
     """``steps`` terms in place, x and y the last and the one before; rows 2 k and 2 k + 1 of sums: <x|x>, <x|y>."""
-    n = x.shape[0]
-    hopped, even, odd = np.zeros(_WIDTH, x.dtype), np.zeros(LANES, x.dtype), np.zeros(LANES, x.dtype)
+    table = (site, real, imag, factor)
+    one, zero, part = splat(factor / factor), splat(factor - factor), np.zeros(2 * LANES, x.dtype)
     for k in range(steps):
-        for start in range(0, n, CHUNK):
-            even[:] = 0
-            odd[:] = 0
-            for i in range(start, min(start + CHUNK, n)):
-                _hop(hopped, x, i, site, real, imag, factor)
-                _step(y[i], x[i], hopped, local[i])
-                _products(even, odd, x[i], y[i])
+        for start in range(0, len(site), CHUNK):
+            even, odd = (zero, zero), (zero, zero)
+            for i in range(start, min(start + CHUNK, len(site))):
+                own = get_rows(x, i * ROW, LANES, FOUR)
+                new = minus(_doubled(x, own, i, table, local), one, get_rows(y, i * ROW, LANES, FOUR))
+                put_rows(y, i * ROW, LANES, new)
+                even, odd = add_products(even, own, own), add_products(odd, own, new)
+            put(part, 0, even[0] + even[1])
+            put(part, LANES, odd[0] + odd[1])
             for v in range(LANES):
-                sums[2 * k, v] += even[v]
-                sums[2 * k + 1, v] += odd[v]
+                sums[2 * k, v] += part[v]
+                sums[2 * k + 1, v] += part[LANES + v]
         x, y = y, x
 
 
 @no_type_check
-@_inline
-def _outer(gradient, share, x, b):
+@inlined
+def _add_gradient(gradient, share, x, b):
     """gradient += share Re tr(sigma |x><b|) on one site, summed over lanes."""
-    sx = sy = up = down = x[0] * 0
-    for v in range(LANES):
-        ur, ui, dr, di = x[v], x[v + LANES], x[v + 2 * LANES], x[v + 3 * LANES]
-        aur, aui, adr, adi = b[v], b[v + LANES], b[v + 2 * LANES], b[v + 3 * LANES]
-        up += ur * aur + ui * aui
-        down += dr * adr + di * adi
-        sx += ur * adr + ui * adi + dr * aur + di * aui
-        sy += ur * adi - ui * adr + di * aur - dr * aui
-    gradient[0] += share * sx
-    gradient[1] += share * sy
-    gradient[2] += share * (up - down)
-    gradient[3] += share * (up + down)
+    sx, sy, up, down = products(x, b)
+    gradient[0] += share * total(sx)
+    gradient[1] += share * total(sy)
+    gradient[2] += share * total(up - down)
+    gradient[3] += share * total(up + down)
 
 
 @no_type_check
-@_inline
-def _subtract(q, u, x, w, y):
-    for v in range(_WIDTH):
-        q[v] -= u * x[v] + w * y[v]
-
-
-@no_type_check
-@_inline
-def _add(q, u, x):
-    for v in range(_WIDTH):
-        q[v] += u * x[v]
-
-
-@no_type_check
-@_kernel
+@compiled(__file__, *SOURCES)
 def _reverse(x, p, b, q, site, real, imag, factor, local, weights, gradient):
     """x, p = T_k, T_{k+1} and b, q = b_{k+1}, b_{k+2} run down from k = K - 1 to 0, adding to the gradient."""
-    n = x.shape[0]
-    hopped = np.zeros(_WIDTH, x.dtype)
-    for k in range(weights.shape[0]):
-        w, w_after, w_before = weights[k, 0], weights[k, 1], weights[k, 2]
-        for i in range(n):
-            _outer(gradient[i], 2, x[i], b[i])
-            _subtract(q[i], w, x[i], w_after, p[i])
-            _hop(hopped, x, i, site, real, imag, factor)
-            _step(p[i], x[i], hopped, local[i])
-            _hop(hopped, b, i, site, real, imag, factor)
-            _step(q[i], b[i], hopped, local[i])
-            _add(q[i], w_before, p[i])
+    table, one = (site, real, imag, factor), splat(factor / factor)
+    for k in range(len(weights)):
+        w, w_after, w_before = splat(weights[k, 0]), splat(weights[k, 1]), splat(weights[k, 2])
+        for i in range(len(site)):
+            own, adjoint = get_rows(x, i * ROW, LANES, FOUR), get_rows(b, i * ROW, LANES, FOUR)
+            _add_gradient(gradient[i], 2, own, adjoint)
+            after = get_rows(p, i * ROW, LANES, FOUR)
+            driven = minus(minus(get_rows(q, i * ROW, LANES, FOUR), w, own), w_after, after)
+            before = minus(_doubled(x, own, i, table, local), one, after)
+            put_rows(p, i * ROW, LANES, before)
+            new = minus(_doubled(b, adjoint, i, table, local), one, driven)
+            put_rows(q, i * ROW, LANES, add_multiples(new, before, w_before))
         x, p = p, x
         b, q = q, b
-    for i in range(n):
-        _outer(gradient[i], 1, x[i], b[i])
+    for i in range(len(site)):
+        _add_gradient(gradient[i], 1, get_rows(x, i * ROW, LANES, FOUR), get_rows(b, i * ROW, LANES, FOUR))

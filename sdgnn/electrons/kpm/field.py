@@ -25,7 +25,8 @@ from sdgnn.electrons.kpm.bounds import spectral_bounds
 from sdgnn.electrons.kpm.engine import Recursion
 from sdgnn.electrons.kpm.probing import Kind, Probe
 from sdgnn.electrons.kpm.recursion import recursion, reverse_weights
-from sdgnn.electrons.kpm.scaled import LANES, Hopping, ScaledHamiltonian
+from sdgnn.electrons.kpm.scaled import Hopping, ScaledHamiltonian
+from sdgnn.electrons.vectors import LANES
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import unchanging
 from sdgnn.fields.schedules import Time

@@ -12,12 +12,6 @@ from torch import Tensor
 
 from sdgnn.electrons.hamiltonian import SDModel
 
-LANES = 16
-"""Vectors that compiled loops carry at once: one cache line per component in float32."""
-
-GROUP = 3
-"""Neighbours gathered in one pass of the compiled loops; tables are padded to whole groups."""
-
 
 @dataclass(frozen=True)
 class Hopping:
@@ -35,7 +29,7 @@ class Hopping:
         """The hopping of ``model``, with the phases ``twist`` across the cell (fractions of 2 pi, one per axis)."""
         matrix = model.hopping_matrix(twist)
         counts = np.diff(matrix.indptr)
-        width = -(-max(int(counts.max(initial=0)), 1) // GROUP) * GROUP
+        width = int(counts.max(initial=0))
         row = np.repeat(np.arange(len(counts)), counts)
         column = np.arange(len(row)) - np.repeat(matrix.indptr[:-1], counts)
         site = np.tile(np.arange(len(counts), dtype=np.uint32)[:, None], (1, width))

@@ -13,10 +13,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.electrons.hamiltonian import SDModel
+from sdgnn.electrons.spinors import ROW
 from sdgnn.electrons.truncated import kernel
 from sdgnn.electrons.truncated.balls import Ball
-from sdgnn.electrons.truncated.vectors import LANES
 from sdgnn.electrons.truncated.walk import Walk, WalkSettings
+from sdgnn.electrons.vectors import LANES
 
 NOTHING = np.empty((0, 0))
 """No coefficients: moments alone."""
@@ -167,7 +168,7 @@ class CompiledWalk(Walk):
         places = np.concatenate([zero, cells + reach, ball.member[:, None]], axis=1)
         share = ball.damping(self.settings.damping)
         amplitude = (2 / self.settings.scale * ball.damped(share)).astype(self.number)
-        return _Table(ball, offset, places, share.astype(self.number), ball.neighbour * kernel.ROW, amplitude)
+        return _Table(ball, offset, places, share.astype(self.number), ball.neighbour * ROW, amplitude)
 
 
 def _aligned(count: int, number: Any) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The walk of spinors inside balls and its adjoint, compiled: one origin in each lane of a vector, no stored history.
 
 Equations and symbols are those of :class:`~sdgnn.electrons.truncated.field.TruncatedField`. A row of a site of a ball
-holds Re up, Im up, Re down, Im down of the spinor v_n, for :data:`~sdgnn.electrons.truncated.vectors.LANES` origins.
+holds the spinor v_n (:mod:`sdgnn.electrons.spinors`) of as many origins as a vector has lanes.
 The walk overwrites v_{n-1} with v_{n+1}; backwards, it overwrites v_{n+1} with v_{n-1} = 2 H v_n - v_{n+1}. At the
 edge, which absorbs, this would magnify rounding errors: its rows are kept.
 """
@@ -10,84 +10,31 @@ from __future__ import annotations
 
 from typing import no_type_check
 
-import numba
 import numpy as np
 
 from sdgnn.common.compiling import compiled
-from sdgnn.electrons.truncated.prediction import MORE, SOURCES, correlated, predict, weights_of_moments
-from sdgnn.electrons.truncated.vectors import LANES, add_multiples, get, get_rows, put, put_rows, splat
-
-ROW = 4 * LANES
-"""Numbers in a row of a ball's site: of its spinor; of its local part of H, which is b_x, b_y, b_0 + b_z, b_0 - b_z; of
-the slopes with these."""
-
-_separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)  # type: ignore[call-overload]
-_inlined = numba.njit(fastmath=True, error_model="numpy", forceinline=True)
+from sdgnn.electrons import spinors, vectors
+from sdgnn.electrons.spinors import FOUR, ROW, add_products, minus, products, scaled, turned
+from sdgnn.electrons.truncated import prediction
+from sdgnn.electrons.truncated.prediction import MORE, correlated, predict, weights_of_moments
+from sdgnn.electrons.vectors import LANES, add_multiples, get, get_rows, inlined, put, put_rows, separate, splat
 
 TOGETHER = 32
 """Groups of origins whose moments are added up in the precision of the walk before they are added to the totals."""
 
-FOUR = (0,) * 4
-"""A tuple as long as the rows, from which the compiler knows their length."""
-
 
 @no_type_check
-@_inlined
-def _turned(x, b):
-    """(b . sigma + b_0) x."""
-    bx, by, up, down = b
-    return (
-        up * x[0] + bx * x[2] + by * x[3],
-        up * x[1] + bx * x[3] - by * x[2],
-        down * x[2] + bx * x[0] - by * x[1],
-        down * x[3] + bx * x[1] + by * x[0],
-    )
-
-
-@no_type_check
-@_inlined
-def _minus(x, factor, y):
-    """x - factor y."""
-    return x[0] - factor * y[0], x[1] - factor * y[1], x[2] - factor * y[2], x[3] - factor * y[3]
-
-
-@no_type_check
-@_inlined
-def _scaled(factor, x):
-    return factor * x[0], factor * x[1], factor * x[2], factor * x[3]
-
-
-@no_type_check
-@_inlined
-def _add_products(sums, x, y):
-    """Re x^+ y added to a pair of sums, which do not wait for each other."""
-    return sums[0] + x[0] * y[0] + x[1] * y[1], sums[1] + x[2] * y[2] + x[3] * y[3]
-
-
-@no_type_check
-@_inlined
-def _products(x, y):
-    """Slopes of Re y^+ (b . sigma + b_0) x in b_x, b_y, b_0 + b_z, b_0 - b_z."""
-    return (
-        x[0] * y[2] + x[1] * y[3] + x[2] * y[0] + x[3] * y[1],
-        x[0] * y[3] - x[1] * y[2] + x[3] * y[0] - x[2] * y[1],
-        x[0] * y[0] + x[1] * y[1],
-        x[2] * y[2] + x[3] * y[3],
-    )
-
-
-@no_type_check
-@_inlined
+@inlined
 def _add_slopes(to_local, p, x, y):
-    """The same added to the slopes of a site."""
-    before, more = get_rows(to_local, p * ROW, LANES, FOUR), _products(x, y)
+    """Slopes of Re y^+ H x in the local part of H on site p, added to ``to_local``."""
+    before, more = get_rows(to_local, p * ROW, LANES, FOUR), products(x, y)
     put_rows(to_local, p * ROW, LANES, (
         before[0] + more[0], before[1] + more[1], before[2] + more[2], before[3] + more[3],
     ))  # fmt: skip
 
 
 @no_type_check
-@_separate
+@separate
 def _onwards(last, before, table, local, first, stop, factor, kept, keep):
     """before <- 2 H last - factor before at sites first to stop - 1 of a ball; <last|last> and <last|new> of them.
 
@@ -98,19 +45,19 @@ def _onwards(last, before, table, local, first, stop, factor, kept, keep):
     even, odd = (zero, zero), (zero, zero)
     for p in range(first, stop):
         x = get_rows(last, p * ROW, LANES, FOUR)
-        h = _turned(x, get_rows(local, p * ROW, LANES, FOUR))
+        h = turned(x, get_rows(local, p * ROW, LANES, FOUR))
         for k in range(start[p], start[p + 1]):
             h = add_multiples(h, get_rows(last, neighbour[k], LANES, FOUR), splat(amplitude[k]))
-        y = _minus(h, left, get_rows(before, p * ROW, LANES, FOUR))
+        y = minus(h, left, get_rows(before, p * ROW, LANES, FOUR))
         put_rows(before, p * ROW, LANES, y)
         if keep >= 0:
             put_rows(kept, (keep + p - first) * ROW, LANES, y)
-        even, odd = _add_products(even, x, x), _add_products(odd, x, y)
+        even, odd = add_products(even, x, x), add_products(odd, x, y)
     return even[0] + even[1], odd[0] + odd[1]
 
 
 @no_type_check
-@_separate
+@separate
 def _forwards(last, before, first, table, local, sizes, edge, left, steps, kept, keep, sums):
     """All spinors from v_0 = ``first`` to v_m = v_steps, which ends in ``last`` if steps is even, else in ``before``.
 
@@ -121,7 +68,7 @@ def _forwards(last, before, first, table, local, sizes, edge, left, steps, kept,
     begin = get_rows(first, 0, LANES, FOUR)
     last[: sizes[-1] * ROW] = 0
     before[: sizes[-1] * ROW] = 0
-    put_rows(centre, 0, LANES, _scaled(half, begin))
+    put_rows(centre, 0, LANES, scaled(half, begin))
     for n in range(steps):
         stop = sizes[min(n + 1, len(sizes) - 1)]
         inside = _onwards(last, before, table, local, 0, min(stop, edge), one, kept, -1)
@@ -137,14 +84,14 @@ def _forwards(last, before, first, table, local, sizes, edge, left, steps, kept,
     for p in range(sizes[min(steps, len(sizes) - 1)]):
         x = get_rows(last, p * ROW, LANES, FOUR)
         if p < edge:
-            even = _add_products(even, x, x)
+            even = add_products(even, x, x)
         else:
-            at_edge = _add_products(at_edge, x, x)
+            at_edge = add_products(at_edge, x, x)
     put_rows(sums, 4 * steps * LANES, LANES, (even[0] + even[1], zero, at_edge[0] + at_edge[1], zero))
 
 
 @no_type_check
-@_separate
+@separate
 def _moments(sums, moments, left, steps):
     """M_0, ..., M_2m of all lanes: M_2n = M_2n-2 + 2 (<v_n|v_n> - <v_n-1|D^2|v_n-1>), odd ones with <v_n|v_n+1>."""
     one = left / left
@@ -160,7 +107,7 @@ def _moments(sums, moments, left, steps):
 
 
 @no_type_check
-@_separate
+@separate
 def _slopes_of_sums(weights, slopes, left, steps):
     """Slopes of sum_n W_n M_n in the rows of ``sums``, the adjoint of :func:`_moments`."""
     zero, lost = splat(left - left), splat(left / left - left)
@@ -175,7 +122,7 @@ def _slopes_of_sums(weights, slopes, left, steps):
 
 
 @no_type_check
-@_separate
+@separate
 def _back(x, y, m1, m2, table, local, to_local, first, stop, before, left, kept, keep, a, b, c):
     """y <- v_{n-1} from x = v_n and y = v_{n+1}; m2 <- mu_n = 2 H m1 + 2 a v_n + b v_{n+1} + c v_{n-1} - left m2.
 
@@ -189,9 +136,9 @@ def _back(x, y, m1, m2, table, local, to_local, first, stop, before, left, kept,
         own, adjoint = get_rows(x, p * ROW, LANES, FOUR), get_rows(m1, p * ROW, LANES, FOUR)
         _add_slopes(to_local, p, own, adjoint)
         after = get_rows(y, p * ROW, LANES, FOUR)
-        h = _turned(adjoint, local_part)
+        h = turned(adjoint, local_part)
         if p < before and keep < 0:
-            then = _minus(_turned(own, local_part), one, after)
+            then = minus(turned(own, local_part), one, after)
             for k in range(start[p], start[p + 1]):
                 at, t = neighbour[k], splat(amplitude[k])
                 then = add_multiples(then, get_rows(x, at, LANES, FOUR), t)
@@ -205,11 +152,11 @@ def _back(x, y, m1, m2, table, local, to_local, first, stop, before, left, kept,
         own, after = get_rows(x, p * ROW, LANES, FOUR), get_rows(y, p * ROW, LANES, FOUR)
         put_rows(y, p * ROW, LANES, then)
         h = add_multiples(add_multiples(add_multiples(h, own, twice), after, b), then, c)
-        put_rows(m2, p * ROW, LANES, _minus(h, factor, get_rows(m2, p * ROW, LANES, FOUR)))
+        put_rows(m2, p * ROW, LANES, minus(h, factor, get_rows(m2, p * ROW, LANES, FOUR)))
 
 
 @no_type_check
-@_separate
+@separate
 def _backwards(x, y, m1, m2, table, local, to_local, to_axis, sizes, edge, left, steps, kept, slopes):
     """Slopes in the local parts, from those in the sums, given x = v_{steps - 1} and y = v_steps.
 
@@ -221,7 +168,7 @@ def _backwards(x, y, m1, m2, table, local, to_local, to_axis, sizes, edge, left,
     for p in range(sizes[-1]):
         at = (4 * steps + (0 if p < edge else 2)) * LANES
         a, c = get(slopes, at), get(slopes, at - 3 * LANES)
-        row = _scaled(a + a, get_rows(y, p * ROW, LANES, FOUR))
+        row = scaled(a + a, get_rows(y, p * ROW, LANES, FOUR))
         put_rows(m1, p * ROW, LANES, add_multiples(row, get_rows(x, p * ROW, LANES, FOUR), c))
     for n in range(steps - 1, 0, -1):
         stop, before = sizes[min(n, last)], sizes[min(n - 1, last)]
@@ -233,20 +180,20 @@ def _backwards(x, y, m1, m2, table, local, to_local, to_axis, sizes, edge, left,
               a_edge, b_edge, c_edge)  # fmt: skip
         x, y, m1, m2 = y, x, m2, m1
     half, begin = splat(one / (one + one)), get_rows(x, 0, LANES, FOUR)
-    _add_slopes(to_local, 0, _scaled(half, begin), get_rows(m1, 0, LANES, FOUR))
-    h = _turned(get_rows(m1, 0, LANES, FOUR), get_rows(local, 0, LANES, FOUR))
+    _add_slopes(to_local, 0, scaled(half, begin), get_rows(m1, 0, LANES, FOUR))
+    h = turned(get_rows(m1, 0, LANES, FOUR), get_rows(local, 0, LANES, FOUR))
     start, neighbour, amplitude = table
     for k in range(start[0], start[1]):
         h = add_multiples(h, get_rows(m1, neighbour[k], LANES, FOUR), splat(amplitude[k]))
-    h = add_multiples(_scaled(half, h), get_rows(y, 0, LANES, FOUR), get(slopes, LANES))
-    bx, by, up, down = _products(begin, _minus(h, splat(one), get_rows(m2, 0, LANES, FOUR)))
+    h = add_multiples(scaled(half, h), get_rows(y, 0, LANES, FOUR), get(slopes, LANES))
+    bx, by, up, down = products(begin, minus(h, splat(one), get_rows(m2, 0, LANES, FOUR)))
     put(to_axis, 0, bx)
     put(to_axis, LANES, by)
     put(to_axis, 2 * LANES, up - down)
 
 
 @no_type_check
-@_separate
+@separate
 def _begin(spins, places, side, axis, first):
     """v_0 of LANES origins, the spinors along ``axis``, which is side S / |S|; its last row becomes side / (2 |S|)."""
     one = side / side
@@ -272,7 +219,7 @@ def _begin(spins, places, side, axis, first):
 
 
 @no_type_check
-@_separate
+@separate
 def _gather(spins, origins, first, offset, places, ball, share, b, b0, local):
     """Local parts of the balls around LANES origins; ``places``, the sites in them."""
     for lane in range(LANES):
@@ -299,7 +246,7 @@ def working_memory(sites: int, rim: int, steps: int, count: int) -> int:
 
 
 @no_type_check
-@_separate
+@separate
 def _add_rows(sums, rows, count):
     """Rows added to their sums."""
     for n in range(count):
@@ -307,7 +254,7 @@ def _add_rows(sums, rows, count):
 
 
 @no_type_check
-@_separate
+@separate
 def _add_to_states(totals, states, sums, lanes, count):
     """Sums of the first lanes added to those of their states, and set to zero."""
     for n in range(count):
@@ -317,7 +264,7 @@ def _add_to_states(totals, states, sums, lanes, count):
 
 
 @no_type_check
-@compiled(__file__, *SOURCES)
+@compiled(__file__, prediction.__file__, spinors.__file__, vectors.__file__)
 def evaluate(spins, origins, offset, ball, share, sizes, edge, start, neighbour, amplitude, b, b0, left, sides,
              steps_of, loadings, count, coefficients, more, totals, energies, computed, to_sites, to_axes, work,
              places):  # fmt: skip

@@ -193,13 +193,12 @@ class Pairs:
         )
         extent = 2 * int(np.abs(places[:, :-2]).max()) + 2
         lattice = field.lattice.resized(*[extent] * field.lattice.dim)
-        shape, n_basis = lattice.shape, lattice.n_basis
-        assert shape is not None
+        n_basis = lattice.n_basis
 
         def number(from_: np.ndarray, to: np.ndarray) -> np.ndarray:
             """One number of each pair, wherever it is."""
-            away = (lattice.cells(to) - lattice.cells(from_)) % extent
-            return (np.ravel_multi_index(tuple(away.T), shape) * n_basis + from_ % n_basis) * n_basis + to % n_basis
+            away = lattice.cells(to) - lattice.cells(from_)
+            return lattice.sites_at(away, to % n_basis) * n_basis + from_ % n_basis
 
         source = places[:, -2]
         target = lattice.sites_at(places[:, :-2], places[:, -1])

@@ -15,58 +15,46 @@ from __future__ import annotations
 
 from typing import no_type_check
 
-import numba
-
-from sdgnn.electrons.truncated import vectors
-from sdgnn.electrons.truncated.vectors import LANES, add_multiples, get, get_rows, put, put_rows, splat
+from sdgnn.electrons.vectors import LANES, add_multiples, get, get_rows, inlined, put, put_rows, separate, splat
 
 MORE = 8
 """Moments that are predicted together."""
 
-SOURCES = (__file__, vectors.__file__)
-"""Paths of the code that functions compiled with these consist of."""
 
-_separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)  # type: ignore[call-overload]
+@no_type_check
+@inlined
+def _products(x, first, y, other, step, count):
+    """sum_j x_{first + j} y_{other + step j} over j < count, in four sums that do not wait for each other."""
+    zero = splat(x.dtype.type(0))
+    s0, s1, s2, s3 = zero, zero, zero, zero
+    whole = max(count - count % 4, 0)
+    for j in range(0, whole, 4):
+        a, b, on = (first + j) * LANES, (other + step * j) * LANES, step * LANES
+        s0 = s0 + get(x, a) * get(y, b)
+        s1 = s1 + get(x, a + LANES) * get(y, b + on)
+        s2 = s2 + get(x, a + 2 * LANES) * get(y, b + 2 * on)
+        s3 = s3 + get(x, a + 3 * LANES) * get(y, b + 3 * on)
+    for j in range(whole, count):
+        s0 = s0 + get(x, (first + j) * LANES) * get(y, (other + step * j) * LANES)
+    return (s0 + s1) + (s2 + s3)
 
 
 @no_type_check
-@_separate
+@separate
 def _convolved(x, y, k, count):
     """sum_j x_j y_{k-j} over j < count."""
-    zero = splat(x.dtype.type(0))
-    s0, s1, s2, s3 = zero, zero, zero, zero
-    whole = count - count % 4
-    for j in range(0, whole, 4):
-        a, b = j * LANES, (k - j) * LANES
-        s0 = s0 + get(x, a) * get(y, b)
-        s1 = s1 + get(x, a + LANES) * get(y, b - LANES)
-        s2 = s2 + get(x, a + 2 * LANES) * get(y, b - 2 * LANES)
-        s3 = s3 + get(x, a + 3 * LANES) * get(y, b - 3 * LANES)
-    for j in range(whole, count):
-        s0 = s0 + get(x, j * LANES) * get(y, (k - j) * LANES)
-    return (s0 + s1) + (s2 + s3)
+    return _products(x, 0, y, k, -1, count)
 
 
 @no_type_check
-@_separate
+@separate
 def correlated(x, first, y, other, count):
     """sum_j x_{first + j} y_{other + j} over j < count."""
-    zero = splat(x.dtype.type(0))
-    s0, s1, s2, s3 = zero, zero, zero, zero
-    whole = count - count % 4
-    for j in range(0, whole, 4):
-        a, b = (first + j) * LANES, (other + j) * LANES
-        s0 = s0 + get(x, a) * get(y, b)
-        s1 = s1 + get(x, a + LANES) * get(y, b + LANES)
-        s2 = s2 + get(x, a + 2 * LANES) * get(y, b + 2 * LANES)
-        s3 = s3 + get(x, a + 3 * LANES) * get(y, b + 3 * LANES)
-    for j in range(max(whole, 0), count):
-        s0 = s0 + get(x, (first + j) * LANES) * get(y, (other + j) * LANES)
-    return (s0 + s1) + (s2 + s3)
+    return _products(x, first, y, other, 1, count)
 
 
 @no_type_check
-@_separate
+@separate
 def _eight(x, at, step, y, start, count):
     """sum_j x_{at + step j} y_{start + j + i} over j < count, for i = 0, ..., 7."""
     zero = splat(x.dtype.type(0))
@@ -77,7 +65,7 @@ def _eight(x, at, step, y, start, count):
 
 
 @no_type_check
-@_separate
+@separate
 def _longer(a, moments, k, error):
     """Predictor a_1, ..., a_k (kept from index 0) from that of k - 1 terms, and its mean square error."""
     miss = get(moments, k * LANES) - _convolved(a, moments, k - 1, k - 1)
@@ -91,7 +79,7 @@ def _longer(a, moments, k, error):
 
 
 @no_type_check
-@_separate
+@separate
 def predict(moments, a, order, count, loading):
     """The predictor a, and moments order + 1, ..., count - 1 in place after the given ones.
 
@@ -109,7 +97,7 @@ def predict(moments, a, order, count, loading):
 
 
 @no_type_check
-@_separate
+@separate
 def weights_of_moments(moments, a, slopes, scratch, order, count, loading):
     """The slopes of a sum over all ``count`` moments become, in place, those in the computed ones (M_0 excepted).
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 
+import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
@@ -19,6 +20,12 @@ LANES = 16
 
 FAST = ("fast",)
 """Sums may be reordered and a product joined with the sum it goes into."""
+
+separate = numba.njit(fastmath=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)  # type: ignore[call-overload]
+"""Decorator of functions that compiled loops call."""
+
+inlined = numba.njit(fastmath=True, error_model="numpy", forceinline=True)
+"""Decorator of functions that become part of the loop that calls them."""
 
 
 class Vector(types.Type):
@@ -98,10 +105,6 @@ class _Code:
         places = [self.builder.add(at, self.builder.mul(apart, at.type(row))) for row in range(count)]
         return [self.at(array_type, array, place) for place in places]
 
-    def numbers(self, array_type, array, at, count):
-        """As many numbers in order, each in every lane."""
-        return [self.splat(self.builder.load(a)) for a in self.rows(array_type, array, at, at.type(1), count)]
-
     def unpack(self, values):
         """Elements of a tuple."""
         return cgutils.unpack_tuple(self.builder, values)
@@ -171,27 +174,6 @@ def splat(typing, value):
 
 
 @intrinsic
-def splats(typing, x, at, like):
-    """Numbers x[at], x[at + 1], ..., as many as ``like`` has elements, each in every lane."""
-
-    def generate(context, builder, sig, args):
-        code = _Code(context, builder, x.dtype)
-        return code.pack(sig.return_type, code.numbers(sig.args[0], *args[:2], len(like)))  # type: ignore[call-arg]
-
-    return types.UniTuple(Vector(x.dtype), len(like))(x, types.intp, like), generate
-
-
-@intrinsic
-def repeated(typing, value, like):
-    """A tuple of the same vector, as many times as ``like`` has elements."""
-
-    def generate(context, builder, sig, args):
-        return context.make_tuple(builder, sig.return_type, [args[0]] * len(like))
-
-    return types.UniTuple(value, len(like))(value, like), generate
-
-
-@intrinsic
 def add_multiples(typing, sums, factors, value):
     """The tuple sums_k + factors_k value."""
 
@@ -201,45 +183,6 @@ def add_multiples(typing, sums, factors, value):
         return code.pack(sums, [code.add(total, factor, args[2]) for total, factor in pairs])
 
     return sums(sums, factors, value), generate
-
-
-@intrinsic
-def multiples(typing, factors, value):
-    """The tuple factors_k value."""
-
-    def generate(context, builder, sig, args):
-        code = _Code(context, builder, value.dtype)
-        return code.pack(factors, [builder.fmul(factor, args[1], flags=FAST) for factor in code.unpack(args[0])])
-
-    return factors(factors, value), generate
-
-
-@intrinsic
-def inner(typing, left, right):
-    """sum_k left_k right_k of two tuples."""
-
-    def generate(context, builder, sig, args):
-        code = _Code(context, builder, left.dtype.dtype)
-        (first, second), *pairs = zip(code.unpack(args[0]), code.unpack(args[1]), strict=True)
-        total = builder.fmul(first, second, flags=FAST)
-        for pair in pairs:
-            total = code.add(total, *pair)
-        return total
-
-    return left.dtype(left, right), generate
-
-
-@intrinsic
-def square_root(typing, value):
-    """Of every lane."""
-
-    def generate(context, builder, sig, args):
-        name = f"llvm.sqrt.v{LANES}f{value.dtype.bitwidth}"
-        kind = args[0].type
-        function = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(kind, [kind]), name)
-        return builder.call(function, args, fastmath=FAST)
-
-    return value(value), generate
 
 
 @intrinsic
