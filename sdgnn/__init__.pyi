@@ -20,7 +20,7 @@ from .dynamics.observers import Observer as Observer
 from .dynamics.run import simulate as simulate
 from .dynamics.step_size import suggest_dt as suggest_dt
 from .dynamics.trajectory import open_trajectory as open_trajectory
-from .electrons.density_of_states import density_of_states as density_of_states
+from .electrons.densities import density_of_states as density_of_states
 from .electrons.exact import ExactField as ExactField
 from .electrons.hamiltonian import SDModel as SDModel
 from .electrons.hopping import BondDisorder as BondDisorder

@@ -22,9 +22,9 @@ from sdgnn import Lattice, SDModel, analysis, data, fields, spins
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics import estimate
 from sdgnn.electrons import LaggingElectrons
-from sdgnn.electrons.bond_energies import bond_energies
-from sdgnn.electrons.conductivity import conductivity, conductivity_moments
-from sdgnn.electrons.density_of_states import density_of_states, local_density_of_states
+from sdgnn.electrons.bonds import bond_energies
+from sdgnn.electrons.conductivities import conductivity, conductivity_moments
+from sdgnn.electrons.densities import density_of_states, local_density_of_states
 from sdgnn.electrons.gap import spectral_gap
 from sdgnn.nn import EquivariantSettings, create
 from sdgnn.nn.committee import Committee

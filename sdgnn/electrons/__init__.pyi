@@ -1,8 +1,12 @@
-from .bond_energies import bond_energies as bond_energies
-from .conductivity import conductivity as conductivity
-from .density_of_states import density_of_states as density_of_states
-from .density_of_states import local_density_of_states as local_density_of_states
+from .bonds import bond_energies as bond_energies
+from .conductivities import ConductivityMoments as ConductivityMoments
+from .conductivities import conductivity as conductivity
+from .conductivities import conductivity_moments as conductivity_moments
+from .densities import DensityOfStates as DensityOfStates
+from .densities import density_of_states as density_of_states
+from .densities import local_density_of_states as local_density_of_states
 from .exact import ExactField as ExactField
+from .gap import Gap as Gap
 from .gap import spectral_gap as spectral_gap
 from .hamiltonian import SDModel as SDModel
 from .hopping import BondDisorder as BondDisorder
@@ -10,5 +14,7 @@ from .hopping import ExponentialHopping as ExponentialHopping
 from .kpm.field import KPMField as KPMField
 from .kpm.field import KPMResult as KPMResult
 from .lagging import LaggingElectrons as LaggingElectrons
+from .truncated import PairTail as PairTail
 from .truncated import TruncatedField as TruncatedField
 from .truncated import suggest_cutoff as suggest_cutoff
+from .truncated import with_pair_tail as with_pair_tail

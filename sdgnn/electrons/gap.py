@@ -19,7 +19,7 @@ from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.filling import WHOLE
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.bounds import spectral_bounds
-from sdgnn.electrons.kpm.scaled import Hopping
+from sdgnn.electrons.kpm.scaled import HoppingTable
 from sdgnn.fields import check_spins
 
 DENSE = 600
@@ -85,7 +85,7 @@ def spectral_gap(
     if model.n_orbitals <= dense:
         levels = torch.cat([torch.linalg.eigvalsh(model.matrix(spins, phase)) for phase in twist], dim=1).sort().values
         return Gap(levels[:, electrons - 1].cpu(), levels[:, electrons].cpu())
-    bounds = spectral_bounds(model, spins, [Hopping.of(model, phase) for phase in twist]).tolist()
+    bounds = spectral_bounds(model, spins, [HoppingTable.of(model, phase) for phase in twist]).tolist()
     pairs = []
     for state, (low, high) in zip(spins, bounds, strict=True):
         matrices = [_sparse(model, state, phase) for phase in twist]

@@ -9,7 +9,7 @@ import torch
 
 from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.common.errors import UserError
-from sdgnn.electrons.bond_energies import bond_energies
+from sdgnn.electrons.bonds import bond_energies
 from sdgnn.electrons.filling import occupations
 
 ENSEMBLES = [{"mu": -2.0}, {"filling": 0.25}]

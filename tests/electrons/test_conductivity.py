@@ -10,7 +10,7 @@ import torch
 
 from sdgnn import Lattice, SDModel, spins
 from sdgnn.common.errors import UserError
-from sdgnn.electrons.conductivity import conductivity, conductivity_moments, velocities
+from sdgnn.electrons.conductivities import conductivity, conductivity_moments, velocities
 from sdgnn.electrons.gap import spectral_gap
 
 CELL = SDModel(Lattice.triangular(2, 2), exchange=3.0)

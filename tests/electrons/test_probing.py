@@ -10,7 +10,7 @@ from sdgnn import Lattice, SDModel, spins
 from sdgnn.electrons.kpm.bounds import spectral_bounds
 from sdgnn.electrons.kpm.colouring import colouring
 from sdgnn.electrons.kpm.probing import Probe
-from sdgnn.electrons.kpm.scaled import Hopping
+from sdgnn.electrons.kpm.scaled import HoppingTable
 
 
 def nearest_of_one_colour(lattice: Lattice, colours: np.ndarray) -> float:
@@ -83,7 +83,7 @@ def test_parts_of_a_probe_are_the_whole() -> None:
 def test_bounds_hold_all_levels_and_are_tight(lattice: Lattice) -> None:
     model = SDModel(lattice, exchange=2.0)
     states = torch.cat([spins.random(lattice, replicas=3, seed=2), spins.ferro(lattice)])
-    bounds = spectral_bounds(model, states, [Hopping.of(model)])
+    bounds = spectral_bounds(model, states, [HoppingTable.of(model)])
     levels = torch.linalg.eigvalsh(model.matrix(states))
     assert bool((bounds[:, 0] < levels[:, 0]).all())
     assert bool((bounds[:, 1] > levels[:, -1]).all())

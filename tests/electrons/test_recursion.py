@@ -12,7 +12,7 @@ from sdgnn import Lattice, SDModel, spins
 from sdgnn.electrons.kpm.compiled_recursion import CompiledRecursion
 from sdgnn.electrons.kpm.plain_recursion import PlainRecursion
 from sdgnn.electrons.kpm.recursion import chebyshev_moments, chebyshev_vectors, recursion, reverse_weights
-from sdgnn.electrons.kpm.scaled import Hopping, ScaledHamiltonian
+from sdgnn.electrons.kpm.scaled import HoppingTable, ScaledHamiltonian
 
 SIGMA = torch.tensor([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]], [[1, 0], [0, 1]]])
 BOUNDS = torch.tensor([[-14.0, 12.0], [-13.0, 12.5]], dtype=torch.float64)
@@ -24,7 +24,7 @@ def problem(lattice: Lattice, twist: tuple[float, ...] | None, dtype: torch.dtyp
     """H~ of two states, the same as a dense matrix, and vectors (more than one block of them)."""
     model = SDModel(lattice, [1.0, 0.3] if lattice.is_crystal else [1.0], exchange=2.0)
     state = spins.random(lattice, replicas=2, seed=1)
-    scaled = ScaledHamiltonian.of(model, state, BOUNDS, Hopping.of(model, twist, dtype), dtype)
+    scaled = ScaledHamiltonian.of(model, state, BOUNDS, HoppingTable.of(model, twist, dtype), dtype)
     centre, scale = BOUNDS.mean(1), (BOUNDS[:, 1] - BOUNDS[:, 0]) / 2
     eye = torch.eye(model.n_orbitals)
     dense = (model.matrix(state, twist) - centre[:, None, None] * eye) / scale[:, None, None]

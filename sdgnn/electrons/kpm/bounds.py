@@ -12,14 +12,14 @@ from torch import Tensor
 from sdgnn.electrons.bands import widened
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.recursion import recursion
-from sdgnn.electrons.kpm.scaled import Hopping, ScaledHamiltonian
+from sdgnn.electrons.kpm.scaled import HoppingTable, ScaledHamiltonian
 
 STEPS = 40
 """Lanczos steps."""
 
 
 def spectral_bounds(
-    model: SDModel, spins: Float[Tensor, "replica site 3"], hoppings: Sequence[Hopping]
+    model: SDModel, spins: Float[Tensor, "replica site 3"], hoppings: Sequence[HoppingTable]
 ) -> Float[Tensor, "replica 2"]:
     """(lowest, highest) energies between which all levels of each state lie, with each of the ``hoppings`` (twists).
 
@@ -33,14 +33,14 @@ def spectral_bounds(
     return torch.from_numpy(widened(extremes.cpu().numpy(), strict.cpu().numpy()))
 
 
-def _gershgorin(model: SDModel, spins: Tensor, hopping: Hopping) -> Tensor:
+def _gershgorin(model: SDModel, spins: Tensor, hopping: HoppingTable) -> Tensor:
     """A bound of |E| for each state (replica,), in float64."""
     amplitude = np.abs(hopping.real if hopping.imag is None else hopping.real + 1j * hopping.imag)
     local = abs(model.exchange) * spins.to(torch.float64).norm(dim=-1)
     return (local + torch.from_numpy(amplitude.sum(1)).to(local)).amax(-1)
 
 
-def _lanczos(model: SDModel, spins: Tensor, hopping: Hopping, strict: Tensor) -> Tensor:
+def _lanczos(model: SDModel, spins: Tensor, hopping: HoppingTable, strict: Tensor) -> Tensor:
     """Extreme Ritz values with residuals (replica, 2)."""
     dtype = torch.float32 if hopping.real.dtype == np.float32 else torch.float64
     scaled = ScaledHamiltonian.of(model, spins, torch.stack([-strict, strict], dim=-1), hopping, dtype)

@@ -25,7 +25,7 @@ from sdgnn.electrons.kpm.bounds import spectral_bounds
 from sdgnn.electrons.kpm.engine import Recursion
 from sdgnn.electrons.kpm.probing import Kind, Probe
 from sdgnn.electrons.kpm.recursion import recursion, reverse_weights
-from sdgnn.electrons.kpm.scaled import Hopping, ScaledHamiltonian
+from sdgnn.electrons.kpm.scaled import HoppingTable, ScaledHamiltonian
 from sdgnn.electrons.vectors import LANES
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import unchanging
@@ -221,7 +221,7 @@ class KPMField(Field):
         self.probing = cast(Kind, probing)
         self.dtype = dtype
         self.memory = float(memory)
-        self._hoppings = [Hopping.of(model, phase, dtype) for phase in phases(self.twists)]
+        self._hoppings = [HoppingTable.of(model, phase, dtype) for phase in phases(self.twists)]
         self._probes: dict[int | None, Probe] = {}
 
     def refined(self, **changes: Any) -> KPMField:

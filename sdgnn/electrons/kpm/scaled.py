@@ -14,7 +14,7 @@ from sdgnn.electrons.hamiltonian import SDModel
 
 
 @dataclass(frozen=True)
-class Hopping:
+class HoppingTable:
     """The hopping part of H as a table of every site's neighbours, padded with hoppings of zero to the site itself."""
 
     site: Shaped[np.ndarray, "site neighbour"]
@@ -25,7 +25,9 @@ class Hopping:
     """(site, neighbour) Im h_ij; None where all hoppings are real."""
 
     @classmethod
-    def of(cls, model: SDModel, twist: Sequence[float] | None = None, dtype: torch.dtype = torch.float64) -> Hopping:
+    def of(
+        cls, model: SDModel, twist: Sequence[float] | None = None, dtype: torch.dtype = torch.float64
+    ) -> HoppingTable:
         """The hopping of ``model``, with the phases ``twist`` across the cell (fractions of 2 pi, one per axis)."""
         matrix = model.hopping_matrix(twist)
         counts = np.diff(matrix.indptr)
@@ -49,7 +51,7 @@ class ScaledHamiltonian:
     site, the local part b . sigma + b_0 with b = - 2 J S / scale and b_0 = - 2 centre / scale.
     """
 
-    hopping: Hopping
+    hopping: HoppingTable
     factor: Float[Tensor, " replica"]
     """(replica,) 2 / scale."""
     local: Float[Tensor, "replica site 4"]
@@ -61,7 +63,7 @@ class ScaledHamiltonian:
         model: SDModel,
         spins: Float[Tensor, "replica site 3"],
         bounds: Float[Tensor, "replica 2"],
-        hopping: Hopping | None = None,
+        hopping: HoppingTable | None = None,
         dtype: torch.dtype = torch.float64,
     ) -> ScaledHamiltonian:
         """H of ``model`` in the states ``spins``, on their device, for spectra within ``bounds`` (lowest, highest).
@@ -73,7 +75,7 @@ class ScaledHamiltonian:
         spins = spins.to(torch.float64)
         local = torch.cat([-model.exchange * spins, -centre[:, None, None].expand_as(spins[..., :1])], dim=-1)
         return cls(
-            hopping=hopping if hopping is not None else Hopping.of(model, dtype=dtype),
+            hopping=hopping if hopping is not None else HoppingTable.of(model, dtype=dtype),
             factor=factor.to(dtype),
             local=(factor[:, None, None] * local).to(dtype).contiguous(),
         )

@@ -16,7 +16,7 @@ from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.bounds import spectral_bounds
 from sdgnn.electrons.kpm.probing import Probe
 from sdgnn.electrons.kpm.recursion import chebyshev_vectors
-from sdgnn.electrons.kpm.scaled import Hopping, ScaledHamiltonian
+from sdgnn.electrons.kpm.scaled import HoppingTable, ScaledHamiltonian
 
 BLOCK = 64
 """Vectors that are carried at once."""
@@ -34,7 +34,7 @@ class Spectrum:
     @classmethod
     def of(cls, model: SDModel, spins: Float[Tensor, "replica site 3"], twists: tuple[int, ...]) -> Spectrum:
         """That of checked spins."""
-        hoppings = [Hopping.of(model, phase) for phase in phases(twists)]
+        hoppings = [HoppingTable.of(model, phase) for phase in phases(twists)]
         bounds = spectral_bounds(model, spins, hoppings)
         return cls(bounds, tuple(ScaledHamiltonian.of(model, spins, bounds, hopping) for hopping in hoppings))
 

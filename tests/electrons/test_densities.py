@@ -10,7 +10,7 @@ import torch
 
 from sdgnn import ExactField, KPMField, Lattice, SDModel, spins
 from sdgnn.common.errors import UserError
-from sdgnn.electrons.density_of_states import density_of_states, local_density_of_states
+from sdgnn.electrons.densities import density_of_states, local_density_of_states
 from sdgnn.electrons.gap import spectral_gap
 from sdgnn.electrons.kpm.field import KPMResult
 

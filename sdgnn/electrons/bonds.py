@@ -10,7 +10,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.common.arrays import Numbers
-from sdgnn.electrons.density_of_states import density_of_states
+from sdgnn.electrons.densities import density_of_states
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.filling import occupations
 from sdgnn.electrons.hamiltonian import SDModel

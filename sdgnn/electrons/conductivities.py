@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import UserError
-from sdgnn.electrons.density_of_states import DensityOfStates
+from sdgnn.electrons.densities import DensityOfStates
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.expansion import SMOOTH
 from sdgnn.electrons.filling import occupations
