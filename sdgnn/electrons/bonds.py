@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.common.arrays import Numbers
 from sdgnn.electrons.densities import density_of_states
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
-from sdgnn.electrons.filling import occupations
+from sdgnn.electrons.exact import eigenstates
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.probing import Probe
+from sdgnn.electrons.kpm.scaled import hopping_tables
 from sdgnn.electrons.kpm.spectrum import Spectrum, blocks, check_moments, check_vectors, expanded
 from sdgnn.fields import check_spins
 
@@ -45,54 +46,33 @@ def bond_energies(
     check_ensemble(kT, mu, filling)
     spins = check_spins(spins, model.lattice).to(torch.float64)
     counts = check_twists(twists, model.lattice.dim)
-    hoppings = [torch.from_numpy(_hoppings(model, phase)).to(spins.device) for phase in phases(counts)]
+    hoppings = [torch.from_numpy(model.bond_hoppings(phase)).to(spins.device) for phase in phases(counts)]
+    energy = torch.zeros(len(spins), len(model.bonds), dtype=torch.float64, device=spins.device)
     if moments is None:
-        return _exact(model, spins, kT, mu, filling, counts, hoppings)
+        for total, state in zip(energy, spins, strict=True):
+            occupied, solved = eigenstates(model, state, counts, kT, mu, filling)
+            for hopping, f, (_, vectors) in zip(hoppings, occupied.f[0].chunk(len(solved)), solved, strict=True):
+                rows = vectors.reshape(1, -1, 2, vectors.shape[-1])
+                total += _energies(model, hopping, f * rows, rows)[0]
+        return energy / len(hoppings)
     check_moments(moments)
     if mu is None:
         assert filling is not None
-        states = density_of_states(model, spins, moments, vectors, seed, counts)
-        levels = states.chemical_potential(kT, filling).tolist()
+        levels = (
+            density_of_states(model, spins, moments, vectors, seed, counts).chemical_potential(kT, filling).tolist()
+        )
     else:
         levels = [mu] * len(spins)
-    spectrum = Spectrum.of(model, spins, counts)
+    spectrum = Spectrum.of(model, spins, hopping_tables(model, counts))
     c = np.stack([e.occupation(m) for e, m in zip(spectrum.expansions(kT, moments), levels, strict=True)])
     coefficients = torch.from_numpy(c).to(spins.device)
     probe = Probe.of(model.lattice, check_vectors(vectors), seed=seed)
-    energy = torch.zeros(len(spins), len(model.bonds), dtype=torch.float64, device=spins.device)
     for twist, (hamiltonian, hopping) in enumerate(zip(spectrum.hamiltonians, hoppings, strict=True)):
         for psi in blocks(probe, twist, len(spins)):
             psi = psi.to(spins.device)
             energy += _energies(model, hopping, expanded(hamiltonian, coefficients, psi), psi)
     energy *= probe.weight / len(hoppings)
     return (energy + energy[:, model.bonds.reversed]) / 2
-
-
-def _exact(
-    model: SDModel,
-    spins: Tensor,
-    kT: float,
-    mu: float | None,
-    filling: float | None,
-    twists: tuple[int, ...],
-    hoppings: list[Tensor],
-) -> Float[Tensor, "replica bond"]:
-    rows = []
-    for state in spins:
-        solved = [torch.linalg.eigh(model.matrix(state[None], phase)[0]) for phase in phases(twists)]
-        f = occupations(torch.cat([levels for levels, _ in solved])[None], kT, mu, filling).f
-        energy = torch.zeros(1, len(model.bonds), dtype=torch.float64, device=spins.device)
-        for hopping, share, (_, states) in zip(hoppings, f[0].chunk(len(solved)), solved, strict=True):
-            vectors = states.reshape(1, -1, 2, states.shape[-1])
-            energy += _energies(model, hopping, share * vectors, vectors)
-        rows.append(energy[0] / len(solved))
-    return torch.stack(rows)
-
-
-def _hoppings(model: SDModel, twist: Sequence[float] | None) -> Complex[np.ndarray, " bond"]:
-    """H_ij = -t_ij exp(i k . r_ij) of each bond from i to j."""
-    k = np.zeros(model.lattice.dim) if twist is None else np.asarray(twist) @ model.lattice.reciprocal
-    return -model.amplitudes * np.exp(1j * model.bonds.vector @ k)
 
 
 def _energies(model: SDModel, hopping: Tensor, rho: Tensor, vectors: Tensor) -> Float[Tensor, "replica bond"]:

@@ -18,13 +18,13 @@ from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import UserError
 from sdgnn.electrons.densities import DensityOfStates
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
+from sdgnn.electrons.exact import eigenstates
 from sdgnn.electrons.expansion import SMOOTH
-from sdgnn.electrons.filling import occupations
-from sdgnn.electrons.hamiltonian import SDModel
+from sdgnn.electrons.hamiltonian import SDModel, sparse_tensor
 from sdgnn.electrons.kpm.field import GIBIBYTE
 from sdgnn.electrons.kpm.probing import Probe
 from sdgnn.electrons.kpm.recursion import chebyshev_vectors
-from sdgnn.electrons.kpm.scaled import ScaledHamiltonian
+from sdgnn.electrons.kpm.scaled import ScaledHamiltonian, hopping_tables
 from sdgnn.electrons.kpm.spectrum import Spectrum, blocks, check_moments, check_vectors
 from sdgnn.fields import check_spins
 
@@ -39,8 +39,7 @@ def velocities(model: SDModel, twist: Sequence[float] | None = None) -> tuple[sc
     on free lattices. ``twist`` as in :meth:`SDModel.hopping_matrix`.
     """
     bonds, n = model.bonds, model.lattice.n_sites
-    k = np.zeros(model.lattice.dim) if twist is None else np.asarray(twist) @ model.lattice.reciprocal
-    amplitude = -1j * model.amplitudes * np.exp(1j * bonds.vector @ k)
+    amplitude = 1j * model.bond_hoppings(twist)
     return tuple(
         scipy.sparse.coo_array((amplitude * step, (bonds.source, bonds.target)), shape=(n, n)).tocsr()
         for step in bonds.vector.T
@@ -79,8 +78,7 @@ def conductivity(
     counts = check_twists(twists, model.lattice.dim)
     rows = []
     for state in spins:
-        solved = [torch.linalg.eigh(model.matrix(state[None], phase)[0].cpu()) for phase in phases(counts)]
-        fermi = occupations(torch.cat([levels for levels, _ in solved])[None], kT, mu, filling).mu
+        (fermi, *_), solved = eigenstates(model, state.cpu(), counts, kT, mu, filling)
         total = torch.zeros(model.lattice.dim, model.lattice.dim, dtype=torch.float64, device="cpu")
         for phase, (levels, states) in zip(phases(counts), solved, strict=True):
             currents = [_between(velocity, states) for velocity in velocities(model, phase)]
@@ -102,7 +100,7 @@ class ConductivityMoments:
 
     double: Complex[Tensor, "replica dim dim moment moment"]
     """(replica, dim, dim, moment, moment) mu_mn over the volume of the cell."""
-    states: DensityOfStates
+    density_of_states: DensityOfStates
     """Density of states from the same vectors."""
 
     def conductivity(
@@ -122,11 +120,13 @@ class ConductivityMoments:
         count = self.double.shape[-1]
         if mu is None:
             assert filling is not None
-            levels = self.states.chemical_potential(kT, filling).tolist()
+            levels = self.density_of_states.chemical_potential(kT, filling).tolist()
         else:
             levels = [mu] * len(self.double)
         found = []
-        for (low, high), fermi, moments in zip(self.states.bounds.tolist(), levels, self.double, strict=True):
+        for (low, high), fermi, moments in zip(
+            self.density_of_states.bounds.tolist(), levels, self.double, strict=True
+        ):
             centre, scale = (low + high) / 2, (high - low) / 2
             needed = SMOOTH * scale / min(broadening, math.pi * kT)
             if count < needed:
@@ -170,11 +170,11 @@ def conductivity_moments(
         raise UserError(f"memory of {memory:g} bytes", allowed=f"at least {one:g} for one vector")
     probe = Probe.of(model.lattice, check_vectors(vectors), seed=seed)
     counts = check_twists(twists, dim)
-    spectrum = Spectrum.of(model, spins, counts)
+    spectrum = Spectrum.of(model, spins, hopping_tables(model, counts))
     double = torch.zeros(len(spins), dim, dim, moments, moments, dtype=torch.complex128, device="cpu")
     trace = torch.zeros(len(spins), moments, dtype=torch.float64, device="cpu")
     for twist, (phase, hamiltonian) in enumerate(zip(phases(counts), spectrum.hamiltonians, strict=True)):
-        currents = [_tensor(velocity) for velocity in velocities(model, phase)]
+        currents = [sparse_tensor(velocity) for velocity in velocities(model, phase)]
         for replica in range(len(spins)):
             scaled = hamiltonian.one(replica)
             for psi in blocks(probe, twist, 1, width=min(int(memory // one), 16)):
@@ -212,17 +212,8 @@ def _terms(hamiltonian: ScaledHamiltonian, psi: Tensor, count: int) -> Complex[T
 
 def _between(velocity: scipy.sparse.csr_array, states: Complex[Tensor, "orbital level"]) -> Tensor:
     """<n|v|m> (level, level)."""
-    applied = _tensor(velocity) @ states.reshape(velocity.shape[0], -1)
+    applied = sparse_tensor(velocity) @ states.reshape(velocity.shape[0], -1)
     return states.mH @ applied.reshape(states.shape)
-
-
-def _tensor(matrix: scipy.sparse.csr_array) -> Tensor:
-    """The same as a sparse tensor."""
-    entries = matrix.tocoo()
-    place = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
-    return torch.sparse_coo_tensor(
-        place, torch.from_numpy(entries.data), matrix.shape, check_invariants=True, device="cpu"
-    )
 
 
 def _volume(model: SDModel) -> float:

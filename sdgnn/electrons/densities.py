@@ -17,6 +17,7 @@ from sdgnn.electrons.expansion import Expansion, jackson
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.probing import Probe
 from sdgnn.electrons.kpm.recursion import chebyshev_moments
+from sdgnn.electrons.kpm.scaled import hopping_tables
 from sdgnn.electrons.kpm.spectrum import Spectrum, blocks, check_moments, check_vectors
 from sdgnn.fields import check_spins
 
@@ -104,7 +105,8 @@ def density_of_states(
     spins = check_spins(spins, model.lattice)
     check_moments(moments)
     probe = Probe.of(model.lattice, check_vectors(vectors), seed=seed)
-    spectrum = Spectrum.of(model, spins, check_twists(twists, model.lattice.dim))
+    counts = check_twists(twists, model.lattice.dim)
+    spectrum = Spectrum.of(model, spins, hopping_tables(model, counts))
     total = torch.zeros(len(spins), moments, dtype=torch.float64, device="cpu")
     for twist, hamiltonian in enumerate(spectrum.hamiltonians):
         for psi in blocks(probe, twist, len(spins)):
@@ -130,7 +132,8 @@ def local_density_of_states(
     chosen = [int(site) for site in sites]
     if not chosen or not all(0 <= site < n for site in chosen):
         raise UserError(f"sites {chosen}", allowed=f"one or more from 0 to {n - 1}")
-    spectrum = Spectrum.of(model, spins, check_twists(twists, model.lattice.dim))
+    counts = check_twists(twists, model.lattice.dim)
+    spectrum = Spectrum.of(model, spins, hopping_tables(model, counts))
     found = torch.zeros(len(spins), len(chosen), moments, dtype=torch.float64, device="cpu")
     for k, site in enumerate(chosen):
         unit = torch.zeros(1, n, 2, 2, dtype=torch.complex128, device="cpu")

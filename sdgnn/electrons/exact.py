@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.common.arrays import Numbers
@@ -58,22 +58,13 @@ class ExactField(Field):
     def chemical_potential(self, spins: Numbers) -> Float[Tensor, " replica"]:
         """The given mu, or the one that gives the filling."""
         spins = check_spins(spins, self.lattice).to(torch.float64)
-        levels = torch.stack([torch.cat([torch.linalg.eigvalsh(h) for h in self._matrices(s)]) for s in spins])
-        return self._occupy(levels).mu
-
-    def _matrices(self, spins: Tensor) -> list[Tensor]:
-        """H of one state (site, 3), for each twist."""
-        return [self.model.matrix(spins[None], twist=phase)[0] for phase in phases(self.twists)]
-
-    def _occupy(self, levels: Tensor) -> Occupations:
-        """Electrons in the levels (replica, level) of all twists together."""
-        return occupations(levels, self.kT, self.mu, self.filling)
+        levels = [torch.linalg.eigvalsh(self.model.matrix(spins, phase)) for phase in phases(self.twists)]
+        return occupations(torch.cat(levels, dim=1), *self.ensemble).mu
 
     def _one(self, spins: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Energy, field (site, 3), density (site,) and mu of one state (site, 3), averaged over twists."""
         n = self.lattice.n_sites
-        solved = [torch.linalg.eigh(h) for h in self._matrices(spins)]
-        mu, f, energy = self._occupy(torch.cat([levels for levels, _ in solved])[None])
+        (mu, f, energy), solved = eigenstates(self.model, spins, self.twists, *self.ensemble)
         field, density = spins.new_zeros(n, 3), spins.new_zeros(n)
         for share, (_, states) in zip(f[0].chunk(len(solved)), solved, strict=True):
             up, down = states[0::2], states[1::2]
@@ -86,3 +77,16 @@ class ExactField(Field):
     def __repr__(self) -> str:
         twists = f", twists={self.twists}" if max(self.twists) > 1 else ""
         return f"ExactField({self.ensemble}{twists}) of {self.model!r}"
+
+
+def eigenstates(
+    model: SDModel,
+    spins: Float[Tensor, "site 3"],
+    twists: Sequence[int],
+    kT: float,
+    mu: float | None,
+    filling: float | None,
+) -> tuple[Occupations, list[tuple[Float[Tensor, " level"], Complex[Tensor, "orbital level"]]]]:
+    """Levels and eigenstates of H of one state with each twist, and how electrons fill the levels of all together."""
+    solved = [tuple(torch.linalg.eigh(model.matrix(spins[None], phase)[0])) for phase in phases(twists)]
+    return occupations(torch.cat([levels for levels, _ in solved])[None], kT, mu, filling), solved

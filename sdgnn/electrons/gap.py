@@ -19,7 +19,7 @@ from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.filling import WHOLE
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.bounds import spectral_bounds
-from sdgnn.electrons.kpm.scaled import HoppingTable
+from sdgnn.electrons.kpm.scaled import hopping_tables
 from sdgnn.fields import check_spins
 
 DENSE = 600
@@ -74,7 +74,8 @@ def spectral_gap(
     check_ensemble(0.0, None, filling)
     if not tolerance > 0:
         raise UserError(f"tolerance {tolerance}", allowed="a positive energy, in t")
-    twist = phases(check_twists(twists, model.lattice.dim))
+    counts = check_twists(twists, model.lattice.dim)
+    twist = phases(counts)
     orbitals = model.n_orbitals * len(twist)
     electrons = round(filling * orbitals)
     if abs(filling * orbitals - electrons) > WHOLE * orbitals or not 0 < electrons < orbitals:
@@ -85,7 +86,7 @@ def spectral_gap(
     if model.n_orbitals <= dense:
         levels = torch.cat([torch.linalg.eigvalsh(model.matrix(spins, phase)) for phase in twist], dim=1).sort().values
         return Gap(levels[:, electrons - 1].cpu(), levels[:, electrons].cpu())
-    bounds = spectral_bounds(model, spins, [HoppingTable.of(model, phase) for phase in twist]).tolist()
+    bounds = spectral_bounds(model, spins, hopping_tables(model, counts)).tolist()
     pairs = []
     for state, (low, high) in zip(spins, bounds, strict=True):
         matrices = [_sparse(model, state, phase) for phase in twist]
@@ -119,10 +120,8 @@ def _edge(passed: Callable[[float], bool], low: float, high: float, tolerance: f
 
 def _sparse(model: SDModel, spins: Tensor, twist: Sequence[float] | None) -> scipy.sparse.csc_array:
     """H of one state (site, 3)."""
-    x, y, z = (-model.exchange * spins.cpu().numpy()).T
-    diagonal = np.stack([np.stack([z, x - 1j * y], axis=-1), np.stack([x + 1j * y, -z + 0j], axis=-1)], axis=-2)
-    n = len(spins)
-    local = scipy.sparse.bsr_array((diagonal, np.arange(n), np.arange(n + 1)), shape=(2 * n, 2 * n))
+    blocks, n = model.exchange_blocks(spins[None].cpu())[0].numpy(), len(spins)
+    local = scipy.sparse.bsr_array((blocks, np.arange(n), np.arange(n + 1)), shape=(2 * n, 2 * n))
     return scipy.sparse.csc_array(scipy.sparse.kron(model.hopping_matrix(twist), np.eye(2)) + local)
 
 

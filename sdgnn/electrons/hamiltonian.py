@@ -105,29 +105,27 @@ class SDModel:
 
         ``twist`` holds the phase across the cell along each of its axes as a fraction of 2 pi; None means periodic.
         """
-        bonds, amplitude = self.bonds, -self.amplitudes
-        if twist is not None:
-            if np.shape(twist) != (self.lattice.dim,):
-                raise UserError(f"twist {twist}", allowed=f"{self.lattice.dim} fractions of 2 pi, one per cell axis")
-            k = np.asarray(twist, dtype=np.float64) @ self.lattice.reciprocal
-            amplitude = amplitude * np.exp(1j * bonds.vector @ k)
-        n = self.lattice.n_sites
+        bonds, n = self.bonds, self.lattice.n_sites
         # a repeated pair (two images of one bond) is summed by the conversion
-        return scipy.sparse.coo_array((amplitude, (bonds.source, bonds.target)), shape=(n, n)).tocsr()
+        hoppings = self.bond_hoppings(twist)
+        return scipy.sparse.coo_array((hoppings, (bonds.source, bonds.target)), shape=(n, n)).tocsr()
 
-    def _hopping(self, twist: Sequence[float] | None) -> Tensor:
-        """The same as a sparse complex128 tensor, built once for each twist."""
+    def bond_hoppings(
+        self, twist: Sequence[float] | None = None
+    ) -> Float[np.ndarray, " bond"] | Complex[np.ndarray, " bond"]:
+        """(bond,) H_ij = -t_ij exp(i k . r_ij) of each bond from i to j; real without ``twist``."""
+        if twist is None:
+            return -self.amplitudes
+        if np.shape(twist) != (self.lattice.dim,):
+            raise UserError(f"twist {twist}", allowed=f"{self.lattice.dim} fractions of 2 pi, one per cell axis")
+        k = np.asarray(twist, dtype=np.float64) @ self.lattice.reciprocal
+        return -self.amplitudes * np.exp(1j * self.bonds.vector @ k)
+
+    def _hopping(self, twist: Sequence[float] | None) -> Complex[Tensor, "site site"]:
+        """:meth:`hopping_matrix` as a sparse complex128 tensor, built once for each twist."""
         key = None if twist is None else tuple(twist)
         if key not in self._hoppings:
-            matrix = self.hopping_matrix(twist).astype(np.complex128).tocoo()
-            self._hoppings[key] = torch.sparse_coo_tensor(
-                torch.from_numpy(np.stack([matrix.row, matrix.col])),
-                torch.from_numpy(matrix.data),
-                size=matrix.shape,
-                is_coalesced=True,
-                check_invariants=True,
-                device="cpu",
-            )
+            self._hoppings[key] = sparse_tensor(self.hopping_matrix(twist).astype(np.complex128))
         return self._hoppings[key]
 
     def matrix(
@@ -135,7 +133,7 @@ class SDModel:
     ) -> Complex[Tensor, "replica orbital orbital"]:
         """Dense H(S), complex128."""
         hopping = self._hopping(twist).to_dense().to(spins.device)
-        exchange = self._exchange_blocks(spins.to(torch.float64))
+        exchange = self.exchange_blocks(spins.to(torch.float64))
         replicas, n = len(spins), self.lattice.n_sites
         h = hopping.new_zeros(replicas, n, 2, n, 2)
         sites = torch.arange(n, device=spins.device)
@@ -156,10 +154,10 @@ class SDModel:
         columns = psi.permute(1, 0, 2, 3).reshape(sites, -1)
         hopped = self._hopping(twist).to(device=psi.device, dtype=psi.dtype) @ columns
         hopped = hopped.reshape(sites, replicas, 2, vectors).permute(1, 0, 2, 3)
-        return hopped + torch.einsum("rsab,rsbv->rsav", self._exchange_blocks(spins).to(psi.dtype), psi)
+        return hopped + torch.einsum("rsab,rsbv->rsav", self.exchange_blocks(spins).to(psi.dtype), psi)
 
-    def _exchange_blocks(self, spins: Tensor) -> Tensor:
-        """- J S_i . sigma as (replica, site, 2, 2)."""
+    def exchange_blocks(self, spins: Float[Tensor, "replica site 3"]) -> Complex[Tensor, "replica site 2 2"]:
+        """- J S_i . sigma of each site."""
         x, y, z = (-self.exchange * spins).unbind(-1)
         return torch.stack(
             [torch.stack([z + 0j, x - 1j * y], dim=-1), torch.stack([x + 1j * y, -z + 0j], dim=-1)], dim=-2
@@ -185,6 +183,14 @@ class SDModel:
             hopping = f"{self.hopping.t:g} exp((1 - r) / {self.hopping.decay:g}) to {self.hopping.cutoff:g}"
         disorder = "" if self.disorder is None else f", {self.disorder.distribution} disorder {self.disorder.width:g}"
         return f"SDModel(hopping={hopping}{disorder}, exchange={self.exchange:g}) on {self.lattice!r}"
+
+
+def sparse_tensor(matrix: scipy.sparse.sparray) -> Tensor:
+    """A sparse matrix of scipy, without repeated entries, as a sparse tensor on the CPU."""
+    entries = matrix.tocoo()
+    place = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
+    values, size = torch.from_numpy(entries.data), entries.shape
+    return torch.sparse_coo_tensor(place, values, size, is_coalesced=True, check_invariants=True, device="cpu")
 
 
 def _check_vacancies(lattice: Lattice, hoppings: int) -> None:

@@ -65,7 +65,7 @@ class LaggingElectrons(Field):
         f = occupation(levels[None], mu, self.kT)[0]
         equilibrium = (states * f) @ states.mH
         velocity = -torch.linalg.cross(spins, self.model.exchange * polarisation(equilibrium))
-        slope = states.mH @ coupling(-self.model.exchange * velocity) @ states
+        slope = states.mH @ torch.block_diag(*self.model.exchange_blocks(velocity[None])[0]) @ states
         gap = levels[:, None] - levels
         steepness = -(f * (1 - f)) / self.kT
         far = gap.abs() > CLOSE
@@ -84,9 +84,3 @@ def polarisation(rho: Complex[Tensor, "orbital orbital"]) -> Float[Tensor, "site
     up, down = torch.arange(0, len(rho), 2, device="cpu"), torch.arange(1, len(rho), 2, device="cpu")
     mixed = rho[down, up]
     return torch.stack([2 * mixed.real, 2 * mixed.imag, (rho[up, up] - rho[down, down]).real], dim=-1)
-
-
-def coupling(vectors: Float[Tensor, "site 3"]) -> Complex[Tensor, "orbital orbital"]:
-    """sum_i v_i . sigma_i as a matrix."""
-    x, y, z = vectors.to(torch.complex128).unbind(-1)
-    return torch.block_diag(*torch.stack([z, x - 1j * y, x + 1j * y, -z], dim=-1).view(-1, 2, 2))

@@ -24,7 +24,7 @@ def problem(lattice: Lattice, twist: tuple[float, ...] | None, dtype: torch.dtyp
     """H~ of two states, the same as a dense matrix, and vectors (more than one block of them)."""
     model = SDModel(lattice, [1.0, 0.3] if lattice.is_crystal else [1.0], exchange=2.0)
     state = spins.random(lattice, replicas=2, seed=1)
-    scaled = ScaledHamiltonian.of(model, state, BOUNDS, HoppingTable.of(model, twist, dtype), dtype)
+    scaled = ScaledHamiltonian.of(model, state, BOUNDS, HoppingTable.of(model, twist, dtype))
     centre, scale = BOUNDS.mean(1), (BOUNDS[:, 1] - BOUNDS[:, 0]) / 2
     eye = torch.eye(model.n_orbitals)
     dense = (model.matrix(state, twist) - centre[:, None, None] * eye) / scale[:, None, None]

@@ -12,7 +12,7 @@ from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.common.errors import UserError
 from sdgnn.electrons import LaggingElectrons
 from sdgnn.electrons.filling import occupation
-from sdgnn.electrons.lagging import coupling, polarisation
+from sdgnn.electrons.lagging import polarisation
 from sdgnn.fields import Alignment, DampingLike, Field, Heisenberg, SpinTransfer
 from sdgnn.fields.testing import check_field, circulation
 from sdgnn.train import torque_part
@@ -194,9 +194,10 @@ def test_lag_opposes_motion() -> None:
 
 
 def test_vectors_on_sites_and_matrices() -> None:
-    """Tr[(v_i . sigma_i) sigma_i] = 2 v_i."""
+    """Tr[-J (v_i . sigma_i) sigma_i] = -2 J v_i."""
     vectors = STATES[0]
-    torch.testing.assert_close(polarisation(coupling(vectors)), 2 * vectors)
+    matrix = torch.block_diag(*MODEL.exchange_blocks(vectors[None])[0])
+    torch.testing.assert_close(polarisation(matrix), -2 * MODEL.exchange * vectors)
 
 
 def test_numbers_out_of_range_are_refused() -> None:

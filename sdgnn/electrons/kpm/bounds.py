@@ -42,8 +42,7 @@ def _gershgorin(model: SDModel, spins: Tensor, hopping: HoppingTable) -> Tensor:
 
 def _lanczos(model: SDModel, spins: Tensor, hopping: HoppingTable, strict: Tensor) -> Tensor:
     """Extreme Ritz values with residuals (replica, 2)."""
-    dtype = torch.float32 if hopping.real.dtype == np.float32 else torch.float64
-    scaled = ScaledHamiltonian.of(model, spins, torch.stack([-strict, strict], dim=-1), hopping, dtype)
+    scaled = ScaledHamiltonian.of(model, spins, torch.stack([-strict, strict], dim=-1), hopping)
     engine = recursion(scaled)
     replicas, sites, _ = spins.shape
     normal = np.random.default_rng(0).standard_normal((2, sites, 2, 1))

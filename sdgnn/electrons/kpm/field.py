@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -18,14 +18,14 @@ from torch import Tensor
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import NumericalError, UserError
 from sdgnn.common.seeds import check_seed
-from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
+from sdgnn.electrons.ensemble import check_ensemble, check_twists
 from sdgnn.electrons.expansion import Expansion
 from sdgnn.electrons.hamiltonian import SDModel
-from sdgnn.electrons.kpm.bounds import spectral_bounds
 from sdgnn.electrons.kpm.engine import Recursion
 from sdgnn.electrons.kpm.probing import Kind, Probe
 from sdgnn.electrons.kpm.recursion import recursion, reverse_weights
-from sdgnn.electrons.kpm.scaled import HoppingTable, ScaledHamiltonian
+from sdgnn.electrons.kpm.scaled import ScaledHamiltonian, hopping_tables
+from sdgnn.electrons.kpm.spectrum import Spectrum, check_moments, check_vectors
 from sdgnn.electrons.vectors import LANES
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import unchanging
@@ -199,10 +199,6 @@ class KPMField(Field):
     ) -> None:
         self.ensemble = check_ensemble(kT, mu, filling)
         self.kT, self.mu, self.filling = self.ensemble
-        if not moments >= 4 or moments % 2:
-            raise UserError(f"{moments} moments", allowed="an even number >= 4")
-        if vectors is not None and vectors < 1:
-            raise UserError(f"{vectors} vectors", allowed="a whole number >= 1, or None for the full trace")
         if tolerance is not None and not 0 < tolerance < math.inf:
             raise UserError(f"tolerance {tolerance}", allowed="a positive error of a component of the field")
         if probing not in get_args(Kind):
@@ -213,15 +209,14 @@ class KPMField(Field):
             raise UserError(f"memory {memory}", allowed="a positive number of bytes")
         self.model = model
         self.lattice = model.lattice
-        self.moments = int(moments)
-        self.vectors = None if vectors is None else int(vectors)
+        self.moments, self.vectors = check_moments(moments), check_vectors(vectors)
         self.seed = check_seed(seed)
         self.tolerance = None if tolerance is None else float(tolerance)
         self.twists = check_twists(twists, model.lattice.dim)
         self.probing = cast(Kind, probing)
         self.dtype = dtype
         self.memory = float(memory)
-        self._hoppings = [HoppingTable.of(model, phase, dtype) for phase in phases(self.twists)]
+        self._hoppings = hopping_tables(model, self.twists, dtype)
         self._probes: dict[int | None, Probe] = {}
 
     def refined(self, **changes: Any) -> KPMField:
@@ -254,11 +249,10 @@ class KPMField(Field):
 
     def _to_tolerance(self, spins: Tensor, tolerance: float) -> KPMResult:
         """The field of one state, with moments and vectors added until its errors are small enough."""
-        lowest, highest = spectral_bounds(self.model, spins, self._hoppings)[0].tolist()
-        centre, scale = (lowest + highest) / 2, (highest - lowest) / 2
+        (start,) = Spectrum.of(self.model, spins, self._hoppings).expansions(self.kT, FEWEST_MOMENTS)
         moments, vectors = FEWEST_MOMENTS, FEWEST_VECTORS
         # mu in the middle of the band is where moments converge most slowly
-        while self._bound(Expansion(centre, scale, self.kT, moments).truncation(centre)) > TRUNCATION * tolerance:
+        while self._bound(replace(start, moments=moments).truncation(start.centre)) > TRUNCATION * tolerance:
             moments = self._more(moments)
         while True:
             result = self._evaluate(spins, moments, vectors)
@@ -300,10 +294,9 @@ class KPMField(Field):
 
     def _group(self, spins: Tensor, moments: int, probe: Probe, size: int) -> KPMResult:
         """Results of states whose last vectors fit the memory together, ``size`` bytes each."""
-        bounds = spectral_bounds(self.model, spins, self._hoppings)
-        expansions = [Expansion((a + b) / 2, (b - a) / 2, self.kT, moments) for a, b in bounds.tolist()]
-        scaled = [ScaledHamiltonian.of(self.model, spins, bounds, hopping, self.dtype) for hopping in self._hoppings]
-        parts = self._parts(scaled, probe, size)
+        spectrum = Spectrum.of(self.model, spins, self._hoppings)
+        expansions = spectrum.expansions(self.kT, moments)
+        parts = self._parts(spectrum.hamiltonians, probe, size)
 
         traces = torch.zeros(len(spins), moments, dtype=torch.float64, device="cpu")
         slope = torch.zeros(*spins.shape[:2], 4, dtype=torch.float64, device="cpu")
@@ -367,7 +360,7 @@ class KPMField(Field):
             vectors=torch.full((len(spins),), probe.count, device="cpu"),
         )
 
-    def _parts(self, scaled: list[ScaledHamiltonian], probe: Probe, size: int) -> list[_Part]:
+    def _parts(self, scaled: Sequence[ScaledHamiltonian], probe: Probe, size: int) -> list[_Part]:
         """The work, one block of vectors after the other; last, the first blocks again with other phases."""
         replicas, twice = len(scaled[0].local), _drawn_twice(probe)
         if not _batched(scaled[0].local.device):

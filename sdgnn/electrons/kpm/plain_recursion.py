@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from sdgnn.electrons.hamiltonian import sparse_tensor
 from sdgnn.electrons.kpm.engine import Recursion
 from sdgnn.electrons.kpm.scaled import ScaledHamiltonian
 
@@ -82,12 +84,8 @@ class PlainRecursion(Recursion[Tensor]):
 def _sparse(site: np.ndarray, amplitude: np.ndarray, like: Tensor) -> Tensor:
     """A padded table of neighbours as a sparse matrix (site, site)."""
     row, column = np.nonzero(amplitude)
-    indices = torch.from_numpy(np.stack([row, site[row, column].astype(np.int64)]))
-    size = (len(site), len(site))
-    matrix = torch.sparse_coo_tensor(
-        indices, torch.from_numpy(amplitude[row, column]), size, check_invariants=True, device="cpu"
-    )
-    return matrix.to(device=like.device, dtype=like.dtype).coalesce()
+    matrix = scipy.sparse.coo_array((amplitude[row, column], (row, site[row, column])), shape=(len(site),) * 2)
+    return sparse_tensor(matrix).to(device=like.device, dtype=like.dtype)
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from sdgnn.electrons.ensemble import phases
 from sdgnn.electrons.hamiltonian import SDModel
 
 
@@ -43,6 +44,11 @@ class HoppingTable:
         return cls(site, real, imag if imag.any() else None)
 
 
+def hopping_tables(model: SDModel, twists: Sequence[int], dtype: torch.dtype = torch.float64) -> list[HoppingTable]:
+    """The hopping of ``model`` with all boundary phases of so many ``twists`` along each axis."""
+    return [HoppingTable.of(model, phase, dtype) for phase in phases(twists)]
+
+
 @dataclass(frozen=True)
 class ScaledHamiltonian:
     """H~ = (H(S) - centre) / scale of a batch of states.
@@ -63,19 +69,19 @@ class ScaledHamiltonian:
         model: SDModel,
         spins: Float[Tensor, "replica site 3"],
         bounds: Float[Tensor, "replica 2"],
-        hopping: HoppingTable | None = None,
-        dtype: torch.dtype = torch.float64,
+        hopping: HoppingTable,
     ) -> ScaledHamiltonian:
         """H of ``model`` in the states ``spins``, on their device, for spectra within ``bounds`` (lowest, highest).
 
-        ``hopping`` is the table, with the same dtype; without it, that of periodic boundaries.
+        The dtype is that of the table.
         """
+        dtype = torch.float32 if hopping.real.dtype == np.float32 else torch.float64
         bounds = bounds.to(device=spins.device, dtype=torch.float64)
         centre, factor = bounds.mean(-1), 4 / (bounds[:, 1] - bounds[:, 0])
         spins = spins.to(torch.float64)
         local = torch.cat([-model.exchange * spins, -centre[:, None, None].expand_as(spins[..., :1])], dim=-1)
         return cls(
-            hopping=hopping if hopping is not None else HoppingTable.of(model, dtype=dtype),
+            hopping=hopping,
             factor=factor.to(dtype),
             local=(factor[:, None, None] * local).to(dtype).contiguous(),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,6 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.common.errors import UserError
-from sdgnn.electrons.ensemble import phases
 from sdgnn.electrons.expansion import Expansion
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.bounds import spectral_bounds
@@ -32,9 +31,8 @@ class Spectrum:
     """H~ with each twist."""
 
     @classmethod
-    def of(cls, model: SDModel, spins: Float[Tensor, "replica site 3"], twists: tuple[int, ...]) -> Spectrum:
-        """That of checked spins."""
-        hoppings = [HoppingTable.of(model, phase) for phase in phases(twists)]
+    def of(cls, model: SDModel, spins: Float[Tensor, "replica site 3"], hoppings: Sequence[HoppingTable]) -> Spectrum:
+        """That of checked spins with each of the ``hoppings`` (twists), in their precision."""
         bounds = spectral_bounds(model, spins, hoppings)
         return cls(bounds, tuple(ScaledHamiltonian.of(model, spins, bounds, hopping) for hopping in hoppings))
 
