@@ -8,9 +8,9 @@ import torch
 
 from sdgnn import Lattice, SDModel, spins
 from sdgnn.electrons.kpm.bounds import spectral_bounds
-from sdgnn.electrons.kpm.colouring import colouring
 from sdgnn.electrons.kpm.probing import Probe
 from sdgnn.electrons.kpm.scaled import HoppingTable
+from sdgnn.lattice.colouring import colouring
 
 
 def nearest_of_one_colour(lattice: Lattice, colours: np.ndarray) -> float:

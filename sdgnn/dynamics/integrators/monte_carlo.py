@@ -20,6 +20,7 @@ from sdgnn.dynamics.state import State, evaluate
 from sdgnn.fields import Field
 from sdgnn.fields.protocol import is_linear, pairs_of
 from sdgnn.fields.schedules import Schedule
+from sdgnn.lattice.colouring import first_colours
 
 
 @final
@@ -108,22 +109,10 @@ class MonteCarlo(Integrator):
                     f"Monte Carlo of {field!r}",
                     allowed="classical fields: Heisenberg, DistanceHeisenberg, DMI, Zeeman, Anisotropy and their sums",
                 )
-            _COLOURS[field] = _coloured(pairs, spins.shape[1])
+            _COLOURS[field] = first_colours(pairs, spins.shape[1])
         colour = _COLOURS[field]
         return [torch.from_numpy(colour == c)[None, :, None].to(spins.device) for c in range(colour.max() + 1)]
 
 
 _COLOURS: WeakKeyDictionary[Field, Int[np.ndarray, " site"]] = WeakKeyDictionary()
 """Colours of the sites of each field, found once."""
-
-
-def _coloured(pairs: Int[np.ndarray, "pair 2"], sites: int) -> Int[np.ndarray, " site"]:
-    """For each site the first colour that no interacting site before it has."""
-    before = pairs[pairs[:, 1] < pairs[:, 0]]
-    before = before[np.argsort(before[:, 0], kind="stable")]
-    starts = np.searchsorted(before[:, 0], np.arange(sites + 1))
-    colours = np.zeros(sites, dtype=np.int64)
-    for site in range(sites):
-        taken = set(colours[before[starts[site] : starts[site + 1], 1]].tolist())
-        colours[site] = next(c for c in range(len(taken) + 1) if c not in taken)
-    return colours

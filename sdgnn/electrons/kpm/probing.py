@@ -12,8 +12,8 @@ from jaxtyping import Complex, Int
 from torch import Tensor
 
 from sdgnn.common.seeds import check_seed
-from sdgnn.electrons.kpm.colouring import colouring
 from sdgnn.lattice import Lattice
+from sdgnn.lattice.colouring import colouring
 
 Kind = Literal["coloured", "plain"]
 

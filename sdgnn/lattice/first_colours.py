@@ -1,4 +1,4 @@
-"""Greedy colouring of a graph, compiled."""
+"""First colours of the sites of a graph, compiled."""
 
 from __future__ import annotations
 

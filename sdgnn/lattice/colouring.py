@@ -1,4 +1,4 @@
-"""Colours of lattice sites such that sites of one colour are far apart."""
+"""Colours of sites such that sites of one colour make no pair, or are far apart."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Int
 
-from sdgnn.lattice import Lattice
+from sdgnn.lattice.lattice import Lattice
 
 DECAY = 1.2
 """Rate, per distance, at which noise from two sites of one colour falls: that of a metal's squared density matrix."""
 
 TRIALS = 8
-"""Bisections of the distance within which greedy colours must differ."""
+"""Bisections of the distance within which colours must differ."""
 
 
 def colouring(lattice: Lattice, most: int) -> Int[np.ndarray, " site"]:
@@ -23,13 +23,14 @@ def colouring(lattice: Lattice, most: int) -> Int[np.ndarray, " site"]:
 
     On crystals, a colour is a coset of a sublattice of the Bravais lattice: of all that fit the periodic cell, the one
     with the least noise (if fewer colours leave room for repetitions, these count). Where only far smaller ones fit,
-    and on free positions, sites are coloured greedily, with the largest distance for which the colours suffice.
+    and on free positions, each site takes the first colour that no site before it has within a distance, the largest
+    for which the colours suffice.
     """
     if most >= lattice.n_sites:
         return np.arange(lattice.n_sites)
     colours = _cosets(lattice, most // lattice.n_basis) if lattice.is_crystal else None
     if colours is None or 2 * (colours.max() + 1) <= most:
-        return _greedy_colours(lattice, most)
+        return _within_distance(lattice, most)
     return colours
 
 
@@ -52,9 +53,8 @@ def _cosets(lattice: Lattice, most: int) -> Int[np.ndarray, " site"] | None:
     if best is None:
         return None
     index, dual = best
-    cells = np.stack(np.unravel_index(np.arange(shape.prod()), lattice.shape), axis=-1)
-    _, coset = np.unique(cells @ dual % index, axis=0, return_inverse=True)
-    return (coset.reshape(-1, 1) * lattice.n_basis + np.arange(lattice.n_basis)).ravel()
+    _, coset = np.unique(lattice.cells() @ dual % index, axis=0, return_inverse=True)
+    return coset.ravel() * lattice.n_basis + np.arange(lattice.n_sites) % lattice.n_basis
 
 
 def _sublattices(index: int, shape: np.ndarray) -> Iterator[Int[np.ndarray, "dim dim"]]:
@@ -79,18 +79,26 @@ def _sublattices(index: int, shape: np.ndarray) -> Iterator[Int[np.ndarray, "dim
                 yield dual
 
 
-def _greedy_colours(lattice: Lattice, most: int) -> Int[np.ndarray, " site"]:
-    """Sites in their order, each with the first colour not taken nearby; the distance by bisection."""
-    from sdgnn.electrons.kpm.greedy import first_free
+def first_colours(pairs: Int[np.ndarray, "pair 2"], n_sites: int) -> Int[np.ndarray, " site"]:
+    """(site,) for each site, in their order, the first colour that no site before it has with which it makes a pair.
 
+    ``pairs`` hold each pair in both orders.
+    """
+    from sdgnn.lattice.first_colours import first_free
+
+    source, target = pairs[np.argsort(pairs[:, 0], kind="stable")].T
+    return first_free(np.searchsorted(source, np.arange(n_sites + 1)), np.ascontiguousarray(target))
+
+
+def _within_distance(lattice: Lattice, most: int) -> Int[np.ndarray, " site"]:
+    """First colours of sites that make a pair up to a distance, the largest for which the colours suffice."""
     spacing = (abs(np.linalg.det(lattice.cell)) * most / lattice.n_sites) ** (1 / lattice.dim)
     low, high = 0.0, 1.5 * spacing
     colours = np.arange(lattice.n_sites) % most
     for _ in range(TRIALS):
         distance = (low + high) / 2
         bonds = lattice.bonds_within(distance)
-        starts = np.searchsorted(bonds.source, np.arange(lattice.n_sites + 1))
-        found = first_free(starts, bonds.target)
+        found = first_colours(np.stack([bonds.source, bonds.target], axis=1), lattice.n_sites)
         if found.max() < most:
             low, colours = distance, found
         else:
