@@ -41,6 +41,9 @@ def bond_energies(
     for all unit vectors, without noise), ``seed``, ``filling``, ``mu`` and ``twists`` these are. The noise falls with
     the distance of sites of one colour, as the field's does.
 
+        energies = sdgnn.electrons.bond_energies(model, spins, kT=0.05, filling=0.25)
+        lengths = np.linalg.norm(model.bonds.vector, axis=1)  # of the same bonds
+
     Raises UserError as ExactField and KPMField do.
     """
     check_ensemble(kT, mu, filling)
@@ -51,9 +54,9 @@ def bond_energies(
     if moments is None:
         for total, state in zip(energy, spins, strict=True):
             occupied, solved = eigenstates(model, state, counts, kT, mu, filling)
-            for hopping, f, (_, vectors) in zip(hoppings, occupied.f[0].chunk(len(solved)), solved, strict=True):
-                rows = vectors.reshape(1, -1, 2, vectors.shape[-1])
-                total += _energies(model, hopping, f * rows, rows)[0]
+            for hopping, f, (_, states) in zip(hoppings, occupied.f[0].chunk(len(solved)), solved, strict=True):
+                psi = states.reshape(1, -1, 2, states.shape[-1])
+                total += _energies(model, hopping, f * psi, psi)[0]
         return energy / len(hoppings)
     check_moments(moments)
     if mu is None:

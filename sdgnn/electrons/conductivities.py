@@ -70,6 +70,8 @@ def conductivity(
     boundary phases is what is quantised. kT, mu, filling and twists as in :class:`~sdgnn.electrons.ExactField`, but
     kT > 0.
 
+        sigma = sdgnn.electrons.conductivity(model, spins, kT=0.03, filling=0.25, broadening=0.02, twists=(4, 4))
+
     Raises UserError as ExactField does, and where kT or broadening are not positive.
     """
     check_ensemble(kT, mu, filling)
@@ -106,7 +108,7 @@ class ConductivityMoments:
     def conductivity(
         self, kT: float, mu: float | None = None, filling: float | None = None, broadening: float = 0.1
     ) -> Float[Tensor, "replica dim dim"]:
-        """The same sigma_ab as :func:`conductivity`, with the sum over states as Re sum_mn C_mn mu_mn.
+        """sigma_ab of :func:`conductivity`, in e^2/h, with the sum over states as Re sum_mn C_mn mu_mn.
 
         C_mn are the Chebyshev coefficients of i F(e, e') / (e - e' + i eta) as a function of both energies, which is
         the integral over the energy of Kubo and Bastin done beforehand. They decay as exp(-w m / scale), where w is
@@ -159,6 +161,9 @@ def conductivity_moments(
     in the moments. ``memory`` bounds the bytes of the T_m v_a r and v_b T_n r that are kept at once; it must hold those
     of one vector. ``vectors``, ``seed`` and ``twists`` as in :class:`~sdgnn.electrons.KPMField`; the noise is relative
     to the scale of sigma_xx, and its size shows by trying other seeds.
+
+        moments = sdgnn.electrons.conductivity_moments(model, spins, moments=512, vectors=64)
+        sigma = moments.conductivity(kT=0.05, filling=0.25, broadening=0.1)  # (replica, dim, dim)
 
     Raises UserError on spins that do not fit, and on numbers out of range.
     """

@@ -97,7 +97,11 @@ def density_of_states(
     seed: int = 0,
     twists: Sequence[int] | None = None,
 ) -> DensityOfStates:
-    """D(e) per site, from the trace over so many probing vectors (None for the full trace, which has no noise).
+    """D(e) per site, from the trace over ``vectors`` probing vectors (None for the full trace, which has no noise).
+
+        states = sdgnn.electrons.density_of_states(model, spins, moments=256, vectors=72)
+        energies = states.energies(400)
+        print(states(energies), states.chemical_potential(kT=0.05, filling=0.25))
 
     ``vectors``, ``seed`` and ``twists`` as in :class:`~sdgnn.electrons.KPMField`. Raises UserError on spins that do
     not fit the lattice, and on numbers of moments, vectors or twists out of range.
@@ -123,6 +127,9 @@ def local_density_of_states(
     twists: Sequence[int] | None = None,
 ) -> DensityOfStates:
     """D_i(e) = sum_n |<i|n>|^2 delta(e - e_n), both spins together, of each of the ``sites``, without noise.
+
+        local = sdgnn.electrons.local_density_of_states(model, spins, sites=[0, 7])
+        print(local.resolution, local(local.energies(400)).shape)  # (replica, site, energy)
 
     Raises UserError as :func:`density_of_states` does, and on indices that name no site.
     """

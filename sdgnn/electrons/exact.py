@@ -28,6 +28,9 @@ class ExactField(Field):
     exactly the n_1 x n_2 times larger lattice, per cell, at the cost of n_1 n_2 small diagonalisations (Lin, Zong and
     Ceperley, Phys. Rev. E 64, 016702, doi:10.1103/PhysRevE.64.016702); one mu is common to all twists.
 
+        exact = sdgnn.ExactField(model, kT=0.05, filling=0.25)
+        result = exact(spins)  # energy, field, density, mu
+
     Raises UserError unless exactly one of mu and filling is given, kT >= 0 and filling is in [0, 1].
     """
 
@@ -51,7 +54,7 @@ class ExactField(Field):
         return FieldResult(energy, field, density, mu)
 
     def on(self, lattice: Lattice) -> ExactField:
-        """The same electrons on another lattice."""
+        """Field of these electrons, with these twists, on another lattice."""
         model = SDModel.from_dict(lattice, self.model.to_dict())
         return ExactField(model, self.kT, self.mu, self.filling, self.twists)
 

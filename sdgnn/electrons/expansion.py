@@ -21,10 +21,10 @@ COLD = 1e-4
 """Electrons at kT below this part of the scale count as kT = 0: (kT/scale)^2 = 1e-8 is the error."""
 
 DECAY = 40.0
-"""Functions are sampled on so many nodes that coefficients fall to exp(-DECAY) before they are confused."""
+"""Functions are sampled on a number of nodes at which aliased coefficients have fallen to exp(-DECAY)."""
 
 PLAIN_DECAY = 16.0
-"""The same where no kernel makes up for what moments do not resolve."""
+"""DECAY of plain expansions, without a kernel: their truncation is the larger error."""
 
 PRECISION = 1e-14
 """Error of mu, in t and relative to mu."""
@@ -103,7 +103,7 @@ class Expansion:
         return scipy.optimize.brentq(excess, low, high, xtol=PRECISION, rtol=PRECISION)
 
     def _fermi_level(self, moments: Float[np.ndarray, " moment"], electrons: float) -> float:
-        """Energy up to which the density of states with the Jackson kernel holds so many electrons, on a grid."""
+        """Energy up to which the density of states with the Jackson kernel holds ``electrons``, on a grid."""
         points = 2 * self.moments
         padded = np.zeros(points)
         padded[: self.moments] = jackson(self.moments) * moments * np.where(np.arange(self.moments), 2, 1)

@@ -23,7 +23,7 @@ from sdgnn.electrons.kpm.scaled import hopping_tables
 from sdgnn.fields import check_spins
 
 DENSE = 600
-"""Up to so many orbitals, all levels are computed."""
+"""Orbitals up to which all levels are computed."""
 
 RETRIES = 5
 """Energies tried for one count, where the first meets a pivot of zero."""
@@ -66,6 +66,9 @@ def spectral_gap(
     No gap is missed however narrow, but one below the tolerance is only known to be that narrow. A finite lattice
     always has a gap at a whole number of electrons, of the order of the width of the bands over the orbitals in a
     metal: compare with it, or use twists.
+
+        gap = sdgnn.electrons.spectral_gap(model, spins, filling=0.25)
+        print(gap.width, gap.middle)
 
     Raises UserError where N_e is not whole (a level is filled in part) or leaves no filled or no empty level, and
     NumericalError where no factorisation without exchange of rows is found.

@@ -32,6 +32,8 @@ class LaggingElectrons(Field):
     Phys. Rev. Lett. 108, 057204 (2012), doi:10.1103/PhysRevLett.108.057204. Holds where spins turn slowly against
     ``rate`` (in t / hbar).
 
+        field = sdgnn.electrons.LaggingElectrons(model, kT=0.1, mu=-3.0, rate=0.3)
+
     The energy is the grand potential of the electrons in equilibrium, which this field is not the slope of. Float64.
     Raises UserError unless kT and rate are positive and mu is finite.
     """
@@ -55,7 +57,7 @@ class LaggingElectrons(Field):
         return False
 
     def on(self, lattice: Lattice) -> LaggingElectrons:
-        """The same electrons on another lattice."""
+        """Field of these electrons on another lattice."""
         return LaggingElectrons(SDModel.from_dict(lattice, self.model.to_dict()), self.kT, self.mu, self.rate)
 
     def _one(self, spins: Float[Tensor, "site 3"]) -> tuple[Tensor, Tensor, Tensor]:

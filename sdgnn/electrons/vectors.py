@@ -68,7 +68,7 @@ _element_by_element(operator.neg, "fneg", 1)
 
 
 class _Code:
-    """Writes what several intrinsics share."""
+    """LLVM instructions that several intrinsics share."""
 
     def __init__(self, context, builder, dtype):
         self.context, self.builder, self.dtype = context, builder, dtype
@@ -127,7 +127,7 @@ def get(typing, x, at):
 
 @intrinsic
 def put(typing, x, at, value):
-    """Write them."""
+    """x[at] to x[at + LANES - 1] become the numbers of ``value``."""
 
     def generate(context, builder, sig, args):
         code = _Code(context, builder, x.dtype)
@@ -139,7 +139,7 @@ def put(typing, x, at, value):
 
 @intrinsic
 def get_rows(typing, x, at, apart, like):
-    """As many vectors as the tuple ``like`` has elements, ``apart`` numbers from each other."""
+    """A tuple of as many vectors of x as ``like`` has elements, ``apart`` numbers from each other."""
 
     def generate(context, builder, sig, args):
         code = _Code(context, builder, x.dtype)
@@ -151,7 +151,7 @@ def get_rows(typing, x, at, apart, like):
 
 @intrinsic
 def put_rows(typing, x, at, apart, values):
-    """Write a tuple of them."""
+    """The vectors of a tuple are written to x, ``apart`` numbers from each other."""
 
     def generate(context, builder, sig, args):
         code = _Code(context, builder, x.dtype)
@@ -165,7 +165,7 @@ def put_rows(typing, x, at, apart, values):
 
 @intrinsic
 def splat(typing, value):
-    """The same number in every lane."""
+    """A vector with ``value`` in every lane."""
 
     def generate(context, builder, sig, args):
         return _Code(context, builder, value).splat(args[0])

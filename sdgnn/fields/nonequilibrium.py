@@ -28,8 +28,8 @@ class DampingLike(Field):
         ExactField(model, kT=0.1, mu=-2.0) + DampingLike(ExactField(model, kT=0.1, mu=-1.0), strength=-0.5)
 
     for electrons of one chemical potential, pumped by electrons of another. With H' of the same bath it is Gilbert
-    damping in Landau and Lifshitz's form. Where H' is odd under time reversal, H is even. It has no energy; 0 stands
-    for it. Raises UserError on a strength that is not finite.
+    damping in Landau and Lifshitz's form. Where H' is odd under time reversal, H is even. No energy
+    belongs to this torque; results say 0. Raises UserError on a strength that is not finite.
     """
 
     def __init__(self, towards: Field, strength: float) -> None:
@@ -51,11 +51,11 @@ class DampingLike(Field):
         return halo_of(self.towards)
 
     def on(self, lattice: Lattice) -> DampingLike:
-        """The same torque on another lattice, where that field is there. Raises UserError."""
+        """The torque on another lattice. Raises UserError where the field that spins relax towards has none."""
         return DampingLike(on_lattice(self.towards, lattice), self.strength)
 
     def part(self, lattice: Lattice, own: slice, total: Total) -> DampingLike:
-        """The same on a part of the crystal."""
+        """The torque on a part of the crystal."""
         return DampingLike(part_of(self.towards, lattice, own, total), self.strength)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
@@ -74,8 +74,8 @@ class Alignment(SiteSum):
     How strongly i listens to j depends on the surroundings of i, how strongly j listens to i on those of j: exchange
     that is not mutual, hence no gradient, though odd under time reversal as fields in equilibrium are. (On exchange
     that is not reciprocal: M. Fruchart, R. Hanai, P. B. Littlewood and V. Vitelli, Nature 592, 363 (2021),
-    doi:10.1038/s41586-021-03375-9.) It has no energy; 0 stands for it. Crystals only. Raises UserError on a coupling
-    that is not finite.
+    doi:10.1038/s41586-021-03375-9.) No energy belongs to this field; results say 0. Crystals only. Raises UserError on
+    a coupling that is not finite.
     """
 
     def __init__(self, lattice: Lattice, coupling: float) -> None:
@@ -106,9 +106,9 @@ class SpinTransfer(SiteSum):
 
     ``drift`` u, in nearest-neighbour distances per hbar / t, carries the texture along; ``beta`` is the non-adiabatic
     part. On the lattice D_i = (dim / z) sum_j (u . e_ij) S_j, over the z bonds e_ij from i to its nearest neighbours. A
-    current is a direction of the lattice that time reversal turns round, so this field breaks the point group and,
-    at fixed u, time reversal. It has no energy; 0 stands for it. With Gilbert damping alpha: S. Zhang and Z. Li, Phys.
-    Rev. Lett. 93, 127204 (2004), doi:10.1103/PhysRevLett.93.127204.
+    current is a direction of the lattice that time reversal turns round, so this field breaks the point group and, at
+    fixed u, time reversal. No energy belongs to this field; results say 0. With Gilbert damping alpha: S. Zhang and Z.
+    Li, Phys. Rev. Lett. 93, 127204 (2004), doi:10.1103/PhysRevLett.93.127204.
 
     Raises UserError on a drift that is not one finite number for each dimension, a beta that is not finite, and
     lattices on which the bonds of a site do not span all directions evenly.

@@ -55,12 +55,12 @@ class _Schedule(Settings):
 
     @property
     def lowest(self) -> float:
-        """No value is lower."""
+        """Lowest of all values."""
         return float(min(map(np.min, self.ends)))
 
     @property
     def highest(self) -> float:
-        """No value is higher."""
+        """Highest of all values."""
         return float(max(map(np.max, self.ends)))
 
 
@@ -168,6 +168,6 @@ class Pulse(_Schedule):
 
 
 Schedule = Quench | Ramp | Anneal | Sweep | Pulse
-"""Anything of these."""
+"""A schedule of any kind."""
 ScheduleSection = Annotated[Schedule, Discriminator("kind")]
-"""The same in a configuration, told apart by the key kind."""
+"""A schedule in a configuration, where the key ``kind`` says which."""

@@ -226,7 +226,7 @@ class Lattice:
         return f"Lattice.{self.name}({size}): {self.n_sites} sites, {coordination} nearest neighbours each"
 
     def resized(self, *shape: int) -> Lattice:
-        """The same crystal with another number of unit cells."""
+        """The crystal with other numbers of unit cells: ``lattice.resized(96, 96)``. Raises UserError on free ones."""
         if self.vectors is None:
             raise UserError("resizing a free lattice", allowed="crystals; build another free lattice instead")
         return Lattice.crystal(self.vectors, self.basis, shape, name=self.name)

@@ -41,7 +41,7 @@ IN_FLIGHT = 5
 """Blocks of vectors that a thread of the compiled recursion holds at once."""
 
 AGAIN = 8
-"""One in so many vectors, and at least a block, is drawn twice: their difference tells the noise."""
+"""One vector in AGAIN, and at least a block, is drawn twice: the difference tells the noise."""
 
 TEMPORARIES = 12
 """Blocks of vectors that tensor operations hold at once, per block of the recursion."""
@@ -173,6 +173,10 @@ class KPMField(Field):
     memory        bytes that vectors may take
     ============= ====================================================================================================
 
+        field = sdgnn.KPMField(model, kT=0.1, mu=-3.2, moments=500, vectors=128, seed=0)
+        result = field(spins)  # energy, field, density, mu; noise and truncation are estimates of errors
+        precise = sdgnn.KPMField(model, kT=0.1, filling=0.25, tolerance=0.002)
+
     Results are :class:`KPMResult`, with estimates of both errors. ``noise``: an eighth of the vectors, and at least 16,
     are drawn twice; their difference shows the spread over seeds, their mean enters the field. ``truncation``: 2 |J|
     times the root mean square error of the expanded occupation over the density of states, which bounds that of the
@@ -220,7 +224,7 @@ class KPMField(Field):
         self._probes: dict[int | None, Probe] = {}
 
     def refined(self, **changes: Any) -> KPMField:
-        """The same field with other ``moments``, ``vectors``, ``seed``, ``tolerance``, ``probing`` or ``dtype``."""
+        """A copy with other ``moments``, ``vectors``, ``seed``, ``tolerance``, ``probing`` or ``dtype``."""
         names = ("moments", "vectors", "seed", "tolerance", "probing", "dtype")
         for name in changes:
             if name not in names:
@@ -228,7 +232,7 @@ class KPMField(Field):
         return self._with(self.model, **changes)
 
     def on(self, lattice: Lattice) -> KPMField:
-        """The same electrons on another lattice, with the same settings."""
+        """Field of these electrons, with these settings, on another lattice."""
         return self._with(SDModel.from_dict(lattice, self.model.to_dict()))
 
     def _with(self, model: SDModel, **changes: Any) -> KPMField:

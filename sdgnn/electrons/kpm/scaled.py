@@ -45,7 +45,7 @@ class HoppingTable:
 
 
 def hopping_tables(model: SDModel, twists: Sequence[int], dtype: torch.dtype = torch.float64) -> list[HoppingTable]:
-    """The hopping of ``model`` with all boundary phases of so many ``twists`` along each axis."""
+    """Tables of the hopping of ``model`` with all boundary phases of ``twists``, numbers of phases along each axis."""
     return [HoppingTable.of(model, phase, dtype) for phase in phases(twists)]
 
 
@@ -87,5 +87,5 @@ class ScaledHamiltonian:
         )
 
     def one(self, replica: int) -> ScaledHamiltonian:
-        """That of a single state."""
+        """H~ of a single state."""
         return ScaledHamiltonian(self.hopping, self.factor[replica : replica + 1], self.local[replica : replica + 1])

@@ -32,7 +32,7 @@ class Spectrum:
 
     @classmethod
     def of(cls, model: SDModel, spins: Float[Tensor, "replica site 3"], hoppings: Sequence[HoppingTable]) -> Spectrum:
-        """That of checked spins with each of the ``hoppings`` (twists), in their precision."""
+        """Spectra of checked spins with each of the ``hoppings`` (twists), in the precision of these."""
         bounds = spectral_bounds(model, spins, hoppings)
         return cls(bounds, tuple(ScaledHamiltonian.of(model, spins, bounds, hopping) for hopping in hoppings))
 

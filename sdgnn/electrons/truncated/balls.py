@@ -75,7 +75,7 @@ def site_balls(model: SDModel, cutoff: int, steps: int, origins: Int[np.ndarray,
 
 
 def _site_balls(model: SDModel, radius: int, with_edge: bool, origins: Int[np.ndarray, " origin"]) -> list[Ball]:
-    """All at once: a node is a number made of ball, image and site."""
+    """Balls around ``origins``, grown together: a node is a number made of ball, image and site."""
     bonds, n, dim = model.bonds, model.lattice.n_sites, model.lattice.dim
     image = images(model)
     bound = radius * int(np.abs(image).max(initial=0)) + 1

@@ -34,7 +34,7 @@ class _Table:
     offset: Int[np.ndarray, "axis place"]
     """Numbers that add up to a site: of the state, and of the cell along each axis."""
     places: Int[np.ndarray, "site column"]
-    """Of each site of the ball: state, cell and sublattice, counted from where ``offset`` begins."""
+    """State, cell and sublattice of each site of the ball, counted from where ``offset`` begins."""
     share: Float[np.ndarray, " site"]
     """D."""
     neighbour: Int[np.ndarray, " pair"]
@@ -51,7 +51,7 @@ class _Found:
     slopes: Float[np.ndarray, "place 7"]
     """In the local parts of H, four numbers, and in the spins by which walks begin, where they were asked for."""
     moments: Float[np.ndarray, "states sites channel computed"]
-    """Those of single sites, where they were asked for."""
+    """Moments of single sites, where they were asked for."""
 
 
 class CompiledWalk(Walk):

@@ -44,8 +44,8 @@ RESOLVED = 3.0
 """Moments are predicted until coefficients have fallen to exp(-RESOLVED)."""
 
 LONGEST, LONGER, MOST = 1.02, 0.25, 40
-"""The bounds of the spectrum hold for spins up to this length, as predictors of integrators make them; beyond, they
-widen in steps of the second number, of which there are so many."""
+"""Bounds of the spectrum hold for spins up to the first length, which predictors of integrators reach; for longer
+spins, bounds widen in steps of the second number, as many as the third at most."""
 
 
 Correction = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -53,7 +53,7 @@ Correction = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def _larger_share(steps: int) -> int:
-    """Of so many steps."""
+    """Steps of the walk that takes the larger share of ``steps``."""
     return min(round(SHARE * steps), steps - 1)
 
 
@@ -160,7 +160,7 @@ class TruncatedField(Field):
 
     @staticmethod
     def counts(moments: int) -> tuple[int, int]:
-        """Moments, at most, of the spinor that takes more steps and of the other one, of so many on average."""
+        """Moments, at most, of the spinor that takes more steps and of the other one, for ``moments`` on average."""
         return 2 * _larger_share(moments - 1) + 1, moments
 
     def summed(self, values: Float[Tensor, "replica site *rest"]) -> Float[Tensor, " replica *rest"]:
@@ -188,7 +188,7 @@ class TruncatedField(Field):
         return self.work_of(self.moments, mean_sizes(self.model, self.cutoff))
 
     def work_of(self, moments: int, sizes: Float[np.ndarray, " bonds"]) -> float:
-        """The same with other moments, in balls of so many sites within 0, 1, 2, ... bonds."""
+        """:attr:`work` with other moments, in balls of ``sizes`` sites within 0, 1, 2, ... bonds."""
         steps = self._steps(moments, self._spectrum(LONGEST)[1])
         return float(np.mean([sizes[np.minimum(np.arange(m + 1), len(sizes) - 1)].sum() for m in steps]))
 
@@ -200,12 +200,12 @@ class TruncatedField(Field):
         return 2 * self.cutoff * float(np.linalg.norm(self.model.bonds.vector, axis=1).max(initial=0.0))
 
     def on(self, lattice: Lattice) -> TruncatedField:
-        """The same electrons on another lattice."""
+        """Field of these electrons, with this cutoff and these moments, on another lattice."""
         model = SDModel.from_dict(lattice, self.model.to_dict())
         return TruncatedField(model, self.kT, self.mu, self.filling, self.cutoff, self.moments)
 
     def part(self, lattice: Lattice, own: slice, total: Total) -> TruncatedField:
-        """At fixed filling, mu is that of the whole crystal: the moments are summed over all parts."""
+        """Field on a part of the crystal; at fixed filling with the mu of the whole, from moments of all parts."""
         field = self.on(lattice)
         assert field.halo is not None and lattice.shape is not None
         plane = lattice.n_sites // lattice.shape[0]
@@ -248,7 +248,7 @@ class TruncatedField(Field):
     def _evaluate(
         self, spins: Float[Tensor, "replica site 3"], widened: int, correction: Correction | None
     ) -> FieldResult:
-        """The answer for states whose spectrum has the same bounds."""
+        """Energy and field of states whose spectrum has the same bounds."""
         walk, expansion = self._walk(spins, widened)
         totals, extra, more = None, None, None
         if correction is not None:

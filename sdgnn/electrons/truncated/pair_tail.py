@@ -185,7 +185,7 @@ class Pairs:
 
     @classmethod
     def of(cls, field: TruncatedField) -> Pairs:
-        """Of the balls of ``field``."""
+        """Kinds of pairs in the balls of ``field``."""
         reach = 2 * field.cutoff
         balls = crystal_balls(field.model, reach, reach)
         places = np.concatenate(

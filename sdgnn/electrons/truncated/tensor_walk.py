@@ -38,7 +38,7 @@ class _Symmetric(torch.autograd.Function):
 
 
 def _sparse(matrix: scipy.sparse.csr_array) -> Tensor:
-    """The same matrix in torch, which warns that the kind is young."""
+    """A sparse matrix of torch, without its warning that sparse rows are a beta feature."""
     matrix.sort_indices()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)

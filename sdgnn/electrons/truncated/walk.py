@@ -28,7 +28,7 @@ second nor, in float32, below the third times the moments: rounding must not mak
 
 
 def background(moments: int, dtype: torch.dtype) -> float:
-    """eps for so many moments."""
+    """eps of a prediction from ``moments`` moments."""
     return max(RESOLUTION / moments**2, LEAST, ROUNDING * moments if dtype == torch.float32 else 0.0)
 
 
@@ -63,7 +63,7 @@ class WalkSettings:
 
     @property
     def steps(self) -> int:
-        """Those of the longest walk."""
+        """Steps of the longest walk."""
         return max(channel.steps for channel in self.channels)
 
 
