@@ -43,6 +43,11 @@ class Results:
     lock: BaseFileLock | None
     """Keeps others from writing here as long as this object is kept; held by the first of several processes."""
 
+    def close(self) -> None:
+        """Let others write here."""
+        if self.lock is not None:
+            self.lock.release()
+
     def write_json(self, name: str, content: dict[str, Any]) -> Path:
         """Write ``content`` to ``name`` in the folder and return its path."""
         return write_json(self.path / name, content)

@@ -17,7 +17,7 @@ Numbers = Tensor | ArrayLike
 
 
 def as_tensor(values: Numbers, what: str = "spins") -> Tensor:
-    """The same numbers as a float32 or float64 tensor without autograd's graph; Python's numbers are float64.
+    """``values`` as a float32 or float64 tensor without autograd's graph; Python's numbers are float64.
 
     Tensors stay on their device and share memory, everything else is copied to the CPU. Raises UserError.
     """

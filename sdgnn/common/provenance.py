@@ -16,11 +16,6 @@ LIBRARIES = ("torch", "numpy", "scipy", "e3nn", "h5py", "zarr")
 """Packages whose versions can change numbers or files."""
 
 
-def package_version() -> str:
-    """Version of this package."""
-    return VERSION
-
-
 def now() -> str:
     """Date and time in UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -54,7 +49,7 @@ def provenance() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             continue
     return {
-        "sdgnn": package_version(),
+        "sdgnn": VERSION,
         "commit": commit(),
         "created": now(),
         "python": platform.python_version(),

@@ -21,8 +21,9 @@ from sdgnn.common.errors import UserError
 from sdgnn.common.files import read_json, write_json
 from sdgnn.common.locking import sole_writer
 from sdgnn.common.progress import progress_bar
-from sdgnn.common.provenance import commit, now, package_version
+from sdgnn.common.provenance import commit, now
 from sdgnn.common.seeds import LARGEST, check_seed
+from sdgnn.common.version import VERSION
 from sdgnn.data import hdf5, store
 from sdgnn.data.labels import LabelSet, Origin
 from sdgnn.data.sampling import Protocol, sample_seed
@@ -82,7 +83,7 @@ def generate(
         describe(field),
         protocols=tuple(json.loads(json.dumps(protocol.to_dict())) for protocol in protocols),
         seed=seed,
-        version=package_version(),
+        version=VERSION,
         commit=commit(),
         created=now(),
     )

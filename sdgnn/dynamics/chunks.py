@@ -47,7 +47,7 @@ class CheckedStore(LocalStore):
 
 
 def intact(chunk: bytes) -> bool:
-    """Whether the checksum at the end of a chunk's bytes is theirs."""
+    """Whether the checksum at the end of a chunk is that of the bytes before."""
     return len(chunk) >= 4 and google_crc32c.value(chunk[:-4]).to_bytes(4, "little") == chunk[-4:]
 
 

@@ -45,7 +45,7 @@ class Subdomain:
         if distance is None or lattice.shape is None:
             raise UserError(
                 f"{field!r} on several processes",
-                allowed="networks and classical fields on crystals, whose sites see a finite distance",
+                allowed="networks and classical fields on crystals, whose halo is a finite distance",
             )
         halo, length = int(halo_cells(lattice, distance)[0]), lattice.shape[0]
         planes = tuple(map(len, cells_of_parts(length, count)))
@@ -127,7 +127,7 @@ class SubdomainField(Wrapper):
         self._wide = part_of(field, subdomain.crystal(subdomain.halo), self._own, total)
 
     def pairs(self) -> None:
-        """Unknown: they lead out of the subdomain."""
+        """None: pairs of sites lead out of the subdomain."""
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         wide = self._wide.evaluate(self.subdomain.with_halo(spins), time)

@@ -41,7 +41,7 @@ class Observer:
         Observer("energy_per_site", lambda state, result: result.energy / state.spins.shape[1], every=10)
         Observer("spins", lambda state, result: state.spins, dims=("site", "component"), every=100)
 
-    "site" and "component" (x, y, z) are known dimensions; others take their length from the first answer. Raises
+    "site" and "component" (x, y, z) are dimensions of every run; others take their length from the first answer. Raises
     UserError on a schedule below 1 and on names that are taken or no identifiers.
     """
 
@@ -77,10 +77,10 @@ class Observer:
         """The function's answer on the CPU, checked. Raises UserError when its shape does not fit ``dims``."""
         answer = self.function(state, result)
         replicas, sites, components = state.spins.shape
-        known = {"site": sites, "component": components}
+        sizes = {"site": sites, "component": components}
         shape = tuple(answer.shape) if isinstance(answer, Tensor) else None
         fits = shape is not None and len(shape) == 1 + len(self.dims) and shape[0] == replicas
-        if not fits or any(known.get(d, n) != n for d, n in zip(self.dims, shape[1:] if shape else (), strict=True)):
+        if not fits or any(sizes.get(d, n) != n for d, n in zip(self.dims, shape[1:] if shape else (), strict=True)):
             wanted = ", ".join(["replica", *self.dims])
             given = f"shape {shape}" if shape is not None else type(answer).__name__
             raise UserError(
@@ -116,30 +116,29 @@ def magnetization(every: int = 10) -> Observer:
 
 def torque_error(every: int = 10) -> Observer:
     """Torque error (replica, site) that the field predicts of itself, in units of t; NaN where it predicts none."""
-
-    def measure(state: State, result: FieldResult) -> Tensor:
-        known = result.torque_error
-        return state.spins.new_full(state.spins.shape[:2], math.nan) if known is None else known
-
-    return Observer("torque_error", measure, ("site",), every, "t", "torque error that the field predicts of itself")
+    return _said_by_the_field("torque_error", ("site",), every, "t", "torque error that the field predicts of itself")
 
 
 def density(every: int = 10) -> Observer:
     """Electrons n_i in [0, 2] (replica, site); NaN in fields without electrons."""
-
-    def measure(state: State, result: FieldResult) -> Tensor:
-        return state.spins.new_full(state.spins.shape[:2], math.nan) if result.density is None else result.density
-
-    return Observer("density", measure, ("site",), every, "1", "electrons per site")
+    return _said_by_the_field("density", ("site",), every, "1", "electrons per site")
 
 
 def chemical_potential(every: int = 10) -> Observer:
     """Chemical potential mu of the electrons (replica,), in units of t; NaN in fields without electrons."""
+    return _said_by_the_field("mu", (), every, "t", "chemical potential of the electrons", name="chemical_potential")
+
+
+def _said_by_the_field(
+    attribute: str, dims: tuple[str, ...], every: int, units: str, long_name: str, name: str | None = None
+) -> Observer:
+    """An attribute of the field's result; NaN of its shape where that is None."""
 
     def measure(state: State, result: FieldResult) -> Tensor:
-        return state.spins.new_full((len(state.spins),), math.nan) if result.mu is None else result.mu
+        value: Tensor | None = getattr(result, attribute)
+        return state.spins.new_full(state.spins.shape[: 1 + len(dims)], math.nan) if value is None else value
 
-    return Observer("chemical_potential", measure, (), every, "t", "chemical potential of the electrons")
+    return Observer(name or attribute, measure, dims, every, units, long_name)
 
 
 def spin_temperature(field: Field, every: int = 10) -> Observer:

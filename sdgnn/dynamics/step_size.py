@@ -139,13 +139,9 @@ def temperature_bias(
     """
     if _spread(integrator, state, kT) == 0:
         return 0.0, 0.0, 0.0
-    spins, vectors = state.spins, state.result(field).field
-    alpha, temperature = (per_replica(values, spins) for values in (integrator.damping, kT))
+    alpha, temperature = (per_replica(values, state.spins) for values in (integrator.damping, kT))
     rate = (gyration(alpha, integrator.form) * alpha)[:, 0, 0].double()
-    torque = transverse(vectors, spins)
-    slope = total(dot(torque, torque).sum((1, 2)).double())
-    curvature = total(laplacian(field, state, state.result(field)).double())
-    sites = float(total(spins.new_tensor(spins.shape[1])))
+    slope, curvature, sites = _landscape(field, state)
     power = (rate * torch.maximum(slope, temperature[:, 0, 0] * curvature)).sum()
     share = float(miss.energy.sum() / (power * integrator.dt)) if power > 0 else 0.0
     relaxed = float((rate * curvature.clamp_min(0)).max()) / (2 * sites) * integrator.dt
@@ -226,12 +222,17 @@ class StepWatch:
 
     def _scale(self, state: State) -> Float[Tensor, " replica"]:
         """Sites times the spins' temperature, or times their root mean square torque where that is less."""
-        result = state.result(self._field)
-        torque = transverse(result.field, state.spins)
-        slope = total(dot(torque, torque).sum((1, 2)).double())
-        curvature = total(laplacian(self._field, state, result).double()).abs()
-        sites = float(total(state.spins.new_tensor(state.spins.shape[1])))
-        return torch.minimum(sites * slope / curvature, (sites * slope).sqrt())
+        slope, curvature, sites = _landscape(self._field, state)
+        return torch.minimum(sites * slope / curvature.abs(), (sites * slope).sqrt())
+
+
+def _landscape(field: Field, state: State) -> tuple[Float[Tensor, " replica"], Float[Tensor, " replica"], float]:
+    """sum_i |S_i x H_i|^2, the Laplacian L of E and the number of sites, of the whole crystal."""
+    result = state.result(field)
+    torque = transverse(result.field, state.spins)
+    slope = total(dot(torque, torque).sum((1, 2)).double())
+    curvature = total(laplacian(field, state, result).double())
+    return slope, curvature, float(total(state.spins.new_tensor(state.spins.shape[1])))
 
 
 def _speeds(field: Field, state: State, integrator: Integrator) -> tuple[float, float]:

@@ -131,7 +131,7 @@ def _with_coordinates(data: xarray.Dataset) -> xarray.Dataset:
 
 
 def _with_schedule(data: xarray.Dataset, folder: Any) -> xarray.Dataset:
-    """The same with the schedule of kT, which early versions wrote into the run's settings alone."""
+    """The trajectory with the schedule of kT, which early versions wrote into the run's settings alone."""
     told = "kT" not in data.coords or any(str(name).startswith("kT_") for name in data.coords)
     if told or not np.isnan(data["kT"].values).any() or not isinstance(folder, str | Path):
         return data

@@ -175,12 +175,12 @@ class Sum(Field):
 
     @property
     def halo(self) -> float | None:
-        """That of the part whose halo is largest; None where one part has none."""
+        """The largest of the parts; None where one part has none."""
         seen = [halo_of(part) for part in self.parts]
         return None if None in seen else max(distance for distance in seen if distance is not None)
 
     def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
-        """Those of all parts; None where one part has none."""
+        """The pairs of all parts; None where one part has none."""
         found = [pairs for part in self.parts if (pairs := pairs_of(part)) is not None]
         return np.concatenate(found) if len(found) == len(self.parts) else None
 

@@ -37,7 +37,7 @@ class SiteSum(Field):
         return FieldResult(energies.sum(1, dtype=torch.float64), field)
 
     def part(self, lattice: Lattice, own: slice, total: Total) -> Field:
-        """The same on a part of its crystal."""
+        """The field on a part of its crystal, see :meth:`sdgnn.fields.Local.part`."""
         return Part(self.on(lattice), own, total)
 
 

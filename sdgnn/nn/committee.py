@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import read_json, write_json
-from sdgnn.common.provenance import package_version
+from sdgnn.common.version import VERSION
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import Total, halo_of, on_lattice, part_of, unchanging
 from sdgnn.fields.schedules import Time
@@ -135,7 +135,7 @@ class Committee(Model):
             member.save(folder / file)
         record = {
             "format": FORMAT,
-            "sdgnn": package_version(),
+            "sdgnn": VERSION,
             "members": files,
             "calibration": asdict(self.calibration),
             "provenance": self.provenance,

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import UnknownStates, UserError
-from sdgnn.common.provenance import commit, now, package_version
+from sdgnn.common.provenance import commit, now
+from sdgnn.common.version import VERSION
 from sdgnn.data import hdf5, store
 from sdgnn.data.crop import check_crop, crop, largest_corner
 from sdgnn.data.labels import LabelSet
@@ -135,7 +136,7 @@ class _Labeller:
     def __init__(self, guard: Guard, exact: Field, lattice: Lattice, path: Path) -> None:
         check_crop(lattice, exact.lattice)
         self._guard, self._exact, self._lattice, self._path = guard, exact, lattice, path
-        self._origin = replace(describe(exact), version=package_version(), commit=commit())
+        self._origin = replace(describe(exact), version=VERSION, commit=commit())
         if path.is_file():
             there = store.read(path)
             different = differences(

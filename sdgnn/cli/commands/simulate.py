@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from sdgnn.cli.commands.console import say, warn
@@ -31,10 +32,10 @@ def run_simulation(config: SimulateConfig, resume: bool = False, guard: bool = F
         warn(doubts_about(config, start.field))
         watch = None if config.guard is None else config.guard.build(start.field)
         told = [] if processes.together() else [estimate(start.field, start.spins, start.integrator, config.steps)]
-        results = open_results(config, "simulate", resume, MAY_DIFFER)
-        for expected in told:
-            say(str(expected))
-        say(repr(run_dynamics(config, start, results.path, resume=results.resumed, guard=watch)))
+        with closing(open_results(config, "simulate", resume, MAY_DIFFER)) as results:
+            for expected in told:
+                say(str(expected))
+            say(repr(run_dynamics(config, start, results.path, resume=results.resumed, guard=watch)))
     say(f"trajectory: {results.path}")
     return results.path
 

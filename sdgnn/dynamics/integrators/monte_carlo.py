@@ -51,7 +51,7 @@ class MonteCarlo(Integrator):
     dt: float = 1.0
     """Steps have no length; 1."""
     damping: PerReplica = 0.0
-    """There is none; 0."""
+    """0: Monte Carlo has no damping."""
     kT: PerReplica | Schedule = 0.0
     """Temperature in units of t; one number, one per replica, or a schedule of either in steps."""
     width: float = 0.7

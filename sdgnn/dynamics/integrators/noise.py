@@ -22,7 +22,7 @@ class Stream(IntEnum):
     TRIAL = 2
     """Directions that Monte Carlo tries."""
     DECISION = 3
-    """Whether Monte Carlo takes them."""
+    """Whether Monte Carlo takes these directions."""
     PROBE = 4
     """Tangents that probe the curvature of the energy, for the spins' temperature."""
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import PARSER_ERRORS, atomic_path
-from sdgnn.common.provenance import package_version
+from sdgnn.common.version import VERSION
 
 FORMAT = 2
 """Version of the layout that is written; all earlier ones are read."""
@@ -39,7 +39,7 @@ def write_model(path: Path, header: dict[str, Any], weights: dict[str, Tensor]) 
     from safetensors.torch import save_file
 
     path = path if path.suffix == SUFFIX else path / f"model{SUFFIX}"
-    header = {"format": FORMAT, "sdgnn": package_version(), "units": "hopping t_1 = 1, |S| = 1", **header}
+    header = {"format": FORMAT, "sdgnn": VERSION, "units": "hopping t_1 = 1, |S| = 1", **header}
     tensors = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"sdgnn": json.dumps(header, allow_nan=False)})
