@@ -23,7 +23,7 @@ DAMAGED = "checkpoint.damaged.npz"
 
 
 def save_checkpoint(folder: str | os.PathLike[str], state: State) -> None:
-    """Writes ``state`` (spins, time, step, seed, replicas) to :data:`NAME` in ``folder``; the old one becomes
+    """Writes ``state`` (spins, time, step, seed, streams) to :data:`NAME` in ``folder``; the old one becomes
     :data:`PREVIOUS`.
 
     At every moment at least one of them is complete. Raises UserError when the disk is full or the folder cannot be
@@ -35,7 +35,7 @@ def save_checkpoint(folder: str | os.PathLike[str], state: State) -> None:
         "time": np.float64(state.time),
         "step": np.int64(state.step),
         "seed": np.uint64(state.seed),
-        "replicas": np.array(state.replicas, dtype=np.int64),
+        "replicas": np.array(state.streams, dtype=np.int64),
     }
     with atomic_path(path) as temporary:
         np.savez(temporary, **arrays)
@@ -79,7 +79,7 @@ def load_checkpoint(path: str | os.PathLike[str], device: torch.device | str = "
             time=float(arrays["time"]),
             step=int(arrays["step"]),
             seed=int(arrays["seed"]),
-            replicas=tuple(int(r) for r in arrays["replicas"]),
+            streams=tuple(int(r) for r in arrays["replicas"]),
         )
     except PARSER_ERRORS as error:
         raise UserError(

@@ -161,7 +161,7 @@ class Recorder:
             "site": (("site",), np.arange(sites), {}),
             "component": (("component",), labels[:components], {"long_name": "component of the spin"}),
             "axis": (("axis",), labels[: lattice.dim], {"long_name": "direction in space"}),
-            "replica": (("replica",), np.array(state.replicas), {"long_name": "number of the replica's noise"}),
+            "replica": (("replica",), np.array(state.streams), {"long_name": "number of the replica's noise"}),
         }
         others: dict[str, Coordinate] = {
             "position": (("site", "axis"), lattice.positions, place),

@@ -96,7 +96,7 @@ def simulate(
     resume: bool = False,
     progress: bool = False,
     checkpoint_every: int = 1000,
-    replicas: Sequence[int] | None = None,
+    streams: Sequence[int] | None = None,
     guard: Watcher | None = None,
 ) -> Run:
     """Spin dynamics from ``spins`` for ``steps`` steps.
@@ -114,7 +114,7 @@ def simulate(
     resume             go on from the folder's checkpoint (from the start, where there is none)
     progress           show a bar with the time left
     checkpoint_every   steps between checkpoints
-    replicas           numbers of the replicas' noise streams, see :meth:`Integrator.init`
+    streams            numbers of the replicas' noise streams, see :meth:`Integrator.init`
     guard              what to do when the run leaves the states that a committee knows, see :class:`sdgnn.Guard`
     ================== ==============================================================================================
 
@@ -144,7 +144,7 @@ def simulate(
     place = None if folder is None else Path(folder)
     watching = [] if guard is None else [guard.observer(field, place)]
     chosen = check_observers([*(standard() if observers is None else observers), *watching])
-    state = integrator.init(field, spins, seed, replicas)
+    state = integrator.init(field, spins, seed, streams)
     part = Subdomain.of(field) if together() else None
     own = field if part is None else SubdomainField(field, part)
 
@@ -209,7 +209,7 @@ def describe(
         "lattice": field.lattice.to_dict(),
         "integrator": integrator.to_dict(),
         "seed": state.seed,
-        "replicas": list(state.replicas),
+        "replicas": list(state.streams),
         "dtype": str(state.spins.dtype),
         "initial_spins": content_hash(state.spins.cpu().numpy()),
         "initial_energy": energy.tolist(),

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.dynamics.integrators.equation import dot, unit
-from sdgnn.dynamics.integrators.noise import Stream, normal
+from sdgnn.dynamics.integrators.noise import Purpose, normal
 from sdgnn.dynamics.state import State, evaluate
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import is_linear
@@ -57,7 +57,7 @@ def probed_laplacian(field: Field, state: State) -> Float[Tensor, " replica"]:
     independent of the noise."""
     spins = state.spins
     sites = range(state.first_site, state.first_site + spins.shape[1])
-    drawn = torch.from_numpy(normal(state.seed, state.replicas, state.step, sites, Stream.PROBE)).to(spins)
+    drawn = torch.from_numpy(normal(state.seed, state.streams, state.step, sites, Purpose.PROBE)).to(spins)
     tangent = unit(drawn - dot(drawn, spins) * spins)
     size = torch.finfo(spins.dtype).eps ** 0.25
     slopes = []

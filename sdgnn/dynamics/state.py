@@ -25,7 +25,7 @@ class State:
     """Steps done so far; also the counter of the noise."""
     seed: int
     """Key of the noise, see :func:`sdgnn.dynamics.integrators.noise.normal`."""
-    replicas: tuple[int, ...]
+    streams: tuple[int, ...]
     """Numbers of the replicas' noise streams, 0, 1, ... unless told otherwise."""
     first_site: int = 0
     """Number of the first of these sites in the crystal, where several processes share it."""
@@ -73,6 +73,6 @@ def check_finite(what: str, values: Float[Tensor, "replica site 3"], state: Stat
     replica, site, _ = torch.nonzero(~finite)[0].tolist()
     raise NumericalError(
         f"{what} became NaN or infinite in step {state.step + 1} (time {state.time:g}), "
-        f"replica {state.replicas[replica]}, site {state.first_site + site}; "
+        f"replica {state.streams[replica]}, site {state.first_site + site}; "
         "shorten dt (suggest_dt gives a safe one) or check the field"
     )

@@ -109,7 +109,7 @@ class Guard:
     def _stop(self, state: State, share: Tensor, errors: Tensor) -> None:
         replica = int(share.argmax())
         raise UnknownStates(
-            f"step {state.step} (time {state.time:g}): replica {state.replicas[replica]} has left what the committee "
+            f"step {state.step} (time {state.time:g}): replica {state.streams[replica]} has left what the committee "
             f"knows: {100 * float(share[replica]):.1f} % of its sites are unknown, {100 * self.share:.3g} % allowed; "
             f"predicted torque error {float(errors[replica].square().mean().sqrt()):.3g} t. "
             "What was recorded and the state before are saved. Teach the model such states (sdgnn learn), let the run "
@@ -149,7 +149,7 @@ class _Labeller:
     def __call__(self, state: State, share: Tensor, errors: Tensor) -> None:
         """Label every replica that is outside and has no label in the steps before."""
         there = store.read(self._path) if self._path.is_file() else None
-        seeds = [sample_seed(state.seed, 0, replica) for replica in state.replicas]
+        seeds = [sample_seed(state.seed, 0, replica) for replica in state.streams]
         chosen = [
             k for k, outside in enumerate((share > self._guard.share).tolist())
             if outside and not self._recent(there, seeds[k], state.step)

@@ -237,7 +237,7 @@ def test_references_are_read_again_from_a_full_disk(tmp_path: Path) -> None:
 
 def test_a_full_disk_at_the_start_of_a_run_is_the_users_error(tmp_path: Path) -> None:
     field = sdgnn.fields.Heisenberg(Lattice.chain(4), [1.0])
-    state = State(sdgnn.spins.random(field.lattice, 1, seed=0), time=0.0, step=0, seed=0, replicas=(0,))
+    state = State(sdgnn.spins.random(field.lattice, 1, seed=0), time=0.0, step=0, seed=0, streams=(0,))
     recorder = Recorder(tmp_path / "t.zarr", field, Heun(dt=0.1, damping=0.1), [observers.energy(1)])
     with full_disk(10), pytest.raises(UserError, match="the trajectory could not be written: file too large; free"):
         recorder.begin(state, 2)

@@ -111,7 +111,7 @@ def test_resumed_and_alone(tmp_path):
     assert torch.equal(resumed.spins, whole.spins)
     assert resumed.trajectory["time"].attrs["units"] == "1"
     second = MonteCarlo(kT=Ramp(1.0, ends[1], duration=30.0), overrelaxation=1)
-    alone = simulate(FULL, spins[1:2], second, 30, replicas=[1], **settings)
+    alone = simulate(FULL, spins[1:2], second, 30, streams=[1], **settings)
     assert torch.equal(alone.spins[0], whole.spins[1])
 
 

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sdgnn.dynamics.integrators.noise import Stream, normal
+from sdgnn.dynamics.integrators.noise import Purpose, normal
 
 SIGMAS = 5
 
 
 def test_normal_distribution():
-    numbers = normal(11, range(20), 3, range(1000), Stream.BEFORE).ravel()
+    numbers = normal(11, range(20), 3, range(1000), Purpose.BEFORE).ravel()
     n = numbers.size
     assert abs(numbers.mean()) < SIGMAS / np.sqrt(n)
     assert abs(numbers.var() - 1) < SIGMAS * np.sqrt(2 / n)
@@ -26,19 +26,19 @@ def test_normal_distribution():
 @pytest.mark.parametrize(
     "other",
     [
-        lambda: normal(7, range(4), 6, range(3000), Stream.BEFORE),
-        lambda: normal(8, range(4), 5, range(3000), Stream.BEFORE),
-        lambda: normal(7, range(1, 5), 5, range(3000), Stream.BEFORE),
-        lambda: normal(7, range(4), 5, range(1, 3001), Stream.BEFORE),
-        lambda: normal(7, range(4), 5, range(3000), Stream.AFTER),
-        lambda: normal(7, range(4), 5, range(3000), Stream.PROBE),
-        lambda: np.roll(normal(7, range(4), 5, range(3000), Stream.BEFORE), 1, axis=-1),
+        lambda: normal(7, range(4), 6, range(3000), Purpose.BEFORE),
+        lambda: normal(8, range(4), 5, range(3000), Purpose.BEFORE),
+        lambda: normal(7, range(1, 5), 5, range(3000), Purpose.BEFORE),
+        lambda: normal(7, range(4), 5, range(1, 3001), Purpose.BEFORE),
+        lambda: normal(7, range(4), 5, range(3000), Purpose.AFTER),
+        lambda: normal(7, range(4), 5, range(3000), Purpose.PROBE),
+        lambda: np.roll(normal(7, range(4), 5, range(3000), Purpose.BEFORE), 1, axis=-1),
     ],
     ids=["step", "seed", "replica", "site", "kick", "probe", "component"],
 )
 def test_no_correlations(other):
     """Neighbouring steps, seeds, replicas, sites, streams and components are independent (also in their squares)."""
-    here, there = normal(7, range(4), 5, range(3000), Stream.BEFORE), other()
+    here, there = normal(7, range(4), 5, range(3000), Purpose.BEFORE), other()
     n = here.size
     assert abs((here * there).mean()) < SIGMAS / np.sqrt(n)
     assert abs(((here**2 - 1) * (there**2 - 1)).mean()) < SIGMAS * 2 / np.sqrt(n)
@@ -54,12 +54,12 @@ def test_no_correlations(other):
 )
 def test_any_part_is_the_part_of_the_whole(seed, replica, step, first, count):
     """A process with some of the sites, or a run of one replica, meets the same bits."""
-    whole = normal(seed, [3, replica] if replica != 3 else [replica], step, range(60), Stream.TRIAL)
-    part = normal(seed, [replica], step, range(first, first + count), Stream.TRIAL)
+    whole = normal(seed, [3, replica] if replica != 3 else [replica], step, range(60), Purpose.TRIAL)
+    part = normal(seed, [replica], step, range(first, first + count), Purpose.TRIAL)
     assert np.array_equal(whole[-1, first : first + count], part[0])
     assert np.isfinite(whole).all()
 
 
 def test_sites_must_be_contiguous():
     with pytest.raises(ValueError, match="contiguous"):
-        normal(0, [0], 0, range(0, 10, 2), Stream.BEFORE)
+        normal(0, [0], 0, range(0, 10, 2), Purpose.BEFORE)

@@ -109,7 +109,7 @@ def test_replicas_run_as_if_alone(scheme):
         kT = {"kT": Quench(0.5, depths[r], at=0.5)} if bath else {}
         alone = simulate(
             driven(Pulse(peaks[r], 0.8, 0.3)), spins[r : r + 1], scheme(0.1, 0.3, **kT), 20, seed=9, observers=(),
-            replicas=[r],
+            streams=[r],
         )  # fmt: skip
         assert torch.equal(alone.spins[0], together.spins[r]), r
 

@@ -148,13 +148,13 @@ def test_nan_names_step_and_replica_and_keeps_the_trajectory(stage, tmp_path):
     heun = Heun(dt=0.1, damping=0.1)
     with pytest.raises(NumericalError, match=r"step 8 .*replica 6, site 3.*shorten dt"):
         simulate(Failing(2 * 7 + stage), start(), heun, 20, folder=tmp_path, observers=[observers.spins(1)],
-                 replicas=[4, 6])  # fmt: skip
+                 streams=[4, 6])  # fmt: skip
     part = open_trajectory(tmp_path)
     assert part["step"].values.tolist() == list(range(8 if stage == 2 else 7))
     last = load_checkpoint(tmp_path / "checkpoint.npz")
     assert last.step == int(part["step"][-1]) and torch.equal(last.spins, torch.from_numpy(part["spins"].values[-1]))
     resumed = simulate(Failing(0), start(), heun, 20, folder=tmp_path, observers=[observers.spins(1)], resume=True,
-                       replicas=[4, 6])  # fmt: skip
+                       streams=[4, 6])  # fmt: skip
     assert torch.equal(resumed.spins, simulate(Failing(0), start(), heun, 20, observers=()).spins)
 
 
@@ -260,11 +260,11 @@ def test_bad_arguments(tmp_path):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_checkpoint_keeps_every_bit(dtype, tmp_path):
     heun = integrator()
-    state = heun.step(FIELD, heun.init(FIELD, start(dtype=dtype), seed=2**64 - 1, replicas=[2**40, 3]))
+    state = heun.step(FIELD, heun.init(FIELD, start(dtype=dtype), seed=2**64 - 1, streams=[2**40, 3]))
     save_checkpoint(tmp_path, state)
     loaded = load_checkpoint(tmp_path / "checkpoint.npz")
     assert torch.equal(loaded.spins, state.spins) and loaded.spins.dtype == dtype
-    assert (loaded.time, loaded.step, loaded.seed, loaded.replicas) == (0.05, 1, 2**64 - 1, (2**40, 3))
+    assert (loaded.time, loaded.step, loaded.seed, loaded.streams) == (0.05, 1, 2**64 - 1, (2**40, 3))
 
 
 def test_simulate_is_stepping_by_hand():

@@ -9,7 +9,7 @@ import torch
 import sdgnn
 from sdgnn import Heun, Lattice, SemiImplicitB, simulate
 from sdgnn.dynamics import observers
-from sdgnn.dynamics.integrators.noise import Stream, normal
+from sdgnn.dynamics.integrators.noise import Purpose, normal
 from sdgnn.dynamics.spin_temperature import probed_laplacian, spin_temperature
 from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
 from sdgnn.fields.protocol import is_linear
@@ -76,16 +76,16 @@ def test_the_probe_has_random_numbers_of_its_own():
         return 4 * 0.8 * ((state.spins @ axis) ** 2 - (u @ axis) ** 2).sum(1)
 
     # the central difference: relative (4 x)^2 / 6 with x = eps^(1/4)
-    assert torch.allclose(found, bend(Stream.PROBE), rtol=1e-5, atol=1e-5)
-    for stream in (Stream.BEFORE, Stream.AFTER):
-        assert not torch.allclose(found, bend(stream), rtol=0.01)
+    assert torch.allclose(found, bend(Purpose.PROBE), rtol=1e-5, atol=1e-5)
+    for purpose in (Purpose.BEFORE, Purpose.AFTER):
+        assert not torch.allclose(found, bend(purpose), rtol=0.01)
 
 
 def test_each_replica_by_itself():
     field = FIELDS["anisotropy"]
     spins = sdgnn.spins.random(SQUARE, 3, seed=3)
-    state = Heun(0.1, 0.1).init(field, spins, seed=1, replicas=[4, 5, 6])
-    alone = Heun(0.1, 0.1).init(field, spins[1:2], seed=1, replicas=[5])
+    state = Heun(0.1, 0.1).init(field, spins, seed=1, streams=[4, 5, 6])
+    alone = Heun(0.1, 0.1).init(field, spins[1:2], seed=1, streams=[5])
     both = [spin_temperature(field, s, s.result(field)) for s in (state, alone)]
     assert torch.equal(both[0][1:2], both[1])
 

@@ -204,8 +204,8 @@ def test_replicas_run_as_if_alone(scheme):
     together = sdgnn.simulate(field, spins, scheme(0.05, damping, kT), 20, seed=9, observers=())
     for r in (2, 0, 1):
         alone = sdgnn.simulate(
-            field, spins[r : r + 1], scheme(0.05, damping[r], kT[r]), 20, seed=9, observers=(), replicas=[r]
+            field, spins[r : r + 1], scheme(0.05, damping[r], kT[r]), 20, seed=9, observers=(), streams=[r]
         )
         assert torch.equal(alone.spins[0], together.spins[r]), r
-    other = sdgnn.simulate(field, spins[1:2], scheme(0.05, damping[1], kT[1]), 20, seed=9, observers=(), replicas=[0])
+    other = sdgnn.simulate(field, spins[1:2], scheme(0.05, damping[1], kT[1]), 20, seed=9, observers=(), streams=[0])
     assert not torch.equal(other.spins[0], together.spins[1])

@@ -31,7 +31,7 @@ def start(replicas=2):
 @pytest.mark.parametrize("on_disk", [True, False])
 def test_labels_and_values(on_disk, tmp_path):
     """What is read back is what stepping by hand gives, with every dimension and coordinate labelled."""
-    run = simulate(FIELD, start(), HEUN, 25, seed=3, folder=tmp_path if on_disk else None, replicas=[5, 2])
+    run = simulate(FIELD, start(), HEUN, 25, seed=3, folder=tmp_path if on_disk else None, streams=[5, 2])
     data = run.trajectory
     assert data["spins"].dims == ("time", "replica", "site", "component")
     assert data["energy"].dims == ("time", "replica") and data["magnetization"].dims == ("time", "replica", "component")
@@ -40,7 +40,7 @@ def test_labels_and_values(on_disk, tmp_path):
     assert np.allclose(data["position"], LATTICE.positions) and data["position"].dims == ("site", "axis")
     assert data["damping"].values.tolist() == [0.1, 0.2] and data["kT"].values.tolist() == [0.1, 0.1]
     assert data["energy"].attrs["units"] == "t" and data["time"].attrs["units"] == "hbar / t"
-    state = HEUN.init(FIELD, start(), 3, replicas=[5, 2])
+    state = HEUN.init(FIELD, start(), 3, streams=[5, 2])
     while state.step < 20:
         state = HEUN.step(FIELD, state)
     seen = data.sel(time=2.0)

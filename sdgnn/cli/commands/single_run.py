@@ -110,6 +110,6 @@ def run_dynamics(
             resume=resume,
             progress=True,
             checkpoint_every=config.checkpoint_every,
-            replicas=streams,
+            streams=streams,
             guard=guard,
         )

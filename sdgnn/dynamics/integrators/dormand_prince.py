@@ -99,7 +99,7 @@ class DormandPrince(Splitting):
         slowest = int(rest.argmax())
         raise NumericalError(
             f"adaptive steps did not arrive in step {state.step + 1} (time {state.time:g}), replica "
-            f"{state.replicas[slowest]}: after {self.substeps} substeps {float(rest[slowest]):.3g} of dt = {self.dt:g} "
+            f"{state.streams[slowest]}: after {self.substeps} substeps {float(rest[slowest]):.3g} of dt = {self.dt:g} "
             f"is left (tolerance {tolerance:.1e}); shorten dt, or raise the tolerance above the field's rounding"
         )
 

@@ -65,19 +65,19 @@ class Integrator(ABC):
         field: Field,
         spins: Numbers,
         seed: int = 0,
-        replicas: Sequence[int] | None = None,
+        streams: Sequence[int] | None = None,
     ) -> State:
         """The state at time 0.
 
-        ``replicas`` numbers the noise streams, one per replica (0, 1, ... if not given): replica 5 run by itself with
-        ``replicas=[5]`` meets the same noise as among others. Raises UserError on spins that are not unit vectors on
+        ``streams`` numbers the noise streams, one per replica (0, 1, ... if not given): replica 5 run by itself with
+        ``streams=[5]`` meets the same noise as among others. Raises UserError on spins that are not unit vectors on
         the field's lattice, and when damping or kT are given for another number of replicas.
         """
         spins = check_spins(spins, field.lattice, unit=True).clone()
-        streams = tuple(range(len(spins))) if replicas is None else tuple(int(r) for r in replicas)
-        if len(streams) != len(spins) or len(set(streams)) != len(streams) or min(streams) < 0:
+        numbers = tuple(range(len(spins))) if streams is None else tuple(map(int, streams))
+        if len(numbers) != len(spins) or len(set(numbers)) != len(numbers) or min(numbers) < 0:
             raise UserError(
-                f"replica numbers {list(streams)} for {len(spins)} replicas",
+                f"noise streams {list(numbers)} for {len(spins)} replicas",
                 allowed="one number >= 0 per replica, all different",
             )
         seed = check_seed(seed, LARGEST)
@@ -87,7 +87,7 @@ class Integrator(ABC):
                 raise UserError(
                     f"{count} values of {name} for {len(spins)} replicas", allowed="one number or one per replica"
                 )
-        return State(spins=spins, time=0.0, step=0, seed=seed, replicas=streams)
+        return State(spins=spins, time=0.0, step=0, seed=seed, streams=numbers)
 
     @abstractmethod
     def step(self, field: Field, state: State) -> State:

@@ -69,7 +69,7 @@ class ImplicitMidpoint(Splitting):
             if not active.any():
                 return following
         worst = int(change.argmax())
-        where = f"step {state.step + 1} (time {state.time:g}), replica {state.replicas[worst]}"
+        where = f"step {state.step + 1} (time {state.time:g}), replica {state.streams[worst]}"
         raise NumericalError(
             f"the implicit midpoint rule did not converge in {where}: after {self.iterations} iterations spins still "
             f"change by {float(change[worst]):.1e} (tolerance {tolerance:.1e}); shorten dt = {self.dt:g}, or raise the "

@@ -15,7 +15,7 @@ from sdgnn.common.arrays import finite
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics.integrators.equation import dot, unit
 from sdgnn.dynamics.integrators.integrator import Integrator, PerReplica
-from sdgnn.dynamics.integrators.noise import Stream, normal
+from sdgnn.dynamics.integrators.noise import Purpose, normal
 from sdgnn.dynamics.state import State, evaluate
 from sdgnn.fields import Field
 from sdgnn.fields.protocol import is_linear, pairs_of
@@ -77,8 +77,8 @@ class MonteCarlo(Integrator):
         kT = spins.new_tensor(self.temperature(state.time)).reshape(-1, 1, 1)
         sites = range(spins.shape[1])
         trial, decision = (
-            torch.from_numpy(normal(state.seed, state.replicas, state.step, sites, stream)).to(spins)
-            for stream in (Stream.TRIAL, Stream.DECISION)
+            torch.from_numpy(normal(state.seed, state.streams, state.step, sites, purpose)).to(spins)
+            for purpose in (Purpose.TRIAL, Purpose.DECISION)
         )
         limit = torch.log(torch.special.ndtr(decision[..., :1].double())).to(spins)  # of a uniform number in (0, 1)
         colours = self._colours(field, spins)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sdgnn.dynamics.integrators.equation import diffusion, transverse, turned, unit
 from sdgnn.dynamics.integrators.integrator import Integrator, per_replica
-from sdgnn.dynamics.integrators.noise import Stream, normal
+from sdgnn.dynamics.integrators.noise import Purpose, normal
 from sdgnn.dynamics.state import State, evaluate
 from sdgnn.fields import Field
 
@@ -49,9 +49,9 @@ class Splitting(Integrator):
     def step(self, field: Field, state: State) -> State:
         if not self.has_bath:
             return state.advanced(unit(self.motion(field, state)), self.dt)
-        kicked = replace(state, spins=self._kicked(state.spins, state, Stream.BEFORE), cached=None)
+        kicked = replace(state, spins=self._kicked(state.spins, state, Purpose.BEFORE), cached=None)
         moved = self.motion(field, kicked)
-        return state.advanced(unit(self._kicked(moved, state, Stream.AFTER)), self.dt)
+        return state.advanced(unit(self._kicked(moved, state, Purpose.AFTER)), self.dt)
 
     @abstractmethod
     def motion(self, field: Field, state: State) -> Float[Tensor, "replica site 3"]:
@@ -65,10 +65,10 @@ class Splitting(Integrator):
         return transverse(result.field, spins)
 
     def _kicked(
-        self, spins: Float[Tensor, "replica site 3"], state: State, kick: Stream
+        self, spins: Float[Tensor, "replica site 3"], state: State, kick: Purpose
     ) -> Float[Tensor, "replica site 3"]:
         """Spins turned by the noise of half a step."""
-        now = self.temperature(state.time + (0.25 if kick is Stream.BEFORE else 0.75) * self.dt)
+        now = self.temperature(state.time + (0.25 if kick is Purpose.BEFORE else 0.75) * self.dt)
         damping, kT = (per_replica(values, spins).double() for values in (self.damping, now))
         variance = diffusion(damping, kT, self.form) * self.dt
         width = (variance / (1 + variance / 12)).sqrt()
@@ -76,7 +76,7 @@ class Splitting(Integrator):
         for first in range(0, spins.shape[1], BLOCK):
             sites = range(first, min(first + BLOCK, spins.shape[1]))
             numbers = range(state.first_site + sites.start, state.first_site + sites.stop)
-            white = torch.from_numpy(normal(state.seed, state.replicas, state.step, numbers, kick))
+            white = torch.from_numpy(normal(state.seed, state.streams, state.step, numbers, kick))
             here = slice(sites.start, sites.stop)
             kicked[:, here] = turned(spins[:, here], (width * white.to(spins.device)).to(spins))
         return kicked
