@@ -219,8 +219,9 @@ def _open(folder: Path, record: dict[str, Any], resume: bool) -> None:
                 keys = asked.keys() - {"minutes"}
                 there, asked = ({key: one.get(key) for key in keys} for one in (there, asked))
             if changed := differences(there, asked):
+                what = part if part in ("settings", "network") else f"{part} labels"
                 raise UserError(
-                    f"resuming {folder} with other {part}: {changed} (there and asked for)",
+                    f"resuming {folder} with other {what}: {changed} (there and asked for)",
                     allowed="the settings (but minutes) and labels of the interrupted run",
                     fix="start a new folder for a different training",
                 )
