@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import SteadyFile, atomic_path
+from sdgnn.common.files import atomic_path
+from sdgnn.common.steady_file import SteadyFile
 from sdgnn.data.arrays import DATASETS, SINCE, StoredArray, as_text, check_sizes, read_states
 from sdgnn.data.labels import NUMBERS, LabelSet, Origin
 from sdgnn.lattice import MOST_SITES, Lattice

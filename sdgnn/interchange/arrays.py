@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import SteadyFile, atomic_path
+from sdgnn.common.files import atomic_path
+from sdgnn.common.steady_file import SteadyFile
 from sdgnn.data.arrays import as_text, check_sizes
 from sdgnn.data.npz import NpzArray
 from sdgnn.dynamics.trajectory import lattice_of

@@ -21,8 +21,9 @@ import sdgnn
 from sdgnn import Heun, Lattice
 from sdgnn.cli.app import app
 from sdgnn.common.errors import UnlockedFolderWarning, UserError
-from sdgnn.common.files import SteadyFile, atomic_path, content_hash, file_hash, where_else
+from sdgnn.common.files import atomic_path, content_hash, file_hash, where_else
 from sdgnn.common.locking import sole_writer
+from sdgnn.common.steady_file import SteadyFile
 from sdgnn.dynamics import observers
 from sdgnn.dynamics.recorder import Recorder
 from sdgnn.dynamics.state import State
