@@ -34,6 +34,11 @@ class Measure(NamedTuple):
     crystal: bool = True
     """Whether a crystal is needed."""
 
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What a labelled array says about its numbers."""
+        return {"units": self.units, "long_name": self.long_name}
+
 
 def _of_map(function: Callable[..., Tensor]) -> Callable[[Tensor, Lattice], Tensor]:
     """``function`` of the map :func:`~sdgnn.analysis.orders.chirality.site_chirality`."""

@@ -126,19 +126,14 @@ def _of_spins(
     """Measures of stored spins (time, replica, site, component), one time in memory at once."""
     import xarray
 
-    measures = {name: MEASURES[name] for name in wanted}
-
     def measured(state: Tensor) -> dict[str, Tensor]:
-        found = {name: measure.function(state, lattice) for name, measure in measures.items()}
+        found = {name: MEASURES[name].function(state, lattice) for name in wanted}
         if order is not None:
             found |= {name: measure.function(state, lattice, order) for name, measure in ORDERED.items()}
         return found
 
+    known = {**MEASURES, **ORDERED}
     return {
-        name: xarray.DataArray(
-            values, dims=(spins.dims[0], "replica", *measure.dims),
-            attrs={"units": measure.units, "long_name": measure.long_name},
-        )
+        name: xarray.DataArray(values, dims=(spins.dims[0], "replica", *known[name].dims), attrs=known[name].attributes)
         for name, values in stacked(map(measured, states(spins))).items()
-        for measure in [{**MEASURES, **ORDERED}[name]]
-    }  # fmt: skip
+    }
