@@ -1,48 +1,48 @@
 # Every target creates .venv itself: python3 >= 3.11 and make are all that a clone needs.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
 
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install test test-slow demo lint format benchmark docs clean
+.PRECIOUS: .venv/.with-%
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## Create .venv with pinned versions (redone only when they change)
+install: .venv/.with-dev ## Create .venv with all that the other targets need, pinned (redone only when versions change)
 
-$(STAMP): pyproject.toml constraints.txt
-	@echo "Installing into .venv (about two minutes; redone only when versions change)"
+.venv/.with-%: pyproject.toml constraints.txt
+	@echo "Installing into .venv what sdgnn[$*] needs (one to three minutes; redone only when versions change)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,docs,interchange]'
-	@touch $(STAMP)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@touch $@
 
 test test-slow: export OMP_NUM_THREADS = 1  # one thread for each of the workers
 
 test: lint ## Lint, then the whole suite but its slow tests (at most 15 minutes on 2 cores, install included)
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS)
 
-test-slow: $(STAMP) ## The slow tests
+test-slow: .venv/.with-dev ## The slow tests
 	$(BIN)/python -m pytest -m slow -n $(WORKERS)
 
-lint: $(STAMP) ## ruff and mypy
+lint: .venv/.with-dev ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(STAMP) ## Rewrite the code as ruff formats it
+format: .venv/.with-dev ## Rewrite the code as ruff formats it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-demo: $(STAMP) ## From a Hamiltonian to a quench: without labels, calibrated, trained (at most 10 minutes on 2 cores)
+demo: .venv/.with-train ## From a Hamiltonian to a quench: without labels, calibrated, trained (at most 10 minutes on 2 cores)
 	$(BIN)/sdgnn demo
 
-benchmark: $(STAMP) ## Time per site: exact and network field
+benchmark: .venv/.with-train ## Time per site: exact and network field
 	$(BIN)/python benchmarks/fields.py
 
-docs: $(STAMP) ## Rewrite the reference of configuration keys and build the site in docs/_build/html
+docs: .venv/.with-docs ## Rewrite the reference of configuration keys and build the site in docs/_build/html
 	$(BIN)/python -c "from sdgnn.cli.config.reference import markdown; print(markdown(), end='')" > docs/configuration.md
 	$(BIN)/python -m sphinx --builder html --quiet --fail-on-warning --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.extras import require
 from sdgnn.common.files import atomic_path
 from sdgnn.common.steady_file import SteadyFile
 from sdgnn.data.arrays import as_text, check_sizes
@@ -100,9 +101,10 @@ def read_npz(path: str | os.PathLike[str], lattice: Lattice | None = None) -> xa
 def write_netcdf(trajectory: xarray.Dataset, path: str | os.PathLike[str]) -> None:
     """Write a trajectory with all it recorded as NetCDF 4 (``.nc``), piece by piece; xarray and ParaView read it.
 
-    ``xarray.open_dataset`` gives it back with labels, units and lattice. Raises UserError when the file cannot be
-    written.
+    ``xarray.open_dataset`` gives it back with labels, units and lattice. Needs ``pip install 'sdgnn[interchange]'``.
+    Raises UserError without, and when the file cannot be written.
     """
+    require("interchange", "NetCDF")
     import dask
 
     path = Path(path)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sdgnn.analysis.plots import Film
 from sdgnn.analysis.plots.film import RESOLUTION
 from sdgnn.common.errors import UserError
+from sdgnn.common.extras import require
 from sdgnn.common.files import atomic_path
 from sdgnn.common.progress import counted
 from sdgnn.interchange.states import Frames
@@ -46,9 +47,10 @@ def movie(
 
     Every ``every``-th recorded time is a frame, ``fps`` of them a second; :class:`~sdgnn.analysis.plots.Film` draws
     them, on any lattice. One frame is in memory at once. ``lattice`` is read from the trajectory if not given;
-    ``progress`` is told how many frames are done. Raises UserError on another suffix, on a trajectory without spins,
-    on a rate that is not positive and when the file cannot be written.
+    ``progress`` is told how many frames are done. Needs ``pip install 'sdgnn[movie]'``. Raises UserError without, on
+    another suffix, on a trajectory without spins, on a rate that is not positive and when the file cannot be written.
     """
+    require("movie", "a movie")
     import matplotlib as mpl
     from imageio_ffmpeg import get_ffmpeg_exe
     from matplotlib.animation import FFMpegWriter

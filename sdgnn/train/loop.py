@@ -17,6 +17,7 @@ from torch import Tensor
 
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import LabelsWarning, UserError
+from sdgnn.common.extras import require
 from sdgnn.common.files import read_json, write_json, writing
 from sdgnn.common.locking import sole_writer
 from sdgnn.common.processes import first_alone, is_first, together
@@ -69,12 +70,14 @@ def fit(
     early stopping included. The settings (but ``minutes``) and labels must be those of the first call. A folder
     without a checkpoint starts from the beginning.
 
-    Raises UserError on empty labels, labels without torque, labels that no rotation-invariant energy has
-    (:mod:`~sdgnn.train.sum_rule`), labels of several Hamiltonians, lattices of another family than
-    the network's, a folder that already holds a training (unless ``resume``) or that another process writes into,
-    settings or labels that differ from those of the run to be resumed, and a loss that is no longer finite. Warns
-    (LabelsWarning) of validation states that are trained on, and of lattices smaller than what the network sees.
+    Needs ``pip install 'sdgnn[train]'``. Raises UserError without, on empty labels, labels without torque, labels
+    that no rotation-invariant energy has (:mod:`~sdgnn.train.sum_rule`), labels of several Hamiltonians, lattices of
+    another family than the network's, a folder that already holds a training (unless ``resume``) or that another
+    process writes into, settings or labels that differ from those of the run to be resumed, and a loss that is no
+    longer finite. Warns (LabelsWarning) of validation states that are trained on, and of lattices smaller than what the
+    network sees.
     """
+    require("train", "training")
     folder = Path(folder)
     training, validation = list(training), list(validation)
     _check(network, training, validation)
