@@ -166,7 +166,7 @@ def shipped(given: argparse.Namespace) -> None:
     def row(where: str, electrons: Electrons, name: str, labels: Labels) -> None:
         walk = sdgnn.load("universal").on(electrons.model, kT=electrons.kT, filling=electrons.filling)
         field = sdgnn.load(name).on(electrons.lattice)
-        known = torch.cat([field.known(one[None].float()) for one in labels.spins]).mean()  # type: ignore[attr-defined]
+        known = torch.cat([field.gate(one[None].float()) for one in labels.spins]).mean()  # type: ignore[attr-defined]
         cells = [f"{labels.judged(one).torque_r2:.4f}" for one in (walk, field)]
         made.add_row(where, *cells, f"{float(known):.3f}")
 

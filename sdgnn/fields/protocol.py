@@ -144,12 +144,43 @@ def part_of(field: Field, lattice: Lattice, own: slice, total: Total) -> Field:
     return field.part(lattice, own, total)
 
 
-class Sum(Field):
+class Combination(Field):
+    """A field whose answer is made of those of several fields on one lattice, its ``parts``.
+
+    A combination can do what all its parts can: it is there on other lattices where they all are, and its halo is the
+    largest of theirs.
+    """
+
+    parts: tuple[Field, ...]
+
+    @abstractmethod
+    def of(self, parts: tuple[Field, ...]) -> Field:
+        """The same combination of other fields."""
+
+    @property
+    def made_of(self) -> tuple[Field, ...]:
+        return self.parts
+
+    @property
+    def halo(self) -> float | None:
+        """The largest halo of the parts; None where one part has none."""
+        halos = [halo_of(part) for part in self.parts]
+        return None if None in halos else max(halo for halo in halos if halo is not None)
+
+    def on(self, lattice: Lattice) -> Field:
+        """The combination of the parts on another lattice. Raises UserError naming a part that is not there."""
+        return self.of(tuple(on_lattice(part, lattice) for part in self.parts))
+
+    def part(self, lattice: Lattice, own: slice, total: Total) -> Field:
+        """The combination of the parts on a part of the crystal."""
+        return self.of(tuple(part_of(part, lattice, own, total) for part in self.parts))
+
+
+class Sum(Combination):
     """E = sum_k E_k of fields on one lattice; density and mu are those of the one part that has electrons.
 
-    Torque errors of parts that predict one are independent of each other: their squares add. A sum can do what all its
-    parts can: it is there on other lattices where they all are, its halo is the largest of theirs, and is
-    linear where they all are. Raises UserError on no parts and on parts on several lattices.
+    Torque errors of parts that predict one are independent of each other: their squares add. A sum is linear where
+    all its parts are. Raises UserError on no parts and on parts on several lattices.
     """
 
     def __init__(self, *parts: Field) -> None:
@@ -165,24 +196,17 @@ class Sum(Field):
         self.lattice = first.lattice
 
     @property
-    def made_of(self) -> tuple[Field, ...]:
-        return self.parts
-
-    @property
     def linear(self) -> bool:
         """Whether all parts are."""
         return all(map(is_linear, self.parts))
-
-    @property
-    def halo(self) -> float | None:
-        """The largest of the parts; None where one part has none."""
-        seen = [halo_of(part) for part in self.parts]
-        return None if None in seen else max(distance for distance in seen if distance is not None)
 
     def pairs(self) -> Int[np.ndarray, "pair 2"] | None:
         """The pairs of all parts; None where one part has none."""
         found = [pairs for part in self.parts if (pairs := pairs_of(part)) is not None]
         return np.concatenate(found) if len(found) == len(self.parts) else None
+
+    def of(self, parts: tuple[Field, ...]) -> Sum:
+        return Sum(*parts)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
         results = [part.evaluate(spins, time) for part in self.parts]
@@ -196,14 +220,6 @@ class Sum(Field):
             mu=potentials[0] if len(potentials) == 1 else None,
             torque_error=torch.stack(errors).square().sum(0).sqrt() if errors else None,
         )
-
-    def on(self, lattice: Lattice) -> Field:
-        """The sum of the parts on another lattice. Raises UserError naming a part that is not there."""
-        return Sum(*(on_lattice(part, lattice) for part in self.parts))
-
-    def part(self, lattice: Lattice, own: slice, total: Total) -> Field:
-        """The sum of the parts on a part of the crystal."""
-        return Sum(*(part_of(part, lattice, own, total) for part in self.parts))
 
     def __repr__(self) -> str:
         return " + ".join(map(repr, self.parts))

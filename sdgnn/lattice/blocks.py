@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,27 +30,18 @@ def blocks(lattice: Lattice, halo: Int[np.ndarray, " dim"], largest: float) -> t
     Blocks have at most ``largest`` sites, or as few as possible where none is so small, and cover the crystal with the
     least work. Free positions stay whole.
 
-    ``halo`` are the cells along each axis on whose spins a site's field depends. The small crystal closes
-    periodically where the block does not, which its halo absorbs.
+    ``halo`` are the cells along each axis on whose spins a site's field depends. The small crystal closes periodically
+    where the block does not, which its halo absorbs.
     """
-    if lattice.n_sites <= largest or lattice.vectors is None or lattice.basis is None or lattice.shape is None:
+    if lattice.n_sites <= largest or lattice.shape is None:
         return lattice, []
-    parts = _parts(np.array(lattice.shape), halo, lattice.n_basis, largest)
-    return cut(lattice, halo, parts)
-
-
-def cut(lattice: Lattice, halo: Int[np.ndarray, " dim"], parts: Int[np.ndarray, " dim"]) -> tuple[Lattice, list[Block]]:
-    """The small crystal and the blocks of a crystal cut into ``parts`` along each axis, in the order of the cells."""
-    assert lattice.shape is not None
-    shape = np.array(lattice.shape)
-    size = block_cells(shape, halo, parts)
-    members = np.arange(lattice.n_basis)
+    shape, members = np.array(lattice.shape), np.arange(lattice.n_basis)
+    parts, size = _parts(shape, halo, lattice.n_basis, largest)
     found = []
     for part in itertools.product(*map(cells_of_parts, lattice.shape, map(int, parts))):
         start, stop = np.array([(cells.start, cells.stop) for cells in part]).T
         origin = np.where(parts > 1, start - halo, 0)
-        axes = [origin[k] + np.arange(size[k]) for k in range(lattice.dim)]
-        cells = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, lattice.dim)
+        cells = origin + np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, lattice.dim)
         inside = ((cells >= start) & (cells < stop)).all(1)
         index = np.ravel_multi_index(tuple((cells % shape).T), lattice.shape)
         found.append(Block((index[:, None] * lattice.n_basis + members).ravel(), np.repeat(inside, lattice.n_basis)))
@@ -63,24 +53,15 @@ def cells_of_parts(length: int, parts: int) -> list[range]:
     return [range(k * length // parts, (k + 1) * length // parts) for k in range(parts)]
 
 
-def block_cells(
-    shape: Int[np.ndarray, " dim"], halo: Int[np.ndarray, " dim"], parts: Int[np.ndarray, " dim"]
-) -> Int[np.ndarray, " dim"]:
-    """Cells of a block along each axis, halo included; all of an axis that is not cut."""
-    return np.where(parts > 1, -(-shape // parts) + 2 * halo, shape)
-
-
-def _parts(shape: np.ndarray, halo: np.ndarray, n_basis: int, largest: float) -> np.ndarray:
-    """Parts along each axis whose blocks cost least, halo included; of the smallest if none fits."""
-    best: tuple[tuple[float, float], np.ndarray] | None = None
-    for parts in itertools.product(*([*range(1, min(length, MOST_PARTS) + 1)] for length in shape)):
-        count = np.array(parts)
-        size = block_cells(shape, halo, count)
-        if ((count > 1) & (size >= shape)).any():
-            continue
-        sites = float(size.prod()) * n_basis
-        cost = (max(0.0, sites - largest), sites * math.prod(parts))
-        if best is None or cost < best[0]:
-            best = cost, count
-    assert best is not None
-    return best[1]
+def _parts(
+    shape: Int[np.ndarray, " dim"], halo: Int[np.ndarray, " dim"], n_basis: int, largest: float
+) -> tuple[Int[np.ndarray, " dim"], Int[np.ndarray, " dim"]]:
+    """Parts along each axis whose blocks cost least, halo included, of the smallest if none fits; cells of a block."""
+    counts = [np.arange(1, min(length, MOST_PARTS) + 1) for length in shape]
+    parts = np.stack(np.meshgrid(*counts, indexing="ij"), axis=-1).reshape(-1, len(shape))
+    size = np.where(parts > 1, -(-shape // parts) + 2 * halo, shape)
+    smaller = ((parts == 1) | (size < shape)).all(1)
+    parts, size = parts[smaller], size[smaller]
+    sites = size.prod(1) * n_basis
+    best = np.lexsort((sites * parts.prod(1), np.maximum(sites - largest, 0)))[0]
+    return parts[best], size[best]

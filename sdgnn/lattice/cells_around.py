@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int
 
+from sdgnn.lattice.bonds import Bonds
 from sdgnn.lattice.lattice import Lattice
 
 
@@ -16,10 +17,9 @@ def halo_cells(lattice: Lattice, distance: float) -> Int[np.ndarray, " dim"]:
     return np.ceil(distance * np.linalg.norm(inverse, axis=0) + spread).astype(int)
 
 
-def cells_crossed(lattice: Lattice) -> Int[np.ndarray, " dim"]:
-    """Cells along each axis of a crystal by which a bond between nearest neighbours leads away at most."""
+def cells_crossed(lattice: Lattice, bonds: Bonds) -> Int[np.ndarray, " dim"]:
+    """Cells along each axis of a crystal by which one of its bonds leads away at most."""
     assert lattice.vectors is not None and lattice.basis is not None
-    bonds = lattice.resized(*[3] * lattice.dim).bonds(1)
     inside = lattice.basis[bonds.target % lattice.n_basis] - lattice.basis[bonds.source % lattice.n_basis]
     cells = (bonds.vector - inside) @ np.linalg.inv(lattice.vectors)
-    return np.abs(np.round(cells)).max(0).astype(int)
+    return np.abs(np.round(cells)).max(0, initial=0).astype(int)

@@ -1,5 +1,5 @@
-from .baselines.bound import SiteField as SiteField
 from .baselines.equivariant import EquivariantNetwork as EquivariantNetwork
+from .baselines.site_model import SiteField as SiteField
 from .model import Model as Model
 from .network import Network as Network
 from .network import NetworkField as NetworkField

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,10 +17,11 @@ from torch import Tensor, nn
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import read_json, write_json
 from sdgnn.common.version import VERSION
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.fields import Field, FieldResult
-from sdgnn.fields.protocol import Total, halo_of, on_lattice, part_of, unchanging
+from sdgnn.fields.protocol import Combination, unchanging
 from sdgnn.fields.schedules import Time
-from sdgnn.lattice import Lattice
+from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.model import Model
 from sdgnn.nn.potentials import Potentials
 from sdgnn.nn.settings import ElectronsSettings
@@ -116,10 +118,16 @@ class Committee(Model):
             member.check_family(lattice)
 
     def on(
-        self, lattice: Lattice, dtype: torch.dtype = torch.float32, *, memory: float | None = None
-    ) -> CommitteeField:
-        """The mean field on a lattice of the family, with its predicted torque error; one member at a time."""
-        return CommitteeField(self, [member.on(lattice, dtype, memory=memory) for member in self.models])
+        self, lattice: Lattice | SDModel, dtype: torch.dtype = torch.float32, *, kT: float | None = None,
+        filling: float | None = None, mu: float | None = None, bonds: Bonds | None = None,
+        strengths: Float[np.ndarray, " bond"] | None = None, memory: float | None = None,
+    ) -> CommitteeField:  # fmt: skip
+        """The mean field, with its predicted torque error, of the members there, which take the same arguments."""
+        fields = [
+            member.on(lattice, dtype, kT=kT, filling=filling, mu=mu, bonds=bonds, strengths=strengths, memory=memory)
+            for member in self.models
+        ]
+        return CommitteeField(self, tuple(fields))
 
     def potentials(self, field: Field) -> Potentials:
         """Raises UserError: members are trained, one by one."""
@@ -151,8 +159,8 @@ class Committee(Model):
 
 
 @unchanging
-class CommitteeField(Field):
-    """Mean energy and field of a committee on one lattice, from the fields of its ``members`` there.
+class CommitteeField(Combination):
+    """Mean energy and field of a committee on one lattice, from the fields of its members there, its ``parts``.
 
     ``torque_error`` of its result is the predicted error.
 
@@ -164,34 +172,19 @@ class CommitteeField(Field):
 
     network: Committee
 
-    def __init__(self, network: Committee, members: Sequence[Field]) -> None:
-        self.network, self.members, self.lattice = network, tuple(members), members[0].lattice
+    def __init__(self, network: Committee, parts: tuple[Field, ...]) -> None:
+        self.network, self.parts, self.lattice = network, parts, parts[0].lattice
+
+    def of(self, parts: tuple[Field, ...]) -> CommitteeField:
+        return CommitteeField(self.network, parts)
 
     @property
     def calibration(self) -> Calibration:
         """The committee's calibration."""
         return self.network.calibration
 
-    @property
-    def made_of(self) -> tuple[Field, ...]:
-        return self.members
-
-    @property
-    def halo(self) -> float | None:
-        """The largest of the members; None where one has none."""
-        seen = [halo_of(member) for member in self.members]
-        return None if None in seen else max(distance for distance in seen if distance is not None)
-
-    def on(self, lattice: Lattice) -> CommitteeField:
-        """The committee on another lattice of its family. Raises UserError on others."""
-        return CommitteeField(self.network, [on_lattice(member, lattice) for member in self.members])
-
-    def part(self, lattice: Lattice, own: slice, total: Total) -> CommitteeField:
-        """The committee on a part of the crystal."""
-        return CommitteeField(self.network, [part_of(member, lattice, own, total) for member in self.members])
-
     def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
-        results = [member.evaluate(spins, time) for member in self.members]
+        results = [member.evaluate(spins, time) for member in self.parts]
         first = results[0].field
         # relative to the first, members that agree do so without rounding
         fields = torch.stack([result.field - first for result in results])
@@ -204,7 +197,7 @@ class CommitteeField(Field):
         )
 
     def __repr__(self) -> str:
-        return f"{self.network!r}; {len(self.members)} of {self.members[0]!r}"
+        return f"{self.network!r}; {len(self.parts)} of {self.parts[0]!r}"
 
 
 def torque_deviation(

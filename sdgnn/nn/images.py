@@ -7,10 +7,10 @@ from jaxtyping import Int
 
 from sdgnn.common.errors import UserError
 from sdgnn.electrons import ExactField, KPMField, TruncatedField
-from sdgnn.fields import Field, Sum
-from sdgnn.lattice import halo_cells
-from sdgnn.nn.baselines.bound import SiteField
-from sdgnn.nn.committee import CommitteeField
+from sdgnn.fields import Field
+from sdgnn.fields.protocol import Combination
+from sdgnn.lattice import cells_crossed, halo_cells
+from sdgnn.nn.baselines.site_model import SiteField
 from sdgnn.nn.network import NetworkField
 from sdgnn.nn.settings import NetworkSettings, Settings
 from sdgnn.nn.storage.load import create
@@ -23,13 +23,11 @@ def cells_needed(field: Field) -> Int[np.ndarray, " dim"] | None:
     its neighbourhood: in training the model learns from surroundings that larger lattices do not have, and in runs it
     is the field of a crystal that repeats itself. Positions without unit cells are not judged.
     """
-    if isinstance(field, Sum):
+    if isinstance(field, Combination):
         found = [needed for part in field.parts if (needed := cells_needed(part)) is not None]
         return np.max(found, axis=0) if found else None
     if not field.lattice.is_crystal:
         return None
-    if isinstance(field, CommitteeField):
-        return cells_needed(Sum(*(member.on(field.lattice) for member in field.network.models)))
     if isinstance(field, NetworkField):
         return cells_needed(field.electrons)
     if isinstance(field, TruncatedField):
@@ -42,11 +40,9 @@ def cells_needed(field: Field) -> Int[np.ndarray, " dim"] | None:
 def _cells_of_walks(field: TruncatedField) -> Int[np.ndarray, " dim"]:
     """Cells along each axis within two cutoffs: by distance, or by the cells that bonds cross where these are fewer."""
     lattice, bonds = field.lattice, field.model.bonds
-    assert lattice.vectors is not None and lattice.basis is not None
-    inside = lattice.basis[bonds.target % lattice.n_basis] - lattice.basis[bonds.source % lattice.n_basis]
-    crossed = np.abs(np.round((bonds.vector - inside) @ np.linalg.inv(lattice.vectors))).max(0, initial=0).astype(int)
     longest = float(np.linalg.norm(bonds.vector, axis=1).max(initial=0.0))
-    return np.minimum(halo_cells(lattice, 2 * field.cutoff * longest), 2 * field.cutoff * crossed)
+    crossed = 2 * field.cutoff * cells_crossed(lattice, bonds)
+    return np.minimum(halo_cells(lattice, 2 * field.cutoff * longest), crossed)
 
 
 def too_small(field: Field, what: str) -> list[str]:

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdgnn.common.errors import UserError
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.fields import Field
-from sdgnn.lattice import Lattice
+from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.potentials import Potentials
 from sdgnn.nn.settings import ElectronsSettings, Settings
 from sdgnn.nn.storage.model_file import write_model
@@ -59,19 +62,41 @@ class Model(nn.Module, ABC):
         return sum(weight.numel() for weight in self.parameters())
 
     @abstractmethod
-    def on(self, lattice: Lattice, dtype: torch.dtype = torch.float32, *, memory: float | None = None) -> Field:
-        """The field of this model on a lattice of its family; in blocks within ``memory`` (GB) where there are any.
+    def on(
+        self, lattice: Lattice | SDModel, dtype: torch.dtype = torch.float32, *, kT: float | None = None,
+        filling: float | None = None, mu: float | None = None, bonds: Bonds | None = None,
+        strengths: Float[np.ndarray, " bond"] | None = None, memory: float | None = None,
+    ) -> Field:  # fmt: skip
+        """The field of this model on a lattice of its family, of any size; in blocks within ``memory`` (GB) where the
+        model takes more.
 
-        Raises UserError on another family.
+            network.on(sdgnn.Lattice.triangular(96, 96))
+
+        Networks of electrons take a Hamiltonian in place of the lattice, with ``kT`` and one of ``filling`` and ``mu``
+        (:meth:`.network.Network.on`); equivariant ones take ``bonds`` and their ``strengths``
+        (:meth:`.equivariant.EquivariantNetwork.on`). Raises UserError on another family, and on what a kind of model
+        has no use for.
         """
+
+    def lattice_alone(self, lattice: Lattice | SDModel, **more: object) -> Lattice:
+        """The lattice. Raises UserError on a Hamiltonian, and on further arguments of :meth:`on` that are not None."""
+        given = [name for name, value in more.items() if value is not None]
+        if isinstance(lattice, SDModel) or given:
+            what = " and ".join(given) or repr(lattice)
+            raise UserError(f"{what} for {self!r}", allowed="a lattice alone for models of this kind")
+        return lattice
 
     @abstractmethod
     def potentials(self, field: Field) -> Potentials:
         """The energies behind ``field``, this model on a lattice, and how they make it."""
 
-    def told_electrons(self) -> str:
-        """:attr:`electrons` in words, for reprs."""
-        return "electrons not known" if self.electrons is None else f"learned from {self.electrons!r}"
+    def described(self, kind: str, size: str) -> str:
+        """What the ``repr`` of a model that learned from spins alone says: kind, family, size, cutoff and electrons."""
+        electrons = "electrons not known" if self.electrons is None else f"learned from {self.electrons!r}"
+        return (
+            f"{kind} for {self.family.name} lattices: {size}, {self.n_parameters} weights; cutoff {self.cutoff:.3g}, "
+            f"halo {2 * self.cutoff:.3g}; {electrons}"
+        )
 
     def look(self, seen: Sequence[tuple[Field, Tensor]]) -> None:
         """Called before training with this model on lattices and states of each, which it may measure."""

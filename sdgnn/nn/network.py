@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -17,7 +18,7 @@ from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import Total, unchanging
 from sdgnn.fields.schedules import Time
-from sdgnn.lattice import Lattice
+from sdgnn.lattice import Bonds, Lattice
 from sdgnn.nn.model import Model
 from sdgnn.nn.potentials import Potentials
 from sdgnn.nn.readout import Readout
@@ -56,7 +57,8 @@ class Network(Model):
 
     def on(
         self, lattice: Lattice | SDModel, dtype: torch.dtype = torch.float32, *, kT: float | None = None,
-        filling: float | None = None, mu: float | None = None, memory: float | None = None,
+        filling: float | None = None, mu: float | None = None, bonds: Bonds | None = None,
+        strengths: Float[np.ndarray, " bond"] | None = None, memory: float | None = None,
     ) -> NetworkField:  # fmt: skip
         """The field on a lattice, of the electrons that this network knows, or of those given with a Hamiltonian.
 
@@ -65,9 +67,11 @@ class Network(Model):
 
         ``kT`` and one of ``filling`` and ``mu`` belong to a Hamiltonian. ``memory`` bounds fields that are evaluated
         in blocks; walks need none. For other electrons than those that were learned, the learned part is switched off.
-        Raises UserError on a lattice without electrons, on electrons without kT, and on crystals of another family than
-        a learned part was trained for.
+        Raises UserError on a lattice without electrons, on electrons without kT, on crystals of another family than
+        a learned part was trained for, and on ``bonds`` or ``strengths``, which are those of the Hamiltonian.
         """
+        if bonds is not None or strengths is not None:
+            raise UserError(f"bonds or strengths for {self!r}", allowed="a Hamiltonian, whose bonds these are")
         if isinstance(lattice, SDModel):
             if kT is None:
                 raise UserError("a Hamiltonian without the electrons' kT", allowed="on(model, kT=, filling=) or mu=")
@@ -190,11 +194,11 @@ class NetworkField(Field):
         assert self.readout is not None
         return self.readout.with_slopes(moments, self.electrons.summed, self._sites)
 
-    def known(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
-        """1 for a state like those that the learned part was trained on, 0 for one where that part is switched off."""
+    def gate(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
+        """g: 1 for a state like those that the learned part was trained on, 0 for one where that part is off."""
         if self.readout is None:
             return torch.zeros(len(spins), dtype=torch.float32, device="cpu")
-        return self.readout.known(self.electrons.local_moments(spins.to(self.dtype)))
+        return self.readout.gate(self.electrons.local_moments(spins.to(self.dtype)))
 
     def __repr__(self) -> str:
         off = ", whose learned part is off" if self.network.readout is not None and self.readout is None else ""

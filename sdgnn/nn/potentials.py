@@ -11,33 +11,21 @@ from torch import Tensor
 
 Energies = Callable[[Tensor], Tensor]
 """Site energies (replica, site) of spins (replica, site, 3), differentiable in spins and parameters."""
-Compose = Callable[[Tensor, Sequence[Tensor]], Tensor]
-"""The field (replica, site, 3) from spins and G_k = -dE_k/dS, each (replica, site, 3); differentiable in the G_k."""
 
 
-def gradient(
+def combined(
     spins: Float[Tensor, "replica site 3"], slopes: Sequence[Float[Tensor, "replica site 3"]]
 ) -> Float[Tensor, "replica site 3"]:
-    """H = G of a single energy: a field that conserves it."""
-    (only,) = slopes
-    return only
-
-
-def gradient_and_twist(
-    spins: Float[Tensor, "replica site 3"], slopes: Sequence[Float[Tensor, "replica site 3"]]
-) -> Float[Tensor, "replica site 3"]:
-    """H = G_A + S x G_B of two energies."""
-    first, second = slopes
-    return first + torch.linalg.cross(spins.to(second), second)
+    """H = G of a single energy, a field that conserves it, or H = G_A + S x G_B of two; differentiable in the G."""
+    first, *second = slopes
+    return first + torch.linalg.cross(spins.to(second[0]), second[0]) if second else first
 
 
 @dataclass(frozen=True)
 class Potentials:
-    """H = compose(S, G_1, G_2, ...) with G_k = -dE_k/dS; labels' energies are those of E_1."""
+    """Energies E_k whose slopes G_k = -dE_k/dS make the field (:func:`combined`); labels' energies are those of E_1."""
 
     energies: tuple[Energies, ...]
-    """E_1, E_2, ... by their site energies."""
-    compose: Compose = gradient
-    """How their slopes make the field."""
+    """E_1, and E_2 where there are two, by their site energies."""
     learned: tuple[Energies, ...] | None = None
-    """Those parts of E_1, E_2, ... that depend on the weights, differentiable in these alone; None: all of them."""
+    """Those parts of E_1, E_2 that depend on the weights, differentiable in these alone; None: all of them."""

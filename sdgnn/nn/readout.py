@@ -27,19 +27,14 @@ FAINTEST = 1e-6
 """Variance along a direction, relative to the largest one, below which it is not looked along."""
 
 BEYOND, STEEPNESS = 4.0, 4
-"""States count as known up to the first number times the largest squared distance of those that were seen; the second
-is the power with which the learned part falls beyond."""
+"""The learned part is on up to the first number times the largest squared distance of the states that were seen; the
+second is the power with which it falls beyond."""
 
 FARTHEST = 1e6
 """d^2 / r^2 counts up to here, where nothing is left of the learned part: its powers stay finite in float32."""
 
 Sum = Callable[[Tensor], Tensor]
 """Sum over all sites of numbers (state, site, ...), those of other parts of a lattice included."""
-
-
-def over_sites(values: Tensor) -> Tensor:
-    """Their sum where all sites are here."""
-    return values.sum(1)
 
 
 class Readout(nn.Module):
@@ -121,16 +116,16 @@ class Readout(nn.Module):
             first += count - FIRST
         return whole
 
-    def known(self, moments: Float[Tensor, "state site channel computed"]) -> Float[Tensor, " state"]:
+    def gate(self, moments: Float[Tensor, "state site channel computed"]) -> Float[Tensor, " state"]:
         """g: 1 for a state like those that were seen, 0 for one that is not."""
-        return self._known(self._away(moments).mean(1), moments.shape[1])
+        return self._gate(self._away(moments).mean(1), moments.shape[1])
 
     def _away(self, moments: Float[Tensor, "state site channel computed"]) -> Float[Tensor, "state site moment"]:
         """M - m in the dtype of the moments, in which everything is computed, where the weights are."""
         chosen = self.chosen(moments.to(self.mean.device))
         return chosen - self.mean.to(chosen)
 
-    def _known(self, away: Float[Tensor, "state moment"], sites: int) -> Float[Tensor, " state"]:
+    def _gate(self, away: Float[Tensor, "state moment"], sites: int) -> Float[Tensor, " state"]:
         """g from the mean over so many sites."""
         radius = (self.radius * (self.sites / sites).clamp_min(1.0)).to(away)
         square = (away @ self.directions.T.to(away)).square().sum(-1) / radius
@@ -147,22 +142,22 @@ class Readout(nn.Module):
     def forward(self, moments: Float[Tensor, "state site channel computed"]) -> Float[Tensor, "state site"]:
         """g f of each site, in units of t; differentiable in the moments and weights."""
         away = self._away(moments)
-        return self._known(away.mean(1), away.shape[1])[:, None] * self._local(away)
+        return self._gate(away.mean(1), away.shape[1])[:, None] * self._local(away)
 
     def with_slopes(
-        self, moments: Float[Tensor, "state site channel computed"], total: Sum = over_sites, sites: int | None = None
+        self, moments: Float[Tensor, "state site channel computed"], total: Sum, sites: int
     ) -> tuple[Float[Tensor, "state site"], Float[Tensor, "state site channel computed"]]:
-        """g f and the slopes of its sum in the moments, as constants; ``total`` sums over all ``sites``."""
-        sites = moments.shape[1] if sites is None else sites
+        """g f of each site and the slopes of its sum in the moments, as constants; ``total`` sums over all ``sites`` of
+        the crystal, also where this is a part of it."""
         with torch.enable_grad():
             given = moments.detach().requires_grad_()
             away = self._away(given)
             local = self._local(away)
             (slopes,) = torch.autograd.grad(local.sum(), away, retain_graph=True)
             mean = (total(away.detach()) / sites).requires_grad_()
-            known = self._known(mean, sites)
-            (bend,) = torch.autograd.grad(known.sum(), mean)
-            known, local = known.detach(), local.detach()
-            slopes = known[:, None, None] * slopes + (total(local) / sites)[:, None, None] * bend[:, None]
+            gate = self._gate(mean, sites)
+            (bend,) = torch.autograd.grad(gate.sum(), mean)
+            gate, local = gate.detach(), local.detach()
+            slopes = gate[:, None, None] * slopes + (total(local) / sites)[:, None, None] * bend[:, None]
             (in_moments,) = torch.autograd.grad(away, given, slopes)
-        return known[:, None] * local, in_moments
+        return gate[:, None] * local, in_moments

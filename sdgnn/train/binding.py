@@ -33,7 +33,7 @@ def bind(model: Model, labels: LabelSet, dtype: torch.dtype = torch.float32) -> 
     if not isinstance(model, EquivariantNetwork):
         raise UserError(f"{model!r} on labels with bond disorder", allowed="models of kind network or equivariant")
     disordered = SDModel.from_dict(labels.lattice, hamiltonian)
-    return model.on(labels.lattice, dtype, disordered.bonds, disordered.strengths)
+    return model.on(labels.lattice, dtype, bonds=disordered.bonds, strengths=disordered.strengths)
 
 
 def electrons_of(origin: Origin) -> ElectronsSettings | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet
-from sdgnn.nn.potentials import Energies, Potentials
+from sdgnn.nn.potentials import Energies, Potentials, combined
 from sdgnn.train.metrics import not_empty, torque_part
 
 
@@ -122,7 +122,7 @@ class Objective:
         totals, slopes = zip(*(_slope(energies, spins) for energies in potentials.energies), strict=True)
         with torch.enable_grad():
             slopes = tuple(slope.requires_grad_() for slope in slopes)
-            field, energy = potentials.compose(spins, slopes), totals[0].requires_grad_()
+            field, energy = combined(spins, slopes), totals[0].requires_grad_()
             value = self.loss(spins, field, energy, shift, true_field, true_energy)
             *along, weight = torch.autograd.grad(value, (*slopes, energy), retain_graph=True, allow_unused=True)
         weights = [weight, *(None for _ in slopes[1:])]

@@ -90,7 +90,7 @@ def test_time_is_estimated(scheme: type) -> None:
     network = EquivariantNetwork(EquivariantSettings(layers=1, channels=2), lattice)
     state = spins.random(lattice, replicas=3, seed=0, dtype=torch.float32)
     integrator = scheme(dt=0.1, damping=0.1, kT=0.01)
-    field = network.on(lattice, memory=0.75 * lattice.n_sites * network.bytes_per_site(lattice, torch.float32) / 1e9)
+    field = network.on(lattice, memory=0.75 * lattice.n_sites * network.on(lattice).bytes_per_site / 1e9)
     ratios: list[float] = []
     while len(ratios) < 5 and not any(1 / FACTOR < ratio < FACTOR for ratio in ratios):
         expected = estimate(field, state, integrator, steps=3)

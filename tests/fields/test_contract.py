@@ -81,7 +81,7 @@ def network(lattice: Lattice, seed: int = 1, **settings: int) -> EquivariantNetw
 def in_blocks(lattice: Lattice) -> Field:
     """Of a network, in several blocks."""
     made = network(lattice)
-    limit = 0.75 * lattice.n_sites * made.bytes_per_site(lattice, torch.float64) / GB
+    limit = 0.75 * lattice.n_sites * made.on(lattice, torch.float64).bytes_per_site / GB
     field = made.on(lattice, torch.float64, memory=limit)
     assert len(field._blocks[1]) > 1
     return field

@@ -13,7 +13,7 @@ from sdgnn.common.memory import GB, Counted
 from sdgnn.dynamics import observers
 from sdgnn.lattice import blocks, halo_cells
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, Model, SiteField, create
-from sdgnn.nn.baselines import bound
+from sdgnn.nn.baselines import site_model
 from sdgnn.nn.committee import Committee
 from sdgnn.nn.settings import BehlerParrinelloSettings, TwoEnergiesSettings
 
@@ -28,7 +28,8 @@ LATTICES = [
 
 def share(network: Model, lattice: Lattice, part: float = 0.75) -> float:
     """GB in which a part of the lattice's sites fits, in float64."""
-    return part * lattice.n_sites * network.bytes_per_site(lattice, torch.float64) / GB
+    field = network.on(lattice, torch.float64)
+    return part * lattice.n_sites * getattr(field, "parts", [field])[0].bytes_per_site / GB
 
 
 @pytest.mark.parametrize("lattice", LATTICES, ids=repr)
@@ -52,7 +53,7 @@ def test_halos_are_needed(lattice: Lattice, monkeypatch: pytest.MonkeyPatch) -> 
     network = EquivariantNetwork(EquivariantSettings(layers=1, channels=2), lattice, seed=1)
     state = spins.random(lattice, seed=0)
     whole = network.on(lattice, torch.float64)(state)
-    monkeypatch.setattr(bound, "blocks", lambda lattice, halo, largest: blocks.blocks(lattice, halo - 1, largest))
+    monkeypatch.setattr(site_model, "blocks", lambda lattice, halo, largest: blocks.blocks(lattice, halo - 1, largest))
     field = network.on(lattice, torch.float64, memory=share(network, lattice))
     assert (field(state).field - whole.field).abs().max() > 1e-9
 
@@ -71,8 +72,7 @@ def test_every_kind_of_model_keeps_to_the_limit(kind: str) -> None:
         model = Committee([model, create(settings, lattice, seed=1)])
     state = spins.random(lattice, replicas=2, seed=0)
     field = model.on(lattice, torch.float64, memory=limit)
-    inner = {"two-energies": "parts", "committee": "members"}.get(kind)
-    for part in getattr(field, inner) if inner else [field]:
+    for part in getattr(field, "parts", [field]):
         assert len(part._blocks[1]) > 1
     in_blocks, whole = field(state), model.on(lattice, torch.float64)(state)
     assert (in_blocks.field - whole.field).abs().max() < 1e-12

@@ -69,7 +69,7 @@ def test_slope_and_all_symmetries(name: str) -> None:
     Rounding of the prediction leaves 1e-10 of the plain walk; bond disorder alone breaks the crystal's symmetry.
     """
     field = learned(model_of(name))
-    known = field.known(sdgnn.spins.random(field.lattice, 2, seed=0))
+    known = field.gate(sdgnn.spins.random(field.lattice, 2, seed=0))
     assert float(known.min()) < 0.5 < float(known.max())
     broken = {"lattice"} if name == "bond disorder" else set()
     check_field(field, broken=broken, tolerance=1e-9)
@@ -197,7 +197,7 @@ def test_far_from_what_was_seen_it_is_the_plain_walk(dtype: torch.dtype) -> None
     network.look([(field, torch.cat(near[:20]))])
     randomise(network)
     fresh, random = torch.cat(near[20:]), sdgnn.spins.random(model.lattice, 20, seed=0).to(dtype)
-    assert float(field.known(fresh).mean()) > 0.95 and float(field.known(random).max()) < 1e-6
+    assert float(field.gate(fresh).mean()) > 0.95 and float(field.gate(random).max()) < 1e-6
     rounding = 1e-5 if dtype == torch.float32 else 1e-9
     torch.testing.assert_close(field(random).field, plain(field)(random).field, rtol=0, atol=rounding)
     moved = field(fresh).field - plain(field)(fresh).field
@@ -219,9 +219,9 @@ def test_what_it_has_seen_is_that_of_all_label_sets() -> None:
     ]
     torch.testing.assert_close(network.readout.mean, torch.cat(rows).mean(0), rtol=0, atol=1e-12)
     for field in fields:
-        assert float(field.known(sdgnn.spins.random(field.lattice, 4, seed=7)).min()) > 0.5
+        assert float(field.gate(sdgnn.spins.random(field.lattice, 4, seed=7)).min()) > 0.5
     network.look([(fields[1], states[1])])
-    assert float(fields[0].known(states[0]).mean()) < 0.1, "positive control: seen alone, the other is not known"
+    assert float(fields[0].gate(states[0]).mean()) < 0.1, "positive control: seen alone, the other is not known"
 
 
 def test_looking_again_keeps_what_was_learned() -> None:
@@ -280,7 +280,7 @@ def test_universal_knows_any_electrons(level: sdgnn.electrons.truncated.Level) -
         found = network.on(model, torch.float64, kT=0.1, mu=-1.0)(states)
         expected = TruncatedField(model, kT=0.1, mu=-1.0, level=level)(states)
         assert torch.equal(found.field, expected.field) and torch.equal(found.energy, expected.energy)
-        assert float(network.on(model, kT=0.1, mu=-1.0).known(states).max()) == 0
+        assert float(network.on(model, kT=0.1, mu=-1.0).gate(states).max()) == 0
 
 
 def test_what_is_refused() -> None:
@@ -316,7 +316,7 @@ def test_weights_in_single_precision_make_fields_in_double() -> None:
     network = learned(SQUARE).network.float()
     field = network.on(SQUARE, torch.float64, kT=0.1, filling=0.3)
     check_field(field, tolerance=1e-9)
-    assert field.known(sdgnn.spins.random(SQUARE.lattice)).dtype == torch.float64
+    assert field.gate(sdgnn.spins.random(SQUARE.lattice)).dtype == torch.float64
 
 
 def test_weights_that_change_after_binding_count_at_once() -> None:

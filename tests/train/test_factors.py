@@ -64,7 +64,7 @@ def test_known_factors_are_found_again() -> None:
     field = network.on(larger)
     found = torque_part(field(fresh).field.double(), fresh)
     without = torque_part(TruncatedField(model, **PHYSICS, **SIZE)(fresh).field, fresh)
-    assert float(field.known(fresh).mean()) > 0.8
+    assert float(field.gate(fresh).mean()) > 0.8
     assert float((found - wanted).square().sum()) < 0.1 * float((without - wanted).square().sum())
 
 

@@ -321,7 +321,7 @@ def test_a_network_learns_what_the_plain_walk_lacks(tmp_path):
         for field, part in zip(fields, sets, strict=True)
     ]
     torch.testing.assert_close(network.readout.mean, torch.cat(rows).mean(0), rtol=0, atol=1e-5)
-    assert all(float(field.known(part.spins).mean()) > 0.9 for field, part in zip(fields, sets, strict=True))
+    assert all(float(field.gate(part.spins).mean()) > 0.9 for field, part in zip(fields, sets, strict=True))
 
 
 def test_labels_of_several_hamiltonians_are_learned_together(tmp_path):

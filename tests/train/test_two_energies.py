@@ -18,7 +18,7 @@ from sdgnn.data import LabelSet, write
 from sdgnn.fields import DampingLike, Field, Heisenberg
 from sdgnn.nn import EquivariantSettings, Settings, create
 from sdgnn.nn.baselines.two_energies import TwoEnergies
-from sdgnn.nn.potentials import Potentials, gradient_and_twist
+from sdgnn.nn.potentials import Potentials
 from sdgnn.nn.settings import TwoEnergiesSettings
 from sdgnn.train import TrainSettings, fit, judge, torque_part
 from sdgnn.train.objective import Objective, Scales
@@ -103,7 +103,7 @@ def test_gradient_equals_double_backward(energy_weight: float) -> None:
     field = g[0] + torch.linalg.cross(given.spins, g[1])
     wanted = torch.autograd.grad(objective.loss(given.spins, field, a, shift, given.field, given.energy), weights)
 
-    potentials = Potentials((first, second), gradient_and_twist)
+    potentials = Potentials((first, second))
     loss, found_field = objective(potentials, given.spins, shift, given.field, given.energy)
     found = torch.autograd.grad(loss, weights)
     torch.testing.assert_close(found_field, field.detach(), rtol=1e-13, atol=1e-13)

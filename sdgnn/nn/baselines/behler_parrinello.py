@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from sdgnn.common.seeds import torch_generator
 from sdgnn.lattice import Lattice
 from sdgnn.nn.baselines.descriptor import Descriptor
+from sdgnn.nn.baselines.layers import normal, site_energies, zeros
 from sdgnn.nn.baselines.neighbourhood import Neighbourhood
-from sdgnn.nn.baselines.readout import site_energies
 from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.settings import BehlerParrinelloSettings
 
@@ -21,7 +21,7 @@ class BehlerParrinello(SiteModel):
     """e_i = a dense network of the invariants of the spins within ``shells`` neighbour shells of site i.
 
     The invariants are those of :mod:`sdgnn.nn.baselines.descriptor`; the network has two outputs, see
-    :func:`~sdgnn.nn.baselines.readout.site_energies`.
+    :func:`~sdgnn.nn.baselines.layers.site_energies`.
 
     ``lattice`` fixes the family (a crystal whose sites are all equivalent by symmetry), ``seed`` the initial weights.
     Sources: Behler and Parrinello, Phys. Rev. Lett. 98, 146401 (2007), doi:10.1103/PhysRevLett.98.146401; for spins,
@@ -39,15 +39,12 @@ class BehlerParrinello(SiteModel):
         self.descriptor = Descriptor(self._around, pairs, sides)
         generator = torch_generator(seed)
         widths = [len(self.descriptor), *settings.hidden]
-        self.linear = nn.Parameter(torch.zeros(widths[0], 2, dtype=torch.float32, device="cpu"))
+        self.linear = zeros(widths[0], 2)
         self.hidden = nn.ParameterList(
-            torch.randn(before, after, generator=generator, dtype=torch.float32, device="cpu") / before**0.5
-            for before, after in pairwise(widths)
+            normal(generator, before, after) / before**0.5 for before, after in pairwise(widths)
         )
-        self.bias = nn.ParameterList(torch.zeros(width, dtype=torch.float32, device="cpu") for width in settings.hidden)
-        self.out = nn.Parameter(
-            0.1 * torch.randn(widths[-1], 2, generator=generator, dtype=torch.float32, device="cpu") / widths[-1] ** 0.5
-        )
+        self.bias = nn.ParameterList(map(zeros, settings.hidden))
+        self.out = nn.Parameter(0.1 * normal(generator, widths[-1], 2) / widths[-1] ** 0.5)
 
     def tables(
         self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype
@@ -66,8 +63,6 @@ class BehlerParrinello(SiteModel):
         return site_energies(features @ self.linear.to(spins.dtype) + hidden @ self.out.to(spins.dtype), spins)
 
     def __repr__(self) -> str:
-        return (
-            f"Behler-Parrinello model for {self.family.name} lattices: {len(self._around)} spins, "
-            f"{len(self.descriptor)} invariants, {self.n_parameters} weights; cutoff {self.cutoff:.3g}, "
-            f"halo {2 * self.cutoff:.3g}; {self.told_electrons()}"
+        return self.described(
+            "Behler-Parrinello model", f"{len(self._around)} spins, {len(self.descriptor)} invariants"
         )

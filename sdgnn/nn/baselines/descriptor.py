@@ -31,6 +31,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sdgnn.lattice import LENGTH_TOLERANCE
 from sdgnn.nn.baselines.neighbourhood import Neighbourhood
 from sdgnn.nn.baselines.point_irreps import Item, couplings, irreps, multiplets, orbits
 from sdgnn.spins import stream
@@ -74,13 +75,13 @@ class Descriptor(nn.Module):
 
     def __init__(self, around: Neighbourhood, pair_distance: float, chirality_distance: float) -> None:
         super().__init__()
-        members, close = range(len(around)), 1e-6
-        near = [[around.distance(j, k) for k in members] for j in members]
-        pairs = [(j, k) for j, k in itertools.combinations(members, 2) if j == 0 or near[j][k] < pair_distance + close]
+        members, distances = range(len(around)), around.distances
+        paired, joined = (distances < limit + LENGTH_TOLERANCE for limit in (pair_distance, chirality_distance))
+        pairs = [(j, k) for j, k in itertools.combinations(members, 2) if j == 0 or paired[j, k]]
         triples = [
-            t
-            for t in itertools.combinations(members, 3)
-            if max(near[j][k] for j, k in itertools.combinations(t, 2)) < chirality_distance + close
+            (j, k, m)
+            for j, k, m in itertools.combinations(members, 3)
+            if joined[j, k] and joined[j, m] and joined[k, m]
         ]
         representations = irreps(around.matrices)
         self.multiplets, transform = _multiplets(around, pairs, triples, representations)

@@ -9,14 +9,12 @@ from torch import Tensor, nn
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.seeds import torch_generator
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.lattice import Bonds, Lattice, cells_crossed
-from sdgnn.nn.baselines.bond_functions import bond_functions, of_strength
-from sdgnn.nn.baselines.bound import SiteField
-from sdgnn.nn.baselines.directions import Directions
-from sdgnn.nn.baselines.graph import Graph, degrees, reversed_bonds
-from sdgnn.nn.baselines.layers import Interaction
-from sdgnn.nn.baselines.readout import Readout, site_energies
-from sdgnn.nn.baselines.site_model import SiteModel
+from sdgnn.nn.baselines.graph import Graph, bonds_by_distance, reversed_bonds
+from sdgnn.nn.baselines.harmonics import BondHarmonics
+from sdgnn.nn.baselines.layers import Interaction, Readout, bond_functions, normal, site_energies, zeros
+from sdgnn.nn.baselines.site_model import SiteField, SiteModel
 from sdgnn.nn.settings import EquivariantSettings
 
 
@@ -27,7 +25,7 @@ class EquivariantNetwork(SiteModel):
     (:mod:`sdgnn.nn.baselines.layers`), which keeps E exactly invariant under SO(3)_spin x time reversal x translations
     x point group, spins and lattice turning independently. Crystals, free positions and given bonds are all lists of
     bonds (:mod:`sdgnn.nn.baselines.graph`). Each site has two numbers, see
-    :func:`~sdgnn.nn.baselines.readout.site_energies`.
+    :func:`~sdgnn.nn.baselines.layers.site_energies`.
 
     One network serves every size of its lattice family: bind it with :meth:`on`.
 
@@ -40,16 +38,15 @@ class EquivariantNetwork(SiteModel):
     def __init__(self, settings: EquivariantSettings, lattice: Lattice, seed: int = 0) -> None:
         super().__init__(settings, lattice)
         self.cutoff = (settings.layers + 1) * (1 if settings.hopping is None else settings.hopping.cutoff)
-        self.directions = Directions.of(lattice)
-        degrees(self.directions)  # refuses what no list of bonds can carry
+        self.harmonics = BondHarmonics.of(lattice)
         generator = torch_generator(seed)
-        spaces = self.directions.n_spaces
         channels, functions = settings.channels, settings.bond_functions * (1 + settings.strength_powers)
-        self.embedding = nn.Parameter(
-            0.5 * torch.randn(4, functions, channels, generator=generator, dtype=torch.float32, device="cpu")
+        self.embedding = nn.Parameter(0.5 * normal(generator, 4, functions, channels))
+        self.pair = zeros(functions, 2)
+        spaces = len(self.harmonics.degrees)
+        self.layers = nn.ModuleList(
+            Interaction(spaces, channels, (functions,), generator) for _ in range(settings.layers)
         )
-        self.pair = nn.Parameter(torch.zeros(functions, 2, dtype=torch.float32, device="cpu"))
-        self.layers = nn.ModuleList(Interaction(spaces, channels, functions, generator) for _ in range(settings.layers))
         self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
 
     def halo_cells(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
@@ -57,56 +54,61 @@ class EquivariantNetwork(SiteModel):
         cells = super().halo_cells(lattice)
         if self.settings.hopping is not None:
             return cells
-        return np.minimum(cells, 2 * (self.settings.layers + 1) * cells_crossed(lattice))
+        cell = lattice.resized(*(1,) * lattice.dim)
+        return np.minimum(cells, 2 * (self.settings.layers + 1) * cells_crossed(cell, cell.bonds(1)))
 
     def on(
-        self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None,
-        strengths: Float[np.ndarray, " bond"] | None = None, *, memory: float | None = None,
+        self, lattice: Lattice | SDModel, dtype: torch.dtype = torch.float32, *, kT: float | None = None,
+        filling: float | None = None, mu: float | None = None, bonds: Bonds | None = None,
+        strengths: Float[np.ndarray, " bond"] | None = None, memory: float | None = None,
     ) -> SiteField:  # fmt: skip
         """The field of this network on a lattice.
 
         Crystals are evaluated in blocks whose evaluation takes at most ``memory`` GB besides spins and result, see
-        :class:`~sdgnn.nn.baselines.bound.SiteField`; free positions and ``bonds`` of one's own stay whole.
+        :class:`~sdgnn.nn.baselines.site_model.SiteField`; free positions and ``bonds`` of one's own stay whole.
 
         Without ``bonds``, each given from either end, those between nearest neighbours follow from distances, or
         further ones where they follow the hopping (``settings.hopping``). Free positions are those of the same
         dimension, crystals with vacancies among them. ``strengths``, one number for each of ``bonds`` and 1 by
         default, say how strong they are: t_ij / t of disordered hopping.
 
-        Raises UserError on crystals of another family, on bonds or strengths that do not fit, and on strengths alone.
+        Raises UserError on crystals of another family, on electrons, on bonds or strengths that do not fit, and on
+        strengths alone.
         """
-        if bonds is None and strengths is not None:
-            raise UserError("strengths of no bonds", allowed="bonds and their strengths")
+        lattice = self.lattice_alone(lattice, kT=kT, filling=filling, mu=mu)
         if bonds is None:
+            if strengths is not None:
+                raise UserError("strengths of no bonds", allowed="bonds and their strengths")
             return SiteField(self, lattice, dtype, memory)
         if strengths is not None:
             _check_strengths(strengths, bonds, lattice)
-        return SiteField(self, lattice, dtype, memory, Graph.of(self.directions, lattice, bonds, strengths))
+        return SiteField(self, lattice, dtype, memory, self._graph(lattice, bonds, strengths))
 
     def check_family(self, lattice: Lattice) -> None:
         """Raises UserError on crystals of another family, and on positions without bonds or of another dimension."""
         if self.settings.hopping is None and lattice.is_crystal:
             super().check_family(lattice)
         else:
-            Graph.by_distance(self.directions, self.family, lattice, self.settings.hopping)
+            self._graph(lattice, *bonds_by_distance(self.family, lattice, self.settings.hopping))
 
     def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Graph:
         """The bonds of ``replicas`` copies of the lattice side by side."""
-        graph = Graph.by_distance(self.directions, self.family, lattice, self.settings.hopping)
+        graph = self._graph(lattice, *bonds_by_distance(self.family, lattice, self.settings.hopping))
         return graph.repeat(replicas, device, dtype)
 
-    def forward(self, spins: Float[Tensor, "site 3"], graph: Graph) -> Float[Tensor, " site"]:
+    def _graph(self, lattice: Lattice, bonds: Bonds, strengths: Float[np.ndarray, " bond"] | None) -> Graph:
+        """Bonds whose functions are multiplied by s, s (s - 1), ..., s (s - 1)^powers of their strengths s."""
+        s = np.ones((len(bonds), 1)) if strengths is None else strengths[:, None]
+        return Graph.of(self.harmonics, lattice, bonds, s * (s - 1) ** np.arange(self.settings.strength_powers + 1))
+
+    def forward(self, spins: Float[Tensor, "site 3"], tables: Graph) -> Float[Tensor, " site"]:
         """Site energies e_i without the constant per site (``constant``), in units of t."""
-        here, there = graph.ends(spins)
-        functions = of_strength(
-            bond_functions((here * there).sum(-1), self.settings.bond_functions),
-            graph.strength,
-            self.settings.strength_powers,
-        )
-        features = graph.collect(self._embed(here, there, functions))
-        numbers = graph.sum(functions) / graph.n_directions @ self.pair.to(spins.dtype)
+        here, there = tables.ends(spins)
+        functions = tables.functions(bond_functions((here * there).sum(-1), self.settings.bond_functions))
+        features = tables.collect(self._embed(here, there, functions))
+        numbers = tables.sum(functions) / tables.n_directions @ self.pair.to(spins.dtype)
         for layer, readout in zip(self.layers, self.readouts, strict=True):
-            features = layer(features, graph, functions)
+            features = layer(features, tables, functions)
             numbers = numbers + readout(features[0, 0])
         return site_energies(numbers, spins)
 
@@ -121,11 +123,7 @@ class EquivariantNetwork(SiteModel):
 
     def __repr__(self) -> str:
         s = self.settings
-        return (
-            f"Equivariant network for {self.family.name} lattices: {s.layers} layers, {s.channels} channels, "
-            f"{self.n_parameters} weights; cutoff {s.layers + 1} bonds, halo {2 * s.layers + 2}; "
-            f"{self.told_electrons()}"
-        )
+        return self.described("Equivariant network", f"{s.layers} layers, {s.channels} channels")
 
 
 def _check_strengths(strengths: np.ndarray, bonds: Bonds, lattice: Lattice) -> None:

@@ -63,9 +63,10 @@ class Neighbourhood:
             found[:, b, 1:] = target[:, own[_match(self.vectors[1:] @ matrix.T, vector[own])]]
         return found.reshape(lattice.n_sites, len(self))
 
-    def distance(self, first: int, second: int) -> float:
-        """Distance between two members."""
-        return float(np.linalg.norm(self.vectors[first] - self.vectors[second]))
+    @property
+    def distances(self) -> Float[np.ndarray, "member member"]:
+        """Distances between members."""
+        return np.linalg.norm(self.vectors[:, None] - self.vectors, axis=-1)
 
 
 def _match(points: np.ndarray, among: np.ndarray) -> np.ndarray:

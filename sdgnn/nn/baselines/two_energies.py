@@ -10,19 +10,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.common.seeds import check_seed
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.fields import Field
-from sdgnn.fields.protocol import unchanging
+from sdgnn.fields.protocol import Combination, unchanging
 from sdgnn.fields.schedules import Time
 from sdgnn.fields.site_sums import BySite, SiteSum
 from sdgnn.lattice import Bonds, Lattice
-from sdgnn.nn.baselines.bound import SiteField
 from sdgnn.nn.baselines.equivariant import EquivariantNetwork
-from sdgnn.nn.baselines.site_model import SiteModel
-from sdgnn.nn.potentials import Potentials, gradient_and_twist
+from sdgnn.nn.baselines.site_model import SiteField
+from sdgnn.nn.model import Model
+from sdgnn.nn.potentials import Potentials, combined
 from sdgnn.nn.settings import EquivariantSettings, TwoEnergiesSettings
 
 
-class TwoEnergies(SiteModel):
+class TwoEnergies(Model):
     """H_i = -dE_A/dS_i + S_i x (-dE_B/dS_i), with E_A and E_B two equivariant networks of the same size.
 
     The second part turns what is downhill in E_B by a right angle about the spin, so it does work around closed paths.
@@ -55,76 +56,57 @@ class TwoEnergies(SiteModel):
             part.constant.requires_grad_(False)  # the whole has one of its own
 
     def on(
-        self, lattice: Lattice, dtype: torch.dtype = torch.float32, bonds: Bonds | None = None, *,
-        memory: float | None = None,
+        self, lattice: Lattice | SDModel, dtype: torch.dtype = torch.float32, *, kT: float | None = None,
+        filling: float | None = None, mu: float | None = None, bonds: Bonds | None = None,
+        strengths: Float[np.ndarray, " bond"] | None = None, memory: float | None = None,
     ) -> TwoEnergiesField:  # fmt: skip
         """The field on a lattice: crystals, free positions and given bonds as for one network. Raises UserError."""
-        first = self.energy_a.on(lattice, dtype, bonds, memory=memory)
-        return TwoEnergiesField(self, (first, self.energy_b.on(lattice, dtype, bonds, memory=memory)))
+        lattice = self.lattice_alone(lattice, kT=kT, filling=filling, mu=mu)
+        first, second = (
+            network.on(lattice, dtype, bonds=bonds, strengths=strengths, memory=memory)
+            for network in (self.energy_a, self.energy_b)
+        )
+        return TwoEnergiesField(self, (first, second))
 
     def potentials(self, field: Field) -> Potentials:
         """E_A and E_B, and H = G_A + S x G_B."""
         assert isinstance(field, TwoEnergiesField)
-        networks = [part for part in field.parts if isinstance(part, SiteField)]
-        return Potentials(tuple(part.site_energies for part in networks), gradient_and_twist)
+        return Potentials(tuple(part.site_energies for part in field.parts))
 
     def check_family(self, lattice: Lattice) -> None:
         """Raises UserError on crystals of another family, and on positions without bonds or of another dimension."""
         self.energy_a.check_family(lattice)
 
-    def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Any:
-        return self.energy_a.tables(lattice, replicas, device, dtype)
-
-    def bytes_per_site(self, lattice: Lattice, dtype: torch.dtype) -> float:
-        """That of one of the two networks."""
-        return self.energy_a.bytes_per_site(lattice, dtype)
-
-    def forward(self, spins: Float[Tensor, "site 3"], tables: Any) -> Float[Tensor, " site"]:
-        """Site energies of E_A without the constant per site, in units of t."""
-        return self.energy_a(spins, tables)
-
     def __repr__(self) -> str:
         s = self.settings
-        return (
-            f"Network of two energies for {self.family.name} lattices: {s.layers} layers, {s.channels} channels each, "
-            f"{self.n_parameters} weights; cutoff {self.cutoff} bonds, halo {2 * self.cutoff}; "
-            f"{self.told_electrons()}"
-        )
+        return self.described("Network of two energies", f"{s.layers} layers, {s.channels} channels each")
 
 
 @unchanging
-class TwoEnergiesField(SiteSum):
+class TwoEnergiesField(Combination, SiteSum):  # type: ignore[misc, override]
     """Field H = G_A + S x G_B and energy E_A of two fields that conserve energy, with the constant of their network.
 
     ``parts`` are E_A and E_B, each with its own field G = -dE/dS, on one lattice.
     """
 
     network: TwoEnergies
+    parts: tuple[SiteField, ...]
 
-    def __init__(self, network: TwoEnergies, parts: tuple[SiteSum, SiteSum]) -> None:
+    def __init__(self, network: TwoEnergies, parts: tuple[SiteField, ...]) -> None:
         self.network, self.parts, self.lattice = network, parts, parts[0].lattice
+
+    part = SiteSum.part
+
+    def of(self, parts: tuple[Any, ...]) -> TwoEnergiesField:
+        return TwoEnergiesField(self.network, parts)
 
     @property
     def has_energy(self) -> bool:
         return False
 
-    @property
-    def made_of(self) -> tuple[Field, ...]:
-        return self.parts
-
-    @property
-    def halo(self) -> float | None:  # type: ignore[override]
-        """The larger one of the two."""
-        first, second = (part.halo for part in self.parts)
-        return None if first is None or second is None else max(first, second)
-
-    def on(self, lattice: Lattice) -> TwoEnergiesField:
-        first, second = self.parts
-        return TwoEnergiesField(self.network, (first.on(lattice), second.on(lattice)))
-
     def by_site(self, spins: Float[Tensor, "replica site 3"], time: Time) -> BySite:
         (energies, first), (_, second) = (part.by_site(spins, time) for part in self.parts)
-        field = gradient_and_twist(spins.detach(), (first, second))
+        field = combined(spins.detach(), (first, second))
         return energies + float(self.network.constant.detach()), field
 
     def __repr__(self) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from nn.baselines.test_spin_matrices import PAULI
+from nn.baselines.test_layers import PAULI
 from nn.baselines.test_symmetry import LATTICES, trained_like
 
 from sdgnn import Lattice, spins
 from sdgnn.nn import EquivariantNetwork
-from sdgnn.nn.baselines.spin_matrices import IRREP
+from sdgnn.nn.baselines.layers import IRREP
 
 BASIS = np.concatenate([[np.eye(2), 1j * np.eye(2)], PAULI, 1j * PAULI])
 """The matrices of the eight components."""
@@ -30,14 +30,23 @@ def functions(overlap: float, count: int) -> np.ndarray:
 def energies(network: EquivariantNetwork, lattice: Lattice, state: np.ndarray) -> np.ndarray:
     """e_i of a network of one layer on unit spins."""
     weights = {name: weight.detach().double().numpy() for name, weight in network.named_parameters()}
-    vectors, harmonics, space = (getattr(network.directions, name) for name in ("vectors", "harmonics", "space"))
     bonds, count, width = lattice.bonds(1), network.settings.bond_functions, network.settings.channels
+
+    vectors = np.unique(np.round(bonds.vector, 12) + 0.0, axis=0)
+    angle = np.arccos(np.round(vectors @ vectors.T, 9))
+
+    def wave(degree: int) -> np.ndarray:
+        """P_l of the angle between two directions."""
+        return (3 * np.cos(angle) ** 2 - 1) / 2 if (lattice.dim, degree) == (3, 2) else np.cos(degree * angle)
+
+    spaces = network.harmonics
+    projectors = [n / len(vectors) * wave(degree) for degree, n in zip(spaces.degrees, spaces.dimensions, strict=True)]
 
     def mapped(values: np.ndarray, name: str) -> np.ndarray:
         """The linear map of components (direction, site, channel, 8), with the projector on each space of harmonics."""
         out = 0.0
-        for k in range(space.max() + 1):
-            projected = np.tensordot(harmonics[:, space == k] @ harmonics[:, space == k].T, values, 1)
+        for k, projector in enumerate(projectors):
+            projected = np.tensordot(projector, values, 1)
             out = out + np.einsum("dick,kcf->difk", projected, weights[f"layers.0.{name}.weight"][list(IRREP), k])
         return out
 

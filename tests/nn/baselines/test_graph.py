@@ -16,8 +16,8 @@ from sdgnn import Lattice, spins
 from sdgnn.common.errors import UserError
 from sdgnn.lattice import Bonds
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings, SiteField
-from sdgnn.nn.baselines.directions import Directions
-from sdgnn.nn.baselines.graph import Graph, cutoff, degrees, strengths
+from sdgnn.nn.baselines.graph import cutoff, strengths
+from sdgnn.nn.baselines.harmonics import BondHarmonics
 
 ROUNDING = 1e-10
 """Energies and slopes of order 1e3 in float64, sums of ~1e3 terms: 1e-12 is seen."""
@@ -60,7 +60,7 @@ def test_crystals_free_positions_and_given_bonds_are_equal(lattice: Lattice) -> 
     expected = slopes(network.on(lattice, torch.float64), states)
     assert all(float(value.detach().abs().max()) > 1e-3 for value in expected)
     free = Lattice.free(lattice.positions, lattice.cell)
-    for field in (network.on(free, torch.float64), network.on(lattice, torch.float64, lattice.bonds(1))):
+    for field in (network.on(free, torch.float64), network.on(lattice, torch.float64, bonds=lattice.bonds(1))):
         for value, other in zip(slopes(field, states), expected, strict=True):
             assert distance(value, other) < ROUNDING
 
@@ -76,7 +76,7 @@ def test_crystals_free_positions_and_given_bonds_are_equal(lattice: Lattice) -> 
     ],
 )
 def test_every_space_of_lattice_harmonics_has_one_degree(family: str, found: list[int]) -> None:
-    assert sorted(degrees(Directions.of(FAMILIES[family]))) == found
+    assert sorted(BondHarmonics.of(FAMILIES[family]).degrees) == found
 
 
 @pytest.mark.parametrize("lattice", LATTICES, ids=lambda lattice: lattice.name)
@@ -88,7 +88,9 @@ def test_vacancies_are_missing_bonds_of_the_crystal(lattice: Lattice) -> None:
     bonds = lattice.bonds(1)
     kept = ~np.isin(bonds.source, taken) & ~np.isin(bonds.target, taken)
     assert 0 < kept.sum() < len(bonds)
-    expected = network.on(lattice, torch.float64, bonds, kept.astype(float)).site_energies(states)[:, left]
+    expected = network.on(lattice, torch.float64, bonds=bonds, strengths=kept.astype(float)).site_energies(states)[
+        :, left
+    ]
     found = network.on(lattice.without(taken), torch.float64).site_energies(states[:, left])
     assert distance(found, expected) < ROUNDING
 
@@ -153,7 +155,7 @@ def test_bending_bonds_changes_the_energy(family: str) -> None:
     turned[back] = -turned[first]
     network = trained_like(lattice)
     straight, bent = (
-        network.on(lattice, torch.float64, replace(bonds, vector=vector))(states).energy
+        network.on(lattice, torch.float64, bonds=replace(bonds, vector=vector))(states).energy
         for vector in (bonds.vector, turned)
     )
     assert distance(bent, straight) > 1e-5
@@ -208,7 +210,7 @@ def test_the_energy_is_continuous_where_bonds_begin_and_end() -> None:
 
     def sharp(length: float) -> Tensor:
         lattice = pair_apart(length)
-        return network.on(lattice, torch.float64, lattice.bonds_within(end))(states).energy
+        return network.on(lattice, torch.float64, bonds=lattice.bonds_within(end))(states).energy
 
     for length in (1.0, end):
         assert float((energy(length + 1e-6) - energy(length - 1e-6)).abs()) < 1e-4
@@ -236,7 +238,7 @@ def test_chosen_bonds_cut_a_crystal_in_two() -> None:
     ends = [frozenset(pair) for pair in zip(bonds.source.tolist(), bonds.target.tolist())]
     kept = np.array([pair not in ({8, 0}, {3, 4}) for pair in ends])
     cut = Bonds(bonds.source[kept], bonds.target[kept], bonds.vector[kept], bonds.shell[kept])
-    field, states = trained_like(lattice).on(lattice, torch.float64, cut), spins.random(lattice, seed=1)
+    field, states = trained_like(lattice).on(lattice, torch.float64, bonds=cut), spins.random(lattice, seed=1)
     other = states.clone()
     other[:, 4:] = spins.random(lattice, seed=2)[:, 4:]
     before, after = field(states).field, field(other).field
@@ -303,8 +305,8 @@ def test_bonds_that_do_not_fit_are_refused(change: dict[str, np.ndarray], messag
 def test_harmonics_that_a_crystal_lacks_carry_nothing_there() -> None:
     """sin 3 phi or cos 3 phi vanishes in all directions of a triangular crystal, not so on moved positions."""
     lattice = FAMILIES["triangular"]
-    directions = Directions.of(lattice)
+    network = EquivariantNetwork(EquivariantSettings(layers=1, channels=2), lattice)
     for positions, zero in ((Lattice.free(lattice.positions, lattice.cell), True), (disordered(lattice), False)):
-        graph = Graph.by_distance(directions, lattice, positions)
+        graph = network.tables(positions, 1, torch.device("cpu"), torch.float64)
         assert len(graph.space) == 7
-        assert (float(graph.forward.abs().amax((0, 1)).min()) < 1e-12) == zero
+        assert (float(graph.harmonics.abs().amax((0, 1)).min()) < 1e-12) == zero

@@ -67,7 +67,7 @@ def test_bonds_of_strength_1_need_none_of_the_new_weights(lattice: Lattice) -> N
 def test_given_strengths_of_1_are_the_crystal() -> None:
     network, states = trained_like(), spins.random(FAMILY, seed=1)
     bonds = FAMILY.bonds(1)
-    given = network.on(FAMILY, torch.float64, bonds, np.ones(len(bonds)))
+    given = network.on(FAMILY, torch.float64, bonds=bonds, strengths=np.ones(len(bonds)))
     assert distance(given(states).field, network.on(FAMILY, torch.float64)(states).field) < ROUNDING
 
 
@@ -88,16 +88,16 @@ def test_a_crystal_is_free_positions_with_its_further_bonds() -> None:
     free = Lattice.free(FAMILY.positions, FAMILY.cell)
     assert distance(network.on(free, torch.float64)(states).field, field) < ROUNDING
     model = SDModel(FAMILY, HOPPING)
-    given = network.on(FAMILY, torch.float64, model.bonds, model.amplitudes)
+    given = network.on(FAMILY, torch.float64, bonds=model.bonds, strengths=model.amplitudes)
     assert distance(given(states).field, field) < ROUNDING
-    nearest = network.on(FAMILY, torch.float64, FAMILY.bonds(1))
+    nearest = network.on(FAMILY, torch.float64, bonds=FAMILY.bonds(1))
     assert distance(nearest(states).field, field) > 1e-3
 
 
 def field_of(lattice: Lattice, disorder: BondDisorder | None = None):  # type: ignore[no-untyped-def]
     """The network on the bonds and hoppings of an s-d model."""
     model = SDModel(lattice, HOPPING, disorder=disorder)
-    return trained_like(strength_powers=2).on(lattice, torch.float64, model.bonds, model.amplitudes)
+    return trained_like(strength_powers=2).on(lattice, torch.float64, bonds=model.bonds, strengths=model.amplitudes)
 
 
 DISORDERED = [(AMORPHOUS, None), (FAMILY.diluted(0.2, seed=1), BondDisorder(width=1.5, seed=2)),
@@ -145,8 +145,8 @@ def test_bonds_of_strength_0_are_no_bonds() -> None:
     states = spins.random(FAMILY, seed=1)
     bonds = FAMILY.bonds(2)
     nearest = (bonds.shell == 0).astype(np.float64)
-    struck = network.on(FAMILY, torch.float64, bonds, nearest)(states)
-    assert distance(struck.field, network.on(FAMILY, torch.float64, FAMILY.bonds(1))(states).field) < ROUNDING
+    struck = network.on(FAMILY, torch.float64, bonds=bonds, strengths=nearest)(states)
+    assert distance(struck.field, network.on(FAMILY, torch.float64, bonds=FAMILY.bonds(1))(states).field) < ROUNDING
 
     def energy(length: float) -> Tensor:
         pair = Lattice.free([[0.0, 0.0], [length, 0.0], [0.0, 1.0]], 20 * np.eye(2))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdgnn.nn.baselines.spin_matrices import IRREP, multiply
+from sdgnn.nn.baselines.layers import IRREP, multiply
 
 PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 
