@@ -42,7 +42,7 @@ class Reliability:
     correlation: float | None
     """Rank correlation of predicted and true error over sites; None where it is not defined."""
     state_correlation: float | None
-    """The same over states, of their root mean squares."""
+    """Rank correlation over states, of the root mean squares of their errors."""
     states: int
     """Number of states."""
     predicted: tuple[float, ...]
@@ -104,7 +104,7 @@ class Committee(Model):
 
     @property
     def electrons(self) -> ElectronsSettings | None:
-        """Those of the members."""
+        """Electrons of the members."""
         return self.models[0].electrons
 
     @property

@@ -17,11 +17,11 @@ from sdgnn.nn.storage.load import create
 
 
 def cells_needed(field: Field) -> Int[np.ndarray, " dim"] | None:
-    """Cells along each axis of a crystal on which no site's energy sees a spin twice; None where no energies are.
+    """Cells along each axis of a crystal on which no site's energy depends on a spin twice; None for other fields.
 
-    An energy that sees d cells to either side needs 2 d + 1. With fewer, images of one spin stand at several places of
-    its neighbourhood: in training the model learns from surroundings that larger lattices do not have, and in runs it
-    is the field of a crystal that repeats itself. Positions without unit cells are not judged.
+    An energy that depends on d cells to either side needs 2 d + 1. With fewer, images of one spin stand at several
+    places of a neighbourhood: in training, a model learns from surroundings that larger lattices do not have, and a run
+    is that of a crystal that repeats itself. Free positions are not judged.
     """
     if isinstance(field, Combination):
         found = [needed for part in field.parts if (needed := cells_needed(part)) is not None]
@@ -46,7 +46,7 @@ def _cells_of_walks(field: TruncatedField) -> Int[np.ndarray, " dim"]:
 
 
 def too_small(field: Field, what: str) -> list[str]:
-    """What is to be said where ``what`` (labels, a run) lives on a lattice that the model sees around; else nothing."""
+    """A warning where ``what`` (labels, a run) has fewer cells than :func:`cells_needed`; nothing elsewhere."""
     needed, shape = cells_needed(field), field.lattice.shape
     if needed is None or shape is None or all(np.array(shape) >= needed):
         return []

@@ -93,10 +93,8 @@ class Network(Model):
         return NetworkField(self, walks, dtype, self.readout if self.learned_from(electrons) else None)
 
     def learned_from(self, electrons: ElectronsSettings) -> bool:
-        """Whether these electrons are those that the learned part belongs to; that of several Hamiltonians asks none.
-
-        They are whatever the realisation of their bond disorder.
-        """
+        """Whether the learned part belongs to these electrons, in any realisation of bond disorder; a learned part of
+        several Hamiltonians belongs to all electrons."""
         own = self.settings.electrons
         return own is None or own.without_seed() == electrons.without_seed()
 
@@ -159,11 +157,11 @@ class NetworkField(Field):
 
     @property
     def halo(self) -> float | None:
-        """That of the electrons: two cutoffs, on crystals; beyond, a spin moves mu and the gate of the learned part."""
+        """Two cutoffs, on crystals; spins further away act through mu and the gate of the learned part alone."""
         return self.electrons.halo
 
     def on(self, lattice: Lattice) -> NetworkField:
-        """The same electrons and the same learned part on another lattice. Raises UserError on another family."""
+        """Electrons and learned part on another lattice. Raises UserError on another family."""
         self.network.check_family(lattice)
         return NetworkField(self.network, self.electrons.on(lattice), self.dtype, self.readout)
 
@@ -178,11 +176,11 @@ class NetworkField(Field):
 
     @property
     def _sites(self) -> int:
-        """Of the whole lattice."""
+        """Number of sites of the whole lattice, of which this may be a part."""
         return self.electrons.whole_sites
 
     def without_constant(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        """The same but for the constant per site."""
+        """Energy, field, density and mu without the constant per site."""
         readout = self.readout
         given = spins.detach().to(device=self.network.constant.device, dtype=self.dtype)
         result = self.electrons.corrected(given, None if readout is None else self._learned)

@@ -28,4 +28,4 @@ class Potentials:
     energies: tuple[Energies, ...]
     """E_1, and E_2 where there are two, by their site energies."""
     learned: tuple[Energies, ...] | None = None
-    """Those parts of E_1, E_2 that depend on the weights, differentiable in these alone; None: all of them."""
+    """Parts of E_1, E_2 that depend on the weights, differentiable in weights alone; None where all of each does."""

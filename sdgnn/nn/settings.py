@@ -113,7 +113,7 @@ class BehlerParrinelloSettings(ModelSettings):
     kind: Literal["behler-parrinello"] = "behler-parrinello"
     """Bond products and scalar chiralities of the neighbourhood in power-spectrum and bispectrum form."""
     shells: int = Field(3, ge=1, le=8)
-    """Neighbour shells around a site that its energy sees; the halo of fields is twice as wide."""
+    """Neighbour shells around a site on whose spins its energy depends; the halo of fields is twice as wide."""
     pair_shells: int = Field(2, ge=1, le=8)
     """Products S_j . S_k are taken of spins in the neighbourhood up to this many shells apart, and of the centre with
     all of them."""

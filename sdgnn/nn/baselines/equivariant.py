@@ -50,7 +50,8 @@ class EquivariantNetwork(SiteModel):
         self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
 
     def halo_cells(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
-        """As for any model, but no more cells than bonds between nearest neighbours cross where these are the bonds."""
+        """Cells within twice the cutoff, at most as many as bonds between nearest neighbours cross where these are the
+        bonds."""
         cells = super().halo_cells(lattice)
         if self.settings.hopping is not None:
             return cells

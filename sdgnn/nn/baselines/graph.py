@@ -28,7 +28,7 @@ class Graph:
     """Bonds of any set of sites, padded to equal numbers: bond ``i * slots + slot`` starts at site i."""
 
     reverse: Int[Tensor, " bond"]
-    """The same bond from its other end; of padding, itself."""
+    """Number of each bond as given from its other end; of padding, its own number."""
     terms: Float[Tensor, "bond term"]
     """Numbers of each bond by which functions on bonds are multiplied; 0 of padding."""
     harmonics: Float[Tensor, "site slot harmonic"]

@@ -39,8 +39,8 @@ class SiteModel(Model):
     """e_i from spins and tables of a lattice: kinds say what the tables are and how energies follow."""
 
     def halo_cells(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
-        """Cells of a crystal along each axis on whose spins a site's field depends: those within twice the cutoff,
-        since it depends on energies within the cutoff and these on spins within the cutoff of them."""
+        """Cells of a crystal along each axis on whose spins a site's field depends: within twice the cutoff, since the
+        field is a slope of energies within the cutoff, which depend on spins within the cutoff around them."""
         return halo_cells(lattice, 2 * self.cutoff)
 
     @abstractmethod
@@ -98,7 +98,7 @@ class SiteField(SiteSum):
         return 2 * self.network.cutoff if self._given is None and self.lattice.is_crystal else None
 
     def on(self, lattice: Lattice) -> SiteField:
-        """The same network on another lattice. Raises UserError on bonds of one's own, which are those of this one."""
+        """The network on another lattice. Raises UserError where bonds were given, which belong to this lattice."""
         if self._given is not None:
             raise UserError(
                 f"bonds of {self.lattice!r} on {lattice!r}",
