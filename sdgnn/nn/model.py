@@ -21,6 +21,9 @@ from sdgnn.nn.potentials import Potentials
 from sdgnn.nn.settings import ElectronsSettings, Settings
 from sdgnn.nn.storage.model_file import write_model
 
+ARGUMENTS = "electrons for models of kind network, bonds for models of kind equivariant or two-energies"
+"""What :meth:`Model.on` takes besides a lattice."""
+
 
 class Model(nn.Module, ABC):
     """E(S) = sum_i [e_i(S) + c], with e_i a function of the spins within :attr:`cutoff` of site i and c a constant.
@@ -83,7 +86,7 @@ class Model(nn.Module, ABC):
         given = [name for name, value in more.items() if value is not None]
         if isinstance(lattice, SDModel) or given:
             what = " and ".join(given) or repr(lattice)
-            raise UserError(f"{what} for {self!r}", allowed="a lattice alone for models of this kind")
+            raise UserError(f"{what} for {self!r}", allowed=ARGUMENTS)
         return lattice
 
     @abstractmethod

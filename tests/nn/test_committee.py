@@ -10,7 +10,7 @@ import torch
 from nn.networks import randomise
 
 import sdgnn
-from sdgnn import Lattice, spins
+from sdgnn import Lattice, SDModel, spins
 from sdgnn.common.errors import UserError
 from sdgnn.fields import Zeeman
 from sdgnn.nn import ElectronsSettings, EquivariantNetwork, EquivariantSettings, Network, NetworkSettings
@@ -65,6 +65,8 @@ def test_networks_of_walks_make_a_committee(tmp_path: Path) -> None:
     single = [member.on(LATTICE)(STATES).field for member in members]
     torch.testing.assert_close(found.field, torch.stack(single).mean(0), rtol=1e-5, atol=1e-5)
     assert float(found.torque_error.min()) > 0
+    asked = committee.on(SDModel(LATTICE, exchange=3.0), kT=0.1, filling=0.25)(STATES)
+    assert torch.equal(asked.field, found.field)
     committee.save(tmp_path)
     assert torch.equal(sdgnn.load(tmp_path).on(LATTICE)(STATES).field, found.field)
 

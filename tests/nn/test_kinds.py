@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import sdgnn
-from sdgnn import Lattice, spins
+from sdgnn import Lattice, SDModel, spins
 from sdgnn.common.errors import UserError
 from sdgnn.fields.testing import check_field
 from sdgnn.lattice.periodic import nearest_image
@@ -90,6 +90,20 @@ def test_files_keep_every_number_and_the_kind(kind: str, tmp_path: Path) -> None
 def test_another_lattice_is_refused(kind: str) -> None:
     with pytest.raises(UserError, match="kagome"):
         create(KINDS[kind], Lattice.kagome(3, 3)).on(Lattice.square(6, 6))
+
+
+@every_kind
+def test_what_a_kind_has_no_use_for_is_refused(kind: str) -> None:
+    """Electrons are those of networks, bonds those of equivariant ones; all kinds are asked in the same way."""
+    lattice = Lattice.square(4, 4)
+    model = create(KINDS[kind], lattice)
+    electrons, bonds = {"kT": 0.1, "filling": 0.25}, {"bonds": lattice.bonds(1)}
+    for where, given, taken_by in ((SDModel(lattice), electrons, "network"), (lattice, bonds, "equivariant")):
+        if kind == taken_by:
+            model.on(where, **given)
+            continue
+        with pytest.raises(UserError, match=r"for .*square lattices"):
+            model.on(where, **given)
 
 
 @pytest.mark.parametrize("kind", ["behler-parrinello", "distances"])
