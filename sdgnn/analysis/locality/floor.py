@@ -14,6 +14,7 @@ from torch import Tensor
 from sdgnn import spins as textures
 from sdgnn.analysis.locality.ensembles import Ensemble, Independent
 from sdgnn.common.errors import UserError
+from sdgnn.common.files import plain
 from sdgnn.common.seeds import check_seed
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
@@ -49,14 +50,15 @@ class LocalityFloor:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON; NaN becomes None."""
-        return {
-            "radius": list(self.radii),
-            "torque_rmse": _plain(self.rmse),
-            "torque_rmse_error": _plain(self.rmse_error),
-            "torque_r2": _plain(self.r2),
+        numbers = {
+            "radius": self.radii,
+            "torque_rmse": self.rmse,
+            "torque_rmse_error": self.rmse_error,
+            "torque_r2": self.r2,
             "torque_rms": self.rms,
-            "torque_rms_error": _plain(np.array([self.rms_error]))[0],
+            "torque_rms_error": self.rms_error,
         }
+        return {name: plain(value) for name, value in numbers.items()}
 
 
 def locality_floor(
@@ -120,10 +122,6 @@ def _root(squares: Float[np.ndarray, "environment value"]) -> tuple[np.ndarray, 
     root = np.sqrt(squares.mean(0))
     error = squares.std(0, ddof=1) / np.sqrt(count) if count > 1 else np.full(root.shape, np.nan)
     return root, np.divide(error, 2 * root, out=np.where(np.isnan(error), np.nan, 0.0), where=root > 0)
-
-
-def _plain(values: np.ndarray) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in values]
 
 
 def distances(lattice: Lattice, site: int) -> Float[np.ndarray, " site"]:

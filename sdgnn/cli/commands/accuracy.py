@@ -30,7 +30,7 @@ MODEL = "model.safetensors"
 
 
 @dataclass(frozen=True)
-class Entry:
+class Trained:
     """A model of the benchmark, bound to the lattice of the labels."""
 
     field: Field
@@ -60,7 +60,7 @@ def compare_models(config: BenchmarkConfig, resume: bool = False) -> Path:
             settings = model.training or config.training
             network = train_network([training], [validation], model.origin, settings, config.seed, folder, resume)
         seconds = float(network.provenance["metrics"]["run"]["seconds"])
-        entries[name] = Entry(bind(network, labels), network.n_parameters, seconds)
+        entries[name] = Trained(bind(network, labels), network.n_parameters, seconds)
     fields = {name: entry.field for name, entry in entries.items()}
     with timed("errors on the test states"):
         errors = compare(fields, test)
@@ -91,14 +91,14 @@ def split(labels: LabelSet, config: SplitConfig) -> tuple[LabelSet, LabelSet, La
     return training, validation, test
 
 
-def heisenberg_models(config: BenchmarkConfig, training: LabelSet) -> dict[str, Entry]:
+def heisenberg_models(config: BenchmarkConfig, training: LabelSet) -> dict[str, Trained]:
     """Heisenberg models fitted to the training states."""
     entries = {}
     for shells in config.heisenberg:
         start = time.monotonic()
         field = fit_heisenberg(training, shells)
         name = f"Heisenberg, {shells} shell{'s' if shells > 1 else ''}"
-        entries[name] = Entry(field, len(field.couplings), round(time.monotonic() - start, 1))
+        entries[name] = Trained(field, len(field.couplings), round(time.monotonic() - start, 1))
     return entries
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -37,9 +37,6 @@ from sdgnn.common.progress import progress_bar
 from sdgnn.dynamics import lattice_of, open_sweep, open_trajectory
 from sdgnn.dynamics.sweeps import NAME
 from sdgnn.lattice import Lattice
-
-if TYPE_CHECKING:
-    pass
 
 DISCARD = 0.5
 """Part of each run of a sweep that is left out unless said otherwise."""

@@ -6,7 +6,6 @@ import math
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sdgnn.analysis.trajectories import analyze
 from sdgnn.cli.commands.benchmark import shortest_times
@@ -36,9 +35,6 @@ from sdgnn.fields import Field
 from sdgnn.nn import NetworkSettings, load
 from sdgnn.train.baselines import Comparison, compare
 from sdgnn.train.factors import CalibrationReport, calibrate
-
-if TYPE_CHECKING:
-    pass
 
 REPORT = "report.html"
 """Name of the report in the folder."""

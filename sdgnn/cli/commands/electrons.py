@@ -41,11 +41,11 @@ it."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A field that is compared."""
+class Solver:
+    """One way to solve the electrons, or a network."""
 
     method: str
-    """What it has in common with others of other settings."""
+    """Name of the method, which solvers of several settings share."""
     field: Field
     dtype: torch.dtype = torch.float64
     """Precision of the spins that it is given."""
@@ -72,27 +72,27 @@ def compare_solvers(config: ElectronsBenchmarkConfig, resume: bool = False) -> P
     return write_benchmark(results, rows, table, {"cost": error_by_cost(rows)} if judged else {})
 
 
-def fields_on(config: ElectronsBenchmarkConfig, lattice: Lattice) -> dict[str, Entry]:
+def fields_on(config: ElectronsBenchmarkConfig, lattice: Lattice) -> dict[str, Solver]:
     """The fields by name; the first is the reference."""
     model = config.hamiltonian.build(lattice)
     ensemble: dict[str, Any] = {"kT": config.kT, "filling": config.filling}
-    kernel: dict[str, Entry] = {}
+    kernel: dict[str, Solver] = {}
     for settings in config.kpm:
         size = f"{settings.moments} moments x {settings.vectors or 'all'}"
         if settings.tolerance is not None:
             size = f"tolerance {settings.tolerance:g}"
         name = f"KPM, {size}{', plain' if settings.probing == 'plain' else ''}, {settings.precision}"
-        kernel[name] = Entry("KPM", KPMConfig(**ensemble, **settings.model_dump()).build(model))
-    fields: dict[str, Entry] = {}
+        kernel[name] = Solver("KPM", KPMConfig(**ensemble, **settings.model_dump()).build(model))
+    fields: dict[str, Solver] = {}
     if lattice.n_sites <= config.exact_sites:
-        fields["exact, float64"] = Entry("exact", ExactConfig(**ensemble).build(model))
+        fields["exact, float64"] = Solver("exact", ExactConfig(**ensemble).build(model))
     fields |= dict(reversed(kernel.items()))
     for entry in config.truncated:
         local = TruncatedConfig(**ensemble, **entry.model_dump(exclude={"precision"})).build(model)
         name = f"truncated, cutoff {local.cutoff}, {local.moments} moments, {entry.precision}"
-        fields[name] = Entry("truncated", local, getattr(torch, entry.precision))
+        fields[name] = Solver("truncated", local, getattr(torch, entry.precision))
     if config.model is not None:
-        fields["network, float32"] = Entry("network", load(config.model).on(lattice))
+        fields["network, float32"] = Solver("network", load(config.model).on(lattice))
     return fields
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from sdgnn.cli.commands.console import console, say, timed, warn
+from sdgnn.cli.commands.console import say, timed, warn
 from sdgnn.cli.commands.floors import ensembles_of, with_floors
 from sdgnn.cli.config.commands import EvaluateConfig
 from sdgnn.cli.config.locality import LabelFloorConfig
@@ -43,7 +43,7 @@ def evaluate_model(config: EvaluateConfig, json_path: Path | None = None, resume
         more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
         with timed(f"{path}: {parts[0]!r}{more}"):
             errors = compare_network(network, parts, training or parts, dtype, config.floor)
-        console.print(errors.table(title=str(path)))
+        say(errors.table(title=str(path)))
         doubts = list(dict.fromkeys(text for labels in parts for text in doubts_about(network, labels, dtype)))
         warn(doubts)
         if not training:
@@ -64,7 +64,7 @@ def evaluate_model(config: EvaluateConfig, json_path: Path | None = None, resume
 
 
 def doubts_about(network: Model, labels: LabelSet, dtype: torch.dtype) -> list[str]:
-    """What is to be said of labels that judge ``network``: trained on, of other electrons, on too small a lattice."""
+    """Warnings about labels that judge ``network``: trained on, of other electrons, on too small a lattice."""
     field, other = bind(network, labels, dtype), other_electrons(network, electrons_of(labels.origin), "the labels")
     return [*not_held_out(network, labels), *other, *too_small(field, "labels")]
 

@@ -10,6 +10,7 @@ import numpy as np
 from sdgnn import spins as textures
 from sdgnn.analysis.locality.ensembles import Ensemble, Independent, noisy_order
 from sdgnn.analysis.locality.floor import LocalityFloor, locality_floor
+from sdgnn.cli.commands.console import timed
 from sdgnn.cli.config.locality import FloorConfig
 from sdgnn.common.progress import progress_bar
 from sdgnn.data import LabelSet
@@ -66,7 +67,7 @@ def with_floors(
     radii = sorted(set(halos.values()))
     if not radii or not ensembles:
         return errors
-    measured = measure(exact, radii, ensembles, sampling, seed)
+    measured = measure_floors(exact, radii, ensembles, sampling, seed)
     floors: dict[tuple[str, str], Floor] = {}
     for name, halo in halos.items():
         at = {protocol: floor_at(floor, halo) for protocol, floor in measured.items()}
@@ -76,21 +77,17 @@ def with_floors(
     return replace(errors, floors=floors)
 
 
-def measure(
+def measure_floors(
     exact: Field, radii: Sequence[float], ensembles: Mapping[str, Ensemble], sampling: FloorConfig, seed: int
 ) -> dict[str, LocalityFloor]:
-    """The floor of each ensemble, with a progress bar."""
-    each = len(radii) * sampling.environments * sampling.redraws
+    """The floor of each ensemble of states at all radii, each with a progress bar."""
+    environments, redraws = sampling.environments, sampling.redraws
+    states = len(radii) * environments * redraws
     floors: dict[str, LocalityFloor] = {}
-    with progress_bar("locality floor", each * len(ensembles), "states") as advance:
-
-        def count(done: int) -> None:
-            advance(len(floors) * each + done)
-
-        for name, ensemble in ensembles.items():
-            floors[name] = locality_floor(
-                exact, radii, sampling.environments, sampling.redraws, seed, ensemble, advance=count
-            )
+    for name, ensemble in ensembles.items():
+        told = f"{name}: {environments} environments"
+        with timed(told), progress_bar("locality floor", states, "states") as advance:
+            floors[name] = locality_floor(exact, radii, environments, redraws, seed, ensemble, advance)
     return floors
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-from sdgnn.analysis.locality.ensembles import Ensemble
-from sdgnn.analysis.locality.floor import LocalityFloor, check_radii, locality_floor
+from sdgnn.analysis.locality.floor import LocalityFloor, check_radii
 from sdgnn.analysis.plots.errors import floors_by_halo
-from sdgnn.cli.commands.console import say, timed
+from sdgnn.cli.commands.console import say
+from sdgnn.cli.commands.floors import measure_floors
 from sdgnn.cli.config.locality import LocalityConfig
 from sdgnn.cli.report.table import Table
 from sdgnn.cli.results import open_results
-from sdgnn.common.progress import progress_bar
-from sdgnn.fields import Field
 from sdgnn.lattice import LENGTH_TOLERANCE, Lattice
 from sdgnn.lattice.periodic import inner_radius
 
@@ -31,23 +29,13 @@ def measure_locality(config: LocalityConfig) -> Path:
     radii = config.radii or neighbour_distances(lattice)
     check_radii(lattice, radii)
     results = open_results(config, "locality")
-    floors = {name: measure(config, exact, radii, name, ensemble) for name, ensemble in ensembles.items()}
+    floors = measure_floors(exact, radii, ensembles, config, config.seed)
     content = {name: floor.to_dict() for name, floor in floors.items()}
     results.write_json("locality.json", {"lattice": lattice.to_dict(), "field": repr(exact), "states": content})
     results.write_figure("locality", floors_by_halo(floors))
     say(table(floors, repr(exact)).for_console())
     say(f"locality: {results.path}")
     return results.path
-
-
-def measure(
-    config: LocalityConfig, exact: Field, radii: tuple[float, ...], name: str, ensemble: Ensemble
-) -> LocalityFloor:
-    """The floor of one ensemble of states, with a progress bar."""
-    count, redraws = config.environments, config.redraws
-    states = len(radii) * count * redraws
-    with timed(f"{name}: {count} environments"), progress_bar("locality", states, "states") as advance:
-        return locality_floor(exact, radii, count, redraws, config.seed, ensemble, advance)
 
 
 def neighbour_distances(lattice: Lattice, widest: float = WIDEST) -> tuple[float, ...]:
@@ -64,7 +52,7 @@ def neighbour_distances(lattice: Lattice, widest: float = WIDEST) -> tuple[float
 
 
 def table(floors: dict[str, LocalityFloor], caption: str = "") -> Table:
-    """Floor and highest R^2 by reach, a pair of columns for each ensemble of states."""
+    """Floor and highest R^2 by radius, a pair of columns for each ensemble of states."""
     pairs = [(f"{name}\ntorque RMSE", "\ntorque R²") for name in floors]
     rows = []
     for k, radius in enumerate(next(iter(floors.values())).radii):

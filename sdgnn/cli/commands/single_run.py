@@ -28,7 +28,7 @@ ARRAYS = 16
 
 
 def doubts_about(config: SimulateConfig, field: Field) -> list[str]:
-    """What is to be said of a run before it starts: a lattice smaller than what a model sees, electrons twice."""
+    """Warnings about a run before it starts: a lattice smaller than the halo of its field, electrons counted twice."""
     twice = config.field.model is not None and config.field.electrons is not None
     said = f"the field of electrons twice: that of {config.field.model} and that of field.electrons"
     return [*([said] if twice else []), *too_small(field, "a run")]
@@ -63,7 +63,7 @@ class Start:
 
     @classmethod
     def within(cls, config: SimulateConfig, folder: Path | None = None, streams: range | None = None) -> Start:
-        """What ``config`` describes, as :meth:`of`. Raises UserError where its ``memory`` does not allow it."""
+        """The start that ``config`` describes, with its own field. Raises UserError where it exceeds ``memory``."""
         lattice = config.lattice.build()
         field = config.field.build(lattice, config.dtype, field_memory(config, lattice.n_sites), config.device)
         start = cls.of(config, field, folder, streams)
@@ -73,7 +73,7 @@ class Start:
 
     @classmethod
     def of(cls, config: QuenchConfig, field: Field, folder: Path | None = None, streams: range | None = None) -> Start:
-        """What ``config`` describes, driven by ``field``; the first states are those numbered by ``streams``.
+        """The start that ``config`` describes, driven by ``field``; ``streams`` numbers the first states, as the noise.
 
         A time step that ``config`` leaves open is that of the run in ``folder``, if there is one to go on with: derived
         again, it would have other last digits on another machine. Raises UserError where the lattice does not allow it.

@@ -30,7 +30,7 @@ class Row:
     """What a field takes, and how good it is."""
 
     field: str
-    """Its name."""
+    """Name of the field."""
     labels: int
     """Exact states that it was fitted to."""
     seconds: float
@@ -38,7 +38,7 @@ class Row:
     torque_r2: tuple[float, float]
     """On held-out states and on the larger lattice."""
     torque_rmse: tuple[float, float]
-    """The same per component, in units of t."""
+    """Torque RMSE per component on held-out states and on the larger lattice, in units of t."""
     torque_r2_error: tuple[float, float]
     """Standard errors of R^2 over the states; NaN where not known."""
     microseconds: float
@@ -97,11 +97,11 @@ class Outcome:
     errors: Comparison
     """Errors on ``test``, by kind of state."""
     errors_larger: Comparison
-    """The same on ``larger``."""
+    """Errors on ``larger``, by kind of state."""
     quench: Run
     """The quench."""
     analysis: xarray.Dataset
-    """Its analysis over replicas."""
+    """Analysis of the quench over its replicas."""
     seconds: dict[str, float]
     """Wall time of each step."""
 

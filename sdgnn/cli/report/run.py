@@ -19,7 +19,7 @@ UNKNOWN = "not recorded"
 
 
 def run_section(trajectory: xarray.Dataset, lattice: Lattice, folder: Path | None = None) -> Section:
-    """What a trajectory, of the run in ``folder``, is one of: a table of its physics and how it was integrated."""
+    """A table of the physics of a trajectory, and of how it was integrated; ``folder`` is that of its run."""
     known = _described(trajectory, folder)
     integrator, field = known.get("integrator", {}), known.get("field", UNKNOWN)
     terms = field.replace(f" on {lattice!r}", "").split(" + ")
