@@ -57,10 +57,14 @@ All of it in minutes: [bold]sdgnn demo[/bold]. Any key of a file can be set on t
 Every run makes one folder (results/... or the key output), with its config.yaml and the versions it ran with.""",
 )
 
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="Configuration file.", show_default=False)]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Keys set over the file's.", show_default=False)
-]
+
+def _argument(metavar: str, text: str) -> Any:
+    """A positional argument of a command, with its help."""
+    return typer.Argument(metavar=metavar, help=text, show_default=False)
+
+
+ConfigFile = Annotated[Path, _argument("CONFIG.yaml", "Configuration file.")]
+Overrides = Annotated[list[str] | None, _argument("[KEY=VALUE]...", "Keys set over the file's.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")]
 
 
@@ -101,14 +105,10 @@ def generate(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
 
 @app.command()
 def train(
-    what: Annotated[
-        list[str],
-        typer.Argument(metavar="CONFIG.yaml | LABELS... [KEY=VALUE]...", help="A file, or label sets.",
-                       show_default=False),
-    ],
+    what: Annotated[list[str], _argument("CONFIG.yaml | LABELS... [KEY=VALUE]...", "A file, or label sets.")],
     resume: Resume = False,
     keys: Keys = False,
-) -> None:  # fmt: skip
+) -> None:
     """Train a network on label sets.
 
     Examples:
@@ -177,10 +177,7 @@ def learn(config: ConfigFile, overrides: Overrides = None, resume: Resume = Fals
 
 @app.command()
 def simulate(
-    what: Annotated[
-        list[str],
-        typer.Argument(metavar="CONFIG.yaml | MODEL [KEY=VALUE]...", help="A file, or a model.", show_default=False),
-    ],
+    what: Annotated[list[str], _argument("CONFIG.yaml | MODEL [KEY=VALUE]...", "A file, or a model.")],
     resume: Resume = False,
     guard: Annotated[
         bool, typer.Option("--guard", help="Stop (status 3) when the run leaves what its committee knows; keys guard.*")
@@ -217,9 +214,7 @@ def simulate(
 
 @app.command()
 def analyze(
-    what: Annotated[
-        str, typer.Argument(metavar="CONFIG.yaml | FOLDER", help="A file, or the folder of a run.", show_default=False)
-    ],
+    what: Annotated[str, _argument("CONFIG.yaml | FOLDER", "A file, or the folder of a run.")],
     overrides: Overrides = None,
     resume: Resume = False,
     keys: Keys = False,
@@ -244,7 +239,7 @@ def analyze(
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a simulation.", show_default=False)],
+    folder: Annotated[Path, _argument("RUN", "Folder of a simulation.")],
     to: Annotated[Path, typer.Option("--to", help="File to write; its suffix says what.", show_default=False)],
     time: Annotated[
         float | None, typer.Option("--time", help="Time (hbar/t) of the state, that recorded nearest; else the last.")

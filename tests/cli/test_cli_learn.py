@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from cli.small import sdgnn as command
 
 import sdgnn
-from sdgnn.cli.app import UNKNOWN_STATES, app
+from sdgnn.cli.app import UNKNOWN_STATES
 from sdgnn.data import read
 from sdgnn.dynamics import open_trajectory
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
@@ -37,10 +37,6 @@ observe: {spins: 4, torque_error: 4}
 guard: {limit: 1.0e-9, every: 4}
 output: run
 """
-
-
-def command(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner, Result
+from cli.small import sdgnn
+from typer.testing import Result
 
-from sdgnn.cli.app import app
 from sdgnn.data import read
 from sdgnn.nn import Network, load
 from sdgnn.train import judge
@@ -50,11 +50,6 @@ floor:
   redraws: 2
 output: benchmark
 """
-
-
-def sdgnn(*arguments: str) -> Result:
-    """The command in this process."""
-    return CliRunner().invoke(app, list(arguments))
 
 
 @pytest.fixture

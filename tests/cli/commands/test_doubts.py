@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
-
-from sdgnn.cli.app import app
+from cli.small import sdgnn
 
 LABELS = """
 lattice: {type: square, size: [5, 5]}
@@ -36,7 +34,7 @@ output: run
 
 def said(*arguments: str) -> str:
     """What a command says, its lines joined."""
-    result = CliRunner().invoke(app, list(arguments))
+    result = sdgnn(*arguments)
     assert result.exit_code == 0, result.output
     return " ".join(result.output.split())
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray
+from cli.small import sdgnn
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from sdgnn.cli.app import app
 from sdgnn.dynamics import open_trajectory
 from sdgnn.interchange import read_npz, read_ovf
 
@@ -25,10 +24,6 @@ observe: {spins: 10, energy: 20}
 precision: float64
 output: run
 """
-
-
-def sdgnn(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
 
 
 @pytest.fixture
