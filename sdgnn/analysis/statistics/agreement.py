@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def agreement(first: xarray.Dataset, second: xarray.Dataset) -> xarray.Dataset:
-    """Compares two results of :func:`.analyze`, for example of an exact field and of a network::
+    """Compares two results of :func:`sdgnn.analysis.analyze`, for example of an exact field and of a network::
 
         found = sdgnn.analysis.agreement(analyze(exact, lattice), analyze(network, lattice))
         found.attrs["energy_rms"], found["energy_deviation"]

@@ -41,7 +41,7 @@ def sweep_means(
     weight is measured. For each X of :func:`numbers`: ``X_mean``, ``X_error`` and ``X_reliable``
     (:func:`.equilibrium`) with the swept keys as dimensions, but for the seed, whose points
     are repetitions; and a last dimension ``setting`` where replicas of a point differ in theirs. NaN where a point does
-    not have X, or not at all times. Raises UserError as :func:`.equilibrium` and :func:`.analyze` do.
+    not have X, or not at all times. Raises UserError as :func:`.equilibrium` and :func:`sdgnn.analysis.analyze` do.
     """
     import xarray
 
