@@ -42,6 +42,7 @@ from rich.table import Table
 import sdgnn
 from sdgnn.analysis import parallel_bonds
 from sdgnn.analysis.plots.style import COLOURS, MARKERS, WIDTH, style
+from sdgnn.common.errors import NumericalError
 from sdgnn.common.files import atomic_path
 from sdgnn.dynamics import Integrator
 from sdgnn.dynamics.step_size import Miss, temperature_bias
@@ -90,7 +91,7 @@ def quiet(field: Field, time: float, counts: list[int], tolerances: list[float])
     for name, integrator, steps in plans:
         try:
             last, calls = march(field, spins, integrator, steps)
-        except sdgnn.common.errors.NumericalError:
+        except NumericalError:
             continue  # the iteration of the midpoint rule does not converge at the longest steps
         error = float((last - reference).square().sum(-1).mean().sqrt())
         setting = integrator.tolerance if isinstance(integrator, sdgnn.DormandPrince) else integrator.dt
@@ -122,14 +123,14 @@ def bath(steps_per_unit: list[int]) -> list[dict[str, Any]]:
     energy = [sdgnn.dynamics.observers.energy(1)]
     rows = []
     for name, scheme in FIXED.items():
-        settings = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
+        settings: dict[str, Any] = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
         for count in steps_per_unit:
             integrator = scheme(1 / count, 0.5, BATH_KT, **settings)
             field.calls = 0
             total = round((BEFORE + AFTER) * count)
             try:
                 run = sdgnn.simulate(field, spins, integrator, total, seed=3, observers=energy)
-            except sdgnn.common.errors.NumericalError:
+            except NumericalError:
                 continue
             work = field.calls / (BEFORE + AFTER)
             late = -run.trajectory["energy"].values[round(BEFORE * count) :].mean(0) / SITES
@@ -164,11 +165,11 @@ def temperature() -> list[dict[str, Any]]:
         watched = [sdgnn.dynamics.observers.energy(4), sdgnn.dynamics.observers.spin_temperature(field, 4)]
         hot = (kT, damping, dt) in HOT
         for name, scheme in [("semi-implicit B", sdgnn.SemiImplicitB)] if hot else FIXED.items():
-            settings = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
+            settings: dict[str, Any] = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
             integrator = scheme(dt, damping, kT, **settings)
             try:
                 run = sdgnn.simulate(field, start, integrator, round(55 / dt), seed=3, observers=watched)
-            except sdgnn.common.errors.NumericalError:
+            except NumericalError:
                 continue
             late = run.trajectory.isel(time=slice(round(15 / dt / 4), None))
             means = late["energy"].values.mean(0) / lattice.n_sites
@@ -194,7 +195,7 @@ def free_spins() -> list[dict[str, Any]]:
     for damping in (0.3, 1.0):
         for dt in (0.2, 0.1):
             for name, scheme in FIXED.items():
-                settings = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
+                settings: dict[str, Any] = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
                 state = scheme(dt, damping, 0.5, **settings).init(field, sdgnn.spins.random(field.lattice, 1, seed=1))
                 integrator, seen = scheme(dt, damping, 0.5, **settings), []
                 for step in range(round(30 / dt)):
@@ -220,7 +221,7 @@ def quench(path: Path) -> list[dict[str, Any]]:
         for name, scheme in FIXED.items():
             if scheme is sdgnn.ImplicitMidpoint and dt < 0.1:
                 continue
-            settings = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
+            settings: dict[str, Any] = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
             field.calls = 0
             run = sdgnn.simulate(field, start, scheme(dt, 0.055, 0.001, **settings), round(25 / dt), observers=())
             bonds = float(parallel_bonds(run.spins, lattice)) * 1800

@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from truncated_labels import Electrons, Labels, labelled, square, state, triangu
 import sdgnn
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import Origin
+from sdgnn.electrons.levels import Level
 from sdgnn.fields import Field
 from sdgnn.nn import ElectronsSettings, Network, NetworkSettings
 from sdgnn.train import TrainSettings, fit
@@ -90,12 +92,14 @@ def candidates(given: argparse.Namespace) -> None:
             cells = [f"{one.judged(field).torque_r2:.4f}" for one in tests.values()]
             made.add_row(name, *cells, "" if seconds is None else f"{seconds:.0f}")
 
-        for level in ("fast", "accurate"):
+        levels: tuple[Level, Level] = ("fast", "accurate")
+        for level in levels:
             plain = sdgnn.TruncatedField(electrons.model, electrons.kT, filling=electrons.filling, level=level)
             row(f"walk, {level}", plain, None)
-        for level, count in (*(("fast", count) for count in FEW), ("accurate", FEW[-1])):
+        for level, count in (*((levels[0], count) for count in FEW), (levels[1], FEW[-1])):
             start = time.process_time()
-            few, known = labels[:count], {"kT": electrons.kT, "filling": electrons.filling}
+            few = labels[:count]
+            known: dict[str, Any] = {"kT": electrons.kT, "filling": electrons.filling}
             network, _ = calibrate(electrons.model, **known, level=level, labels=few)
             row(f"factors, {level}, {count} states", network.on(electrons.lattice), time.process_time() - start)
         for hidden in HIDDEN:

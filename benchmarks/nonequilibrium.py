@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -105,7 +106,8 @@ def row(name: str, settings: Settings, given: argparse.Namespace, field: Field, 
     plan = TrainSettings(epochs=given.epochs, ema=0.98, longitudinal_weight=0.0, energy_weight=0.0, device="cpu")
     start = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        fit(network, *([part] for part in training.split((0.9, 0.1), seed=0)), plan, folder)
+        most, rest = training.split((0.9, 0.1), seed=0)
+        fit(network, [most], [rest], plan, folder)
     seconds = time.process_time() - start
     spins, bound = sdgnn.spins.random(HELD_OUT, given.held_out, seed=90), network.on(HELD_OUT)
     wanted, even = torques(field, spins)
@@ -140,12 +142,13 @@ def main() -> None:
         table = Table(title=f"{name}: {paths(labelled_by(name, TRAINING))}", title_justify="left")
         for column in ("model", "R²", "R² even", "S x G_B", "weights", "CPU s"):
             table.add_column(column, justify="left" if column == "model" else "right")
-        size = {"layers": given.layers, "channels": given.channels}
-        for kind, settings in {
+        size: dict[str, Any] = {"layers": given.layers, "channels": given.channels}
+        kinds: dict[str, Settings] = {
             "one energy": EquivariantSettings(**size),
             "one energy, wider": EquivariantSettings(layers=given.layers, channels=given.wider),
             "two energies": TwoEnergiesSettings(**size),
-        }.items():
+        }
+        for kind, settings in kinds.items():
             table.add_row(*row(kind, settings, given, field, training))
         Console(width=110).print(table)
 

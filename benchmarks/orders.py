@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ class Case:
     duration: float
     peaks: np.ndarray
     competitors: dict[str, Tensor]
-    relaxed: tuple[str, ...] = field(default=())
+    relaxed: tuple[str, ...] = ()
     """Competitors that are no perfect orders and relax first."""
 
 
@@ -60,7 +61,7 @@ def cases() -> dict[str, Case]:
     """The orders by name."""
     square, triangular = sdgnn.Lattice.square(6, 6), sdgnn.Lattice.triangular(6, 6)
     large = sdgnn.Lattice.triangular(12, 12)
-    half = {"kT": 0.05, "filling": 0.5}
+    half: dict[str, Any] = {"kT": 0.05, "filling": 0.5}
     ferromagnet = sdgnn.ExactField(sdgnn.SDModel(large, exchange=6.0), kT=0.05, filling=0.12)
     chiral = ferromagnet + fields.DMI(large, strength=0.12, kind="bloch") + fields.Zeeman(large, field=(0, 0, 0.1))
     period = large.reciprocal * 2  # skyrmions six sites apart
@@ -117,12 +118,12 @@ def main() -> None:
         states = {f"annealed {k}": s[None] for k, s in enumerate(annealed(case, given.replicas, given.seed))}
         for other, state in case.competitors.items():
             states[other] = relaxed(case, state) if other in case.relaxed else state
-        for state, spins in states.items():
+        for label, spins in states.items():
             energy = float(case.field(spins).energy) / case.lattice.n_sites
             weight = float(analysis.bragg_weight(spins, case.lattice, case.peaks))
             chirality = float(analysis.mean_chirality(spins, case.lattice))
             skyrmions = f"{float(analysis.skyrmion_number(spins, case.lattice)):.0f}" if name == "skyrmions" else ""
-            table.add_row(name, state, f"{energy:.4f}", f"{weight:.3f}", f"{chirality:.3f}", skyrmions)
+            table.add_row(name, label, f"{energy:.4f}", f"{weight:.3f}", f"{chirality:.3f}", skyrmions)
         print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
         if given.figure is not None:
             best = min(

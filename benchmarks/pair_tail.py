@@ -24,6 +24,7 @@ import argparse
 import itertools
 import math
 from collections import defaultdict
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -83,7 +84,8 @@ def exact_fields(model: sdgnn.SDModel, spins: Tensor, twists: int, cases: Cases)
 
 def free_tail(field: sdgnn.TruncatedField) -> PairTail:
     """Second order in J of free electrons, less that of the balls: the tail for J -> 0, scaled."""
-    model, numbers = field.model, {"cutoff": field.cutoff, "moments": field.moments}
+    model = field.model
+    numbers: dict[str, Any] = {"cutoff": field.cutoff, "moments": field.moments}
     weak = sdgnn.SDModel(model.lattice, model.hopping, WEAK)
     tail = PairTail.of(sdgnn.TruncatedField(weak, field.kT, filling=field.filling, **numbers))
     return PairTail(model.lattice, tail.couplings * (model.exchange / WEAK) ** 2)
@@ -134,7 +136,7 @@ def main() -> None:
     console = Console(width=150)
     for exchange in given.exchange:
         found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        shares = []
+        shares: list[float] = []
         for name, make in LATTICES.items():
             fit_spins = [sdgnn.spins.random(make(20, 20), seed=100 + k) for k in range(3)]
             near = sdgnn.SDModel(make(20, 20), exchange=exchange)
@@ -148,7 +150,7 @@ def main() -> None:
                 field = sdgnn.TruncatedField(near, kT=kT, filling=filling, level=given.level)
                 every = tails(field, fit_spins, [exact[k] for exact in fit_exact])
                 chosen = every["pair_tail"]
-                assert chosen is not None
+                assert chosen is not None and chosen.share is not None
                 shares.append(chosen.share)
                 for state, (spins, exact) in tests.items():
                     length = math.isqrt(spins.shape[1])
@@ -163,8 +165,8 @@ def main() -> None:
                         print(f"J {exchange:g} {name:10s} filling {filling:g} kT {kT:g} {state:22s} {line}", flush=True)
         title = f"J = {exchange:g}; share {min(shares):.4f} to {max(shares):.4f}, median {np.median(shares):.4f}"
         table = Table("state", *TAILS, title=title)
-        for state, scores in found.items():
-            table.add_row(state, *[f"{np.median(scores[t]):.3f} ({min(scores[t]):.3f})" for t in TAILS])
+        for state, by_tail in found.items():
+            table.add_row(state, *[f"{np.median(by_tail[t]):.3f} ({min(by_tail[t]):.3f})" for t in TAILS])
         console.print(table)
 
 

@@ -134,7 +134,7 @@ def dial(given: argparse.Namespace) -> None:
         labels = labelled(electrons, state(electrons.lattice, order, noise, given.seeds), given.labels)
         cells = []
         for cutoff, moments in DIAL:
-            numbers = {"cutoff": cutoff, "moments": moments}
+            numbers: dict[str, Any] = {"cutoff": cutoff, "moments": moments}
             field = TruncatedField(electrons.model, electrons.kT, filling=electrons.filling, **numbers)
             cells.append(f"{labels.judged(field).torque_r2:.4f}")
         made.add_row(f"{name}, {order}" + (f" {noise:g}" if noise else ""), *cells)
@@ -206,9 +206,9 @@ def hamiltonians(given: argparse.Namespace) -> None:
     for name, belongs in groups.items():
         cells = []
         for level in LEVELS:
-            r2 = np.array([value for *of, value in found[level] if belongs(*of)])
-            cells += [f"{np.median(r2):.4f}", f"{np.quantile(r2, 0.1):.4f}"]
-        made.add_row(name, str(len(r2)), *cells)
+            scores = np.array([value for *of, value in found[level] if belongs(*of)])
+            cells += [f"{np.median(scores):.4f}", f"{np.quantile(scores, 0.1):.4f}"]
+        made.add_row(name, str(len(scores)), *cells)
     made.add_section()
     made.add_row("target, J 1 to 8", "", ">= .990", ">= .96", ">= .997", ">= .985")
     made.add_row("target, J .3 to 1, pair tail", "", "", "", ">= .98", "")
@@ -324,7 +324,9 @@ def timing(given: argparse.Namespace) -> None:
                 field = TruncatedField(electrons.model, electrons.kT, filling=electrons.filling, level=level)
                 spins = sdgnn.spins.random(electrons.lattice, seed=0, dtype=torch.float32)
                 work = field.work
-                mu = float(field(spins).mu[0])
+                found = field(spins).mu
+                assert found is not None
+                mu = float(found[0])
                 repeats = given.repeats if size < 256 else 1
                 fixed = TruncatedField(electrons.model, electrons.kT, mu=mu, level=level)
                 cells = []
