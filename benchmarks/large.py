@@ -45,8 +45,6 @@ def main() -> None:
     expected = estimate(field, spins, integrator, given.steps)
     print(f"{network!r}; {given.size} x {given.size}, float32, {torch.get_num_threads()} thread(s)")
     print(expected)
-    small, blocks = field._blocks
-    print(f"{max(1, len(blocks))} block(s) of {small.lattice.n_sites} sites")
     state = integrator.init(field, spins)
     wall, processor = time.perf_counter(), time.process_time()
     for _ in range(given.steps):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -34,19 +34,21 @@ from sdgnn.train.settings import TrainSettings
 from sdgnn.train.sum_rule import check_sum_rule
 from sdgnn.train.training import LAST, Training
 
+Kind = TypeVar("Kind", bound=Model)
+
 LOOKED_AT = 200
 """States of each label set, about, that a model looks at before training."""
 
 
 def fit(
-    network: Model,
+    network: Kind,
     training: Sequence[LabelSet],
     validation: Sequence[LabelSet],
     settings: TrainSettings,
     folder: str | os.PathLike[str],
     resume: bool = False,
     progress: bool = False,
-) -> Model:
+) -> Kind:
     """Train ``network`` in place and return it with the averaged weights of the best validation torque R^2.
 
     Where no epoch is better than the network was before, it is returned as it was; ``best_epoch`` is then 0.
