@@ -41,7 +41,7 @@ from truncated_rules import RULES
 
 import sdgnn
 from sdgnn.electrons import TruncatedField
-from sdgnn.electrons.truncated import LEVELS
+from sdgnn.electrons.levels import LEVELS
 from sdgnn.electrons.truncated.pair_tail import with_pair_tail
 from sdgnn.train.metrics import torque_part
 

@@ -7,10 +7,25 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from sdgnn.common.names import nearest
-from sdgnn.common.sections import Section, alternatives, chosen, fields_of, is_section, kinds_below, sections_in, tag
+from sdgnn.common.names import did_you_mean, nearest
+from sdgnn.common.sections import (
+    Section,
+    alternatives,
+    chosen,
+    fields_of,
+    is_section,
+    kinds_below,
+    kinds_of,
+    sections_in,
+    tag,
+)
 
-WORDS = {"a valid tuple": "a list", "a valid list": "a list", "a valid dictionary": "a mapping of keys to values"}
+WORDS = {
+    "a valid tuple": "a list",
+    "a valid list": "a list",
+    "a valid dictionary": "a mapping of keys to values",
+    " or object to extract fields from": "",
+}
 """What pydantic calls by Python's names, in those of YAML."""
 
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
@@ -24,16 +39,18 @@ class _Place(NamedTuple):
     """The way to it."""
     section: Section | None
     """The section that holds the last key."""
+    name: str
+    """The alternative that it is, where it has others."""
     rivals: list[Section]
     """That section with its alternatives."""
     inside: list[Section]
     """Sections that the last key may hold."""
 
 
-def explain(cls: Section, data: Any, error: ValidationError, whole: str = "(whole file)") -> list[str]:
-    """One line for each mistake in ``data`` for a section ``cls``; what the types of one key refuse is joined.
+def explain(cls: Any, data: Any, error: ValidationError, whole: str = "(whole file)") -> list[str]:
+    """One line for each mistake in ``data`` for ``cls``, a section or alternatives of one.
 
-    ``whole`` names the section itself.
+    ``whole`` names the section itself. What the types of one key refuse is joined.
     What a section refuses because of its entries is not told beside what is wrong with these.
     """
     places = [(_place(cls, data, item["loc"]), item) for item in error.errors(include_url=False)]
@@ -52,11 +69,12 @@ def explain(cls: Section, data: Any, error: ValidationError, whole: str = "(whol
     ]
 
 
-def _place(cls: Section, data: Any, loc: Sequence[int | str]) -> _Place:
+def _place(cls: Any, data: Any, loc: Sequence[int | str]) -> _Place:
     """Follows pydantic's place of an error; parts of it that name a type are no keys, and are left out."""
     keys: list[str] = []
-    kinds: list[Any] = [cls]
+    kinds: list[Any] = list(kinds_of(cls))
     section: Section | None = None
+    name: Any = None
     rivals: list[Section] = []
     for part in loc:
         here = [kind for kind in kinds if is_section(kind)]
@@ -66,11 +84,13 @@ def _place(cls: Section, data: Any, loc: Sequence[int | str]) -> _Place:
             if not given and (holder is None or part not in fields_of(holder)):
                 continue
             section, rivals = holder, here
+            name = data.get(tag(holder)) if isinstance(data, dict) and holder is not None else None
         keys.append(str(part))
         kinds = kinds_below([kind for kind in kinds if kind not in here or kind is holder], part)
         inside = isinstance(part, int) and isinstance(data, list | tuple) and part < len(data)
         data = data[part] if given or inside else None
-    return _Place(tuple(keys), section, rivals, [kind for kind in kinds if is_section(kind)])
+    name = name or next(iter(alternatives(section) if section is not None else ()), "")
+    return _Place(tuple(keys), section, str(name), rivals, [kind for kind in kinds if is_section(kind)])
 
 
 def _reason(path: str, place: _Place, item: dict[str, Any]) -> tuple[str, str]:
@@ -78,7 +98,10 @@ def _reason(path: str, place: _Place, item: dict[str, Any]) -> tuple[str, str]:
     if item["type"].startswith("missing"):
         return f"{path} is missing", ""
     if item["type"] == "union_tag_invalid":
-        return f"{path}.{tag(place.inside[0])} = {item['ctx']['tag']!r}:", f"allowed: {item['ctx']['expected_tags']}"
+        told = item["ctx"]
+        near = did_you_mean(told["tag"], [name for section in place.inside for name in alternatives(section)])
+        reason = f"allowed: {told['expected_tags']}{'; ' if near else ''}{near}"
+        return f"{'.'.join((*place.keys, str(tag(place.inside[0]))))} = {told['tag']!r}:", reason
     given = f"{path}:" if isinstance(item["input"], dict) else f"{path} = {item['input']!r}:"
     if item["type"] == "union_tag_not_found":
         named = f" with the key {tag(place.inside[0])}" if isinstance(item["input"], dict) else ""
@@ -86,12 +109,23 @@ def _reason(path: str, place: _Place, item: dict[str, Any]) -> tuple[str, str]:
     if item["type"] == "int_parsing_size":
         return given, f"Input should be a whole number of size up to 2^53 = {2**53}"
     reason = item["msg"].removeprefix("Value error, ")
+    if (
+        item["type"] == "literal_error"
+        and isinstance(item["input"], str)
+        and (near := did_you_mean(item["input"], _quoted(item["ctx"]["expected"])))
+    ):
+        reason += f"; {near}"
     for python, words in WORDS.items():
         reason = reason.replace(python, words)
     return given, reason
 
 
-def _suggestion(cls: Section, place: _Place) -> str:
+def _quoted(text: str) -> list[str]:
+    """The words in quotes."""
+    return text.split("'")[1::2]
+
+
+def _suggestion(cls: Any, place: _Place) -> str:
     """What an unknown key may have been meant to be, and what is allowed."""
     section, key, way = place.section, place.keys[-1], place.keys[:-1]
     own = list(fields_of(section)) if section is not None else []
@@ -100,7 +134,7 @@ def _suggestion(cls: Section, place: _Place) -> str:
     if section is not None and takers:
         named = tag(section)
         return (
-            f" of {named} {' or '.join(alternatives(section))}; {named} {' and '.join(takers)} "
+            f" of {named} {place.name}; {named} {' and '.join(takers)} "
             f"{'take' if takers[1:] else 'takes'} it; allowed: {', '.join(own)}"
         )
     if (near := nearest(key, own)) is not None:
@@ -108,7 +142,12 @@ def _suggestion(cls: Section, place: _Place) -> str:
     for rival, fields in others:
         if (near := nearest(key, fields)) is not None:
             return f"; did you mean {'.'.join([*way, near])} of {tag(rival)} {' or '.join(alternatives(rival))}?"
-    elsewhere = (path for path in _paths(cls) if path.rpartition(".")[2] == key and path != ".".join(place.keys))
+    elsewhere = (
+        path
+        for part in sections_in(cls)
+        for path in _paths(part)
+        if path.rpartition(".")[2] == key and path != ".".join(place.keys)
+    )
     hint = f"; did you mean {path}?" if (path := next(elsewhere, None)) else ""
     return f"{hint}; allowed: {', '.join(own)}" if own else hint
 

@@ -21,8 +21,9 @@ def is_section(annotation: Any) -> typing.TypeGuard[Section]:
 
 
 def fields_of(section: Section) -> dict[str, Any]:
-    """Names and types of the keys of a section."""
-    return {name: info.annotation for name, info in section.model_fields.items()}
+    """Names and types of the keys of a section, first the one that tells it from its alternatives."""
+    names = sorted(section.model_fields, key=lambda name: name not in TAGS)
+    return {name: section.model_fields[name].annotation for name in names}
 
 
 def sections_in(annotation: Any) -> list[Section]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -10,11 +10,22 @@ from sdgnn.common.errors import UserError
 from sdgnn.common.refusals import explain
 from sdgnn.common.sections import TAGS
 
+if TYPE_CHECKING:
+    import torch
+
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Precision = Literal["float32", "float64"]
+
+
+def dtype_of(precision: Precision) -> torch.dtype:
+    """A precision as torch names it."""
+    import torch
+
+    dtype: torch.dtype = getattr(torch, precision)
+    return dtype
 
 
 class Settings(BaseModel):
@@ -36,6 +47,13 @@ class Settings(BaseModel):
         except ValidationError as error:
             wrong = explain(type(self), settings, error, whole="settings")
             raise UserError(f"{type(self).__name__} with {'; '.join(wrong)}") from None
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def replace(self, **settings: Any) -> Self:
+        """The same settings but for these."""
+        return type(self)(**{**dict(self), **settings})
 
     # sections inside others are made without a call of __init__, so that their mistakes keep their place
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]

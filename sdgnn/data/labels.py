@@ -17,11 +17,9 @@ from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import content_hash
 from sdgnn.common.frozen import frozen
+from sdgnn.data.sampling import UNKNOWN
 from sdgnn.fields import Field, check_spins
 from sdgnn.lattice import Lattice
-
-UNKNOWN = -1
-"""Seed or step of a state for which there is none."""
 
 NUMBERS = ("spins", "field", "energy", "density", "mu")
 """Parts of a label set that are float64 tensors, the first axis over states."""

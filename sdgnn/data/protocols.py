@@ -7,35 +7,32 @@ sample is drawn from a seed of its own, so it is the same whoever draws it and i
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-import torch
-from torch import Tensor
+from pydantic import Discriminator, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import Field as Key
 
-from sdgnn import spins as textures
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import content_hash
-from sdgnn.common.names import did_you_mean
-from sdgnn.data.labels import UNKNOWN
-from sdgnn.data.sampling import ORDERS, Protocol, Sample, at_least_one, known_order, numbers
-from sdgnn.dynamics.integrators.heun import Heun
-from sdgnn.fields import Field, check_spins
+from sdgnn.common.refusals import explain
+from sdgnn.common.sections import alternatives, sections_in
+from sdgnn.common.settings import Count, NotNegative, Positive
+from sdgnn.data.sampling import UNKNOWN, Order, Protocol, Sample, ordered
 from sdgnn.lattice import Lattice
-from sdgnn.nn import Network, load
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sdgnn.fields import Field
 
 
-@dataclass(frozen=True)
 class Random(Protocol):
     """Spins independent and uniform on the sphere."""
 
-    states: int
+    states: Count
     """Number of states."""
-    name: ClassVar[str] = "random"
-
-    def __post_init__(self) -> None:
-        at_least_one("states", self.states)
+    protocol: Literal["random"] = Key("random", repr=False)
+    """Spins independent and uniform on the sphere."""
 
     @property
     def samples(self) -> int:
@@ -45,58 +42,52 @@ class Random(Protocol):
         """Random spins fit every lattice."""
 
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
-        return Sample(textures.random(lattice, 1, seed), ("random",), (UNKNOWN,))
+        from sdgnn import spins
+
+        return Sample(spins.random(lattice, 1, seed), ("random",), (UNKNOWN,))
 
 
-@dataclass(frozen=True)
 class NoisyOrder(Protocol):
     """An ordered state with noise, (S + strength g) / |S + strength g| with g normal, turned as a whole at random."""
 
-    order: str
+    order: Order
     """Name of the order: ferro, neel, stripe, order120, tetrahedral."""
-    strengths: tuple[float, ...]
+    strengths: Annotated[tuple[NotNegative, ...], Key(min_length=1)]
     """Strengths of the noise; ``states`` states are drawn with each."""
-    states: int
+    states: Count
     """Number of states for each strength."""
-    name: ClassVar[str] = "noisy_order"
-
-    def __post_init__(self) -> None:
-        known_order(self.order)
-        at_least_one("states", self.states)
-        object.__setattr__(self, "strengths", numbers("strengths", self.strengths, 0.0, np.inf))
+    protocol: Literal["noisy_order"] = Key("noisy_order", repr=False)
+    """An ordered state with noise."""
 
     @property
     def samples(self) -> int:
         return self.states * len(self.strengths)
 
     def check(self, lattice: Lattice) -> None:
-        ORDERS[self.order](lattice)
+        ordered(self.order, lattice)
 
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
+        from sdgnn import spins
+
         strength = self.strengths[index // self.states]
-        state = textures.rotate_randomly(textures.noisy(ORDERS[self.order](lattice), strength, seed), seed)
+        state = spins.rotate_randomly(spins.noisy(ordered(self.order, lattice), strength, seed), seed)
         return Sample(state, (f"{self.order} noise {strength:g}",), (UNKNOWN,))
 
 
-@dataclass(frozen=True)
 class Interpolation(Protocol):
     """States on straight paths from an ordered to a random state: S = (1 - x) S_order + x S_random, normalised.
 
     The states of one path share their order's rotation and their random state, and form one sample.
     """
 
-    order: str
+    order: Order
     """Name of the order: ferro, neel, stripe, order120, tetrahedral."""
-    fractions: tuple[float, ...]
+    fractions: Annotated[tuple[Annotated[float, Key(ge=0, le=1)], ...], Key(min_length=1)]
     """Fractions x in [0, 1] of the random state."""
-    paths: int
+    paths: Count
     """Number of paths."""
-    name: ClassVar[str] = "interpolation"
-
-    def __post_init__(self) -> None:
-        known_order(self.order)
-        at_least_one("paths", self.paths)
-        object.__setattr__(self, "fractions", numbers("fractions", self.fractions, 0.0, 1.0))
+    protocol: Literal["interpolation"] = Key("interpolation", repr=False)
+    """States between an ordered and a random one."""
 
     @property
     def samples(self) -> int:
@@ -107,63 +98,68 @@ class Interpolation(Protocol):
         return len(self.fractions)
 
     def check(self, lattice: Lattice) -> None:
-        ORDERS[self.order](lattice)
+        ordered(self.order, lattice)
 
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
-        ordered = textures.rotate_randomly(ORDERS[self.order](lattice), seed)
-        disordered = textures.random(lattice, 1, seed)
+        import torch
+
+        from sdgnn import spins
+
+        first = spins.rotate_randomly(ordered(self.order, lattice), seed)
+        last = spins.random(lattice, 1, seed)
         x = torch.tensor(self.fractions, dtype=torch.float64, device="cpu")[:, None, None]
-        mixed = (1 - x) * ordered + x * disordered
+        mixed = (1 - x) * first + x * last
         names = tuple(f"{self.order} to random {fraction:g}" for fraction in self.fractions)
         return Sample(mixed / mixed.norm(dim=-1, keepdim=True), names, (UNKNOWN,) * len(names))
 
 
-@dataclass(frozen=True)
 class Snapshots(Protocol):
     """Snapshots of runs of the Landau-Lifshitz-Gilbert equation, each run with its own first state and noise.
 
     Neighbouring snapshots are nearly one sample, so take many runs with few, well separated snapshots.
     """
 
-    runs: int
+    runs: Count
     """Number of runs."""
-    steps: tuple[int, ...]
+    steps: Annotated[tuple[Annotated[int, Key(ge=0)], ...], Key(min_length=1)]
     """Steps at which snapshots are taken, increasing; 0 is the first state."""
-    dt: float
+    dt: Positive
     """Time step in hbar / t."""
-    damping: float = 0.1
+    damping: NotNegative = 0.1
     """Gilbert damping alpha."""
-    kT: float = 0.0
+    kT: NotNegative = 0.0
     """Temperature of the spins' bath."""
-    start: str = "random"
+    start: Literal["random", Order] = "random"
     """First state: random, or the name of an order (turned at random, with noise of strength ``noise``)."""
-    noise: float = 0.0
+    noise: NotNegative = 0.0
     """Strength of the noise on an ordered first state."""
     model: str | None = None
     """Trained network that drives the run (a name, or a path that every worker can read), in float64; None takes the
     field that labels the set."""
-    name: ClassVar[str] = "snapshots"
+    protocol: Literal["snapshots"] = Key("snapshots", repr=False)
+    """States of runs."""
 
-    def __post_init__(self) -> None:
-        at_least_one("runs", self.runs)
-        steps = tuple(int(step) for step in self.steps)
-        if not steps or min(steps) < 0 or any(b <= a for a, b in itertools.pairwise(steps)):
+    @model_validator(mode="after")
+    def _increasing(self) -> Snapshots:
+        if any(later <= earlier for earlier, later in itertools.pairwise(self.steps)):
             raise UserError(f"steps {list(self.steps)}", allowed="increasing whole numbers >= 0")
-        object.__setattr__(self, "steps", steps)
-        if self.start != "random":
-            known_order(self.start, "random")
-        numbers("noise", (self.noise,), 0.0, np.inf)
-        self._integrator()
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """Plain settings; with a model, the content hash of its weights under ``model_hash``."""
         if self.model is None:
             return super().to_dict()
+        from sdgnn.nn import load
+
         weights = load(self.model).state_dict()
         return {**super().to_dict(), "model_hash": content_hash(*(weights[key].numpy() for key in sorted(weights)))}
 
     def _drive(self, lattice: Lattice, model: str, field: Field | None = None) -> Field:
         """The model on the lattice; a network follows the electrons that label the set."""
+        import torch
+
+        from sdgnn.nn import Network, load
+
         loaded = load(model)
         if not isinstance(loaded, Network):
             return loaded.on(lattice, dtype=torch.float64)
@@ -172,9 +168,6 @@ class Snapshots(Protocol):
             raise UserError(f"runs of {model} for labels of {field!r}", allowed="labels of s-d electrons")
         ensemble = {name: getattr(field, name) for name in ("kT", "filling", "mu")}
         return loaded.on(electrons, torch.float64, **ensemble)
-
-    def _integrator(self) -> Heun:
-        return Heun(dt=self.dt, damping=self.damping, kT=self.kT)
 
     @property
     def samples(self) -> int:
@@ -185,18 +178,25 @@ class Snapshots(Protocol):
         return len(self.steps)
 
     def check(self, lattice: Lattice) -> None:
+        from sdgnn.nn import Network, load
+
         if self.start != "random":
-            ORDERS[self.start](lattice)
+            ordered(self.start, lattice)
         if self.model is not None and not isinstance(load(self.model), Network):
             self._drive(lattice, self.model)
 
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
+        import torch
+
+        from sdgnn import spins
+        from sdgnn.dynamics import Heun
+
         drive = field if self.model is None else self._drive(lattice, self.model, field)
         if self.start == "random":
-            first = textures.random(lattice, 1, seed)
+            first = spins.random(lattice, 1, seed)
         else:
-            first = textures.rotate_randomly(textures.noisy(ORDERS[self.start](lattice), self.noise, seed), seed)
-        integrator = self._integrator()
+            first = spins.rotate_randomly(spins.noisy(ordered(self.start, lattice), self.noise, seed), seed)
+        integrator = Heun(dt=self.dt, damping=self.damping, kT=self.kT)
         state = integrator.init(drive, first, seed)
         snapshots = []
         for step in range(self.steps[-1] + 1):
@@ -207,28 +207,40 @@ class Snapshots(Protocol):
         return Sample(torch.cat(snapshots).double(), (f"snapshot from {self.start}",) * len(snapshots), self.steps)
 
 
-@dataclass(frozen=True, eq=False)
 class Given(Protocol):
     """States made elsewhere, for instance chosen from a run of any field: label these."""
 
-    spins: Tensor
-    """(state, site, 3) unit spins."""
+    spins: Any
+    """(state, site, 3) unit spins, a tensor or array."""
     label: str = "given"
     """What the states are called in the set."""
     first: int = 0
     """Number of the first state, when this is a part of a longer list."""
-    name: ClassVar[str] = "given"
+    protocol: Literal["given"] = Key("given", repr=False)
+    """States made elsewhere."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "spins", torch.as_tensor(self.spins, device="cpu").detach().to("cpu", torch.float64))
-        if self.spins.ndim != 3 or not len(self.spins):
-            raise UserError(f"given spins of shape {tuple(self.spins.shape)}", allowed="(state, site, 3)")
+    @field_validator("spins")
+    @classmethod
+    def _states(cls, spins: Any) -> Tensor:
+        import torch
+
+        states = torch.as_tensor(spins, device="cpu").detach().to("cpu", torch.float64)
+        if states.ndim != 3 or not len(states):
+            raise UserError(f"given spins of shape {tuple(states.shape)}", allowed="(state, site, 3)")
+        return states
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
 
     @property
     def samples(self) -> int:
         return len(self.spins)
 
     def check(self, lattice: Lattice) -> None:
+        from sdgnn.fields import check_spins
+
         check_spins(self.spins, lattice, unit=True)
 
     def sample(self, lattice: Lattice, index: int, seed: int, field: Field) -> Sample:
@@ -236,20 +248,22 @@ class Given(Protocol):
         return Sample(self.spins[i : i + 1], (self.label,), (UNKNOWN,))
 
     def part(self, first: int, count: int) -> Given:
-        return Given(self.spins[first - self.first :][:count].clone(), self.label, first)
+        return Given(spins=self.spins[first - self.first :][:count].clone(), label=self.label, first=first)
 
     def to_dict(self) -> dict[str, Any]:
         """The name, number and content hash of the states."""
         return {
-            "protocol": self.name,
+            "protocol": self.protocol,
             "label": self.label,
             "states": len(self.spins),
             "content_hash": content_hash(self.spins.numpy()),
         }
 
 
-PROTOCOLS: dict[str, type[Protocol]] = {p.name: p for p in (Random, NoisyOrder, Interpolation, Snapshots)}
+ProtocolSettings = Annotated[Random | NoisyOrder | Interpolation | Snapshots, Discriminator("protocol")]
 """Protocols that plain settings can name."""
+PROTOCOLS: tuple[str, ...] = tuple(name for section in sections_in(ProtocolSettings) for name in alternatives(section))
+"""Their names."""
 
 
 def protocol_from_dict(settings: dict[str, Any]) -> Protocol:
@@ -257,20 +271,8 @@ def protocol_from_dict(settings: dict[str, Any]) -> Protocol:
 
     Raises UserError for unknown protocols and keys, naming the nearest right one, and for settings left out.
     """
-    given = dict(settings)
-    kind = given.pop("protocol", None)
-    if not isinstance(kind, str) or kind not in PROTOCOLS:
-        raise UserError(f"protocol {kind!r}", allowed=", ".join(PROTOCOLS), fix=did_you_mean(str(kind), PROTOCOLS))
-    known = {item.name for item in fields(PROTOCOLS[kind])}
-    for key in given:
-        if key not in known:
-            raise UserError(
-                f"{key!r} in protocol {kind}", allowed=", ".join(sorted(known)), fix=did_you_mean(key, known)
-            )
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     try:
-        return PROTOCOLS[kind](**values)
-    except (TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"protocol {settings} ({error})", allowed=", ".join(sorted(known))) from error
+        protocol: Protocol = TypeAdapter(ProtocolSettings).validate_python(settings)
+    except ValidationError as error:
+        raise UserError("; ".join(explain(ProtocolSettings, settings, error, whole="settings"))) from None
+    return protocol

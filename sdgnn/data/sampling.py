@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
-from sdgnn import spins as textures
-from sdgnn.common.errors import UserError
-from sdgnn.common.names import did_you_mean
 from sdgnn.common.seeds import check_seed
-from sdgnn.fields import Field
+from sdgnn.common.settings import Settings
 from sdgnn.lattice import Lattice
 
-ORDERS: dict[str, Callable[[Lattice], Tensor]] = {
-    "ferro": textures.ferro,
-    "neel": textures.neel,
-    "stripe": textures.stripe,
-    "order120": textures.order120,
-    "tetrahedral": textures.tetrahedral,
-}
-"""Ordered states by name, each of a lattice, (1, site, 3)."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sdgnn.fields import Field
+
+UNKNOWN = -1
+"""Seed or step of a state for which there is none."""
+Order = Literal["ferro", "neel", "stripe", "order120", "tetrahedral"]
+"""Ordered states of :mod:`sdgnn.spins` by name."""
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+
+def ordered(order: Order, lattice: Lattice) -> Tensor:
+    """The ordered state (1, site, 3) of ``lattice``. Raises UserError on lattices that do not allow it."""
+    from sdgnn import spins
+
+    state: Tensor = getattr(spins, order)(lattice)
+    return state
 
 
 def sample_seed(seed: int, protocol: int, sample: int) -> int:
@@ -45,12 +49,11 @@ class Sample(NamedTuple):
     """Time step in the run each state was taken from, -1 outside runs."""
 
 
-@dataclass(frozen=True)
-class Protocol(ABC):
-    """A number of samples, each drawn from its own seed. Raises UserError for settings that make no sense."""
+class Protocol(Settings, ABC):
+    """A number of samples, each drawn from its own seed. Raises UserError for settings that make no sense.
 
-    name: ClassVar[str]
-    """Name of the protocol in configurations and files."""
+    The key ``protocol`` is its name in configurations and files.
+    """
 
     @property
     @abstractmethod
@@ -76,25 +79,4 @@ class Protocol(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain settings, with the protocol's name under ``protocol``."""
-        settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        return {"protocol": self.name, **settings}
-
-
-def at_least_one(what: str, value: Any) -> None:
-    """UserError unless ``value`` is a whole number >= 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UserError(f"{what} {value!r}", allowed="a whole number >= 1")
-
-
-def known_order(order: str, *others: str) -> None:
-    """UserError unless ``order`` is in ORDERS; the message names ``others`` as allowed too."""
-    if order not in ORDERS:
-        raise UserError(f"order {order!r}", allowed=", ".join((*others, *ORDERS)), fix=did_you_mean(order, ORDERS))
-
-
-def numbers(what: str, values: Sequence[float], low: float, high: float) -> tuple[float, ...]:
-    """At least one finite number in [low, high], else UserError."""
-    numbers = tuple(float(value) for value in values)
-    if not numbers or not all(np.isfinite(x) and low <= x <= high for x in numbers):
-        raise UserError(f"{what} {list(values)}", allowed=f"finite numbers from {low:g} to {high:g}, at least one")
-    return numbers
+        return self.model_dump(mode="json")

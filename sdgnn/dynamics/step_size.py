@@ -46,7 +46,7 @@ class Miss:
     @classmethod
     def of(cls, field: Field, state: State, integrator: Integrator) -> Miss:
         """Of a step of ``integrator`` from ``state``, five evaluations of the field for a scheme of two a step."""
-        quiet = dataclasses.replace(integrator, kT=0.0)
+        quiet = integrator.replace(kT=0.0)
         half = quiet.with_dt(integrator.dt / 2)
         whole = quiet.step(field, state).spins
         refined = half.step(field, half.step(field, state)).spins

@@ -64,5 +64,5 @@ def model_of(settings: Settings, exact: Field) -> Field:
         return create(settings, exact.lattice).on(exact.lattice)
     if not isinstance(exact, ExactField | KPMField | TruncatedField):
         raise UserError(f"labels from {exact!r}", allowed="a field of electrons")
-    size = TruncatedField.size(settings.cutoff, settings.moments, settings.level)
+    size = settings.size
     return TruncatedField(exact.model, exact.kT, exact.mu, exact.filling, *size)

@@ -45,7 +45,7 @@ class Network(Model):
 
     def __init__(self, settings: NetworkSettings, lattice: Lattice, seed: int = 0) -> None:
         super().__init__(settings, lattice)
-        self.cutoff, self.moments = TruncatedField.size(settings.cutoff, settings.moments, settings.level)
+        self.cutoff, self.moments = settings.size
         self.readout = None
         if settings.hidden is not None:
             self.readout = Readout(TruncatedField.counts(self.moments), settings.hidden, seed)

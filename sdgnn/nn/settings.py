@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, model_validator
+from pydantic import Discriminator, Field
 
-from sdgnn.common.errors import UserError
 from sdgnn.common.settings import Settings as _Settings
 from sdgnn.common.settings import by_default
 from sdgnn.electrons.hopping import ExponentialHopping
-from sdgnn.electrons.levels import Level
+from sdgnn.electrons.settings import EnsembleSettings, TruncatedSettings
 
 
 class ModelSettings(_Settings):
@@ -20,23 +19,11 @@ class ModelSettings(_Settings):
     """Name of the kind."""
 
 
-class ElectronsSettings(_Settings):
+class ElectronsSettings(EnsembleSettings):
     """Electrons that a network knows: Hamiltonian, temperature, and filling or chemical potential."""
 
     hamiltonian: dict[str, Any]
     """hopping, exchange and disorder, as ``SDModel.to_dict()`` has them."""
-    kT: float = Field(ge=0)
-    """Electron temperature, in units of t."""
-    filling: float | None = Field(None, ge=0, le=1)
-    """N_e / (2 N_sites); this or mu."""
-    mu: float | None = None
-    """Chemical potential, in units of t; this or filling."""
-
-    @model_validator(mode="after")
-    def _one_ensemble(self) -> ElectronsSettings:
-        if (self.filling is None) == (self.mu is None):
-            raise UserError(f"filling = {self.filling} with mu = {self.mu}", allowed="exactly one of the two")
-        return self
 
     def without_seed(self) -> tuple[Any, ...]:
         """What two realisations of bond disorder share."""
@@ -50,29 +37,15 @@ class ElectronsSettings(_Settings):
         return f"electrons of {physics}, kT {self.kT:g}, {ensemble}"
 
 
-class NetworkSettings(ModelSettings):
+class NetworkSettings(TruncatedSettings, ModelSettings):
     """Size of the network: electrons that walk inside balls, and a learned function of their moments."""
 
     kind: Literal["network"] = "network"
     """The network of this package."""
-    level: Level | None = None
-    """fast or accurate, in place of cutoff and moments; fast where none of the three is given."""
-    cutoff: int | None = Field(None, ge=1)
-    """Bonds from the centre of a ball to its edge."""
-    moments: int | None = Field(None, ge=3)
-    """2 m + 1 moments of walks of m steps, an odd number."""
     hidden: int | None = Field(32, ge=0, le=1024)
     """Hidden functions of the moments; with 0 a factor of each moment is learned, with null nothing."""
     electrons: ElectronsSettings | None = None
     """The electrons that are learned; those of the labels where these say it."""
-
-    @model_validator(mode="after")
-    def _one_size(self) -> NetworkSettings:
-        if (self.cutoff, self.moments) != (None, None):
-            from sdgnn.electrons import TruncatedField
-
-            TruncatedField.size(self.cutoff, self.moments, self.level)
-        return self
 
 
 class EquivariantSize(ModelSettings):

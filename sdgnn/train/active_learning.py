@@ -178,7 +178,7 @@ class _Stages:
         runs = self.exploration.run(
             committee, self.exact.lattice, self.settings.fresh, sample_seed(self.seed, 1, number), place / "judge"
         )
-        states = Given(one_of_each_run(runs), f"fresh, round {number}")
+        states = Given(spins=one_of_each_run(runs), label=f"fresh, round {number}")
         fresh = self.label([states], place / "fresh.h5", 2 * number + 1)
         comparison = compare(
             {"committee": committee.on(fresh.lattice), **baselines([training], fresh.lattice)}, fresh
@@ -231,7 +231,7 @@ class _Stages:
             seed = sample_seed(self.seed, 3, number)
             runs = self.exploration.run(committee, lattice, self.exploration.replicas, seed, place / "explore")
             picks = pick(runs, lattice, smaller, self.settings.picks, self.settings.window)
-            states = Given(picked_spins(runs, picks, lattice, smaller), f"picked, round {number}")
+            states = Given(spins=picked_spins(runs, picks, lattice, smaller), label=f"picked, round {number}")
             labels = self.label([states], place / "picked.h5", 2 * number + 2)
             _, true = errors(committee, labels)
             plain = [

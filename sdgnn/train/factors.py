@@ -16,7 +16,7 @@ from sdgnn import spins as textures
 from sdgnn.common.errors import UserError
 from sdgnn.common.provenance import provenance
 from sdgnn.data import LabelSet
-from sdgnn.data.sampling import ORDERS
+from sdgnn.data.sampling import ORDERS, ordered
 from sdgnn.data.solvers import label
 from sdgnn.electrons import ExactField
 from sdgnn.electrons.hamiltonian import SDModel
@@ -195,9 +195,9 @@ def exact_states(model: SDModel, kT: float, mu: float | None, filling: float | N
             fix="give the same electrons on a smaller lattice, or labels",
         )  # fmt: skip
     states, names = [textures.random(lattice, replicas=RANDOM, seed=0)], ["random"] * RANDOM
-    for number, (name, order) in enumerate(ORDERS.items()):
+    for number, name in enumerate(ORDERS):
         try:
-            whole = order(lattice)
+            whole = ordered(name, lattice)
         except UserError:
             continue
         for k, noise in enumerate(NOISE):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from pydantic import ConfigDict
 from torch import Tensor
 
 from sdgnn.common.differences import differences
@@ -26,6 +27,7 @@ from sdgnn.dynamics.state import State
 from sdgnn.fields import Field, FieldResult, Sum
 from sdgnn.lattice import Lattice
 from sdgnn.nn.committee import CommitteeField
+from sdgnn.train.settings import GuardSettings
 
 OBSERVABLE = "unknown_share"
 """Name under which a guarded run records the part of the sites that the committee does not know."""
@@ -33,8 +35,7 @@ LABELS = "unknown.h5"
 """Label set of the states that left the known region, in the run's folder."""
 
 
-@dataclass(frozen=True)
-class Guard:
+class Guard(GuardSettings):
     """Stops a run whose states its committee does not know, or labels them exactly and goes on.
 
     A site is unknown where the predicted torque error exceeds ``limit``; a replica has left the known region when more
@@ -45,32 +46,13 @@ class Guard:
     Raises UserError on numbers out of range.
     """
 
-    limit: float | None = None
-    """Largest predicted torque error (rms per Cartesian component, in t) of a known site. None takes what 99 % of the
-    held-out sites of the committee's calibration stay below."""
-    share: float = 0.05
-    """Part of a replica's sites that may be unknown; 1 never stops. Of states like the held-out ones, 0.01 are."""
-    every: int = 10
-    """Steps between looks."""
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     exact: Field | None = None
     """With an exact field, the states are labelled and the run goes on; without one it stops. On a smaller lattice of
     the same family than the run's, the piece with the largest predicted errors is cut out and labelled."""
-    window: int = 100
-    """Steps for which a replica is left alone after one of its states was labelled: neighbours are one sample."""
-    most: int = 50
-    """Labelled states after which the run stops all the same."""
     path: Path | None = None
     """Label set to write to, ``unknown.h5`` in the run's folder by default; states already in it are kept."""
-
-    def __post_init__(self) -> None:
-        if self.limit is not None and not self.limit > 0:
-            raise UserError(f"guard with limit {self.limit}", allowed="a torque error > 0 in units of t")
-        if not 0 <= self.share <= 1:
-            raise UserError(f"guard with share {self.share}", allowed="0 to 1")
-        if min(self.every, self.window, self.most) < 1:
-            raise UserError(
-                f"guard every {self.every} steps with window {self.window} and most {self.most}", allowed="numbers >= 1"
-            )
 
     def limit_in(self, field: Field) -> float:
         """The limit in a run of ``field``. Raises UserError when nothing there predicts its error or gives a limit."""

@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from sdgnn.common.files import content_hash
-from sdgnn.data.labels import UNKNOWN, LabelSet
+from sdgnn.data.labels import LabelSet
+from sdgnn.data.sampling import UNKNOWN
 from sdgnn.nn import Model
 from sdgnn.nn.committee import Committee
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from sdgnn.common.settings import Settings
+from sdgnn.common.settings import Count, Positive, Precision, Settings, dtype_of
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +48,7 @@ class TrainSettings(Settings):
     machine too. Such a run does not repeat bit for bit: leave it None (no limit) where it must."""
     seed: int = Field(0, ge=0)
     """Seed of the order of the states. Initial weights belong to the network."""
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: Precision = "float32"
     """Precision of training."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to train; ``auto`` takes a GPU if there is one."""
@@ -56,9 +56,7 @@ class TrainSettings(Settings):
     @property
     def torch_dtype(self) -> torch.dtype:
         """``dtype`` as torch names it."""
-        import torch
-
-        return torch.float32 if self.dtype == "float32" else torch.float64
+        return dtype_of(self.dtype)
 
 
 class LearnSettings(Settings):
@@ -83,3 +81,19 @@ class LearnSettings(Settings):
     """Stop once the torque R^2 on fresh states reaches this."""
     target_rmse: float | None = Field(None, gt=0)
     """Stop once the torque RMSE (t, per component) on fresh states is no larger than this."""
+
+
+class GuardSettings(Settings):
+    """When a run has left the states that the committee which drives it knows."""
+
+    limit: Positive | None = None
+    """Predicted torque error (t, rms per component) beyond which a site is unknown; by default what 99 % of the sites
+    of the committee's held-out states stay below."""
+    share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Part of a replica's sites that may be unknown; 1 never acts. Of states like the held-out ones, 0.01 are."""
+    every: Count = 10
+    """Steps between looks; unknown_share is recorded at each."""
+    window: Count = 100
+    """Steps for which a replica is left alone after one of its states was labelled: neighbours are one sample."""
+    most: Count = 50
+    """Labelled states after which the run stops all the same."""

@@ -87,7 +87,10 @@ def test_a_missing_file_is_named_with_the_nearest(folder: Path) -> None:
         (["generate", "labels.yaml", "electrons.kt=1"], ["unknown key electrons.kt", "electrons.kT"]),
         (["generate", "labels.yaml", "electrons.filling=1.5"], ["electrons.filling = 1.5"]),
         (["generate", "labels.yaml", "protocols.0.protocol=randm"], ["did you mean 'random'"]),
-        (["generate", "labels.yaml", "protocols.0.sates=3"], ["'sates' in protocol random"]),
+        (
+            ["generate", "labels.yaml", "protocols.0.sates=3"],
+            ["unknown key protocols.0.sates; did you mean protocols.0.states?"],
+        ),
         (["generate", "labels.yaml", "lattice.size=[3]"], ["size [3] of a triangular lattice"]),
         (["simulate", "quench.yaml", "observe.chiralty=3"], ["unknown observer chiralty", "did you mean 'chirality'?"]),
         (["simulate", "quench.yaml", "field.heisenberg=null"], ["no field"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sdgnn.cli.config.fields import FieldConfig
 from sdgnn.cli.config.physics import HamiltonianConfig, LatticeConfig
 from sdgnn.cli.config.reference import describe, keys, markdown
 from sdgnn.common.errors import UserError
+from sdgnn.electrons.solvers import ExactElectrons, KPMElectrons, TruncatedElectrons
 from sdgnn.fields import Sum
 from sdgnn.nn import ElectronsSettings, NetworkSettings, create
 
@@ -490,3 +492,36 @@ def test_devices_that_are_not_there_are_refused_with_those_that_are() -> None:
     for name in ("cuda:77", "abacus"):
         with pytest.raises(ValueError, match=f"device {name}; allowed: cpu"):
             SimulateConfig(**quench, device=name)
+
+
+def test_integrators_of_files_that_name_the_settings_of_all_schemes_are_read() -> None:
+    """As version 0.1 wrote them: null, or no sweeps, where a scheme has none of a setting."""
+    base: dict[str, Any] = {"lattice": {"type": "square", "size": [4, 4]}, "field": {"heisenberg": [1.0]}, "steps": 1}
+    for written, kept in (
+        ({"scheme": "heun", "dt": None, "tolerance": None, "damping": 0.2, "kT": 0.0, "form": "gilbert",
+          "overrelaxation": 0}, {"scheme": "heun", "damping": 0.2}),
+        ({"scheme": "monte-carlo", "dt": None, "tolerance": None, "damping": None, "kT": 0.5, "form": None,
+          "overrelaxation": 2}, {"scheme": "monte-carlo", "kT": 0.5, "overrelaxation": 2}),
+    ):  # fmt: skip
+        read = SimulateConfig.parse({**base, "integrator": written})
+        assert read == SimulateConfig.parse({**base, "integrator": kept})
+        assert SimulateConfig.from_yaml(read.to_yaml()) == read
+    with pytest.raises(UserError, match=r"integrator\.overrelaxation of scheme heun; scheme monte-carlo takes it"):
+        SimulateConfig.parse({**base, "integrator": {"scheme": "heun", "overrelaxation": 2}})
+
+
+def test_whole_numbers_beyond_those_that_are_exact_are_refused_with_the_bound() -> None:
+    with pytest.raises(UserError, match=r"steps = 1e\+20.*2\^53"):
+        SimulateConfig.parse({"lattice": {"size": [4, 4]}, "field": {"heisenberg": [1.0]}}, ["steps=1e20"])
+
+
+@pytest.mark.parametrize(
+    ("field", "settings"),
+    [(ExactField, ExactElectrons), (KPMField, KPMElectrons), (TruncatedField, TruncatedElectrons)],
+)
+def test_settings_of_electrons_are_those_of_their_fields(field: type, settings: type[BaseModel]) -> None:
+    """Names, and defaults where a field has them."""
+    taken = inspect.signature(field).parameters
+    for name, info in settings.model_fields.items():
+        if name not in ("solver", "precision", "kT"):
+            assert taken[name].default == info.default, name

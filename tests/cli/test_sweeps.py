@@ -20,6 +20,7 @@ from sdgnn.cli.commands import sweep as command
 from sdgnn.cli.commands.simulate import run_simulation as simulate
 from sdgnn.cli.config import sweeps
 from sdgnn.cli.config.commands import SimulateConfig
+from sdgnn.cli.config.runs import integrator_of
 from sdgnn.cli.config.sweeps import axes, batches, points
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics import open_sweep, open_trajectory
@@ -52,7 +53,12 @@ def alone(point: SimulateConfig, streams: range):
     field = point.field.build(lattice, point.dtype)
     spins = sdgnn.spins.random(lattice, streams.stop, point.seed, point.dtype)[streams.start :]
     return sdgnn.simulate(
-        field, spins, point.integrator.build(field, spins), point.steps, seed=point.seed, replicas=list(streams)
+        field,
+        spins,
+        integrator_of(point.integrator, field, spins),
+        point.steps,
+        seed=point.seed,
+        replicas=list(streams),
     )
 
 

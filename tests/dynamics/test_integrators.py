@@ -415,11 +415,11 @@ def test_midpoint_rule_says_when_it_does_not_converge():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"dt": 0.0}, "dt > 0"),
+        ({"dt": 0.0}, "dt = 0.0: .* greater than 0"),
         ({"dt": float("nan")}, "finite"),
-        ({"damping": -0.1}, "numbers >= 0"),
+        ({"damping": -0.1}, "damping = -0.1: .* greater than or equal to 0"),
         ({"kT": float("inf")}, "finite"),
-        ({"kT": [0.1, -0.1]}, "numbers >= 0"),
+        ({"kT": [0.1, -0.1]}, r"kT\.1 = -0.1: .* greater than or equal to 0"),
         ({"kT": ()}, "one per replica"),
         ({"form": "Gilbert"}, "'gilbert' or 'landau-lifshitz'"),
     ],

@@ -464,9 +464,9 @@ def test_levels_are_numbers() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"cutoff": 0}, "whole number >= 1"),
-        ({"moments": 40}, "odd number >= 3"),
-        ({"moments": 1}, "odd number >= 3"),
+        ({"cutoff": 0}, "cutoff = 0: .* greater than or equal to 1"),
+        ({"moments": 40}, "an odd number"),
+        ({"moments": 1}, "moments = 1: .* greater than or equal to 3"),
         ({"level": "exact"}, "'fast' or 'accurate'"),
         ({"level": "fast", "cutoff": 4}, "a level, or numbers of your own"),
         ({"mu": 0.0}, "exactly one"),

@@ -10,7 +10,7 @@ import pytest
 import sdgnn
 from sdgnn import Lattice, SDModel
 from sdgnn.data import LabelSet
-from sdgnn.electrons.truncated import LEVELS
+from sdgnn.electrons.levels import LEVELS
 from sdgnn.nn import ElectronsSettings, Model, Network
 from sdgnn.nn.storage.load import SHIPPED, UNIVERSAL, names, shipped
 from sdgnn.nn.storage.model_file import SUFFIX

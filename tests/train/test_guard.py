@@ -165,7 +165,7 @@ def test_a_run_that_stays_unknown_stops_after_the_most_labels(tmp_path: Path) ->
     ids=str,
 )  # fmt: skip
 def test_bad_numbers_are_refused(settings: dict) -> None:
-    with pytest.raises(UserError, match="guard"):
+    with pytest.raises(UserError, match="Guard with"):
         Guard(**settings)
 
 

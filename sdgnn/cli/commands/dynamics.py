@@ -18,6 +18,7 @@ from sdgnn.analysis.plots.cost import speed_by_size
 from sdgnn.cli.commands.benchmark import write_benchmark
 from sdgnn.cli.commands.console import timed
 from sdgnn.cli.config.benchmark import DynamicsBenchmarkConfig
+from sdgnn.cli.config.runs import integrator_of
 from sdgnn.cli.report.table import Columns, Table
 from sdgnn.cli.results import open_results
 from sdgnn.common.memory import peak_memory
@@ -81,7 +82,7 @@ def measure(plain: str, size: tuple[int, ...], replicas: int, name: str, threads
     lattice = config.lattice.build().resized(*size)
     field = Timed(config.fields[name].build(lattice, config.dtype, config.memory))
     spins = config.initial.build(lattice, replicas, config.seed, config.dtype)
-    integrator = config.integrator.build(field, spins)
+    integrator = integrator_of(config.integrator, field, spins)
     observers = [observer(what, lattice, every) for what, every in config.observe.items()]
     simulate(field, spins, integrator, 1, observers=observers)  # loops are compiled, tables made
     expected = estimate(field, spins, integrator, config.steps)

@@ -15,10 +15,10 @@ from sdgnn.analysis.plots.cost import error_by_cost
 from sdgnn.cli.commands.benchmark import shortest_times, write_benchmark
 from sdgnn.cli.commands.console import timed
 from sdgnn.cli.config.benchmark import ElectronsBenchmarkConfig
-from sdgnn.cli.config.electrons import ExactConfig, KPMConfig, TruncatedConfig
 from sdgnn.cli.report.table import Columns, Table, number_or_dash
 from sdgnn.cli.results import open_results
 from sdgnn.electrons import KPMResult
+from sdgnn.electrons.solvers import ExactElectrons, KPMElectrons, TruncatedElectrons
 from sdgnn.fields import Field, FieldResult
 from sdgnn.lattice import Lattice
 from sdgnn.nn import load
@@ -82,13 +82,13 @@ def fields_on(config: ElectronsBenchmarkConfig, lattice: Lattice) -> dict[str, S
         if settings.tolerance is not None:
             size = f"tolerance {settings.tolerance:g}"
         name = f"KPM, {size}{', plain' if settings.probing == 'plain' else ''}, {settings.precision}"
-        kernel[name] = Solver("KPM", KPMConfig(**ensemble, **settings.model_dump()).build(model))
+        kernel[name] = Solver("KPM", KPMElectrons(**ensemble, **settings.model_dump()).build(model))
     fields: dict[str, Solver] = {}
     if lattice.n_sites <= config.exact_sites:
-        fields["exact, float64"] = Solver("exact", ExactConfig(**ensemble).build(model))
+        fields["exact, float64"] = Solver("exact", ExactElectrons(**ensemble).build(model))
     fields |= dict(reversed(kernel.items()))
     for entry in config.truncated:
-        local = TruncatedConfig(**ensemble, **entry.model_dump(exclude={"precision"})).build(model)
+        local = TruncatedElectrons(**ensemble, **entry.model_dump(exclude={"precision"})).build(model)
         name = f"truncated, cutoff {local.cutoff}, {local.moments} moments, {entry.precision}"
         fields[name] = Solver("truncated", local, getattr(torch, entry.precision))
     if config.model is not None:

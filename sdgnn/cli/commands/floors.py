@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from sdgnn.cli.commands.console import timed
 from sdgnn.cli.config.locality import FloorConfig
 from sdgnn.common.progress import progress_bar
 from sdgnn.data import LabelSet
-from sdgnn.data.sampling import ORDERS
+from sdgnn.data.sampling import ordered
 from sdgnn.fields import Field, Heisenberg
 from sdgnn.lattice import LENGTH_TOLERANCE
 from sdgnn.lattice.periodic import inner_radius
@@ -43,7 +44,7 @@ def ensembles_of(labels: LabelSet) -> dict[str, Ensemble]:
     for protocol in labels.origin.protocols:
         if protocol.get("protocol") == "noisy_order":
             for strength in protocol["strengths"]:
-                draw = noisy_order(ORDERS[protocol["order"]], strength)
+                draw = noisy_order(partial(ordered, protocol["order"]), strength)
                 ensembles[f"{protocol['order']} noise {strength:g}"] = Independent(draw)
     return {name: ensemble for name, ensemble in ensembles.items() if name in labels.counts}
 

@@ -43,7 +43,7 @@ def make_labels(config: LabelsConfig, path: Path, resume: bool = False, network:
     network = NetworkSettings() if network is None else network
     field = config.electrons.build(config.hamiltonian.build(config.lattice.build()))
     warn(too_small(model_of(network, field), "labels"))
-    protocols = config.build_protocols()
+    protocols = config.protocols
     warn(text for protocol in protocols if isinstance(protocol, Snapshots) for text in other_drive(protocol, field))
     with timed(f"labels by {field!r}"):
         return generate(

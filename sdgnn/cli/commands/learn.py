@@ -23,7 +23,7 @@ def learn_actively(config: LearnConfig, resume: bool = False) -> Path:
     warn(too_small(model_of(config.network, exact), "labels"))
     place = resumed_folder("learn", config.output) if resume else None
     settled = {} if place is None else exploration_of(place).get("integrator", {})
-    exploration, protocols = config.exploration.build(exact, settled.get("dt")), config.build_protocols()
+    exploration, protocols = config.exploration.build(exact, settled.get("dt")), config.protocols
     for protocol in protocols:
         protocol.check(exact.lattice)
     results = open_results(config, "learn", resume, ["learning", "workers", "scheduler"])

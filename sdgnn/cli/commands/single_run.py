@@ -11,6 +11,7 @@ from torch import Tensor
 from sdgnn.analysis.observers import observer
 from sdgnn.cli.commands.console import timed, warnings_said
 from sdgnn.cli.config.commands import QuenchConfig, SimulateConfig
+from sdgnn.cli.config.runs import integrator_of
 from sdgnn.common.errors import UserError
 from sdgnn.common.memory import GB
 from sdgnn.dynamics import Integrator, Observer, Run, estimate, simulate
@@ -82,7 +83,7 @@ class Start:
         count = config.replicas if streams is None else streams.stop
         spins = config.initial.build(field.lattice, count, config.seed, config.dtype)[count - config.replicas :]
         spins = spins.to(config.device)
-        integrator = config.integrator.build(field, spins, settled.get("dt"))
+        integrator = integrator_of(config.integrator, field, spins, settled.get("dt"))
         run = (field, integrator)
         observers = tuple(observer(name, field.lattice, every, run) for name, every in config.observe.items())
         return cls(field, spins, integrator, observers)

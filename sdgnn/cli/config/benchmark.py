@@ -9,14 +9,16 @@ from pydantic import Field as Key
 from pydantic import model_validator
 
 from sdgnn.cli.config.base import Config
-from sdgnn.cli.config.electrons import Electrons, KPMSettings, TruncatedSettings
+from sdgnn.cli.config.electrons import Electrons
 from sdgnn.cli.config.fields import FieldConfig
 from sdgnn.cli.config.locality import FloorConfig, States
 from sdgnn.cli.config.physics import HamiltonianConfig, LatticeConfig
-from sdgnn.cli.config.runs import InitialConfig, IntegratorConfig
+from sdgnn.cli.config.runs import InitialConfig
 from sdgnn.cli.config.training import Share
 from sdgnn.common.errors import UserError
-from sdgnn.common.settings import Count, NotNegative, Positive, Precision, Seed
+from sdgnn.common.settings import Count, NotNegative, Positive, Precision, Seed, dtype_of
+from sdgnn.dynamics.integrators.settings import ExplicitSettings, IntegratorSettings
+from sdgnn.electrons.settings import Filling, KPMSettings, TruncatedSettings
 from sdgnn.nn.settings import Settings
 from sdgnn.train.settings import TrainSettings
 
@@ -126,7 +128,7 @@ class ElectronsBenchmarkConfig(Config):
     """The s-d Hamiltonian."""
     kT: NotNegative = 0.05
     """Electron temperature."""
-    filling: Annotated[float, Key(ge=0, le=1)] = 0.25
+    filling: Filling = 0.25
     """N_e / (2 N_sites)."""
     kpm: Annotated[tuple[KPMSettings, ...], Key(min_length=1)] = (KPMSettings(),)
     """Settings of the kernel polynomial method that are compared."""
@@ -160,7 +162,7 @@ class DynamicsBenchmarkConfig(Config):
     """Fields by the name they have in the table."""
     initial: InitialConfig = InitialConfig()
     """The spins at time 0."""
-    integrator: IntegratorConfig = IntegratorConfig(dt=0.1, kT=0.01)
+    integrator: IntegratorSettings = ExplicitSettings(dt=0.1, kT=0.01)
     """Scheme, time step, damping and bath temperature."""
     observe: dict[str, Count] = {"energy": 10, "magnetization": 10}
     """Observers by name and the steps between their measurements."""
@@ -181,6 +183,4 @@ class DynamicsBenchmarkConfig(Config):
     @property
     def dtype(self) -> torch.dtype:
         """``precision`` as torch names it."""
-        import torch
-
-        return torch.float32 if self.precision == "float32" else torch.float64
+        return dtype_of(self.precision)

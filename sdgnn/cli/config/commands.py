@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Discriminator, Tag, field_validator, model_validator
+from pydantic import Discriminator, field_validator, model_validator
 from pydantic import Field as Key
 
 from sdgnn.cli.config.base import Config
@@ -16,21 +15,21 @@ from sdgnn.cli.config.electrons import (
     KPMModelConfig,
     OfHamiltonian,
     TruncatedModelConfig,
-    solver_of,
 )
 from sdgnn.cli.config.fields import FieldConfig
 from sdgnn.cli.config.locality import LabelFloorConfig
 from sdgnn.cli.config.physics import HamiltonianConfig, LatticeConfig
-from sdgnn.cli.config.runs import GuardConfig, InitialConfig, IntegratorConfig
+from sdgnn.cli.config.runs import GuardConfig, InitialConfig
 from sdgnn.cli.config.sweeps import flattened, points
 from sdgnn.common.errors import UserError
 from sdgnn.common.names import did_you_mean
-from sdgnn.common.settings import Count, Positive, Precision, Seed
+from sdgnn.common.settings import Count, Positive, Precision, Seed, by_default, dtype_of
+from sdgnn.data.protocols import ProtocolSettings
+from sdgnn.dynamics.integrators.settings import ExplicitSettings, IntegratorSettings
 
 if TYPE_CHECKING:
     import torch
 
-    from sdgnn.data import Protocol
 
 OBSERVERS = (
     "spins", "energy", "magnetization", "torque_error", "density", "chemical_potential", "chirality",
@@ -39,6 +38,9 @@ OBSERVERS = (
     "skyrmion_number", "structure_factor", "spin_temperature", "bath_temperature", "external_field",
 )  # fmt: skip
 """Names of :mod:`sdgnn.analysis.observers`, which are checked without it."""
+
+
+Protocols = Annotated[tuple[ProtocolSettings, ...], Key(min_length=1)]
 
 
 class LabelsConfig(Config):
@@ -50,9 +52,8 @@ class LabelsConfig(Config):
     """The s-d Hamiltonian."""
     electrons: Electrons
     """The electrons' temperature, filling or chemical potential, and how they are solved."""
-    protocols: Annotated[tuple[dict[str, Any], ...], Key(min_length=1)]
-    """Which states: random {states}, noisy_order {order, strengths, states}, interpolation {order, fractions, paths},
-    snapshots {runs, steps, dt, damping, kT, start, noise, model}; each entry names its protocol."""
+    protocols: Protocols
+    """Which states; each entry names its protocol."""
     seed: Seed = 0
     """Seed of the states."""
     workers: Annotated[int, Key(ge=0)] | None = None
@@ -61,28 +62,6 @@ class LabelsConfig(Config):
     """Address of a running dask scheduler (tcp://...) whose workers label instead."""
     output: Path | None = None
     """Folder for labels.h5; results/generate-<date> by default."""
-
-    @model_validator(mode="after")
-    def _known_protocols(self) -> LabelsConfig:
-        protocols_in(self.protocols, "protocols")
-        return self
-
-    def build_protocols(self) -> list[Protocol]:
-        """The protocols, in order."""
-        return protocols_in(self.protocols, "protocols")
-
-
-def protocols_in(entries: Sequence[dict[str, Any]], key: str) -> list[Protocol]:
-    """The protocols that ``entries`` of ``key`` describe. Raises UserError that names the wrong one."""
-    from sdgnn.data import protocol_from_dict
-
-    found = []
-    for number, entry in enumerate(entries):
-        try:
-            found.append(protocol_from_dict(entry))
-        except UserError as error:
-            raise UserError(f"{key}.{number}: {error.given}", allowed=error.allowed, fix=error.fix) from error
-    return found
 
 
 class GenerateConfig(LabelsConfig):
@@ -141,7 +120,7 @@ class QuenchConfig(Config):
     """The lattice."""
     initial: InitialConfig = InitialConfig()
     """The spins at time 0."""
-    integrator: IntegratorConfig = IntegratorConfig()
+    integrator: IntegratorSettings = ExplicitSettings()
     """Scheme, time step, damping and bath temperature."""
     steps: Annotated[int, Key(ge=0, le=2**53)]
     """Number of time steps."""
@@ -185,9 +164,7 @@ class QuenchConfig(Config):
     @property
     def dtype(self) -> torch.dtype:
         """``precision`` as torch names it."""
-        import torch
-
-        return torch.float32 if self.precision == "float32" else torch.float64
+        return dtype_of(self.precision)
 
 
 class SimulateConfig(QuenchConfig):
@@ -268,10 +245,8 @@ class RecordedTruncated(TruncatedModelConfig, Recorded):
 
 
 RecordedElectrons = Annotated[
-    Annotated[RecordedExact, Tag("exact")]
-    | Annotated[RecordedKPM, Tag("kpm")]
-    | Annotated[RecordedTruncated, Tag("truncated")],
-    Discriminator(solver_of),
+    Annotated[RecordedExact | RecordedKPM | RecordedTruncated, Discriminator("solver")],
+    by_default("solver", "exact"),
 ]
 """Electrons in recorded spins by any solver."""
 

@@ -10,16 +10,17 @@ from pydantic import model_validator
 from sdgnn.cli.config.base import Config
 from sdgnn.cli.config.commands import LabelsConfig
 from sdgnn.cli.config.physics import LatticeConfig
-from sdgnn.cli.config.runs import InitialConfig, IntegratorConfig
+from sdgnn.cli.config.runs import InitialConfig, integrator_of
 from sdgnn.cli.config.training import Share
 from sdgnn.common.errors import UserError
 from sdgnn.common.settings import Count, Seed
+from sdgnn.dynamics.integrators.settings import ExplicitSettings, IntegratorSettings
 from sdgnn.fields.schedules import Schedule
 from sdgnn.nn.settings import NetworkSettings, Settings
 from sdgnn.train.settings import LearnSettings, TrainSettings
 
 if TYPE_CHECKING:
-    from sdgnn.cli.config.electrons import ElectronsField
+    from sdgnn.electrons import ExactField, KPMField, TruncatedField
     from sdgnn.train.acquisition import Exploration
 
 
@@ -31,7 +32,7 @@ class ExploreConfig(Config):
     members disagree most are cut out, closed periodically and labelled."""
     initial: InitialConfig = InitialConfig()
     """The spins at time 0."""
-    integrator: IntegratorConfig = IntegratorConfig()
+    integrator: IntegratorSettings = ExplicitSettings()
     """Scheme, time step, damping and bath temperature."""
     steps: Count = 200
     """Length of each run, in time steps."""
@@ -44,13 +45,13 @@ class ExploreConfig(Config):
     def _some_states(self) -> ExploreConfig:
         if self.every > self.steps:
             raise UserError(f"a state every {self.every} of {self.steps} steps", allowed="every <= steps")
-        kT = self.integrator.kT
+        kT, damping = self.integrator.kT, getattr(self.integrator, "damping", None)
         several = isinstance(kT, tuple) or (isinstance(kT, Schedule) and kT.replicas is not None)
-        if several or isinstance(self.integrator.damping, tuple):
+        if several or isinstance(damping, tuple):
             raise UserError("damping or kT for each replica", allowed="one number for all runs")
         return self
 
-    def build(self, exact: ElectronsField, dt: float | None = None) -> Exploration:
+    def build(self, exact: ExactField | KPMField | TruncatedField, dt: float | None = None) -> Exploration:
         """The exploration; a time step that is not given is ``dt``, else suggested for random states of ``exact``."""
         import torch
 
@@ -61,7 +62,7 @@ class ExploreConfig(Config):
         def first(where, replicas, seed):  # type: ignore[no-untyped-def]
             return self.initial.build(where, replicas, seed, torch.float32)
 
-        integrator = self.integrator.build(exact, first(exact.lattice, 1, 0), dt)
+        integrator = integrator_of(self.integrator, exact, first(exact.lattice, 1, 0), dt)
         return Exploration(lattice, first, integrator, self.steps, self.every, self.replicas)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field as Key
-from pydantic import field_validator
 
 from sdgnn.cli.config.base import Config
 from sdgnn.cli.config.electrons import Electrons
 from sdgnn.cli.config.physics import HamiltonianConfig, LatticeConfig
 from sdgnn.common.settings import Count, NotNegative, Positive, Seed
+from sdgnn.data.sampling import Order, ordered
 
 if TYPE_CHECKING:
     from sdgnn.analysis.locality.ensembles import Ensemble
@@ -41,18 +42,10 @@ class NoisyOrderStates(Config):
 
     kind: Literal["noisy_order"]
     """An ordered state with independent noise at every site; the noise is redrawn, the order stays."""
-    order: str
-    """ferro, neel, stripe, order120 or tetrahedral."""
+    order: Order
+    """Name of the order."""
     strength: NotNegative
     """Strength g of the noise: S -> (S + g n) / |S + g n|, n standard normal."""
-
-    @field_validator("order")
-    @classmethod
-    def _known(cls, order: str) -> str:
-        from sdgnn.data.sampling import known_order
-
-        known_order(order)
-        return order
 
     @property
     def name(self) -> str:
@@ -62,9 +55,8 @@ class NoisyOrderStates(Config):
     def build(self) -> Ensemble:
         """The ensemble."""
         from sdgnn.analysis.locality.ensembles import Independent, noisy_order
-        from sdgnn.data.sampling import ORDERS
 
-        return Independent(noisy_order(ORDERS[self.order], self.strength))
+        return Independent(noisy_order(partial(ordered, self.order), self.strength))
 
 
 class GivenStates(Config):

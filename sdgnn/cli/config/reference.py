@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from sdgnn.common.sections import alternatives, sections_in, tag
+from sdgnn.common.sections import alternatives, fields_of, sections_in, tag
 
 
 def describe(cls: type[BaseModel]) -> str:
@@ -20,7 +20,8 @@ def describe(cls: type[BaseModel]) -> str:
 
 def keys(cls: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
     """(path, type, default, meaning) of every key, sections in the order they are declared."""
-    for name, info in cls.model_fields.items():
+    for name in fields_of(cls):
+        info = cls.model_fields[name]
         text = " ".join((info.description or "").split())
         inner = sections_in(info.annotation)
         several = typing.get_origin(info.annotation) in (list, tuple)

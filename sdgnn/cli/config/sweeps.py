@@ -12,6 +12,7 @@ import numpy as np
 
 from sdgnn.cli.config.base import set_key
 from sdgnn.common.errors import UserError
+from sdgnn.dynamics.integrators.settings import LLGSettings
 from sdgnn.fields.schedules import Schedule, Values
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def points(config: SimulateConfig) -> list[SimulateConfig]:
                 f"sweep of {key} over {len(values)} values",
                 allowed=f"at least one value; every key but {', '.join(FIXED)}",
             )
-    base = config.model_dump(mode="json", exclude={"sweep"})
+    base = config.model_dump(mode="json", exclude={"sweep"}, exclude_unset=True)
     found = []
     for values in itertools.product(*config.sweep.values()):
         data = json.loads(json.dumps(base))
@@ -141,9 +142,10 @@ def _together(chosen: Sequence[SimulateConfig]) -> SimulateConfig:
         )
     else:
         kT = _each([kT for point in chosen if not isinstance(kT := point.integrator.kT, Schedule)], replicas)
-    dampings = [damping for point in chosen if (damping := point.integrator.damping) is not None]
-    damping = _each(dampings, replicas) if dampings else None
-    integrator = first.integrator.model_copy(update={"kT": kT, "damping": damping})
+    update = {"kT": kT}
+    if dampings := [point.integrator.damping for point in chosen if isinstance(point.integrator, LLGSettings)]:
+        update["damping"] = _each(dampings, replicas)
+    integrator = first.integrator.replace(**update)
     return first.model_copy(update={"integrator": integrator, "replicas": replicas * len(chosen)})
 
 

@@ -9,11 +9,11 @@ from pydantic import Field as Key
 from pydantic import model_validator
 
 from sdgnn.cli.config.base import Config
-from sdgnn.cli.config.commands import LabelsConfig, QuenchConfig, protocols_in
-from sdgnn.cli.config.electrons import ExactConfig
+from sdgnn.cli.config.commands import LabelsConfig, Protocols, QuenchConfig
 from sdgnn.cli.config.physics import LatticeConfig
 from sdgnn.common.errors import UserError
 from sdgnn.common.settings import Count, Seed
+from sdgnn.electrons.solvers import ExactElectrons
 from sdgnn.nn.settings import NetworkSettings, Settings
 from sdgnn.train.settings import TrainSettings
 
@@ -67,7 +67,7 @@ class LargerConfig(Config):
 
     lattice: LatticeConfig
     """The lattice; what is not said here, but for its size, is that of the labels' lattice."""
-    protocols: Annotated[tuple[dict[str, Any], ...], Key(min_length=1)]
+    protocols: Protocols
     """Which states, as in ``protocols``."""
 
 
@@ -78,7 +78,7 @@ SIZES = ("size", "sites", "positions", "cell")
 class DemoConfig(LabelsConfig):
     """The fields of one Hamiltonian, without labels, calibrated and trained, and a quench."""
 
-    electrons: ExactConfig
+    electrons: ExactElectrons
     """The electrons' temperature, filling or chemical potential, and the boundary phases of exact labels."""
     test: Share = 0.15
     """Part of the labelled samples on which errors are reported and to which nothing is fitted."""
@@ -110,11 +110,6 @@ class DemoConfig(LabelsConfig):
             if isinstance(section, dict) and isinstance(section.get("lattice"), dict):
                 given = {**given, part: {**section, "lattice": {**family, **section["lattice"]}}}
         return given
-
-    @model_validator(mode="after")
-    def _known_larger(self) -> DemoConfig:
-        protocols_in(self.larger.protocols, "larger.protocols")
-        return self
 
     def of_larger(self) -> LabelsConfig:
         """The labels of the larger lattice: the same physics, states from another seed."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.common.arrays import finite
-from sdgnn.common.errors import NumericalError, UserError
+from sdgnn.common.errors import NumericalError
 from sdgnn.common.processes import largest
 from sdgnn.dynamics.integrators.equation import dot, unit, velocity
+from sdgnn.dynamics.integrators.settings import AdaptiveSettings
 from sdgnn.dynamics.integrators.splitting import Splitting
 from sdgnn.dynamics.state import State
 from sdgnn.fields import Field
@@ -34,8 +33,7 @@ SAFETY, SHRINK, GROWTH = 0.9, 0.2, 5.0
 
 
 @final
-@dataclass(frozen=True)
-class DormandPrince(Splitting):
+class DormandPrince(Splitting, AdaptiveSettings):
     """Fifth order with adaptive substeps, for kT = 0; spins are renormalised.
 
     ``dt`` is the time between states: what is recorded lies on a regular axis whatever happens in between. A step goes
@@ -54,26 +52,7 @@ class DormandPrince(Splitting):
     Raises UserError on kT > 0; ``motion`` raises NumericalError when the substeps do not suffice.
     """
 
-    tolerance: float = 1e-6
-    """Largest estimated error of a spin's direction in one substep, in radian; not finer than 16 roundings of the
-    spins' dtype."""
-    substeps: int = 10_000
-    """Most attempts of one step."""
-
     phase_error: ClassVar[float] = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not finite("tolerance", self.tolerance) > 0 or self.substeps < 1:
-            raise UserError(
-                f"tolerance {self.tolerance} with {self.substeps} substeps", allowed="tolerance > 0, at least 1 substep"
-            )
-        if self.has_bath:
-            raise UserError(
-                f"adaptive steps at kT = {self.kT}",
-                allowed="kT = 0",
-                fix="use Heun, SemiImplicitB, DepondtMertens or ImplicitMidpoint, whose noise belongs to a fixed dt",
-            )
 
     def motion(self, field: Field, state: State) -> Tensor:
         spins, alpha = state.spins, self.alpha(state.spins)

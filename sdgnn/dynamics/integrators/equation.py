@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Form = Literal["gilbert", "landau-lifshitz"]
-"""Which equation: Gilbert divides the right-hand side by 1 + alpha^2, Landau-Lifshitz does not."""
+from sdgnn.dynamics.integrators.settings import Form
 
 
 def gyration(damping: Float[Tensor, "*batch"], form: Form) -> Float[Tensor, "*batch"]:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
-from sdgnn.common.arrays import finite
-from sdgnn.common.errors import NumericalError, UserError
+from sdgnn.common.errors import NumericalError
 from sdgnn.common.processes import largest
 from sdgnn.dynamics.integrators.equation import cayley, rotation
+from sdgnn.dynamics.integrators.settings import MidpointSettings
 from sdgnn.dynamics.integrators.splitting import Splitting
 from sdgnn.dynamics.state import State
 from sdgnn.fields import Field
 
 
 @final
-@dataclass(frozen=True)
-class ImplicitMidpoint(Splitting):
+class ImplicitMidpoint(Splitting, MidpointSettings):
     """Second order; keeps |S| = 1 to rounding and, at zero damping and kT, every quadratic energy to ``tolerance``.
 
         S' = S + dt m x A(m),    m = (S + S')/2
@@ -38,20 +36,7 @@ class ImplicitMidpoint(Splitting):
     ``motion`` raises NumericalError when the iterations do not suffice.
     """
 
-    tolerance: float = 1e-11
-    """Largest change of a spin component in the last iteration; not finer than 16 roundings of the spins' dtype."""
-    iterations: int = 100
-    """Most iterations of one step."""
-
     phase_error: ClassVar[float] = 1 / 12
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not finite("tolerance", self.tolerance) > 0 or self.iterations < 1:
-            raise UserError(
-                f"tolerance {self.tolerance} with {self.iterations} iterations",
-                allowed="tolerance > 0 and at least 1 iteration",
-            )
 
     def motion(self, field: Field, state: State) -> Tensor:
         spins, alpha = state.spins, self.alpha(state.spins)

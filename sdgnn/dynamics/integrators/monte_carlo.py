@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Annotated, ClassVar, final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
+from pydantic import Field as Key
 from torch import Tensor
 
-from sdgnn.common.arrays import finite
 from sdgnn.common.errors import UserError
+from sdgnn.common.settings import Positive
 from sdgnn.dynamics.integrators.equation import dot, unit
-from sdgnn.dynamics.integrators.integrator import Integrator, PerReplica
+from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.dynamics.integrators.noise import Purpose, normal
+from sdgnn.dynamics.integrators.settings import MonteCarloSettings
 from sdgnn.dynamics.state import State, evaluate
 from sdgnn.fields import Field
 from sdgnn.fields.protocol import is_linear, pairs_of
-from sdgnn.fields.schedules import Schedule
 from sdgnn.lattice.colouring import first_colours
 
 
 @final
-@dataclass(frozen=True)
-class MonteCarlo(Integrator):
+class MonteCarlo(Integrator, MonteCarloSettings):
     """Metropolis sweeps, each followed by sweeps of overrelaxation; a step is one of each, and time counts steps.
 
     Made for the same runs as the integrators (``simulate(field, spins, MonteCarlo(kT=0.5), steps)``: observers,
@@ -48,29 +47,12 @@ class MonteCarlo(Integrator):
     overrelaxation of fields that are not linear in every spin.
     """
 
-    dt: float = 1.0
-    """Steps have no length; 1."""
-    damping: PerReplica = 0.0
-    """0: Monte Carlo has no damping."""
-    kT: PerReplica | Schedule = 0.0
-    """Temperature in units of t; one number, one per replica, or a schedule of either in steps."""
-    width: float = 0.7
-    """How far trial directions lie from the old ones."""
-    overrelaxation: int = 0
-    """Sweeps of overrelaxation after each sweep of Metropolis."""
-
+    dt: Annotated[Positive, Key(ge=1, le=1)] = 1.0
+    """Length of a step, which is 1: Monte Carlo has no time."""
+    damping: Annotated[float, Key(ge=0, le=0)] = 0.0
+    """Gilbert damping, which is 0: Monte Carlo has no motion."""
     phase_error: ClassVar[float] = 0.0
     keeps_time: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.dt != 1 or self.damping != 0:
-            raise UserError(f"Monte Carlo with dt = {self.dt} and damping = {self.damping}", allowed="neither of them")
-        if not finite("width", self.width) > 0 or self.overrelaxation < 0:
-            raise UserError(
-                f"width {self.width} with {self.overrelaxation} sweeps of overrelaxation",
-                allowed="width > 0, sweeps >= 0",
-            )
 
     def step(self, field: Field, state: State) -> State:
         spins = state.spins

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, final
 
 from torch import Tensor
@@ -14,7 +13,6 @@ from sdgnn.fields import Field
 
 
 @final
-@dataclass(frozen=True)
 class SemiImplicitB(Splitting):
     """Second order, keeps |S| = 1 to rounding, two field evaluations per step and no iteration.
 

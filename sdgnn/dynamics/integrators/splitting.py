@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -19,7 +19,6 @@ BLOCK = 2**16
 """Sites whose noise is drawn at once, lest its double precision be held for all."""
 
 
-@dataclass(frozen=True)
 class Splitting(Integrator):
     """dS/dt = - g [ S x (H + h) + alpha S x (S x (H + h)) ] of :func:`.rotation`, noise apart from motion.
 

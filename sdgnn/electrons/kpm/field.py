@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any, cast, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +22,11 @@ from sdgnn.electrons.ensemble import check_ensemble, check_twists
 from sdgnn.electrons.expansion import Expansion
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.engine import Recursion
-from sdgnn.electrons.kpm.probing import Kind, Probe
+from sdgnn.electrons.kpm.probing import Probe
 from sdgnn.electrons.kpm.recursion import recursion, reverse_weights
 from sdgnn.electrons.kpm.scaled import ScaledHamiltonian, hopping_tables
-from sdgnn.electrons.kpm.spectrum import Spectrum, check_moments, check_vectors
+from sdgnn.electrons.kpm.spectrum import Spectrum
+from sdgnn.electrons.settings import KPMSettings
 from sdgnn.electrons.vectors import LANES
 from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import unchanging
@@ -203,21 +204,16 @@ class KPMField(Field):
     ) -> None:
         self.ensemble = check_ensemble(kT, mu, filling)
         self.kT, self.mu, self.filling = self.ensemble
-        if tolerance is not None and not 0 < tolerance < math.inf:
-            raise UserError(f"tolerance {tolerance}", allowed="a positive error of a component of the field")
-        if probing not in get_args(Kind):
-            raise UserError(f"probing {probing!r}", allowed=" or ".join(get_args(Kind)))
+        settings = KPMSettings(moments=moments, vectors=vectors, seed=seed, tolerance=tolerance, probing=probing)
         if dtype not in (torch.float32, torch.float64):
             raise UserError(f"dtype {dtype}", allowed="torch.float32 or torch.float64")
         if not memory > 0:
             raise UserError(f"memory {memory}", allowed="a positive number of bytes")
         self.model = model
         self.lattice = model.lattice
-        self.moments, self.vectors = check_moments(moments), check_vectors(vectors)
-        self.seed = check_seed(seed)
-        self.tolerance = None if tolerance is None else float(tolerance)
+        self.moments, self.vectors, self.tolerance = settings.moments, settings.vectors, settings.tolerance
+        self.seed, self.probing = check_seed(settings.seed), settings.probing
         self.twists = check_twists(twists, model.lattice.dim)
-        self.probing = cast(Kind, probing)
         self.dtype = dtype
         self.memory = float(memory)
         self._hoppings = hopping_tables(model, self.twists, dtype)

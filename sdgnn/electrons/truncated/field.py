@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from typing import get_args
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from sdgnn.electrons.bands import band
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.expansion import PLAIN_DECAY, Expansion
 from sdgnn.electrons.hamiltonian import SDModel
-from sdgnn.electrons.levels import Level
+from sdgnn.electrons.settings import TruncatedSettings
 from sdgnn.electrons.truncated.balls import mean_sizes
 from sdgnn.electrons.truncated.compiled_walk import CompiledWalk
 from sdgnn.electrons.truncated.tensor_walk import TensorWalk
@@ -27,9 +26,6 @@ from sdgnn.fields import Field, FieldResult
 from sdgnn.fields.protocol import Total, unchanging
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import Lattice, halo_cells
-
-LEVELS: dict[Level, tuple[int, int]] = {"fast": (5, 41), "accurate": (7, 67)}
-"""Cutoff and moments of each level."""
 
 PREDICTED = 8
 """Moments that are predicted, at most, as a multiple of those that are computed."""
@@ -130,7 +126,7 @@ class TruncatedField(Field):
     ) -> None:
         self.ensemble = check_ensemble(kT, mu, filling)
         self.kT, self.mu, self.filling = self.ensemble
-        self.cutoff, self.moments = self.size(cutoff, moments, level)
+        self.cutoff, self.moments = TruncatedSettings(cutoff=cutoff, moments=moments, level=level).size
         self.model = model
         self.lattice: Lattice = model.lattice
         self._band = band(model)
@@ -139,24 +135,6 @@ class TruncatedField(Field):
         self._near: np.ndarray | None = None
         self._total: Total = _itself
         self._walks: dict[tuple[float, torch.dtype, torch.device], tuple[Walk, Expansion]] = {}
-
-    @staticmethod
-    def size(cutoff: int | None = None, moments: int | None = None, level: str | None = None) -> tuple[int, int]:
-        """Cutoff and moments from numbers or a level. Raises UserError as the field does."""
-        if level is not None and (cutoff, moments) != (None, None):
-            raise UserError(
-                f"level {level!r} with cutoff {cutoff} and moments {moments}", allowed="a level, or numbers of your own"
-            )
-        if level is not None and level not in LEVELS:
-            raise UserError(f"level {level!r}", allowed=" or ".join(map(repr, get_args(Level))))
-        by_level = LEVELS[level or "fast"]
-        cutoff = by_level[0] if cutoff is None else cutoff
-        moments = by_level[1] if moments is None else moments
-        if int(cutoff) != cutoff or cutoff < 1:
-            raise UserError(f"cutoff of {cutoff} bonds", allowed="a whole number >= 1")
-        if int(moments) != moments or moments < 3 or moments % 2 == 0:
-            raise UserError(f"{moments} moments", allowed="an odd number >= 3: 2 m + 1 for m steps")
-        return int(cutoff), int(moments)
 
     @staticmethod
     def counts(moments: int) -> tuple[int, int]:

@@ -13,8 +13,7 @@ from pydantic import TypeAdapter
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import PARSER_ERRORS, where_else
 from sdgnn.common.names import did_you_mean
-from sdgnn.electrons.levels import Level
-from sdgnn.electrons.truncated import LEVELS
+from sdgnn.electrons.levels import LEVELS, Level
 from sdgnn.lattice import Lattice
 from sdgnn.nn.baselines.behler_parrinello import BehlerParrinello
 from sdgnn.nn.baselines.distances import Distances

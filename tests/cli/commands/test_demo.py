@@ -78,6 +78,6 @@ def test_the_demo_takes_one_family_of_lattices() -> None:
     larger = config.of_larger()
     assert larger.electrons.filling == 0.485
     assert larger.seed != config.seed
-    assert larger.build_protocols()[0].samples == config.larger.protocols[0]["states"]
+    assert larger.protocols[0].samples == config.larger.protocols[0].states
     with pytest.raises(UserError, match="did you mean 'random'"):
         DemoConfig.load(CONFIGS / "demo.yaml", ["larger.protocols.0.protocol=randm"])

@@ -139,7 +139,7 @@ def test_protocols_from_a_configuration(folder: Path) -> None:
     for words, wrong in (
         ("zeeman_schedule without zeeman", "field.zeeman_schedule={kind: pulse, peak: 2, centre: 0.6, width: 0.1}"),
         ("integrator.kT", "integrator.kT={kind: quench, before: 0.5, aftr: 0.1, at: 1}"),
-        ("dt and damping of scheme monte-carlo", "integrator.scheme=monte-carlo"),
+        ("integrator.damping of scheme monte-carlo", "integrator.scheme=monte-carlo"),
     ):
         result = sdgnn("simulate", "quench.yaml", wrong, "output=none")
         assert result.exit_code == 2 and words in " ".join(result.stderr.split())
