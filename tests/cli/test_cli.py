@@ -154,7 +154,7 @@ def test_models_and_labels_are_named_without_a_file(folder: Path) -> None:
 def test_keys_are_documented() -> None:
     result = sdgnn("simulate", "--keys")
     assert result.exit_code == 0
-    assert "integrator.damping: number or list of number\n    Gilbert damping alpha, 0.1 by default" in result.output
+    assert "integrator.damping: number or list of number, default 0.1\n    Gilbert damping alpha" in result.output
     assert "field.dmi.kind: bloch | neel, default bloch" in result.output
 
 
