@@ -20,8 +20,9 @@ from sdgnn.cli.commands import sweep as command
 from sdgnn.cli.commands.simulate import run_simulation as simulate
 from sdgnn.cli.config import sweeps
 from sdgnn.cli.config.commands import SimulateConfig
+from sdgnn.cli.config.points import points
 from sdgnn.cli.config.runs import integrator_of
-from sdgnn.cli.config.sweeps import axes, batches, points
+from sdgnn.cli.config.sweeps import axes, batches
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics import open_sweep, open_trajectory
 from sdgnn.dynamics.sweeps import write_sweep

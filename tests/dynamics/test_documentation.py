@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from sdgnn.cli.config.commands import SimulateConfig
-from sdgnn.cli.config.sweeps import batches, points
+from sdgnn.cli.config.points import points
+from sdgnn.cli.config.sweeps import batches
 from sdgnn.fields.schedules import Anneal, Sweep
 
 ROOT = Path(__file__).parents[2]

@@ -19,8 +19,8 @@ from sdgnn.cli.config.electrons import (
 from sdgnn.cli.config.fields import FieldConfig
 from sdgnn.cli.config.locality import LabelFloorConfig
 from sdgnn.cli.config.physics import HamiltonianConfig, LatticeConfig
+from sdgnn.cli.config.points import flattened, points
 from sdgnn.cli.config.runs import GuardConfig, InitialConfig
-from sdgnn.cli.config.sweeps import flattened, points
 from sdgnn.common.errors import UserError
 from sdgnn.common.names import did_you_mean
 from sdgnn.common.settings import Count, Positive, Precision, Seed, by_default, dtype_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdgnn.cli.config.base import set_key
+from sdgnn.cli.config.points import points
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics.integrators.settings import LLGSettings
 from sdgnn.fields.schedules import Schedule, Values
@@ -18,8 +17,6 @@ from sdgnn.fields.schedules import Schedule, Values
 if TYPE_CHECKING:
     from sdgnn.cli.config.commands import SimulateConfig
 
-FIXED = ("steps", "replicas", "observe", "checkpoint_every", "precision", "guard", "output", "sweep")
-"""Keys that all points share."""
 LARGEST_BATCH = 2**22
 """Spins of one batch; more are run one batch after the other, to the same numbers."""
 
@@ -34,39 +31,6 @@ class Batch:
     """Which points, in order; each has ``replicas`` of the sweep's configuration."""
     streams: range
     """Numbers of the replicas' first states and noise."""
-
-
-def flattened(sweep: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{integrator: {kT: [...]}}`` as ``{"integrator.kT": [...]}``."""
-    flat: dict[str, Any] = {}
-    for key, value in sweep.items():
-        if isinstance(value, dict):
-            flat |= flattened(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def points(config: SimulateConfig) -> list[SimulateConfig]:
-    """The configuration of every point of ``config.sweep``, the last key running fastest.
-
-    Raises UserError on a key without values or that no point can change, and where a point is no valid configuration.
-    """
-    for key, values in config.sweep.items():
-        if key.split(".")[0] in FIXED or not values:
-            raise UserError(
-                f"sweep of {key} over {len(values)} values",
-                allowed=f"at least one value; every key but {', '.join(FIXED)}",
-            )
-    base = config.model_dump(mode="json", exclude={"sweep"}, exclude_unset=True)
-    found = []
-    for values in itertools.product(*config.sweep.values()):
-        data = json.loads(json.dumps(base))
-        for key, value in zip(config.sweep, values, strict=True):
-            set_key(data, key, value)
-        where = ", ".join(f"{key}={json.dumps(value)}" for key, value in zip(config.sweep, values, strict=True))
-        found.append(type(config).parse(data, source=f"sweep at {where}"))
-    return found
 
 
 def batches(config: SimulateConfig) -> list[Batch]:
