@@ -13,6 +13,7 @@ from sdgnn.common.arrays import Numbers
 from sdgnn.electrons.densities import density_of_states
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.exact import eigenstates
+from sdgnn.electrons.expansion import expansions_of
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.probing import Probe
 from sdgnn.electrons.kpm.scaled import hopping_tables
@@ -67,7 +68,7 @@ def bond_energies(
     else:
         levels = [mu] * len(spins)
     spectrum = Spectrum.of(model, spins, hopping_tables(model, counts))
-    c = np.stack([e.occupation(m) for e, m in zip(spectrum.expansions(kT, moments), levels, strict=True)])
+    c = np.stack([e.occupation(m) for e, m in zip(expansions_of(spectrum.bounds, kT, moments), levels, strict=True)])
     coefficients = torch.from_numpy(c).to(spins.device)
     probe = Probe.of(model.lattice, check_vectors(vectors), seed=seed)
     for twist, (hamiltonian, hopping) in enumerate(zip(spectrum.hamiltonians, hoppings, strict=True)):

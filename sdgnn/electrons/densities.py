@@ -13,7 +13,7 @@ from torch import Tensor
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import UserError
 from sdgnn.electrons.ensemble import check_ensemble, check_twists
-from sdgnn.electrons.expansion import Expansion, jackson
+from sdgnn.electrons.expansion import Expansion, expansions_of, jackson
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.probing import Probe
 from sdgnn.electrons.kpm.recursion import chebyshev_moments
@@ -85,8 +85,7 @@ class DensityOfStates:
         return torch.tensor(found, dtype=torch.float64, device="cpu")
 
     def _expansions(self, kT: float) -> list[Expansion]:
-        count = self.moments.shape[-1]
-        return [Expansion((low + high) / 2, (high - low) / 2, kT, count) for low, high in self.bounds.tolist()]
+        return expansions_of(self.bounds, kT, self.moments.shape[-1])
 
 
 def density_of_states(

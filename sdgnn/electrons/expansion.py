@@ -13,6 +13,7 @@ import scipy.optimize
 import scipy.special
 from jaxtyping import Float
 from numpy.polynomial import chebyshev
+from torch import Tensor
 
 SMOOTH = 2.0
 """A kernel damps the expansion where pi kT moments / scale is smaller: there, the coefficients do not yet decay."""
@@ -105,9 +106,7 @@ class Expansion:
     def _fermi_level(self, moments: Float[np.ndarray, " moment"], electrons: float) -> float:
         """Energy up to which the density of states with the Jackson kernel holds ``electrons``, on a grid."""
         points = 2 * self.moments
-        padded = np.zeros(points)
-        padded[: self.moments] = jackson(self.moments) * moments * np.where(np.arange(self.moments), 2, 1)
-        filled = np.cumsum(_values(padded)[::-1]) / points
+        filled = np.cumsum(_density(jackson(self.moments) * moments, points)[::-1])
         place = min(int(np.searchsorted(filled, electrons)), points - 1)
         return self.centre - self.scale * math.cos(math.pi * (place + 0.5) / points)
 
@@ -116,9 +115,7 @@ class Expansion:
         if self._cold:
             return lambda mu: float(self._step(mu, self.moments) @ damped)
         nodes = self._nodes
-        padded = np.zeros(len(nodes))
-        padded[: self.moments] = damped * np.where(np.arange(self.moments), 2, 1)
-        density = _values(padded) / len(nodes)
+        density = _density(damped, len(nodes))
         from_here_on = np.append(np.cumsum(density[::-1])[::-1], 0.0)
         ascending = -nodes
 
@@ -138,14 +135,10 @@ class Expansion:
             return 0.0
         nodes = self._nodes
         slope = chebyshev.chebder(self.grand_potential(mu)) / self.scale
-        padded = np.zeros(len(nodes))
-        padded[: len(slope)] = slope
-        lacking = self._fermi(mu, nodes) - _values(padded)
+        lacking = self._fermi(mu, nodes) - _values(np.pad(slope, (0, len(nodes) - len(slope))))
         weight = np.ones(len(nodes))
         if moments is not None:
-            padded[:] = 0
-            padded[: self.moments] = jackson(self.moments) * moments * np.where(np.arange(self.moments), 2, 1)
-            weight = _values(padded).clip(min=0)
+            weight = _density(jackson(self.moments) * moments, len(nodes)).clip(min=0)
         return float(np.sqrt((weight * lacking**2).sum() / weight.sum()))
 
     @property
@@ -182,6 +175,11 @@ class Expansion:
         return math.acos(min(1.0, max(-1.0, (mu - self.centre) / self.scale)))
 
 
+def expansions_of(bounds: Float[Tensor, "replica 2"], kT: float, moments: int) -> list[Expansion]:
+    """For each state, with a spectrum between ``bounds``, functions of energy as sums over so many polynomials."""
+    return [Expansion((low + high) / 2, (high - low) / 2, kT, moments) for low, high in bounds.tolist()]
+
+
 def jackson(count: int) -> Float[np.ndarray, " moment"]:
     """The Jackson kernel: the positive one of least width, pi / count."""
     q = math.pi / (count + 1)
@@ -194,6 +192,11 @@ def _coefficients(values: np.ndarray) -> np.ndarray:
     c = scipy.fft.dct(values, type=2) / len(values)
     c[0] /= 2
     return c
+
+
+def _density(moments: np.ndarray, count: int) -> np.ndarray:
+    """Levels that belong to each of ``count`` nodes, mu_0 in all, from damped moments."""
+    return _values(np.pad(moments * np.where(np.arange(len(moments)), 2, 1), (0, count - len(moments)))) / count
 
 
 def _values(coefficients: np.ndarray) -> np.ndarray:

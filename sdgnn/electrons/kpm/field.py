@@ -19,8 +19,9 @@ from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import NumericalError, UserError
 from sdgnn.common.seeds import check_seed
 from sdgnn.electrons.ensemble import check_ensemble, check_twists
-from sdgnn.electrons.expansion import Expansion
+from sdgnn.electrons.expansion import Expansion, expansions_of
 from sdgnn.electrons.hamiltonian import SDModel
+from sdgnn.electrons.kpm.bounds import spectral_bounds
 from sdgnn.electrons.kpm.engine import Recursion
 from sdgnn.electrons.kpm.probing import Probe
 from sdgnn.electrons.kpm.recursion import recursion, reverse_weights
@@ -249,7 +250,8 @@ class KPMField(Field):
 
     def _to_tolerance(self, spins: Tensor, tolerance: float) -> KPMResult:
         """The field of one state, with moments and vectors added until its errors are small enough."""
-        (start,) = Spectrum.of(self.model, spins, self._hoppings).expansions(self.kT, FEWEST_MOMENTS)
+        bounds = spectral_bounds(self.model, spins, self._hoppings)
+        (start,) = expansions_of(bounds, self.kT, FEWEST_MOMENTS)
         moments, vectors = FEWEST_MOMENTS, FEWEST_VECTORS
         # mu in the middle of the band is where moments converge most slowly
         while self._bound(replace(start, moments=moments).truncation(start.centre)) > TRUNCATION * tolerance:
@@ -295,7 +297,7 @@ class KPMField(Field):
     def _group(self, spins: Tensor, moments: int, probe: Probe, size: int) -> KPMResult:
         """Results of states whose last vectors fit the memory together, ``size`` bytes each."""
         spectrum = Spectrum.of(self.model, spins, self._hoppings)
-        expansions = spectrum.expansions(self.kT, moments)
+        expansions = expansions_of(spectrum.bounds, self.kT, moments)
         parts = self._parts(spectrum.hamiltonians, probe, size)
 
         traces = torch.zeros(len(spins), moments, dtype=torch.float64, device="cpu")

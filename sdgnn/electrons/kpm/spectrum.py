@@ -10,7 +10,6 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sdgnn.common.errors import UserError
-from sdgnn.electrons.expansion import Expansion
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.bounds import spectral_bounds
 from sdgnn.electrons.kpm.probing import Probe
@@ -35,10 +34,6 @@ class Spectrum:
         """Spectra of checked spins with each of the ``hoppings`` (twists), in the precision of these."""
         bounds = spectral_bounds(model, spins, hoppings)
         return cls(bounds, tuple(ScaledHamiltonian.of(model, spins, bounds, hopping) for hopping in hoppings))
-
-    def expansions(self, kT: float, moments: int) -> list[Expansion]:
-        """For each state, functions of energy as sums over so many Chebyshev polynomials."""
-        return [Expansion((low + high) / 2, (high - low) / 2, kT, moments) for low, high in self.bounds.tolist()]
 
 
 def check_moments(moments: int) -> int:

@@ -104,18 +104,6 @@ class TensorWalk(Walk):
         self.dtype, self.device = dtype, device
         self._kept: list[tuple[_Piece, np.ndarray]] | None = None
 
-    def totals(
-        self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
-    ) -> Float[np.ndarray, "state moment"]:
-        found = np.zeros((len(spins), self.settings.count))
-        shift = torch.zeros(spins.shape[1], dtype=self.dtype, device=self.device)
-        with torch.no_grad():
-            for channel, piece, _ in self._walks(origins):
-                for state, one in zip(found, spins, strict=True):
-                    moments = self._predicted(channel, self._moments(channel, piece, one, shift))
-                    state += moments.sum(0, dtype=torch.float64).cpu().numpy()
-        return found
-
     def moments(
         self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
     ) -> tuple[Float[Tensor, "state site channel computed"], Float[np.ndarray, "state moment"]]:

@@ -73,11 +73,11 @@ class Walk(ABC):
     def __init__(self, model: SDModel, settings: WalkSettings) -> None:
         self.model, self.settings = model, settings
 
-    @abstractmethod
     def totals(
         self, spins: Float[Tensor, "state site 3"], origins: Int[np.ndarray, " origin"] | None = None
     ) -> Float[np.ndarray, "state moment"]:
         """M_n, with those that are predicted, summed over channels and over all sites or ``origins``."""
+        return self.moments(spins, origins)[1]
 
     @abstractmethod
     def moments(
