@@ -70,29 +70,21 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Trial):
     """The cheapest numbers for :class:`~sdgnn.electrons.truncated.field.TruncatedField` that reach an asked error."""
 
-    cutoff: int
-    """Bonds from the centre of a ball to its edge."""
-    moments: int
-    """Moments computed."""
     asked: float
     """Torque error that was asked for, in t."""
-    torque_error: float
-    """Torque error measured, in t: the root mean square of a Cartesian component in the worst of the states."""
-    torque_r2: float
-    """Torque R² of all states together."""
     torque: float
     """Root mean square of a component of the exact torque, in t."""
     reference_error: float
     """How much the exact torques still changed with the last increase of twists, in t."""
     lattice: Lattice
-    """On which they were measured."""
+    """Lattice on which errors were measured."""
     states: int
     """Number of states."""
     tried: tuple[Trial, ...]
-    """In the order of their work."""
+    """What was tried, in the order of work."""
 
     def __repr__(self) -> str:
         lines = [
@@ -161,12 +153,13 @@ def suggest_cutoff(
         miss = (torque_part(field(spins).field, spins) - exact).square()
         worst = float(miss.mean((1, 2)).max().sqrt())
         r2 = 1 - float(miss.sum() / exact.square().sum()) if bool(exact.any()) else math.nan
-        tried.append(Trial(cutoff, moments, work, worst, r2))
+        trial = Trial(cutoff, moments, work, worst, r2)
+        tried.append(trial)
         if worst <= torque_error:
             torque = float(exact.square().mean().sqrt())
             return Choice(
-                cutoff, moments, torque_error, worst, r2, torque, reference_error, small.lattice, len(spins),
-                tuple(tried),
+                **vars(trial), asked=torque_error, torque=torque, reference_error=reference_error,
+                lattice=small.lattice, states=len(spins), tried=tuple(tried),
             )  # fmt: skip
     best = min(tried, key=lambda trial: trial.torque_error)
     raise UserError(
