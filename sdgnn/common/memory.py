@@ -32,25 +32,25 @@ class Counted(TorchDispatchMode):
         """Bytes of tensors that are alive."""
         self.peak = 0
         """The largest that ``alive`` has been."""
-        self._known: set[int] = set()
+        self._counted: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = {storage._cdata for storage in _storages((args, kwargs))}
         out = func(*args, **(kwargs or {}))
         for storage in _storages(out):
-            if storage._cdata not in given and storage._cdata not in self._known:
+            if storage._cdata not in given and storage._cdata not in self._counted:
                 self._add(storage)
         return out
 
     def _add(self, storage: Any) -> None:
         size, key = storage.nbytes(), storage._cdata
-        self._known.add(key)
+        self._counted.add(key)
         self.alive += size
         self.peak = max(self.peak, self.alive)
         weakref.finalize(storage, self._remove, key, size).atexit = False
 
     def _remove(self, key: int, size: int) -> None:
-        self._known.discard(key)
+        self._counted.discard(key)
         self.alive -= size
 
 

@@ -202,7 +202,7 @@ def test_folder_with_a_run_is_refused(tmp_path):
         ({"field": Heisenberg(LATTICE, [0.9])}, ", field Heis"),
         ({"spins": start().flip(0)}, "initial_spins \\w+ and"),
         ({"spins": start(3), "integrator": integrator(kT=0.1, damping=0.1)}, r"replicas \[0, 1\] and \[0, 1, 2\]"),
-        ({"replicas": [1, 0]}, r"replicas\[0\] 0 and 1"),
+        ({"streams": [1, 0]}, r"replicas\[0\] 0 and 1"),
     ],
 )
 def test_resuming_with_other_settings_names_them(change, words, tmp_path):
