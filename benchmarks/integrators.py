@@ -82,11 +82,11 @@ def march(field: Field, spins: torch.Tensor, integrator: Integrator, steps: int)
 def quiet(field: Field, time: float, counts: list[int], tolerances: list[float]) -> list[dict[str, Any]]:
     """Errors at kT = 0 of every integrator, with ``counts`` steps to ``time`` or at ``tolerances``."""
     spins = sdgnn.spins.random(field.lattice, 1, seed=1)
-    reference, _ = march(field, spins, sdgnn.DormandPrince(time, 0.1, tolerance=1e-12), 1)
+    reference, _ = march(field, spins, sdgnn.DormandPrince(dt=time, damping=0.1, tolerance=1e-12), 1)
     plans: list[tuple[str, Integrator, int]] = [
-        (name, scheme(time / steps, 0.1), steps) for name, scheme in FIXED.items() for steps in counts
+        (name, scheme(dt=time / steps, damping=0.1), steps) for name, scheme in FIXED.items() for steps in counts
     ]
-    plans += [(ADAPTIVE, sdgnn.DormandPrince(time, 0.1, tolerance=tolerance), 1) for tolerance in tolerances]
+    plans += [(ADAPTIVE, sdgnn.DormandPrince(dt=time, damping=0.1, tolerance=tolerance), 1) for tolerance in tolerances]
     rows = []
     for name, integrator, steps in plans:
         try:
@@ -104,9 +104,9 @@ def drift(field: Field, time: float, counts: list[int]) -> list[dict[str, Any]]:
     spins = sdgnn.spins.random(field.lattice, 1, seed=1)
     first = field(spins).energy
     schemes: list[tuple[str, Integrator, int]] = [
-        (name, scheme(time / steps, 0.0), steps) for name, scheme in FIXED.items() for steps in counts
+        (name, scheme(dt=time / steps, damping=0.0), steps) for name, scheme in FIXED.items() for steps in counts
     ]
-    schemes.append((ADAPTIVE, sdgnn.DormandPrince(time, 0.0, tolerance=1e-6), 1))
+    schemes.append((ADAPTIVE, sdgnn.DormandPrince(dt=time, damping=0.0, tolerance=1e-6), 1))
     rows = []
     for name, integrator, steps in schemes:
         last, calls = march(field, spins, integrator, steps)
@@ -125,7 +125,7 @@ def bath(steps_per_unit: list[int]) -> list[dict[str, Any]]:
     for name, scheme in FIXED.items():
         settings: dict[str, Any] = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
         for count in steps_per_unit:
-            integrator = scheme(1 / count, 0.5, BATH_KT, **settings)
+            integrator = scheme(dt=1 / count, damping=0.5, kT=BATH_KT, **settings)
             field.calls = 0
             total = round((BEFORE + AFTER) * count)
             try:
@@ -166,7 +166,7 @@ def temperature() -> list[dict[str, Any]]:
         hot = (kT, damping, dt) in HOT
         for name, scheme in [("semi-implicit B", sdgnn.SemiImplicitB)] if hot else FIXED.items():
             settings: dict[str, Any] = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
-            integrator = scheme(dt, damping, kT, **settings)
+            integrator = scheme(dt=dt, damping=damping, kT=kT, **settings)
             try:
                 run = sdgnn.simulate(field, start, integrator, round(55 / dt), seed=3, observers=watched)
             except NumericalError:
@@ -196,8 +196,10 @@ def free_spins() -> list[dict[str, Any]]:
         for dt in (0.2, 0.1):
             for name, scheme in FIXED.items():
                 settings: dict[str, Any] = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
-                state = scheme(dt, damping, 0.5, **settings).init(field, sdgnn.spins.random(field.lattice, 1, seed=1))
-                integrator, seen = scheme(dt, damping, 0.5, **settings), []
+                state = scheme(dt=dt, damping=damping, kT=0.5, **settings).init(
+                    field, sdgnn.spins.random(field.lattice, 1, seed=1)
+                )
+                integrator, seen = scheme(dt=dt, damping=damping, kT=0.5, **settings), []
                 for step in range(round(30 / dt)):
                     state = integrator.step(field, state)
                     if step * dt >= 10 and step % round(2 / dt) == 0:
@@ -223,7 +225,9 @@ def quench(path: Path) -> list[dict[str, Any]]:
                 continue
             settings: dict[str, Any] = {"tolerance": 1e-6} if scheme is sdgnn.ImplicitMidpoint else {}
             field.calls = 0
-            run = sdgnn.simulate(field, start, scheme(dt, 0.055, 0.001, **settings), round(25 / dt), observers=())
+            run = sdgnn.simulate(
+                field, start, scheme(dt=dt, damping=0.055, kT=0.001, **settings), round(25 / dt), observers=()
+            )
             bonds = float(parallel_bonds(run.spins, lattice)) * 1800
             rows.append({"scheme": name, "dt": dt, "parallel bonds": bonds, "evaluations": field.calls})
     return rows
