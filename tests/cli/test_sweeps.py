@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import sdgnn
 from sdgnn.cli.app import app
-from sdgnn.cli.commands import simulate as single
+from sdgnn.cli.commands import single_run
 from sdgnn.cli.commands import sweep as command
 from sdgnn.cli.commands.simulate import run_simulation as simulate
 from sdgnn.cli.config import sweeps
@@ -114,7 +114,7 @@ def test_memory_holds_in_sweeps_too(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"memory = 0.1 for 4 replica\(s\) of 16 sites"):
         run(tmp_path / "none", memory=0.1, **swept)
     with monkeypatch.context() as patched:
-        patched.setattr(single, "PROGRAM", 0.0)  # the first steps tell that the program takes more than that
+        patched.setattr(single_run, "PROGRAM", 0.0)  # the first steps tell that the program takes more than that
         with pytest.raises(UserError, match=r"a run that takes about .* GB with memory = 0.1"):
             run(tmp_path / "none", memory=0.1, **swept)
     assert not (tmp_path / "none").exists()
