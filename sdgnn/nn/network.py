@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -170,27 +170,14 @@ class NetworkField(Field):
         return NetworkField(self.network, self.electrons.part(lattice, own, total), self.dtype, self.readout)
 
     def evaluate(self, spins: Float[Tensor, "replica site 3"], time: Time) -> FieldResult:
-        result = self.without_constant(spins)
-        shift = self._sites * float(self.network.constant.detach())
-        return replace(result, energy=result.energy + shift)
-
-    @property
-    def _sites(self) -> int:
-        """Number of sites of the whole lattice, of which this may be a part."""
-        return self.electrons.whole_sites
-
-    def without_constant(self, spins: Float[Tensor, "replica site 3"]) -> FieldResult:
-        """Energy, field, density and mu without the constant per site."""
-        readout = self.readout
-        given = spins.detach().to(device=self.network.constant.device, dtype=self.dtype)
-        result = self.electrons.corrected(given, None if readout is None else self._learned)
-        names = ("energy", "field", "mu") if readout is not None else ("energy", "field", "density", "mu")
-        return FieldResult(**{name: getattr(result, name).to(spins.device) for name in names})
-
-    def _learned(self, moments: Tensor) -> tuple[Tensor, Tensor]:
-        """The learned part of each site's energy and its slopes in the moments."""
-        assert self.readout is not None
-        return self.readout.with_slopes(moments, self.electrons.summed, self._sites)
+        readout, constant, sites = self.readout, self.network.constant.detach(), self.electrons.whole_sites
+        given = spins.detach().to(device=constant.device, dtype=self.dtype)
+        learned = None if readout is None else partial(readout.with_slopes, total=self.electrons.summed, sites=sites)
+        result = self.electrons.corrected(given, learned)
+        found = {"energy": result.energy + sites * float(constant), "field": result.field, "mu": result.mu}
+        if readout is None:
+            found["density"] = result.density
+        return FieldResult(**{name: value.to(spins.device) for name, value in found.items() if value is not None})
 
     def gate(self, spins: Float[Tensor, "replica site 3"]) -> Float[Tensor, " replica"]:
         """g: 1 for a state like those that the learned part was trained on, 0 for one where that part is off."""
@@ -208,9 +195,10 @@ class _Whole(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, spins: Tensor, field: NetworkField) -> Tensor:
-        result = field.without_constant(spins)
+        result = field(spins)
         ctx.save_for_backward(result.field.to(spins))
-        return (result.energy / spins.shape[1]).to(spins)[:, None].repeat(1, spins.shape[1])
+        constant = float(field.network.constant.detach())
+        return (result.energy / spins.shape[1] - constant).to(spins)[:, None].repeat(1, spins.shape[1])
 
     @staticmethod
     def backward(ctx: Any, *slopes: Any) -> Any:
