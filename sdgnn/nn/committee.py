@@ -127,7 +127,7 @@ class Committee(Model):
             member.on(lattice, dtype, kT=kT, filling=filling, mu=mu, bonds=bonds, strengths=strengths, memory=memory)
             for member in self.models
         ]
-        return CommitteeField(self, tuple(fields))
+        return CommitteeField(self, fields)
 
     def potentials(self, field: Field) -> Potentials:
         """Raises UserError: members are trained, one by one."""
@@ -172,8 +172,8 @@ class CommitteeField(Combination):
 
     network: Committee
 
-    def __init__(self, network: Committee, parts: tuple[Field, ...]) -> None:
-        self.network, self.parts, self.lattice = network, parts, parts[0].lattice
+    def __init__(self, network: Committee, parts: Sequence[Field]) -> None:
+        self.network, self.parts, self.lattice = network, tuple(parts), parts[0].lattice
 
     def of(self, parts: tuple[Field, ...]) -> CommitteeField:
         return CommitteeField(self.network, parts)

@@ -71,7 +71,7 @@ class TwoEnergies(Model):
     def potentials(self, field: Field) -> Potentials:
         """E_A and E_B, and H = G_A + S x G_B."""
         assert isinstance(field, TwoEnergiesField)
-        return Potentials(tuple(part.site_energies for part in field.parts))
+        return Potentials(tuple(part.site_energies for part in field.parts if isinstance(part, SiteField)))
 
     def check_family(self, lattice: Lattice) -> None:
         """Raises UserError on crystals of another family, and on positions without bonds or of another dimension."""
@@ -90,9 +90,9 @@ class TwoEnergiesField(Combination, SiteSum):  # type: ignore[misc, override]
     """
 
     network: TwoEnergies
-    parts: tuple[SiteField, ...]
+    parts: tuple[SiteSum, ...]
 
-    def __init__(self, network: TwoEnergies, parts: tuple[SiteField, ...]) -> None:
+    def __init__(self, network: TwoEnergies, parts: tuple[SiteSum, ...]) -> None:
         self.network, self.parts, self.lattice = network, parts, parts[0].lattice
 
     part = SiteSum.part
