@@ -90,7 +90,7 @@ def in_blocks(lattice: Lattice) -> Field:
 def with_strengths(lattice: Lattice) -> Field:
     """Of a network on bonds that differ."""
     model = SDModel(lattice, exchange=2.0, disorder={"distribution": "uniform", "width": 0.6, "seed": 1})
-    return network(lattice, strength_powers=2).on(lattice, torch.float64, model.bonds, model.strengths)
+    return network(lattice, strength_powers=2).on(lattice, torch.float64, bonds=model.bonds, strengths=model.strengths)
 
 
 def committee(lattice: Lattice) -> Field:
