@@ -8,7 +8,6 @@ interruptions: every sample has its own seed, is labelled by itself, and with th
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import read_json, write_json
+from sdgnn.common.files import plain, read_json, write_json
 from sdgnn.common.locking import sole_writer
 from sdgnn.common.progress import progress_bar
 from sdgnn.common.provenance import commit, now
@@ -81,7 +80,7 @@ def generate(
         protocol.check(field.lattice)
     origin = replace(
         describe(field),
-        protocols=tuple(json.loads(json.dumps(protocol.to_dict())) for protocol in protocols),
+        protocols=tuple(plain(protocol.to_dict()) for protocol in protocols),
         seed=seed,
         version=VERSION,
         commit=commit(),
@@ -127,14 +126,8 @@ def _tasks(lattice: Lattice, origin: Origin, protocols: Sequence[Protocol], thre
 
 def _settings(lattice: Lattice, origin: Origin) -> dict[str, Any]:
     """Settings that must agree for states of two starts to belong to one set."""
-    settings = {
-        "lattice": lattice.to_dict(),
-        **origin.physics,
-        "protocols": list(origin.protocols),
-        "seed": origin.seed,
-        "version": origin.version,
-    }
-    return json.loads(json.dumps(settings))
+    made = {"protocols": origin.protocols, "seed": origin.seed, "version": origin.version}
+    return plain({"lattice": lattice.to_dict(), **origin.physics, **made})
 
 
 def _refuse_other(found: dict[str, Any], settings: dict[str, Any], where: Path) -> None:

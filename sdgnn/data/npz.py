@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,8 @@ from sdgnn.data.arrays import DATASETS, StoredArray, as_text, check_sizes, read_
 from sdgnn.data.labels import LabelSet
 from sdgnn.lattice import Lattice
 
-LATTICES: dict[str, Callable[..., Lattice]] = {
-    "chain": Lattice.chain,
-    "square": Lattice.square,
-    "triangular": Lattice.triangular,
-    "honeycomb": Lattice.honeycomb,
-    "kagome": Lattice.kagome,
-    "cubic": Lattice.cubic,
-}
+LATTICES = {"chain": 1, "square": 2, "triangular": 2, "honeycomb": 2, "kagome": 2, "cubic": 3}
+"""Crystals that a file may name, and their numbers of axes."""
 
 
 class NpzArray(StoredArray):
@@ -62,7 +55,6 @@ def read_npz(path: Path) -> LabelSet:
 def _named_lattice(name: str, shape: list[int]) -> Lattice:
     if name not in LATTICES:
         raise UserError(f"lattice {name!r}", allowed=", ".join(LATTICES))
-    dim = {"chain": 1, "cubic": 3}.get(name, 2)
-    if len(shape) != dim:
-        raise UserError(f"shape {shape} of a {name} lattice", allowed=f"{dim} numbers of unit cells")
-    return LATTICES[name](*shape)
+    if len(shape) != LATTICES[name]:
+        raise UserError(f"shape {shape} of a {name} lattice", allowed=f"{LATTICES[name]} numbers of unit cells")
+    return getattr(Lattice, name)(*shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
-from sdgnn.common.files import read_json, write_json
+from sdgnn.common.files import plain, read_json, write_json
 from sdgnn.common.provenance import provenance
 from sdgnn.data import Given, LabelSet, Protocol, generate, store
 from sdgnn.data.crop import check_crop
@@ -234,10 +233,10 @@ class _Stages:
             states = Given(spins=picked_spins(runs, picks, lattice, smaller), label=f"picked, round {number}")
             labels = self.label([states], place / "picked.h5", 2 * number + 2)
             _, true = errors(committee, labels)
-            plain = [
+            numbers = [
                 {**asdict(one), "true": float((wrong**2).mean() ** 0.5)} for one, wrong in zip(picks, true, strict=True)
             ]
-            write_json(place / "picked.json", {"picks": plain, "seconds": round(time.monotonic() - start, 1)})
+            write_json(place / "picked.json", {"picks": numbers, "seconds": round(time.monotonic() - start, 1)})
         return store.read(place / "picked.h5"), read_json(place / "picked.json")
 
 
@@ -249,16 +248,16 @@ def exploration_of(folder: Path) -> dict[str, Any]:
 
 def _open(folder: Path, record: dict[str, Any], resume: bool) -> None:
     """Write learn.json into a fresh folder, or check that what is there is the same."""
-    path, plain = folder / SETTINGS_NAME, json.loads(json.dumps(record))
+    path, record = folder / SETTINGS_NAME, plain(record)
     if path.is_file():
         if not resume:
             raise UserError(f"{folder} already holds a learning", allowed="a new folder", fix="resume it")
         before = read_json(path)
-        if different := differences({key: before.get(key) for key in plain}, plain):
+        if different := differences({key: before.get(key) for key in record}, record):
             raise UserError(
                 f"resuming {folder} with {different} (there and asked for)",
                 allowed=f"the settings of the interrupted run; {', '.join(FREE)} may differ",
                 fix="start a new folder",
             )
         return
-    write_json(path, {**plain, "provenance": provenance()})
+    write_json(path, {**record, "provenance": provenance()})

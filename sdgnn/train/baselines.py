@@ -13,6 +13,7 @@ import torch
 from rich.table import Table
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.files import plain
 from sdgnn.data import LabelSet
 from sdgnn.fields import DistanceHeisenberg, Field, Heisenberg
 from sdgnn.fields.protocol import on_lattice
@@ -101,11 +102,11 @@ class Floor:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON; NaN becomes None."""
-        content = {
+        numbers = {
             "reach": self.halo, "floor_torque_rmse": self.rmse, "floor_torque_rmse_error": self.error,
             "floor_torque_r2": self.r2,
         }  # fmt: skip
-        return {key: None if math.isnan(value) else value for key, value in content.items()}
+        return plain(numbers)
 
     def cells(self) -> tuple[str, str]:
         """R^2, and RMSE with its error, for tables."""

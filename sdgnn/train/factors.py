@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn import spins as textures
@@ -142,36 +140,36 @@ def calibrate(
         raise UserError(f"labels of {field.electrons!r}", allowed=f"labels of {electrons!r}")
     check_sum_rule(network, [labels])
     network.look([(field, labels.spins)])
-    fits = [_Fit.of(field, labels[k]) for k in range(len(labels))]
-    families = list(dict.fromkeys(labels.protocol))
-    members = {name: [fit for fit, of in zip(fits, labels.protocol, strict=True) if of == name] for name in families}
-    weights = {id(fit): 1 / max(sum(f.torque for f in some), 1e-300) for some in members.values() for fit in some}
+    equations = zip(*(_normal_equations(field, labels[k]) for k in range(len(labels))), strict=True)
+    matrices, rights, plain, torque = (np.array(parts) for parts in equations)
+    states, families = np.arange(len(labels)), np.array(labels.protocol)
+    weights = np.array([1 / max(torque[families == family].sum(), 1e-300) for family in families])
 
-    def solved(chosen: Sequence[_Fit], prior: float) -> Float[np.ndarray, " moment"]:
-        matrix = sum(weights[id(fit)] * fit.matrix for fit in chosen)
-        right = sum(weights[id(fit)] * fit.right for fit in chosen)
-        diagonal = np.diag(matrix) if isinstance(matrix, np.ndarray) else np.ones(0)
-        return np.linalg.solve(matrix + np.diag(prior * diagonal + 1e-9 * diagonal.max()), right)
+    def solved(chosen: np.ndarray, prior: float) -> np.ndarray:
+        """Factors fitted to the chosen states."""
+        matrix = np.tensordot(weights[chosen], matrices[chosen], 1)
+        diagonal = np.diag(matrix)
+        regular = matrix + np.diag(prior * diagonal + 1e-9 * diagonal.max())
+        return np.linalg.solve(regular, weights[chosen] @ rights[chosen])
 
-    def left(prior: float) -> float:
-        """Sum over families of 1 - R², each state left out of its fit in turn."""
-        return sum(weights[id(fit)] * fit.left(solved([o for o in fits if o is not fit], prior)) for fit in fits)
+    def left(state: int, chosen: np.ndarray, prior: float) -> float:
+        """Squared torque error of a state with factors fitted to the chosen ones."""
+        factors = solved(chosen, prior)
+        return float(factors @ matrices[state] @ factors - 2 * factors @ rights[state] + plain[state])
 
-    plain = sum(weights[id(fit)] * fit.plain for fit in fits)
-    scores = {prior: left(prior) / max(plain, 1e-300) for prior in PRIORS}
-    prior = min(scores, key=lambda one: scores[one])
-    kept = scores[prior] <= WORTH and len(fits) > 1
+    left_out = {prior: np.array([left(k, states != k, prior) for k in states]) for prior in PRIORS}
+    scores = {prior: weights @ errors / max(weights @ plain, 1e-300) for prior, errors in left_out.items()}
+    prior = min(PRIORS, key=lambda one: scores[one])
+    kept = bool(scores[prior] <= WORTH)
     rows = []
-    for name, of_family in members.items():
-        others = [fit for fit in fits if fit not in of_family]
-        torque = sum(fit.torque for fit in of_family)
-        calibrated = sum(fit.left(solved([other for other in fits if other is not fit], prior)) for fit in of_family)
-        unseen = sum(fit.left(solved(others, prior)) for fit in of_family) if others else math.nan
-        errors = (sum(fit.plain for fit in of_family), calibrated, unseen)
-        rows.append(FamilyError(name, len(of_family), *(1 - error / torque for error in errors)))
+    for family in dict.fromkeys(labels.protocol):
+        own = families == family
+        unseen = math.nan if own.all() else sum(left(k, ~own, prior) for k in states[own])
+        errors = (plain[own].sum(), left_out[prior][own].sum(), unseen)
+        rows.append(FamilyError(family, int(own.sum()), *(float(1 - error / torque[own].sum()) for error in errors)))
     if kept:
         with torch.no_grad():
-            network.readout.factors.copy_(torch.from_numpy(solved(fits, prior) / UNIT))
+            network.readout.factors.copy_(torch.from_numpy(solved(states, prior) / UNIT))
     report = CalibrationReport(tuple(rows), prior, kept, round(time.perf_counter() - start, 1))
     network = network.float()
     network.constant.data = network.constant.data.double()
@@ -213,33 +211,21 @@ def _twists(lattice: Lattice) -> tuple[int, ...]:
     return (min(most, math.ceil(LENGTH / side)),) * lattice.dim
 
 
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    """Least squares of the factors in one state."""
+def _normal_equations(field: NetworkField, state: LabelSet) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Least squares of the factors in one state, from the torques of each moment, one adjoint walk for each.
 
-    matrix: Float[np.ndarray, "moment moment"]
-    right: Float[np.ndarray, " moment"]
-    plain: float
-    """Squared torque error of the plain walk."""
-    torque: float
-    """Squared torque."""
-
-    @classmethod
-    def of(cls, field: NetworkField, state: LabelSet) -> _Fit:
-        """From the torques of each moment, one adjoint walk for each."""
-        readout = field.network.readout
-        assert readout is not None
-        spins = state.spins  # in float32, rounding would find factors for moments that move no torque
-        moments = field.electrons.local_moments(spins)
-        columns: list[Tensor] = []
-        for row in torch.eye(len(readout.mean), dtype=torch.float32, device="cpu"):
-            slopes = readout.spread_out(row, moments.shape)
-            columns.append(torque_part(field.electrons.field_of_moments(spins, slopes), spins).flatten())
-        basis = torch.stack(columns).double().numpy()
-        exact = torque_part(state.field, state.spins)
-        missing = (exact - torque_part(field.electrons(spins).field, spins).double()).flatten().numpy()
-        return cls(basis @ basis.T, basis @ missing, float(missing @ missing), float(exact.square().sum()))
-
-    def left(self, factors: Float[np.ndarray, " moment"]) -> float:
-        """Squared torque error with factors."""
-        return float(factors @ self.matrix @ factors - 2 * factors @ self.right + self.plain)
+    B B^T and B d with B (moment, component) the torques of the moments and d what the plain walk's torque lacks; d . d;
+    and the squared torque.
+    """
+    readout = field.network.readout
+    assert readout is not None
+    spins = state.spins  # in float32, rounding would find factors for moments that move no torque
+    moments = field.electrons.local_moments(spins)
+    columns: list[Tensor] = []
+    for row in torch.eye(len(readout.mean), dtype=torch.float32, device="cpu"):
+        slopes = readout.spread_out(row, moments.shape)
+        columns.append(torque_part(field.electrons.field_of_moments(spins, slopes), spins).flatten())
+    basis = torch.stack(columns).double().numpy()
+    exact = torque_part(state.field, state.spins)
+    missing = (exact - torque_part(field.electrons(spins).field, spins).double()).flatten().numpy()
+    return basis @ basis.T, basis @ missing, float(missing @ missing), float(exact.square().sum())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import UnknownStates, UserError
+from sdgnn.common.files import plain
 from sdgnn.common.provenance import commit, now
 from sdgnn.common.version import VERSION
 from sdgnn.data import hdf5, store
@@ -123,7 +123,7 @@ class _Labeller:
             there = store.read(path)
             different = differences(
                 {"lattice": there.lattice.to_dict(), **there.origin.physics},
-                json.loads(json.dumps({"lattice": exact.lattice.to_dict(), **self._origin.physics})),
+                plain({"lattice": exact.lattice.to_dict(), **self._origin.physics}),
             )
             if different:
                 raise UserError(f"{path} holds labels of {different} (there and asked for)", fix="choose another file")

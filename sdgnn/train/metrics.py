@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.files import plain
 from sdgnn.data import LabelSet
 from sdgnn.fields import Field, torque_part
 
@@ -59,7 +60,7 @@ class Metrics:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON; NaN becomes None."""
-        return {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in asdict(self).items()}
+        return plain(asdict(self))
 
 
 def value_and_error(value: float | None, error: float | None) -> str:
