@@ -21,7 +21,7 @@ from sdgnn.nn.committee import Committee
 
 
 @dataclass(frozen=True)
-class Exploration:
+class Acquisition:
     """Independent runs of the dynamics from which states are chosen for labelling."""
 
     lattice: Lattice

@@ -20,7 +20,7 @@ from sdgnn.fields import Field
 from sdgnn.nn import Model, Settings, create, load
 from sdgnn.nn.committee import RECORD, Committee
 from sdgnn.nn.storage.load import load_committee
-from sdgnn.train.acquisition import Exploration, one_of_each_run, pick, picked_spins
+from sdgnn.train.acquisition import Acquisition, one_of_each_run, pick, picked_spins
 from sdgnn.train.baselines import baselines, compare
 from sdgnn.train.binding import with_electrons
 from sdgnn.train.loop import fit
@@ -48,7 +48,7 @@ class Learned:
 def learn(
     exact: Field,
     protocols: Sequence[Protocol],
-    exploration: Exploration,
+    exploration: Acquisition,
     network: Settings,
     training: TrainSettings,
     settings: LearnSettings,
@@ -146,7 +146,7 @@ class _Stages:
     """The stages of a round; each returns at once when its files are there."""
 
     exact: Field
-    exploration: Exploration
+    exploration: Acquisition
     network: Settings
     training: TrainSettings
     settings: LearnSettings

@@ -24,12 +24,12 @@ from sdgnn.fields import Heisenberg
 from sdgnn.nn import EquivariantSettings
 from sdgnn.nn.committee import Committee
 from sdgnn.train import TrainSettings, judge
-from sdgnn.train.acquisition import Exploration
+from sdgnn.train.acquisition import Acquisition
 from sdgnn.train.active_learning import Learned, LearnSettings, _reason_to_stop, learn
 
 LATTICE = Lattice.triangular(6, 6)
 EXACT = ExactField(SDModel(LATTICE, exchange=3.0), kT=0.3, filling=0.25)
-EXPLORATION = Exploration(
+ACQUISITION = Acquisition(
     LATTICE, sdgnn.spins.random, Heun(dt=1.0, damping=0.5, kT=0.003), steps=20, every=5, replicas=4
 )
 SETTINGS = LearnSettings(members=2, picks=6, window=10, fresh=4, rounds=2)
@@ -38,7 +38,7 @@ SETTINGS = LearnSettings(members=2, picks=6, window=10, fresh=4, rounds=2)
 def run(folder: Path, settings: LearnSettings = SETTINGS, **changed: Any) -> Learned:
     """Learning from nearly ordered states alone, on a quench from random ones."""
     parts: dict[str, Any] = {
-        "exact": EXACT, "protocols": [NoisyOrder("tetrahedral", (0.1,), 8)], "exploration": EXPLORATION,
+        "exact": EXACT, "protocols": [NoisyOrder("tetrahedral", (0.1,), 8)], "exploration": ACQUISITION,
         "network": SMALL,
         "training": TrainSettings(epochs=3, learning_rate=2e-2), "validation": 0.25, "workers": 0,
     }  # fmt: skip
@@ -187,13 +187,13 @@ def test_a_used_folder_is_refused_and_changes_are_named(uninterrupted: tuple[Pat
         run(folder)
     with pytest.raises(UserError, match=r"settings\.members 2 and 3"):
         run(folder, SETTINGS.model_copy(update={"members": 3}), resume=True)
-    longer = Exploration(LATTICE, sdgnn.spins.random, EXPLORATION.integrator, 25, 5, 4)
+    longer = Acquisition(LATTICE, sdgnn.spins.random, ACQUISITION.integrator, 25, 5, 4)
     with pytest.raises(UserError, match=r"exploration\.steps 20 and 25"):
         run(folder, exploration=longer, resume=True)
 
 
 def test_what_cannot_be_labelled_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    small = Exploration(Lattice.triangular(4, 4), sdgnn.spins.random, EXPLORATION.integrator, 20, 5, 4)
+    small = Acquisition(Lattice.triangular(4, 4), sdgnn.spins.random, ACQUISITION.integrator, 20, 5, 4)
     with pytest.raises(UserError, match="at most as many"):
         run(tmp_path / "a", exploration=small)
     with pytest.raises(UserError, match="an ExactField"):
@@ -243,7 +243,7 @@ def test_every_setting_is_described(name: str) -> None:
 def test_larger_lattices_are_labelled_in_pieces(tmp_path: Path) -> None:
     """The dynamics runs on 8x8, labels and fresh states live on 6x6; with members that start from nothing."""
     larger = Lattice.triangular(8, 8)
-    exploration = Exploration(larger, sdgnn.spins.random, EXPLORATION.integrator, 10, 5, 2)
+    exploration = Acquisition(larger, sdgnn.spins.random, ACQUISITION.integrator, 10, 5, 2)
     settings = LearnSettings(members=2, picks=3, window=5, fresh=2, rounds=2)
     small = EquivariantSettings(layers=1, channels=2)
     learned = run(tmp_path, settings, exploration=exploration, network=small, training=TrainSettings(epochs=1))

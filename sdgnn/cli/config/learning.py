@@ -21,7 +21,7 @@ from sdgnn.train.settings import LearnSettings, TrainSettings
 
 if TYPE_CHECKING:
     from sdgnn.electrons import ExactField, KPMField, TruncatedField
-    from sdgnn.train.acquisition import Exploration
+    from sdgnn.train.acquisition import Acquisition
 
 
 class ExploreConfig(Config):
@@ -51,11 +51,11 @@ class ExploreConfig(Config):
             raise UserError("damping or kT for each replica", allowed="one number for all runs")
         return self
 
-    def build(self, exact: ExactField | KPMField | TruncatedField, dt: float | None = None) -> Exploration:
+    def build(self, exact: ExactField | KPMField | TruncatedField, dt: float | None = None) -> Acquisition:
         """The exploration; a time step that is not given is ``dt``, else suggested for random states of ``exact``."""
         import torch
 
-        from sdgnn.train.acquisition import Exploration
+        from sdgnn.train.acquisition import Acquisition
 
         lattice = exact.lattice if self.lattice is None else self.lattice.build()
 
@@ -63,7 +63,7 @@ class ExploreConfig(Config):
             return self.initial.build(where, replicas, seed, torch.float32)
 
         integrator = integrator_of(self.integrator, exact, first(exact.lattice, 1, 0), dt)
-        return Exploration(lattice, first, integrator, self.steps, self.every, self.replicas)
+        return Acquisition(lattice, first, integrator, self.steps, self.every, self.replicas)
 
 
 class LearnConfig(LabelsConfig):

@@ -9,7 +9,7 @@ import xarray
 
 from sdgnn import Heun, Lattice, spins
 from sdgnn.common.errors import UserError
-from sdgnn.train.acquisition import Exploration, Pick, one_of_each_run, pick, picked_spins
+from sdgnn.train.acquisition import Acquisition, Pick, one_of_each_run, pick, picked_spins
 
 LATTICE = Lattice.square(4, 4)
 
@@ -73,7 +73,7 @@ def test_one_state_of_each_run_from_beginning_to_end() -> None:
 @pytest.mark.parametrize("changed", [{"steps": 0}, {"every": 0}, {"every": 31}, {"replicas": 0}], ids=str)
 def test_explorations_without_states_are_refused(changed: dict) -> None:
     with pytest.raises(UserError, match="at least one"):
-        Exploration(**{
+        Acquisition(**{
             "lattice": LATTICE, "first": spins.random, "integrator": Heun(dt=0.1, damping=0.1), "steps": 30,
             "every": 10, "replicas": 2, **changed,
         })  # fmt: skip
