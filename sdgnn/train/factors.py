@@ -157,14 +157,14 @@ def calibrate(
         factors = solved(chosen, prior)
         return float(factors @ matrices[state] @ factors - 2 * factors @ rights[state] + plain[state])
 
-    left_out = {prior: np.array([left(k, states != k, prior) for k in states]) for prior in PRIORS}
+    left_out = {prior: np.array([left(k, states != k, prior) for k in states.tolist()]) for prior in PRIORS}
     scores = {prior: weights @ errors / max(weights @ plain, 1e-300) for prior, errors in left_out.items()}
     prior = min(PRIORS, key=lambda one: scores[one])
     kept = bool(scores[prior] <= WORTH)
     rows = []
     for family in dict.fromkeys(labels.protocol):
         own = families == family
-        unseen = math.nan if own.all() else sum(left(k, ~own, prior) for k in states[own])
+        unseen = math.nan if own.all() else sum(left(k, ~own, prior) for k in states[own].tolist())
         errors = (plain[own].sum(), left_out[prior][own].sum(), unseen)
         rows.append(FamilyError(family, int(own.sum()), *(float(1 - error / torque[own].sum()) for error in errors)))
     if kept:
