@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from sdgnn.cli.config.base import Kind, set_key
+from sdgnn.cli.config.base import Config, set_key
 from sdgnn.common.errors import UserError
+
+Kind = TypeVar("Kind", bound=Config)
 
 FIXED = ("steps", "replicas", "observe", "checkpoint_every", "precision", "guard", "output", "sweep")
 """Keys that all points share."""
