@@ -159,11 +159,11 @@ class SiteField(SiteSum):
 
     def _slopes(self, spins: Tensor) -> tuple[Tensor, Tensor]:
         """Site energies without the constant, and field, in one piece on the device of the spins."""
-        at = spins.detach().requires_grad_()
+        at = spins.detach().to(device=self.network.constant.device, dtype=self.dtype).requires_grad_()
         with torch.enable_grad():
             site = self._energies(constants(self.network), at)
             (slope,) = torch.autograd.grad(site.sum(), at)
-        return site.detach().to(spins.device), -slope
+        return site.detach().to(spins.device), -slope.to(spins.device)
 
     def _energies(self, network: SiteModel, spins: Tensor) -> Tensor:
         """Site energies without the constant, where the weights are."""
