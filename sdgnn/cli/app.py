@@ -433,7 +433,7 @@ def _configuration(command: str, cls: type[Config], words: Sequence[str], resume
         own = resume and path.name == "config.yaml" and path.with_name("provenance.json").is_file()
         if own and not any(word.startswith("output=") for word in keys):
             keys.append(f"output={path.parent}")
-        return cls.load(path, keys)
+        return cls.read(path, keys)
     shape, place = IN_PLACE[command]
     try:
         data = place(*paths)

@@ -32,7 +32,7 @@ def test_code(run_page: Callable[..., dict]) -> None:
 
 def test_command_and_names() -> None:
     commands = re.findall(r"^    (sdgnn analyze .*)$", PAGE, re.MULTILINE)
-    growth, check = (AnalyzeConfig.load(ROOT / words[2], words[3:]) for words in map(shlex.split, commands))
+    growth, check = (AnalyzeConfig.read(ROOT / words[2], words[3:]) for words in map(shlex.split, commands))
     assert growth.domains.window == (20, 200)
     assert check.against == Path("results/coarsening/check-exact")
     rows = re.findall(r"^\| [^|]+ \| (`[^|]+) \|", PAGE, re.MULTILINE)
@@ -51,7 +51,7 @@ def test_spectra_and_orders(run_page: Callable[..., dict]) -> None:
     assert float(analysis.bragg_weight(scope["run"].spins, scope["lattice"], scope["peaks"])) > 0.99
     (command,) = re.findall(r"^    (sdgnn analyze .*)$", page, re.MULTILINE)
     words = shlex.split(command)
-    assert AnalyzeConfig.load(ROOT / words[2], words[3:]).spectrum.segment == 256
+    assert AnalyzeConfig.read(ROOT / words[2], words[3:]).spectrum.segment == 256
 
 
 def test_conventions_and_validation_name_tests_that_exist() -> None:

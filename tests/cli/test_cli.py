@@ -63,7 +63,7 @@ def test_examples_of_each_command_can_be_run(command: str, monkeypatch: pytest.M
             config = words[0]
         assert config is not None
         if config.endswith(".yaml"):
-            CONFIG_OF[command].load(config, words[1:])
+            CONFIG_OF[command].read(config, words[1:])
         else:
             CONFIG_OF[command].parse(PLACES[command](config), words[1:], source=config)
 
@@ -163,7 +163,7 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
     """Each says at its head which command takes it."""
     said = re.search(rf"^#     sdgnn (\D*?) {re.escape(str(path.relative_to(ROOT)))}", path.read_text(), re.MULTILINE)
     assert said
-    CONFIG_OF[said[1]].load(path)
+    CONFIG_OF[said[1]].read(path)
 
 
 def test_starts_within_three_seconds() -> None:

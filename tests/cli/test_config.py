@@ -114,18 +114,18 @@ def test_an_override_cannot_enter_a_plain_value() -> None:
 def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.yaml").write_text("a: 1")
     with pytest.raises(UserError, match=r"no file .*labls\.yaml; did you mean .*labels\.yaml"):
-        Example.load(tmp_path / "labls.yaml")
+        Example.read(tmp_path / "labls.yaml")
     (tmp_path / "broken.yaml").write_text("train:\n  epochs: [1\n")
     with pytest.raises(UserError, match=r"broken\.yaml is no YAML at line"):
-        Example.load(tmp_path / "broken.yaml")
+        Example.read(tmp_path / "broken.yaml")
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(UserError, match="mapping"):
-        Example.load(tmp_path / "list.yaml")
+        Example.read(tmp_path / "list.yaml")
     (tmp_path / "code.yaml").write_text("output: !!python/object/apply:os.getcwd []\n")
     with pytest.raises(UserError, match="no YAML"):
-        Example.load(tmp_path / "code.yaml")
+        Example.read(tmp_path / "code.yaml")
     with pytest.raises(UserError, match="cannot be read"):
-        Example.load(tmp_path)
+        Example.read(tmp_path)
 
 
 @settings(max_examples=25, deadline=None)
@@ -138,7 +138,7 @@ def test_written_yaml_is_read_back_unchanged(tmp_path_factory, epochs: int, rate
     config = Example(train=Steps(epochs=epochs, rate=rate), entries=[Entry(kind=kind) for kind in kinds])
     path = tmp_path_factory.mktemp("config") / "config.yaml"
     config.save(path)
-    assert Example.load(path) == config
+    assert Example.read(path) == config
 
 
 class Scalars(Config):
@@ -194,7 +194,7 @@ wanted, and fractions."""
 def test_scalars_are_those_of_yaml_1_2_and_of_the_keys_that_they_stand_for(tmp_path: Path, line: str, value) -> None:
     (tmp_path / "file.yaml").write_text(line + "\n")
     key, _, written = line.partition(":")
-    for config in (Scalars.load(tmp_path / "file.yaml"), Scalars.parse({}, [f"{key}={written}"])):
+    for config in (Scalars.read(tmp_path / "file.yaml"), Scalars.parse({}, [f"{key}={written}"])):
         assert getattr(config, key) == value and type(getattr(config, key)) is type(value)
         assert Scalars.from_yaml(config.to_yaml()) == config
 
@@ -217,7 +217,7 @@ def test_words_and_booleans_are_no_numbers(given: str) -> None:
 def test_a_key_that_is_given_twice_is_refused(tmp_path: Path, text: str, line: int) -> None:
     (tmp_path / "file.yaml").write_text(text)
     with pytest.raises(UserError, match=rf"file\.yaml is no YAML at line {line}: the key (whole|a) twice"):
-        Scalars.load(tmp_path / "file.yaml")
+        Scalars.read(tmp_path / "file.yaml")
 
 
 def test_paths_begin_at_home_and_keep_what_yaml_would_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +307,7 @@ def test_disordered_lattices_that_make_no_sense_are_refused(data: dict, words: s
 def test_hamiltonians_come_back_from_their_yaml(tmp_path: Path, data: dict) -> None:
     config = HamiltonianConfig.parse(data)
     config.save(tmp_path / "hamiltonian.yaml")
-    again = HamiltonianConfig.load(tmp_path / "hamiltonian.yaml")
+    again = HamiltonianConfig.read(tmp_path / "hamiltonian.yaml")
     lattice = Lattice.square(3, 3)
     assert again == config
     assert again.build(lattice).to_dict() == SDModel(lattice, **data).to_dict()

@@ -40,7 +40,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_new_folder_tells_how_it_was_made() -> None:
     results = open_results(Settings(seed=3, output=Path("run")), "simulate")
-    assert Settings.load("run/config.yaml") == Settings(seed=3, output=Path("run"))
+    assert Settings.read("run/config.yaml") == Settings(seed=3, output=Path("run"))
     (start,) = json.loads(Path("run/provenance.json").read_text())["starts"]
     assert start["sdgnn"]
     assert start["libraries"]["torch"]
@@ -59,7 +59,7 @@ def test_starts_of_one_second_get_folders_of_their_own_from_several_processes() 
         barrier = time.time() + 0.3
         paths = list(pool.map(_start_at, [barrier] * 12))
     assert len(set(paths)) == 12
-    assert all(Settings.load(path / "config.yaml").seed for path in paths)
+    assert all(Settings.read(path / "config.yaml").seed for path in paths)
 
 
 def test_full_folders_are_refused() -> None:
@@ -85,7 +85,7 @@ def test_resuming_takes_the_newest_folder_and_the_same_configuration() -> None:
     with pytest.raises(UserError, match="another steps"):
         open_results(Settings(seed=1, steps=2, output=first.path), "train", resume=True)
     open_results(Settings(seed=1, steps=2, output=first.path), "train", resume=True, may_differ=["steps"])
-    assert Settings.load(first.path / "config.yaml").steps == 2
+    assert Settings.read(first.path / "config.yaml").steps == 2
 
 
 def test_parts_of_a_section_may_differ_where_they_are_free() -> None:

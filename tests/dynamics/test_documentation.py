@@ -30,7 +30,7 @@ def test_code(run_page: Callable[..., dict]) -> None:
 
 
 def test_configurations() -> None:
-    configs = [SimulateConfig.load(ROOT / path) for path in re.findall(r"configs/protocols/\w+\.yaml", PAGE)]
+    configs = [SimulateConfig.read(ROOT / path) for path in re.findall(r"configs/protocols/\w+\.yaml", PAGE)]
     assert isinstance(configs[0].integrator.kT, Anneal)
     assert isinstance(configs[1].field.zeeman_schedule, Sweep)
     assert len(batches(configs[2])) == 1 and len(points(configs[2])) == 6
@@ -39,7 +39,7 @@ def test_configurations() -> None:
 def test_commands() -> None:
     commands = re.findall(r"^    (sdgnn simulate .*)$", PAGE, re.MULTILINE)
     for words in map(shlex.split, commands):
-        SimulateConfig.load(ROOT / words[2], [word for word in words[3:] if word != "--resume"])
+        SimulateConfig.read(ROOT / words[2], [word for word in words[3:] if word != "--resume"])
     assert len(commands) == 5
 
 

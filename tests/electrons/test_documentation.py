@@ -28,6 +28,6 @@ def test_code(run_page: Callable[..., dict]) -> None:
 
 def test_commands() -> None:
     commands = re.findall(r"^    (sdgnn .*)$", PAGE.replace("\\\n", ""), re.MULTILINE)
-    configs = [ElectronsBenchmarkConfig.load(ROOT / words[3], words[4:]) for words in map(shlex.split, commands)]
+    configs = [ElectronsBenchmarkConfig.read(ROOT / words[3], words[4:]) for words in map(shlex.split, commands)]
     assert [len(config.sizes) for config in configs] == [1, 4]
     assert [settings.vectors for settings in configs[0].kpm] == [32, 72, 128, 288]

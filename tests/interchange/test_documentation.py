@@ -36,5 +36,5 @@ def test_configurations_and_commands() -> None:
     assert InitialConfig(**yaml.safe_load(given)["initial"]).file == Path("state.ovf")
     (command,) = re.findall(r"^    (sdgnn simulate .*)$", PAGE, re.MULTILINE)
     words = shlex.split(command)
-    assert SimulateConfig.load(ROOT / words[2], words[3:]).initial.file == Path("last.ovf")
+    assert SimulateConfig.read(ROOT / words[2], words[3:]).initial.file == Path("last.ovf")
     assert len(re.findall(r"^    sdgnn export ", PAGE, re.MULTILINE)) == 3

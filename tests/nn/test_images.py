@@ -89,7 +89,7 @@ LABELLING = [
 @pytest.mark.parametrize("path", LABELLING, ids=lambda path: str(path.relative_to(ROOT)))
 def test_labels_of_the_configurations_are_large_enough(path: Path) -> None:
     """For networks of the default size, which the trainings in configs/ have or stay below."""
-    config = GenerateConfig.load(path)
+    config = GenerateConfig.read(path)
     exact = config.electrons.build(config.hamiltonian.build(config.lattice.build()))
     assert too_small(model_of(NetworkSettings(), exact), "labels") == []
 

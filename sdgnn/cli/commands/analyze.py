@@ -111,7 +111,7 @@ def analyze_sweep(config: AnalyzeConfig, resume: bool = False) -> Path:
                 fix=f"analyse one of its runs, {folder / 'runs' / '000'}",
             )
     open_sweep(folder)  # refuses one that is not finished
-    swept = SimulateConfig.load(folder / "config.yaml")
+    swept = SimulateConfig.read(folder / "config.yaml")
     dims, order = axes(swept), config.order
     results = open_results(config, "analyze", resume)
     discard = DISCARD if config.discard is None else config.discard

@@ -23,7 +23,7 @@ class Config(Settings):
     """A section of a configuration, which can be read from YAML and written."""
 
     @classmethod
-    def load(cls: type[Kind], path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Kind:
+    def read(cls: type[Kind], path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Kind:
         """The configuration in the YAML file ``path``, with ``key.subkey=value`` overrides, values read as YAML.
 
         Raises UserError when the file is missing or no YAML mapping, or as :meth:`parse` does.
@@ -33,13 +33,13 @@ class Config(Settings):
     @classmethod
     def from_yaml(cls: type[Kind], given: str) -> Kind:
         """The configuration that :meth:`to_yaml` wrote."""
-        return cls.parse(yaml_text.load(given, "configuration"))
+        return cls.parse(yaml_text.parse(given, "configuration"))
 
     @classmethod
     def parse(
         cls: type[Kind], data: dict[str, Any], overrides: Sequence[str] = (), source: str = "configuration"
     ) -> Kind:
-        """The configuration in plain ``data``, with overrides as in :meth:`load`.
+        """The configuration in plain ``data``, with overrides as in :meth:`read`.
 
         Raises UserError that lists every wrong key: its path, what was given, what is allowed, the nearest right key.
         """

@@ -88,11 +88,11 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^~"), None) 
 
 
 def dump(data: Any) -> str:
-    """YAML text of plain values, from which :func:`load` reads them again."""
+    """YAML text of plain values, from which :func:`parse` reads them again."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
-def load(text: str, source: str) -> Any:
+def parse(text: str, source: str) -> Any:
     """The values in YAML text, scalars without quotes as :class:`Plain`; ``source`` names it in errors.
 
     Raises UserError when it is no YAML, gives a key twice, is nested deeply, or repeats itself by aliases (a few lines
@@ -110,17 +110,17 @@ def load(text: str, source: str) -> Any:
 def value(text: str, source: str) -> Any:
     """What stands after ``key=`` on the command line: a list, a mapping or quoted text in YAML, else a scalar as it is.
 
-    A # in it is no comment. Raises UserError as :func:`load` does.
+    A # in it is no comment. Raises UserError as :func:`parse` does.
     """
     text = text.strip()
-    return load(text, source) if text[:1] in ("[", "{", '"', "'") else Plain(text)
+    return parse(text, source) if text[:1] in ("[", "{", '"', "'") else Plain(text)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises UserError when it is missing, holds none, or as :func:`load` does."""
+    """The mapping in a YAML file. Raises UserError when it is missing, holds none, or as :func:`parse` does."""
     path = Path(path)
     try:
-        data = load(path.read_text(encoding="utf-8"), str(path))
+        data = parse(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise UserError(f"no file {path}", fix=where_else(path, "*.yaml", "*.yml")) from None
     except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:

@@ -72,7 +72,7 @@ def test_the_demo_takes_one_family_of_lattices() -> None:
     """The larger lattice and that of the quench are of the labels' type, which is said once."""
     from sdgnn.cli.config.training import DemoConfig
 
-    config = DemoConfig.load(CONFIGS / "demo.yaml", ["lattice.type=square", "electrons.filling=0.485"])
+    config = DemoConfig.read(CONFIGS / "demo.yaml", ["lattice.type=square", "electrons.filling=0.485"])
     assert (config.larger.lattice.type, config.larger.lattice.size) == ("square", (24, 24))
     assert (config.quench.lattice.type, config.quench.lattice.size) == ("square", (64, 64))
     larger = config.of_larger()
@@ -80,4 +80,4 @@ def test_the_demo_takes_one_family_of_lattices() -> None:
     assert larger.seed != config.seed
     assert larger.protocols[0].samples == config.larger.protocols[0].states
     with pytest.raises(UserError, match="did you mean 'random'"):
-        DemoConfig.load(CONFIGS / "demo.yaml", ["larger.protocols.0.protocol=randm"])
+        DemoConfig.read(CONFIGS / "demo.yaml", ["larger.protocols.0.protocol=randm"])

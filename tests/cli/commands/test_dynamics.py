@@ -23,7 +23,7 @@ def test_a_row_for_every_run(tmp_path: Path) -> None:
         "sizes=[[6,6],[12,6]]", "replicas=[2]", "steps=3", "repeats=1", f"output={tmp_path / 'benchmark'}",
         "fields={network: {model: triangular-tetrahedral}}",
     ]  # fmt: skip
-    folder = measure_speed(DynamicsBenchmarkConfig.load(CONFIG, small))
+    folder = measure_speed(DynamicsBenchmarkConfig.read(CONFIG, small))
     content = json.loads((folder / "benchmark.json").read_text())
     assert [(row["sites"], row["replicas"], row["field"]) for row in content["rows"]] == [
         (36, 2, "network"),

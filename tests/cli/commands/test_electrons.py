@@ -17,7 +17,7 @@ def test_times_and_errors_of_all_fields(tmp_path: Path) -> None:
         "kpm=[{moments: 60, vectors: 8}, {moments: 200, vectors: null, precision: float32}]",
         "truncated=[{cutoff: 1, moments: 5}, {cutoff: 3, moments: 21, precision: float32}]",
     ]  # fmt: skip
-    folder = compare_solvers(ElectronsBenchmarkConfig.load(CONFIG, small))
+    folder = compare_solvers(ElectronsBenchmarkConfig.read(CONFIG, small))
     rows = json.loads((folder / "benchmark.json").read_text())["rows"]
     assert [(row["sites"], row["field"]) for row in rows] == [
         (16, "exact, float64"),
