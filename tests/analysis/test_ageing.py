@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from analysis.quenches import glauber_chain
+from helpers.quenches import glauber_chain
 
 from sdgnn.analysis.domains.ageing import autocorrelation, frozen_fraction
 from sdgnn.common.errors import UserError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import xarray
-from analysis.quenches import gaussian_field, glauber_plane
+from helpers.quenches import gaussian_field, glauber_plane
 
 import sdgnn
 from sdgnn import Lattice

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from analysis.quenches import gaussian_field
+from helpers.quenches import gaussian_field
 
 from sdgnn import Lattice
 from sdgnn.analysis import length_from_correlation, length_from_structure_factor, site_chirality

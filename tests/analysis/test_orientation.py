@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from analysis.quenches import gaussian_field
+from helpers.quenches import gaussian_field
 
 from sdgnn import Lattice
 from sdgnn.analysis.domains.walls import smoothed_gradient, wall_harmonic, wall_orientations

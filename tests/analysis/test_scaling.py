@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from analysis.quenches import gaussian_field, glauber_plane
+from helpers.quenches import gaussian_field, glauber_plane
 
 from sdgnn import Lattice
 from sdgnn.analysis import length_from_correlation, radial_average, radial_correlation

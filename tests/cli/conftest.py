@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli.small import LABELS, QUENCH
+from helpers.configurations import LABELS, QUENCH
 
 
 @pytest.fixture

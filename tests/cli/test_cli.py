@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.small import CONFIGS, ROOT, sdgnn
+from helpers.configurations import CONFIGS, ROOT, sdgnn
 from typer.main import get_command
 
 from sdgnn.analysis.observers import NAMES, RUN

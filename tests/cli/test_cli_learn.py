@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli.small import sdgnn as command
+from helpers.configurations import sdgnn as command
 
 import sdgnn
 from sdgnn.cli.app import UNKNOWN_STATES

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from cli.small import TRAIN, sdgnn
+from helpers.configurations import TRAIN, sdgnn
 
 from sdgnn.dynamics import open_trajectory
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 import h5py
 import numpy as np
 import pytest
-from limits import full_disk
+from helpers.limits import full_disk
 from typer.testing import CliRunner
 
 import sdgnn

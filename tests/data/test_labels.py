@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from data.helpers import LATTICE, some
+from helpers.small_labels import LATTICE, some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

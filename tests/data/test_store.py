@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from data.helpers import some
+from helpers.small_labels import some
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dynamics.subdomain_runs import network, runs
+from helpers.subdomain_runs import network, runs
 
 import sdgnn
 from sdgnn import Lattice, SDModel, TruncatedField
@@ -54,14 +54,14 @@ def same_but_for_rounding(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_processes_make_the_trajectory_of_one(processes: int, alone: Path, tmp_path: Path) -> None:
-    done = torchrun(processes, TESTS / "dynamics" / "subdomain_runs.py", tmp_path, STEPS)
+    done = torchrun(processes, TESTS / "helpers" / "subdomain_runs.py", tmp_path, STEPS)
     assert done.returncode == 0, done.stderr
     same_but_for_rounding(alone, tmp_path)
 
 
 @pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(alone: Path, tmp_path: Path) -> None:
-    script = TESTS / "dynamics" / "subdomain_runs.py"
+    script = TESTS / "helpers" / "subdomain_runs.py"
     assert torchrun(2, script, tmp_path, 6).returncode == 0
     assert last_checkpoint(tmp_path / "network").step == 6
     assert torchrun(3, script, tmp_path, 10).returncode == 0

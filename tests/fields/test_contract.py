@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from nn.networks import learned
-from parts import summed_over
+from helpers.networks import learned
+from helpers.parts import summed_over
 from torch import Tensor
 
 import sdgnn

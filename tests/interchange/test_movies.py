@@ -17,8 +17,8 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from interchange.lattices import EVERY, name
-from limits import full_disk
+from helpers.lattices import EVERY, name
+from helpers.limits import full_disk
 from matplotlib.animation import FFMpegWriter
 from PIL import Image
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.lattices import CRYSTALS, EVERY, FREE, name, same
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from interchange.lattices import CRYSTALS, EVERY, FREE, name, same
 
 import sdgnn
 from sdgnn import Lattice

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray
+from helpers.lattices import EVERY, name, same
+from helpers.limits import full_disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from interchange.lattices import EVERY, name, same
-from limits import full_disk
 
 import sdgnn
 from sdgnn import Heun, Lattice, simulate

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from interchange.lattices import CRYSTALS, EVERY
+from helpers.lattices import CRYSTALS, EVERY
 
 import sdgnn
 from sdgnn import Lattice

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from nn.networks import randomise
+from helpers.networks import randomise
 
 import sdgnn
 from sdgnn import Lattice, SDModel, spins

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from nn.networks import SMALL, learned, randomise
-from parts import summed_over
+from helpers.networks import SMALL, learned, randomise
+from helpers.parts import summed_over
 
 import sdgnn
 from sdgnn import BondDisorder, ExponentialHopping, ImplicitMidpoint, Lattice, SDModel, TruncatedField, simulate

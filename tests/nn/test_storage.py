@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from nn.networks import learned
+from helpers.networks import learned
 from safetensors import safe_open
 from safetensors.torch import save_file
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from nn.networks import randomise
+from helpers.networks import randomise
 
 from sdgnn import Lattice, SDModel, spins
 from sdgnn.nn import (

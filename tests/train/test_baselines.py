@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers.labels import heisenberg_labels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
-from train.helpers import heisenberg_labels
 
 from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.common.errors import UserError

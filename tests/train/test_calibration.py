@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from train.helpers import heisenberg_labels
+from helpers.labels import heisenberg_labels
 
 from sdgnn import Lattice, spins
 from sdgnn.common.errors import UserError

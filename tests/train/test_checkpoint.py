@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 import torch
-from limits import full_disk
+from helpers.limits import full_disk
 from safetensors.torch import save_file
 
 from sdgnn.common.errors import UserError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from train.helpers import heisenberg_labels
+from helpers.labels import heisenberg_labels
 
 import sdgnn
 from sdgnn import Heun, simulate, spins

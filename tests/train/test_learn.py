@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from train.networks import SMALL
+from helpers.small_networks import SMALL
 
 import sdgnn
 from sdgnn import ExactField, Heun, Lattice, SDModel

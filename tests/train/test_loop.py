@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 import torch
-from train.helpers import OFFSET, electron_labels, heisenberg_labels
-from train.networks import ELECTRONS, SMALL, small_baseline, small_network
+from helpers.labels import OFFSET, electron_labels, heisenberg_labels
+from helpers.small_networks import ELECTRONS, SMALL, small_baseline, small_network
 
 import sdgnn
 from sdgnn import ExactField, Lattice, SDModel, spins

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers.labels import OFFSET, heisenberg_labels
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from train.helpers import OFFSET, heisenberg_labels
 
 from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.common.errors import UserError

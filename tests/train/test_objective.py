@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from nn.networks import randomise
+from helpers.labels import heisenberg_labels, rotation
+from helpers.networks import randomise
+from helpers.small_networks import small_baseline, small_network
 from torch import Tensor, nn
-from train.helpers import heisenberg_labels, rotation
-from train.networks import small_baseline, small_network
 
 from sdgnn import Lattice
 from sdgnn.common.errors import UserError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from dynamics.test_domain_decomposition import torchrun
-from train.helpers import heisenberg_labels
+from helpers.labels import heisenberg_labels
 
 import sdgnn
 from sdgnn import ExactField, Lattice, SDModel

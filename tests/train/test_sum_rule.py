@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from train.helpers import electron_labels, heisenberg_labels
-from train.networks import small_baseline, small_network
+from helpers.labels import electron_labels, heisenberg_labels
+from helpers.small_networks import small_baseline, small_network
 
 from sdgnn import ExactField, KPMField, Lattice, SDModel, spins
 from sdgnn.common.errors import UserError

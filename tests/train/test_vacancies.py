@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from train.helpers import heisenberg_labels
+from helpers.labels import heisenberg_labels
 
 from sdgnn import ExactField, Lattice, SDModel, spins
 from sdgnn.cli.commands.train import train_network

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from cli.small import sdgnn
+from helpers.configurations import sdgnn
 from typer.testing import Result
 
 from sdgnn.data import read

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli.small import CONFIGS, sdgnn
+from helpers.configurations import CONFIGS, sdgnn
 
 from sdgnn.common.errors import UserError
 from sdgnn.data import read

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli.small import sdgnn
+from helpers.configurations import sdgnn
 
 LABELS = """
 lattice: {type: square, size: [5, 5]}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray
-from cli.small import sdgnn
+from helpers.configurations import sdgnn
 from PIL import Image
 
 from sdgnn.dynamics import open_trajectory

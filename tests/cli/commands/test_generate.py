@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cli.small import sdgnn
+from helpers.configurations import sdgnn
 
 from sdgnn import ExactField, Lattice, SDModel
 from sdgnn.data import read

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli.small import sdgnn
+from helpers.configurations import sdgnn
 
 LOCALITY = """
 lattice: {type: triangular, size: [4, 4]}

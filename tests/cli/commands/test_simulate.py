@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import xarray
-from cli.small import sdgnn
+from helpers.configurations import sdgnn
 
 from sdgnn.dynamics import open_trajectory
 

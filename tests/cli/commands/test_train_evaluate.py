@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli.small import TRAIN, sdgnn
+from helpers.configurations import TRAIN, sdgnn
 
 from sdgnn import Lattice
 from sdgnn.data import read

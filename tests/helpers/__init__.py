@@ -1,0 +1,1 @@
+"""What several tests need: small lattices, labels, models, configurations and runs."""
