@@ -59,7 +59,7 @@ def alone(point: SimulateConfig, streams: range):
         integrator_of(point.integrator, field, spins),
         point.steps,
         seed=point.seed,
-        replicas=list(streams),
+        streams=list(streams),
     )
 
 
