@@ -11,7 +11,7 @@ from sdgnn.common.memory import GB, peak_memory
 from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.fields import Field
 
-LONG = 10.0
+LONG = 60.0
 """Seconds of a step from which on it is not timed again, though the first one compiles loops and makes tables."""
 
 
