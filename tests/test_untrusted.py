@@ -325,7 +325,7 @@ def test_configurations(count: int, tmp_path: Path) -> None:
             target.write_bytes(damaged(path.read_bytes(), cuts))
         else:
             target.write_text(yaml.safe_dump(forged(yaml.safe_load(path.read_text()), forgeries)))
-        return outcome(lambda: COMMANDS[command].load(target), lambda config: config.to_yaml())
+        return outcome(lambda: COMMANDS[command].read(target), lambda config: config.to_yaml())
 
     part, commands = st.floats(0, 1, exclude_max=True), st.sampled_from(sorted(COMMANDS))
     found = many(count, which=part, command=commands, cuts=CUTS, forgeries=FORGERIES, by_bytes=st.booleans())(case)
@@ -342,7 +342,7 @@ def test_yaml_that_explodes_or_runs_code_is_refused(tmp_path: Path) -> None:
     code = "lattice: !!python/object/apply:os.system ['true']"
     for text in (bomb, deep, code, "lattice: &a [*a]", "lattice: \x00", "? [a]: b", "1: 2"):
         (tmp_path / "config.yaml").write_text(text)
-        read = COMMANDS["simulate"].load
+        read = COMMANDS["simulate"].read
         assert outcome(lambda read=read: read(tmp_path / "config.yaml"), lambda config: None) == "refused"
 
 

@@ -71,7 +71,7 @@ def _calibration(outcome: Learned) -> Section:
     curves = {name: (found["predicted"], found["true"]) for name, found in shown.items()}
     rows = [
         [str(one["round"]), f"{one['calibration']['factor']:.2f}", f"{one['calibration']['common']:.4f}",
-         str(one["validation_states"]), f"{one['calibration']['known']:.4f}", _number(one["reliability"]["ratio"]),
+         str(one["validation_states"]), f"{one['calibration']['limit']:.4f}", _number(one["reliability"]["ratio"]),
          _number(one["reliability"]["correlation"]), _number(one["reliability"]["state_correlation"])]
         for one in outcome.rounds
     ]  # fmt: skip

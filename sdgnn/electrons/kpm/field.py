@@ -205,7 +205,9 @@ class KPMField(Field):
     ) -> None:
         self.ensemble = check_ensemble(kT, mu, filling)
         self.kT, self.mu, self.filling = self.ensemble
-        settings = KPMSettings(moments=moments, vectors=vectors, seed=seed, tolerance=tolerance, probing=probing)
+        settings = KPMSettings(
+            moments=moments, vectors=vectors, seed=check_seed(seed), tolerance=tolerance, probing=probing
+        )
         if dtype not in (torch.float32, torch.float64):
             raise UserError(f"dtype {dtype}", allowed="torch.float32 or torch.float64")
         if not memory > 0:
@@ -213,7 +215,7 @@ class KPMField(Field):
         self.model = model
         self.lattice = model.lattice
         self.moments, self.vectors, self.tolerance = settings.moments, settings.vectors, settings.tolerance
-        self.seed, self.probing = check_seed(settings.seed), settings.probing
+        self.seed, self.probing = settings.seed, settings.probing
         self.twists = check_twists(twists, model.lattice.dim)
         self.dtype = dtype
         self.memory = float(memory)
