@@ -50,7 +50,7 @@ def together() -> bool:
 
 
 def number_of_processes() -> tuple[int, int]:
-    """How many processes share one run, and which of them this is."""
+    """Number of processes that share one run, and the rank of this process."""
     import torch.distributed as dist
 
     return (dist.get_world_size(), dist.get_rank()) if together() else (1, 0)

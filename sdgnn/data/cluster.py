@@ -36,7 +36,7 @@ class Cluster:
     """A scheduler with workers that label."""
 
     address: str
-    """Of the scheduler, ``tcp://host:port``."""
+    """Address of the scheduler, ``tcp://host:port``."""
     name: str
     """What messages call it."""
     fix: str = "start some with `dask worker`"

@@ -60,7 +60,7 @@ def checked(store: Any) -> Any:
 
 
 def written(steps: Any) -> int:
-    """How many first entries of an array of steps are written; no more of it is read than about twice as many."""
+    """Number of first entries of an array of steps that are written; no more of it is read than about twice as many."""
     done, block = 0, BLOCK
     while done < steps.shape[0]:
         unwritten = np.flatnonzero(steps[done : done + block] == UNWRITTEN)

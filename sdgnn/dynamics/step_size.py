@@ -39,7 +39,7 @@ class Miss:
     """What one step without noise misses: 4/3 of the distance between its result S' and that of two half steps, S''."""
 
     path: float
-    """Of the worst spin's direction, in radian."""
+    """What the step misses of the worst spin's direction, in radian."""
     energy: Float[Tensor, " replica"]
     """Too much of it, - 4/3 (S' - S'') . H at (S' + S'') / 2, in units of t: no difference of two large energies."""
 

@@ -47,7 +47,7 @@ class DampingLike(Field):
 
     @property
     def halo(self) -> float | None:
-        """As far as the field that spins relax towards."""
+        """Halo of the field that spins relax towards."""
         return halo_of(self.towards)
 
     def on(self, lattice: Lattice) -> DampingLike:

@@ -150,11 +150,11 @@ class Pulse(_Schedule):
     kind: Literal["pulse"] = "pulse"
     """A Gaussian pulse."""
     peak: Values
-    """Value at its centre; one number, or one per replica."""
+    """Value at the centre; one number, or one per replica."""
     centre: float
-    """When it is highest."""
+    """Time at which the pulse is highest."""
     width: Positive
-    """Its standard deviation."""
+    """Standard deviation of the Gaussian, in units of time."""
     base: Values = 0.0
     """Value long before and after; one number, or one per replica."""
 

@@ -30,7 +30,7 @@ STATES = (".ovf", ".omf", ".vti", ".vtp")
 TRAJECTORIES = (".pvd", ".npz", ".nc", ".mp4", ".gif", ".html")
 """Suffixes of files that hold states through time."""
 OF_ARRAYS = (".npz", ".nc")
-"""Those of them that hold all replicas, and may hold one time alone."""
+"""Suffixes of files that hold all replicas, and may hold one time alone."""
 
 
 def export(

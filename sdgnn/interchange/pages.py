@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_FRAMES = 100
 """Times that a player shows unless told otherwise: a few megabytes."""
 QUALITY = 85
-"""Of the WebP pictures, up to 100."""
+"""Quality of the WebP pictures, up to 100."""
 CONTROLS = 60
 """Height of what stands below the picture, in pixels."""
 
@@ -38,11 +38,11 @@ class Player:
     frames: tuple[bytes, ...]
     """Pictures as WebP."""
     captions: tuple[str, ...]
-    """The time of each."""
+    """Time of each picture, in words."""
     width: int
-    """Of the pictures, in pixels."""
+    """Width of the pictures, in pixels."""
     height: int
-    """Of the pictures, in pixels."""
+    """Height of the pictures, in pixels."""
 
     def html(self, title: str = "spins") -> str:
         """The page."""

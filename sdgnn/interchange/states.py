@@ -58,7 +58,7 @@ class Frames:
     times: Float[np.ndarray, " frame"]
     """Recorded times."""
     units: str
-    """Of the times: hbar / t, or 1 for steps of Monte Carlo."""
+    """Unit of the times: hbar / t, or 1 for steps of Monte Carlo."""
     _spins: xarray.DataArray
 
     @classmethod

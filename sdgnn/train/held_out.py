@@ -29,7 +29,7 @@ FIX = "draw them with another seed, or from another run"
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many states of a label set are among others, of ``states`` in all."""
+    """Number of states of a label set that are among others, of ``states`` in all."""
 
     same: int
     """States whose spins are there, to single precision."""

@@ -81,9 +81,9 @@ class _Sides:
     bonds: Bonds
     triangle: Int[np.ndarray, " side"]
     cotangent: Float[np.ndarray, " side"]
-    """Of the angle opposite to the side."""
+    """Cotangent of the angle opposite to the side."""
     to_centre: Float[np.ndarray, "side 2"]
-    """From the start of the side to the triangle's centre."""
+    """Vector from the start of the side to the triangle's centre."""
     centre: Float[np.ndarray, "triangle 2"]
     area: Float[np.ndarray, " triangle"]
 

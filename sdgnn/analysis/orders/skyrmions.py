@@ -13,7 +13,7 @@ from sdgnn.common.arrays import Numbers
 from sdgnn.lattice import Lattice
 
 ROUNDING = 8
-"""How many roundings of the spins the parts of tan(Omega / 2) carry: turned collinear spins reach 6."""
+"""Number of roundings of the spins that the parts of tan(Omega / 2) carry: turned collinear spins reach 6."""
 
 
 def solid_angles(spins: Numbers, lattice: Lattice) -> Float[Tensor, "replica triangle"]:

@@ -26,9 +26,9 @@ class Equilibrium:
     """A mean over times and replicas of equal settings."""
 
     mean: float
-    """Of all samples."""
+    """Mean of all samples."""
     error: float
-    """Its standard error sqrt(variance / effective); NaN where there is one sample."""
+    """Standard error of the mean, sqrt(variance / effective); NaN where there is one sample."""
     autocorrelation_time: float
     """tau = 1 + 2 sum_(k >= 1) rho_k, in samples; 1 for independent ones."""
     effective: float

@@ -59,7 +59,7 @@ def make_labels(config: LabelsConfig, path: Path, resume: bool = False, network:
 
 
 def other_drive(protocol: Snapshots, field: Field) -> list[str]:
-    """Warnings about runs driven by a model of other electrons than those that label them."""
+    """Warnings about runs that a model drives whose electrons are not those of the labels."""
     if protocol.model is None:
         return []
     return other_electrons(load(protocol.model), electrons_of(describe(field)), "the labels of its runs")

@@ -24,7 +24,7 @@ RUNS = "runs"
 
 
 def run_sweep(config: SimulateConfig, resume: bool = False) -> Path:
-    """Simulate all points into a results folder, put them together, and return the folder."""
+    """Simulate all points into a results folder, join their trajectories in one data set, and return the folder."""
     plan = batches(config)
     doubts = []
     for batch in plan:  # a mistake in any of them is found before the first runs

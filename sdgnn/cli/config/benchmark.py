@@ -54,7 +54,7 @@ class BenchmarkModelConfig(Config):
     """One model that is trained."""
 
     network: Settings | None = None
-    """Its kind and size."""
+    """Kind and size of a network that is trained here."""
     start: str | None = None
     """Or a trained model, its folder, file or shipped name, from whose weights training goes on."""
     training: TrainSettings | None = None

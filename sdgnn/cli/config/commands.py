@@ -114,7 +114,7 @@ class EvaluateConfig(Config):
 
 
 class QuenchConfig(Config):
-    """A run of several replicas; what drives them is said elsewhere."""
+    """A run of several replicas, without the field that drives the spins."""
 
     lattice: LatticeConfig
     """The lattice."""
@@ -229,19 +229,19 @@ class Recorded(OfHamiltonian):
     """Electrons in recorded spins."""
 
     every: Count = 1
-    """Solve every so many of the recorded times."""
+    """Solve the electrons at every so many of the recorded times."""
 
 
 class RecordedExact(ExactModelConfig, Recorded):
-    """The same by diagonalisation."""
+    """Electrons in recorded spins, by diagonalisation."""
 
 
 class RecordedKPM(KPMModelConfig, Recorded):
-    """The same by the kernel polynomial method."""
+    """Electrons in recorded spins, by the kernel polynomial method."""
 
 
 class RecordedTruncated(TruncatedModelConfig, Recorded):
-    """The same by local moments."""
+    """Electrons in recorded spins, by local moments."""
 
 
 RecordedElectrons = Annotated[

@@ -78,7 +78,7 @@ class LearnConfig(LabelsConfig):
     exploration: ExploreConfig = ExploreConfig()
     """The dynamics whose states the committee must know."""
     learning: LearnSettings = LearnSettings()
-    """How many states are added in each round, and when to stop."""
+    """Number of states that each round adds, and when learning stops."""
     seed: Seed = 0
     """Seed of states, noise, initial weights and the split."""
     output: Path | None = None

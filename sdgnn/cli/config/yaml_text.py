@@ -88,7 +88,7 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^~"), None) 
 
 
 def dump(data: Any) -> str:
-    """YAML text of plain values, from which :func:`parse` reads them again."""
+    """YAML text of plain values, from which :func:`parse` reads the same values."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
@@ -135,7 +135,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _check_tokens(text: str, source: str) -> None:
-    """Refuse aliases and many levels before anything is built from them."""
+    """Refuse aliases and many levels before anything is built from the text."""
     depth = 0
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
         line = token.start_mark.line + 1

@@ -45,7 +45,7 @@ class Row:
     """Processor time of one evaluation on the larger lattice, per site."""
 
     def cells(self) -> list[str]:
-        """For tables; :data:`HEAD` names them."""
+        """Cells of a table with the columns :data:`HEAD`."""
         r2 = map(value_and_error, self.torque_r2, self.torque_r2_error)
         errors = [cell for one, rmse in zip(r2, self.torque_rmse, strict=True) for cell in (one, f"{rmse:.5f}")]
         if self.field == EXACT:

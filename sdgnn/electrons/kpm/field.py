@@ -132,7 +132,7 @@ def _batched(device: torch.device) -> bool:
 
 
 def _drawn_twice(probe: Probe) -> int:
-    """How many of the first vectors are drawn twice: none of an exact trace, else at least one block."""
+    """Number of first vectors that are drawn twice: none of an exact trace, else at least one block."""
     blocks = -(-probe.count // (LANES * AGAIN))
     return 0 if probe.exact else min(blocks * LANES, probe.count)
 
