@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from helpers.subdomain_runs import network, runs
+from helpers.torchrun import TESTS, torchrun
 
 import sdgnn
 from sdgnn import Lattice, SDModel, TruncatedField
@@ -20,17 +18,8 @@ from sdgnn.dynamics.domain_decomposition import Subdomain
 from sdgnn.fields import DMI, Anisotropy, Heisenberg, Zeeman
 from sdgnn.lattice import halo_cells
 
-TESTS = Path(__file__).parents[1]
 CASES = ("network", "implicit", "classical", "adaptive", "committee", "electrons")
 STEPS = 13
-
-
-def torchrun(processes: int, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A script or module on several processes of this machine."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), *map(str, words)]
-    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, timeout=300)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from dynamics.test_domain_decomposition import torchrun
 from helpers.labels import heisenberg_labels
+from helpers.torchrun import torchrun
 
 import sdgnn
 from sdgnn import ExactField, Lattice, SDModel

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from nn.baselines.test_layers import PAULI
-from nn.baselines.test_symmetry import LATTICES, trained_like
+from helpers.equivariant import LATTICES, PAULI, trained_like
 
 from sdgnn import Lattice, spins
 from sdgnn.nn import EquivariantNetwork

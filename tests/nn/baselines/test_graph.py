@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from nn.baselines.test_symmetry import LATTICES, trained_like
+from helpers.equivariant import LATTICES, ROUNDING, distance, trained_like
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -19,8 +19,6 @@ from sdgnn.nn import EquivariantNetwork, EquivariantSettings, SiteField
 from sdgnn.nn.baselines.graph import cutoff, strengths
 from sdgnn.nn.baselines.harmonics import BondHarmonics
 
-ROUNDING = 1e-10
-"""Energies and slopes of order 1e3 in float64, sums of ~1e3 terms: 1e-12 is seen."""
 FAMILIES = {lattice.name: lattice for lattice in LATTICES}
 
 
@@ -33,11 +31,6 @@ def disordered(lattice: Lattice) -> Lattice:
 
 def bound(family: Lattice, lattice: Lattice) -> SiteField:
     return trained_like(family).on(lattice, torch.float64)
-
-
-def distance(one: Tensor, other: Tensor) -> float:
-    """|one - other| / |other|."""
-    return float(((one - other).norm() / other.norm()).detach())
 
 
 def slopes(field: SiteField, states: torch.Tensor) -> list[torch.Tensor]:

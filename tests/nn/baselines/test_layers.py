@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from helpers.equivariant import PAULI
 from torch import Tensor
 
 from sdgnn.nn.baselines.layers import IRREP, multiply
-
-PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 
 
 def as_matrix(components: Tensor) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from nn.baselines.test_graph import ROUNDING, distance
+from helpers.equivariant import ROUNDING, distance
 from safetensors import safe_open
 from scipy.spatial.transform import Rotation
 from torch import Tensor

@@ -7,35 +7,18 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers.equivariant import LATTICES, trained_like
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from sdgnn import Lattice, spins
 from sdgnn.fields import Anisotropy, Zeeman
-from sdgnn.nn import EquivariantNetwork, EquivariantSettings, SiteField
+from sdgnn.nn import SiteField
 
-LATTICES = [
-    Lattice.chain(9),
-    Lattice.square(6, 6),
-    Lattice.triangular(6, 6),
-    Lattice.honeycomb(4, 4),
-    Lattice.kagome(3, 3),
-    Lattice.cubic(4, 4, 4),
-]
 EXACT = 1e-10
 """Rounding of float64 sums over at most 64 sites of size ~10 stays three orders below."""
 ROUNDING = {torch.float64: EXACT, torch.float32: 1e-4}
 """Relative to the field's norm. In float32, 6e-8 grows through two layers of cubic products and sums of ~100 terms."""
-
-
-def trained_like(lattice: Lattice, layers: int = 2) -> EquivariantNetwork:
-    """A network with every weight away from its special starting value, as training would leave it."""
-    network = EquivariantNetwork(EquivariantSettings(layers=layers, channels=4), lattice, seed=3)
-    generator = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for weight in network.parameters():
-            weight += 0.3 * torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
-    return network
 
 
 def field_on(lattice: Lattice, dtype: torch.dtype = torch.float64) -> SiteField:
