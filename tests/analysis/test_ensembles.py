@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sdgnn import Heun, Lattice, simulate, spins
-from sdgnn.analysis.locality.ensembles import Ensemble, Independent, Windows, best_rotations, noisy_order
+from sdgnn.analysis.locality.ensembles import Independent, StateEnsemble, Windows, best_rotations, noisy_order
 from sdgnn.analysis.locality.floor import locality_floor
 from sdgnn.analysis.observers import observer
 from sdgnn.common.errors import UserError
@@ -23,7 +23,7 @@ FLOOR = float(np.sqrt(6 * 0.5**2 * 2 / 9))
 """With spins within 1 frozen: z_2 J_2^2 (2/3) / 3."""
 
 
-def floor(ensemble: Ensemble) -> float:
+def floor(ensemble: StateEnsemble) -> float:
     """At radius 1; relative statistical error about 3 %."""
     return float(locality_floor(FIELD, [1.0], environments=30, redraws=16, ensemble=ensemble).rmse[0])
 

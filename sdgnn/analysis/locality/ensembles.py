@@ -26,7 +26,7 @@ CANDIDATES = 512
 """Windows of given states among which the best fits to the frozen spins are looked for."""
 
 
-class Ensemble(ABC):
+class StateEnsemble(ABC):
     """An ensemble of states from which the surroundings of frozen spins can be drawn again."""
 
     @abstractmethod
@@ -50,7 +50,7 @@ class Ensemble(ABC):
 
 
 @dataclass(frozen=True)
-class Independent(Ensemble):
+class Independent(StateEnsemble):
     """Spins drawn independently at every site: random ones, or an order with noise, (S + g n) / |S + g n|.
 
     Redrawn are all of them. An order, which the near spins tell, stays. It is not turned: the floor is the same for all
@@ -81,7 +81,7 @@ def noisy_order(order: Callable[[Lattice], Tensor], strength: float) -> Callable
 
 
 @dataclass(frozen=True, eq=False)
-class Windows(Ensemble):
+class Windows(StateEnsemble):
     """Windows of given states, such as snapshots of a run on the same or a larger lattice.
 
     Surroundings are other windows, turned to agree best with the frozen spins (least squares): the ``count`` best of

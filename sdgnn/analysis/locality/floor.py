@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn import spins as textures
-from sdgnn.analysis.locality.ensembles import Ensemble, Independent
+from sdgnn.analysis.locality.ensembles import Independent, StateEnsemble
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import plain
 from sdgnn.common.seeds import check_seed
@@ -67,7 +67,7 @@ def locality_floor(
     environments: int = 8,
     redraws: int = 8,
     seed: int = 0,
-    ensemble: Ensemble = RANDOM,
+    ensemble: StateEnsemble = RANDOM,
     advance: Callable[[int], None] = lambda done: None,
 ) -> LocalityFloor:
     """The floor of the torque error by halo, for an ensemble of states::

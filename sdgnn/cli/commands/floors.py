@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from sdgnn import spins as textures
-from sdgnn.analysis.locality.ensembles import Ensemble, Independent, noisy_order
+from sdgnn.analysis.locality.ensembles import Independent, StateEnsemble, noisy_order
 from sdgnn.analysis.locality.floor import LocalityFloor, locality_floor
 from sdgnn.cli.commands.console import timed
 from sdgnn.cli.config.locality import FloorConfig
@@ -38,9 +38,9 @@ def field_halo(field: Field) -> float | None:
     return None
 
 
-def ensembles_of(labels: LabelSet) -> dict[str, Ensemble]:
+def ensembles_of(labels: LabelSet) -> dict[str, StateEnsemble]:
     """Ensembles of the label set's own random and noisy ordered states, by protocol; others have no known law."""
-    ensembles: dict[str, Ensemble] = {"random": Independent(textures.random)} if "random" in labels.counts else {}
+    ensembles: dict[str, StateEnsemble] = {"random": Independent(textures.random)} if "random" in labels.counts else {}
     for protocol in labels.origin.protocols:
         if protocol.get("protocol") == "noisy_order":
             for strength in protocol["strengths"]:
@@ -54,7 +54,7 @@ def with_floors(
     fields: Mapping[str, Field],
     labels: LabelSet,
     exact: Field,
-    ensembles: Mapping[str, Ensemble],
+    ensembles: Mapping[str, StateEnsemble],
     sampling: FloorConfig,
     seed: int = 0,
 ) -> Comparison:
@@ -79,7 +79,7 @@ def with_floors(
 
 
 def measure_floors(
-    exact: Field, radii: Sequence[float], ensembles: Mapping[str, Ensemble], sampling: FloorConfig, seed: int
+    exact: Field, radii: Sequence[float], ensembles: Mapping[str, StateEnsemble], sampling: FloorConfig, seed: int
 ) -> dict[str, LocalityFloor]:
     """The floor of each ensemble of states at all radii, each with a progress bar."""
     environments, redraws = sampling.environments, sampling.redraws

@@ -15,7 +15,7 @@ from sdgnn.common.settings import Count, NotNegative, Positive, Seed
 from sdgnn.data.sampling import Order, ordered
 
 if TYPE_CHECKING:
-    from sdgnn.analysis.locality.ensembles import Ensemble
+    from sdgnn.analysis.locality.ensembles import StateEnsemble
 
 
 class RandomStates(Config):
@@ -29,7 +29,7 @@ class RandomStates(Config):
         """What the states are called in tables."""
         return "random"
 
-    def build(self) -> Ensemble:
+    def build(self) -> StateEnsemble:
         """The ensemble."""
         from sdgnn import spins
         from sdgnn.analysis.locality.ensembles import Independent
@@ -52,7 +52,7 @@ class NoisyOrderStates(Config):
         """What the states are called in tables, and in label sets."""
         return f"{self.order} noise {self.strength:g}"
 
-    def build(self) -> Ensemble:
+    def build(self) -> StateEnsemble:
         """The ensemble."""
         from sdgnn.analysis.locality.ensembles import Independent, noisy_order
 
@@ -77,7 +77,7 @@ class GivenStates(Config):
         since = f" from {self.since:g}" if self.since else ""
         return f"{self.path.name}{f' {self.protocol}' if self.protocol else ''}{since}"
 
-    def build(self) -> Ensemble:
+    def build(self) -> StateEnsemble:
         """The ensemble. Raises UserError when there are no such states."""
         from sdgnn.analysis.locality.ensembles import Windows
 

@@ -12,7 +12,7 @@ from sdgnn.common.seeds import torch_generator
 from sdgnn.lattice import Lattice
 from sdgnn.nn.baselines.graph import Features, Graph
 from sdgnn.nn.baselines.harmonics import BondHarmonics
-from sdgnn.nn.baselines.layers import Interaction, Readout, bond_functions, normal, site_energies, zeros
+from sdgnn.nn.baselines.layers import Interaction, SiteReadout, bond_functions, normal, site_energies, zeros
 from sdgnn.nn.baselines.site_model import SiteModel
 from sdgnn.nn.settings import DistancesSettings
 
@@ -71,7 +71,7 @@ class Distances(SiteModel):
         self.layers = nn.ModuleList(
             DistanceInteraction(1, channels, functions, generator) for _ in range(settings.layers)
         )
-        self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
+        self.readouts = nn.ModuleList(SiteReadout(channels, generator) for _ in range(settings.layers))
 
     def tables(self, lattice: Lattice, replicas: int, device: torch.device, dtype: torch.dtype) -> Graph:
         """Bonds to neighbours, 1 for the shell of each, without directions."""

@@ -13,7 +13,7 @@ from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.lattice import Bonds, Lattice, cells_crossed
 from sdgnn.nn.baselines.graph import Graph, bonds_by_distance, reversed_bonds
 from sdgnn.nn.baselines.harmonics import BondHarmonics
-from sdgnn.nn.baselines.layers import Interaction, Readout, bond_functions, normal, site_energies, zeros
+from sdgnn.nn.baselines.layers import Interaction, SiteReadout, bond_functions, normal, site_energies, zeros
 from sdgnn.nn.baselines.site_model import SiteField, SiteModel
 from sdgnn.nn.settings import EquivariantSettings
 
@@ -47,7 +47,7 @@ class EquivariantNetwork(SiteModel):
         self.layers = nn.ModuleList(
             Interaction(spaces, channels, (functions,), generator) for _ in range(settings.layers)
         )
-        self.readouts = nn.ModuleList(Readout(channels, generator) for _ in range(settings.layers))
+        self.readouts = nn.ModuleList(SiteReadout(channels, generator) for _ in range(settings.layers))
 
     def halo_cells(self, lattice: Lattice) -> Int[np.ndarray, " dim"]:
         """Cells within twice the cutoff, at most as many as bonds between nearest neighbours cross where these are the

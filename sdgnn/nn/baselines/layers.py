@@ -134,7 +134,7 @@ class Interaction(nn.Module):
         return features + update * gate
 
 
-class Readout(nn.Module):
+class SiteReadout(nn.Module):
     """Two numbers per site from the time-even scalars without direction: linear and, in parallel, one hidden layer."""
 
     def __init__(self, channels: int, generator: torch.Generator) -> None:
