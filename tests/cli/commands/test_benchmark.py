@@ -7,22 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.configurations import sdgnn
+from helpers.configurations import LABELS, sdgnn
 from typer.testing import Result
 
 from sdgnn.data import read
 from sdgnn.nn import Network, load
 from sdgnn.train import judge
-
-LABELS = """
-lattice: {type: triangular, size: [3, 3]}
-electrons: {kT: 0.1, filling: 0.25}
-protocols:
-  - {protocol: random, states: 6}
-workers: 0
-seed: 3
-output: labels
-"""
 
 TRAIN = """
 data: [labels/labels.h5]
