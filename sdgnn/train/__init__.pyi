@@ -5,6 +5,7 @@ from .baselines import compare as compare
 from .baselines import compare_all as compare_all
 from .baselines import fit_distance_heisenberg as fit_distance_heisenberg
 from .baselines import fit_heisenberg as fit_heisenberg
+from .curves import Logger as Logger
 from .loop import fit as fit
 from .metrics import Metrics as Metrics
 from .metrics import judge as judge

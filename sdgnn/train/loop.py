@@ -27,6 +27,7 @@ from sdgnn.nn import Model, Network
 from sdgnn.nn.images import too_small
 from sdgnn.train.baselines import baselines_on, compare
 from sdgnn.train.binding import bind
+from sdgnn.train.curves import Logger
 from sdgnn.train.held_out import seen_record, shared_states
 from sdgnn.train.metrics import judge, judge_all, not_empty
 from sdgnn.train.objective import Objective, Scales
@@ -48,6 +49,7 @@ def fit(
     folder: str | os.PathLike[str],
     resume: bool = False,
     progress: bool = False,
+    logger: Logger | None = None,
 ) -> Kind:
     """Train ``network`` in place and return it with the averaged weights of the best validation torque R^2.
 
@@ -72,6 +74,13 @@ def fit(
     early stopping included. The settings (but ``minutes``) and labels must be those of the first call. A folder
     without a checkpoint starts from the beginning.
 
+    A ``logger`` of Lightning, or any object with its methods (:class:`~sdgnn.train.curves.Logger`), is told the
+    settings and the same curves as TensorBoard:
+
+        from lightning.pytorch.loggers import CSVLogger
+
+        fit(network, training, validation, TrainSettings(), "model", logger=CSVLogger("logs"))
+
     Needs ``pip install 'sdgnn[train]'``. Raises UserError without, on empty labels, labels without torque, labels
     that no rotation-invariant energy has (:mod:`~sdgnn.train.sum_rule`), labels of several Hamiltonians, lattices of
     another family than the network's, a folder that already holds a training (unless ``resume``) or that another
@@ -80,6 +89,11 @@ def fit(
     network sees.
     """
     require("train", "training")
+    if logger is not None and not isinstance(logger, Logger):
+        raise UserError(
+            f"logger {logger!r}",
+            allowed="a logger of Lightning, or an object with log_metrics(metrics, step) and log_hyperparams(params)",
+        )
     folder = Path(folder)
     training, validation = list(training), list(validation)
     _check(network, training, validation)
@@ -106,7 +120,7 @@ def fit(
                 _open(folder, record, resume)
         start = time.monotonic()
         with writing(folder, "free space and go on with resume; the last checkpoint is intact"):
-            outcome = _run(network, training, validation, settings, scales, folder, progress and is_first())
+            outcome = _run(network, training, validation, settings, scales, folder, progress and is_first(), logger)
         outcome |= {"seconds": round(time.monotonic() - start, 1)}
         with first_alone() as mine:
             if mine:
@@ -116,7 +130,7 @@ def fit(
 
 def _run(
     network: Model, training: list[LabelSet], validation: list[LabelSet], settings: TrainSettings, scales: Scales,
-    folder: Path, progress: bool,
+    folder: Path, progress: bool, logger: Logger | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train, load the best averaged weights into ``network``, and say how it went."""
     network.look([(bind(network, labels), _some(labels).float()) for labels in training])
@@ -125,7 +139,7 @@ def _run(
     before = judge_all([(bind(network, labels, settings.torch_dtype), labels) for labels in validation]).torque_r2
     objective = Objective(scales, settings.torque_weight, settings.longitudinal_weight, settings.energy_weight)
     run = Training(network, objective, settings, training, validation, folder)
-    run.run(progress)
+    run.run(progress, logger)
     best = max(run.scores)
     network.cpu().load_state_dict(run.best_weights() if best > before else untrained)
     fit_constant(network, training)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,13 +14,14 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 
 from sdgnn.common.errors import UserError
-from sdgnn.common.processes import first_alone, from_first, is_first, number_of_processes, together, total
+from sdgnn.common.processes import first_alone, from_first, number_of_processes, together, total
 from sdgnn.common.progress import progress_bar
 from sdgnn.data import LabelSet
 from sdgnn.nn import Model
 from sdgnn.train import checkpoint
 from sdgnn.train.batches import number_of_batches, shuffled
 from sdgnn.train.binding import bind
+from sdgnn.train.curves import Draw, Logger, curves
 from sdgnn.train.metrics import Metrics, Tally, judge_all
 from sdgnn.train.objective import Objective
 from sdgnn.train.settings import TrainSettings
@@ -30,8 +30,6 @@ LAST, BEST = (Path("checkpoints") / f"{name}.safetensors" for name in ("last", "
 """Training states in the folder of a training: the one that is gone on from, and that of the best score."""
 LOG_EVERY = 10
 """Steps between two points of the curves of loss and learning rate."""
-Curves = Callable[[str, float, int], None]
-"""Takes the name, value and step of a point."""
 
 
 class Training:
@@ -85,8 +83,10 @@ class Training:
         """Share of the time limit; 0 where there is none."""
         return self.seconds / (60 * self._settings.minutes) if self._settings.minutes else 0.0
 
-    def run(self, progress: bool) -> None:
+    def run(self, progress: bool, logger: Logger | None = None) -> None:
         """All epochs that are left, from the last checkpoint where there is one. Writes curves and checkpoints.
+
+        The ``logger`` is told what TensorBoard is.
 
         Raises UserError on a loss that is not finite.
         """
@@ -94,14 +94,15 @@ class Training:
             self._restore(*checkpoint.read(self.last))
         earlier, start = self.seconds, time.monotonic()
         done, steps = len(self.scores) * self.steps_per_epoch, self._settings.epochs * self.steps_per_epoch
+        settings = {"training": self._settings.model_dump(), "network": self.network.settings.model_dump()}
         with (
-            _curves(self._folder / "tensorboard", done) as draw,
+            curves(self._folder / "tensorboard", done, logger, settings) as draw,
             progress_bar("training", steps, "steps", done, progress) as to,
         ):
             while not self.ended:
                 self._epoch(draw, to, lambda: earlier + time.monotonic() - start)
 
-    def _epoch(self, draw: Curves, advance: Callable[..., None], clock: Callable[[], float]) -> None:
+    def _epoch(self, draw: Draw, advance: Callable[..., None], clock: Callable[[], float]) -> None:
         """Train on every state once, validate, and write checkpoints."""
         settings, tally = self._settings, Tally()
         step = len(self.scores) * self.steps_per_epoch
@@ -114,14 +115,12 @@ class Training:
             )
             loss = self._step(which, states, rate, tally, step)
             if step % LOG_EVERY == 0:
-                draw("train/loss", loss, step)
-                draw("train/learning_rate", rate, step)
+                draw({"train/loss": loss, "train/learning_rate": rate}, step)
             step += 1
             advance(step, note)
         found = judge_all(self._validation)
         score = float(from_first(torch.tensor(found.torque_r2, dtype=torch.float64, device="cpu")))
-        for stage, metrics in (("train", tally.metrics()), ("validation", found)):
-            _draw(draw, stage, metrics, step)
+        draw(_shown("train", tally.metrics()) | _shown("validation", found), step)
         self.scores.append(score)
         self.seconds = clock()
         advance(step, f"torque R² {score:.4f}")
@@ -228,20 +227,7 @@ def device_of(setting: str) -> torch.device:
     return torch.device("cpu")
 
 
-def _draw(draw: Curves, stage: str, metrics: Metrics, step: int) -> None:
-    for name in ("torque_r2", "torque_rmse", "energy_rmse_shifted", "angle_mean"):
-        value = getattr(metrics, name)
-        if not math.isnan(value):
-            draw(f"{stage}/{name}", value, step)
-
-
-@contextmanager
-def _curves(folder: Path, done: int) -> Iterator[Curves]:
-    """TensorBoard's curves, written by the first process; points after the ``done`` steps of a resumed run go."""
-    if not is_first():
-        yield lambda name, value, step: None
-        return
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(folder), purge_step=done + 1 if done else None) as writer:
-        yield writer.add_scalar
+def _shown(stage: str, metrics: Metrics) -> dict[str, float]:
+    """The numbers of an epoch that are known, by the names of their curves."""
+    names = ("torque_r2", "torque_rmse", "energy_rmse_shifted", "angle_mean")
+    return {f"{stage}/{name}": value for name in names if not math.isnan(value := getattr(metrics, name))}
