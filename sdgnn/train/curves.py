@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from sdgnn.common.extras import missing
 from sdgnn.common.processes import is_first
 
 Draw = Callable[[Mapping[str, float], int], None]
@@ -36,7 +37,7 @@ class Logger(Protocol):
 
 @contextmanager
 def curves(folder: Path, done: int, logger: Logger | None, settings: dict[str, Any]) -> Iterator[Draw]:
-    """Draws into TensorBoard's ``folder`` and into the ``logger``, by the first process alone.
+    """Draws into TensorBoard's ``folder``, where that is installed, and into the ``logger``, by the first process alone.
 
     TensorBoard's points after the ``done`` steps of a resumed run go; a logger is told nothing twice, but may have been
     told of steps that a killed run did after its last checkpoint.
@@ -44,17 +45,20 @@ def curves(folder: Path, done: int, logger: Logger | None, settings: dict[str, A
     if not is_first():
         yield lambda numbers, step: None
         return
-    from torch.utils.tensorboard import SummaryWriter
-
     with ExitStack() as held:
-        writer = held.enter_context(SummaryWriter(str(folder), purge_step=done + 1 if done else None))
+        writer = None
+        if not missing("train"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            writer = held.enter_context(SummaryWriter(str(folder), purge_step=done + 1 if done else None))
         if logger is not None:
             held.push(lambda kind, error, trace: _finish(logger, kind is None))
             logger.log_hyperparams(settings)
 
         def draw(numbers: Mapping[str, float], step: int) -> None:
-            for name, value in numbers.items():
-                writer.add_scalar(name, value, step)
+            if writer is not None:
+                for name, value in numbers.items():
+                    writer.add_scalar(name, value, step)
             if logger is not None:
                 logger.log_metrics(dict(numbers), step)
 

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import LabelsWarning, UserError
-from sdgnn.common.extras import require
 from sdgnn.common.files import read_json, write_json, writing
 from sdgnn.common.locking import sole_writer
 from sdgnn.common.processes import first_alone, is_first, together
@@ -64,7 +63,8 @@ def fit(
     metrics.json          final metrics on every label set; for validation sets, by protocol and next to the
                           Heisenberg models fitted to the training sets
     model.safetensors     the trained network
-    tensorboard/          torque R^2, torque RMSE, energy RMSE, angle error, loss, learning rate
+    tensorboard/          torque R^2, torque RMSE, energy RMSE, angle error, loss, learning rate; with
+                          ``pip install 'sdgnn[train]'``
     checkpoints/          ``last`` and ``best`` training states
     ===================== ==========================================================================================
 
@@ -81,14 +81,12 @@ def fit(
 
         fit(network, training, validation, TrainSettings(), "model", logger=CSVLogger("logs"))
 
-    Needs ``pip install 'sdgnn[train]'``. Raises UserError without, on empty labels, labels without torque, labels
-    that no rotation-invariant energy has (:mod:`~sdgnn.train.sum_rule`), labels of several Hamiltonians, lattices of
-    another family than the network's, a folder that already holds a training (unless ``resume``) or that another
-    process writes into, settings or labels that differ from those of the run to be resumed, and a loss that is no
-    longer finite. Warns (LabelsWarning) of validation states that are trained on, and of lattices smaller than what the
-    network sees.
+    Raises UserError on empty labels, labels without torque, labels that no rotation-invariant energy has
+    (:mod:`~sdgnn.train.sum_rule`), labels of several Hamiltonians, lattices of another family than the network's, a
+    folder that already holds a training (unless ``resume``) or that another process writes into, settings or labels
+    that differ from those of the run to be resumed, and a loss that is no longer finite. Warns (LabelsWarning) of
+    validation states that are trained on, and of lattices smaller than what the network sees.
     """
-    require("train", "training")
     if logger is not None and not isinstance(logger, Logger):
         raise UserError(
             f"logger {logger!r}",

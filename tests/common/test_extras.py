@@ -43,14 +43,24 @@ except SystemExit as end:
 trajectory = sdgnn.open_trajectory("run")
 assert trajectory.sizes["replica"] == 1
 """
+TRAIN = """
+class Kept(dict):
+    def log_hyperparams(self, params):
+        pass
+
+    def log_metrics(self, metrics, step=None):
+        self.update(metrics)
+
+labels, kept = sdgnn.data.label(exact, spins), Kept()
+untrained = sdgnn.nn.create(sdgnn.nn.EquivariantSettings(layers=1, channels=1), lattice)
+sdgnn.train.fit(untrained, [labels], [labels], sdgnn.train.TrainSettings(epochs=1), "model", logger=kept)
+assert "validation/torque_r2" in kept and not Path("model/tensorboard").exists()
+"""
 REFUSED = """
 from sdgnn import interchange
 from sdgnn.data.workers import run_tasks
 
-labels = sdgnn.data.label(exact, spins)
-untrained = sdgnn.nn.create(sdgnn.nn.EquivariantSettings(), lattice)
 for call in (
-    lambda: sdgnn.train.fit(untrained, [labels], [labels], sdgnn.train.TrainSettings(), "model"),
     lambda: list(run_tasks([None], None, 1, "tcp://127.0.0.1:1")),
     lambda: interchange.movie(trajectory, "run.mp4"),
     lambda: interchange.write_netcdf(trajectory, "run.nc"),
@@ -59,7 +69,7 @@ for call in (
         call()
     except sdgnn.common.errors.UserError as error:
         print(error)
-assert {path.name for path in Path().iterdir()} == {"quench.yaml", "run"}
+assert {path.name for path in Path().iterdir()} == {"quench.yaml", "run", "model"}
 """
 
 
@@ -71,10 +81,10 @@ def test_extras_are_those_of_pyproject() -> None:
         }
 
 
-def test_simulates_without_any_and_names_what_is_missing(tmp_path: Path) -> None:
+def test_simulates_and_trains_without_any_and_names_what_is_missing(tmp_path: Path) -> None:
     absent = sorted({module for modules in MODULES.values() for module in modules})
-    code = f"ABSENT = {absent}\n{BEFORE}{SIMULATE}{REFUSED}"
+    code = f"ABSENT = {absent}\n{BEFORE}{SIMULATE}{TRAIN}{REFUSED}"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for extra in MODULES:
+    for extra in MODULES.keys() - {"train"}:
         assert f"pip install 'sdgnn[{extra}]'" in done.stdout
