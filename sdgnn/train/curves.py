@@ -37,7 +37,7 @@ class Logger(Protocol):
 
 @contextmanager
 def curves(folder: Path, done: int, logger: Logger | None, settings: dict[str, Any]) -> Iterator[Draw]:
-    """Draws into TensorBoard's ``folder``, where that is installed, and into the ``logger``, by the first process alone.
+    """Draws into TensorBoard's ``folder``, where it is installed, and into the ``logger``, by the first process alone.
 
     TensorBoard's points after the ``done`` steps of a resumed run go; a logger is told nothing twice, but may have been
     told of steps that a killed run did after its last checkpoint.
