@@ -13,7 +13,7 @@ help: ## Show this list
 
 install: .venv/.with-dev ## Create .venv with all that the other targets need, pinned (redone only when versions change)
 
-.venv/.with-%: pyproject.toml constraints.txt
+.venv/.with-%: pyproject.toml setup.py constraints.txt
 	@echo "Installing into .venv what sdgnn[$*] needs (one to three minutes; redone only when versions change)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$*]'

@@ -1,4 +1,4 @@
-"""The command line: ``sdgnn generate|train|learn|evaluate|simulate|analyze|export|demo``."""
+"""The command line: ``sdgnn init|generate|train|learn|evaluate|simulate|analyze|export|demo``, and more."""
 
 from __future__ import annotations
 
@@ -28,9 +28,6 @@ USER_ERROR = 2
 UNKNOWN_STATES = 3
 """Exit status after a guard has stopped a run."""
 
-DEMO = "configs/demo.yaml"
-"""Settings of the demo, in the project's folder."""
-
 app = typer.Typer(
     name="sdgnn",
     no_args_is_help=True,
@@ -39,23 +36,44 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="""Learned effective fields for metallic magnets: from the s-d Hamiltonian to spin dynamics on large lattices.
 
-The pipeline, one command a stage, each with its YAML file in configs/:
+The pipeline, one command a stage, each with its YAML file:
 
-  sdgnn generate configs/triangular/labels.yaml     exact labels of a small lattice
-  sdgnn train    configs/triangular/train.yaml      a network trained on them
+  sdgnn init     triangular                         these files, into configs/
+  sdgnn generate configs/triangular/labels.yaml     exact labels of a small one
+  sdgnn train    configs/triangular/train.yaml      a network
   sdgnn generate configs/triangular/larger.yaml     labels of a larger lattice
-  sdgnn evaluate configs/triangular/evaluate.yaml   torque errors there, beside Heisenberg models
-  sdgnn simulate configs/triangular/quench.yaml     a quench of a larger lattice
-  sdgnn analyze  configs/triangular/analyze.yaml    chirality, structure factor, domain length
-  sdgnn export   results/triangular/quench --to quench.mp4     a movie, or files of other programs
+  sdgnn evaluate configs/triangular/evaluate.yaml   torque errors there
+  sdgnn simulate configs/triangular/quench.yaml     a quench of a larger one
+  sdgnn analyze  configs/triangular/analyze.yaml    chirality, domain length
+  sdgnn export   results/triangular/quench --to quench.mp4     a movie
 
 Or in rounds, on the states that the dynamics itself reaches:
 
-  sdgnn learn    configs/triangular/learn.yaml      labels, committee, dynamics, labels where it disagrees, ...
+  sdgnn learn    configs/triangular/learn.yaml      labels where it disagrees
 
-All of it in minutes: [bold]sdgnn demo[/bold]. Any key of a file can be set on the line: [bold]electrons.kT=0.1[/bold].
+All of it in minutes: [bold]sdgnn demo[/bold]. Other examples: [bold]sdgnn init[/bold].
+Any key of a file can be set on the line: [bold]electrons.kT=0.1[/bold].
 Every run makes one folder (results/... or the key output), with its config.yaml and the versions it ran with.""",
 )
+
+
+def _show_version(value: bool) -> bool:
+    """Print versions and end."""
+    if value:
+        from sdgnn.common.provenance import plain_versions
+
+        typer.echo(plain_versions())
+        raise typer.Exit
+    return value
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show versions and end.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
 
 
 def _argument(metavar: str, text: str) -> Any:
@@ -84,6 +102,30 @@ def _show_keys(context: Any, value: bool) -> bool:
 
 
 Keys = Annotated[bool, typer.Option("--keys", callback=_show_keys, is_eager=True, help="List all keys and end.")]
+
+
+@app.command()
+def init(
+    name: Annotated[str | None, _argument("NAME", "Example to write; without it they are listed.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the examples and end.")] = False,
+) -> None:
+    """Write an example's YAML files into configs/ of this folder, and say which commands take them.
+
+    The examples are those of the project's repository. Nothing that is there already is replaced.
+
+    Examples:
+
+      sdgnn init     what there is
+
+      sdgnn init triangular     labels, training, errors, quench and analysis of one Hamiltonian
+    """
+    with _friendly_errors():
+        from sdgnn.cli.commands.init import list_examples, write_example
+
+        if name is None or listed:
+            list_examples()
+        else:
+            write_example(name)
 
 
 @app.command()
@@ -369,7 +411,7 @@ def dynamics(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
 def demo(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CONFIG.yaml] [KEY=VALUE]...", help=f"Its settings, {DEMO} by default."),
+        typer.Argument(metavar="[CONFIG.yaml] [KEY=VALUE]...", help="Settings, by default those of `sdgnn init demo`."),
     ] = None,
     resume: Resume = False,
     keys: Keys = False,
@@ -387,14 +429,24 @@ def demo(
 
       sdgnn demo hamiltonian.exchange=1 electrons.filling=0.4     another Hamiltonian
 
+      sdgnn demo configs/demo.yaml     settings of your own, from `sdgnn init demo`
+
       sdgnn demo lattice.type=square hamiltonian.exchange=6 electrons.filling=0.485
 
       sdgnn demo quench.lattice.size=[96,96] quench.replicas=2
 
       sdgnn demo --resume     goes on with the newest demo that was interrupted
     """
+    from sdgnn.cli.config.examples import source
+
     words = arguments or []
-    _run("demo", "demo:run_demo", words if words and "=" not in words[0] else [DEMO, *words], None, resume=resume)
+    _run(
+        "demo",
+        "demo:run_demo",
+        words if words and "=" not in words[0] else [source("demo"), *words],
+        None,
+        resume=resume,
+    )
 
 
 IN_PLACE: dict[str, tuple[str, Callable[..., dict[str, Any]]]] = {

@@ -7,8 +7,9 @@ from typing import Literal
 
 from sdgnn.common.errors import UserError
 
-Extra = Literal["train", "cluster", "movie", "interchange"]
+Extra = Literal["baselines", "train", "cluster", "movie", "interchange"]
 MODULES: dict[Extra, tuple[str, ...]] = {
+    "baselines": ("torch_geometric", "e3nn"),
     "train": ("tensorboard",),
     "cluster": ("dask", "distributed"),
     "movie": ("imageio_ffmpeg",),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +16,8 @@ from sdgnn.common.version import VERSION
 
 LIBRARIES = ("torch", "numpy", "scipy", "e3nn", "h5py", "zarr")
 """Packages whose versions can change numbers or files."""
+COMPUTING = ("torch", "numba", "numpy")
+"""Packages that do what takes time."""
 
 
 def now() -> str:
@@ -42,18 +46,12 @@ def provenance() -> dict[str, Any]:
     """
     import torch
 
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return {
         "sdgnn": VERSION,
         "commit": commit(),
         "created": now(),
         "python": platform.python_version(),
-        "libraries": versions,
+        "libraries": versions(LIBRARIES),
         "machine": {
             "architecture": platform.machine(),
             "system": platform.system(),
@@ -61,6 +59,23 @@ def provenance() -> dict[str, Any]:
             "accelerator": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         },
     }
+
+
+def plain_versions() -> str:
+    """The versions of this package, of Python and of the packages that compute, for a person to pass on."""
+    found = versions(COMPUTING)
+    return "\n".join(
+        [f"sdgnn {VERSION}", f"Python {platform.python_version()}", *(f"{k} {v}" for k, v in found.items())]
+    )
+
+
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Versions of those packages that are installed, by name."""
+    found = {}
+    for name in names:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _git(root: Path, *arguments: str) -> str:

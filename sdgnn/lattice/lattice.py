@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.extras import require
 from sdgnn.common.frozen import freeze, frozen
 from sdgnn.common.seeds import check_seed
 from sdgnn.lattice.amorphous import relaxed_positions
@@ -340,7 +341,10 @@ class Lattice:
 
         ``pos`` (site, dim), ``edge_index`` (2, bond) with messages flowing from row 0 to row 1, and
         ``edge_vector`` (bond, dim) = position of the source's image minus position of the target.
+
+        Needs ``pip install 'sdgnn[baselines]'``; raises UserError without.
         """
+        require("baselines", "a graph of torch-geometric")
         import torch
         from torch_geometric.data import Data
 

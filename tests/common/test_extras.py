@@ -10,7 +10,7 @@ from pathlib import Path
 from sdgnn.common.extras import MODULES
 
 ROOT = Path(__file__).resolve().parents[2]
-DISTRIBUTIONS = {"imageio_ffmpeg": "imageio-ffmpeg"}
+DISTRIBUTIONS = {"imageio_ffmpeg": "imageio-ffmpeg", "torch_geometric": "torch-geometric"}
 """Names under which modules are installed, where they differ."""
 
 BEFORE = """
@@ -52,7 +52,7 @@ class Kept(dict):
         self.update(metrics)
 
 labels, kept = sdgnn.data.label(exact, spins), Kept()
-untrained = sdgnn.nn.create(sdgnn.nn.EquivariantSettings(layers=1, channels=1), lattice)
+untrained = sdgnn.nn.create(sdgnn.nn.NetworkSettings(cutoff=2, moments=9, hidden=4), lattice)
 sdgnn.train.fit(untrained, [labels], [labels], sdgnn.train.TrainSettings(epochs=1), "model", logger=kept)
 assert "validation/torque_r2" in kept and not Path("model/tensorboard").exists()
 """
@@ -61,6 +61,9 @@ from sdgnn import interchange
 from sdgnn.data.workers import run_tasks
 
 for call in (
+    lambda: sdgnn.nn.create(sdgnn.nn.EquivariantSettings(), lattice),
+    lambda: sdgnn.nn.create(sdgnn.nn.settings.DistancesSettings(), lattice),
+    lambda: lattice.graph(1.5),
     lambda: list(run_tasks([None], None, 1, "tcp://127.0.0.1:1")),
     lambda: interchange.movie(trajectory, "run.mp4"),
     lambda: interchange.write_netcdf(trajectory, "run.nc"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from sdgnn.cli.config.examples import example_with
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import where_else
 
@@ -122,7 +123,9 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         data = parse(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
-        raise UserError(f"no file {path}", fix=where_else(path, "*.yaml", "*.yml")) from None
+        name = example_with(path)
+        fix = where_else(path, "*.yaml", "*.yml") if name is None else f"`sdgnn init {name}` writes it into this folder"
+        raise UserError(f"no file {path}", fix=fix) from None
     except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as text ({error})", allowed="a YAML file") from None
     if isinstance(data, Plain):

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.extras import require
 from sdgnn.common.seeds import torch_generator
 from sdgnn.lattice import Lattice
 from sdgnn.nn.baselines.graph import Features, Graph
@@ -50,12 +51,14 @@ class Distances(SiteModel):
     Exactly invariant under the same group, and under more: it cannot tell apart two arrangements of neighbours at equal
     distances, such as a straight path and a bent one. Stands for graph networks that are given bond lengths only.
 
-    ``lattice`` fixes the family (a crystal), ``seed`` the initial weights.
+    ``lattice`` fixes the family (a crystal), ``seed`` the initial weights. Raises UserError on other lattices, and
+    without ``pip install 'sdgnn[baselines]'``.
     """
 
     settings: DistancesSettings
 
     def __init__(self, settings: DistancesSettings, lattice: Lattice, seed: int = 0) -> None:
+        require("baselines", "the network of distances")
         super().__init__(settings, lattice)
         if not lattice.is_crystal:
             raise UserError(f"a network on {lattice!r}", allowed="crystals (perfect lattices with a basis)")

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.extras import require
 from sdgnn.common.seeds import torch_generator
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.lattice import Bonds, Lattice, cells_crossed
@@ -30,12 +31,14 @@ class EquivariantNetwork(SiteModel):
     One network serves every size of its lattice family: bind it with :meth:`on`.
 
     ``lattice`` fixes the family (its size does not matter), ``seed`` the initial weights. Raises UserError on
-    lattices whose bond directions are not equivalent, or carry harmonics of mixed degrees.
+    lattices whose bond directions are not equivalent, or carry harmonics of mixed degrees, and without
+    ``pip install 'sdgnn[baselines]'``.
     """
 
     settings: EquivariantSettings
 
     def __init__(self, settings: EquivariantSettings, lattice: Lattice, seed: int = 0) -> None:
+        require("baselines", "the equivariant network")
         super().__init__(settings, lattice)
         self.cutoff = (settings.layers + 1) * (1 if settings.hopping is None else settings.hopping.cutoff)
         self.harmonics = BondHarmonics.of(lattice)
