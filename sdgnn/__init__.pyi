@@ -9,6 +9,8 @@ from . import interchange as interchange
 from . import nn as nn
 from . import spins as spins
 from . import train as train
+from .analysis.waves.couplings import exchange as exchange
+from .analysis.waves.modes import spin_waves as spin_waves
 from .data.labels import LabelSet as LabelSet
 from .dynamics.integrators.depondt_mertens import DepondtMertens as DepondtMertens
 from .dynamics.integrators.dormand_prince import DormandPrince as DormandPrince

@@ -56,3 +56,9 @@ from .statistics.replicas import replica_groups as replica_groups
 from .statistics.sweeps import sweep_means as sweep_means
 from .trajectories import analyze as analyze
 from .trajectories import lattice_of_run as lattice_of_run
+from .waves.couplings import Couplings as Couplings
+from .waves.couplings import exchange as exchange
+from .waves.magnetic_cell import MagneticCell as MagneticCell
+from .waves.magnetic_cell import magnetic_cell as magnetic_cell
+from .waves.modes import SpinWaves as SpinWaves
+from .waves.modes import spin_waves as spin_waves

@@ -50,6 +50,21 @@ def nearest_image(
     return best
 
 
+def nearest_images(
+    vectors: Float[np.ndarray, "vector dim"], cell: Float[np.ndarray, "dim dim"]
+) -> tuple[Int[np.ndarray, " image"], Float[np.ndarray, "image dim"], Float[np.ndarray, " image"]]:
+    """All shortest images of each vector: which vector each belongs to, the image, and one over their number.
+
+    Where :func:`nearest_image` takes one of several that are equally short, all are here, in order of the vectors.
+    """
+    offsets = np.array(list(itertools.product((-1, 0, 1), repeat=len(cell)))) @ reduced_cell(cell)
+    images = nearest_image(vectors, cell)[:, None] + offsets
+    length = np.linalg.norm(images, axis=2)
+    shortest = length <= length.min(axis=1, keepdims=True) + LENGTH_TOLERANCE
+    which, image = np.nonzero(shortest)
+    return which, images[which, image], 1 / shortest.sum(1)[which]
+
+
 def nearest_site(
     points: Float[np.ndarray, "point dim"], sites: Float[np.ndarray, "site dim"], cell: Float[np.ndarray, "dim dim"]
 ) -> Int[np.ndarray, " point"]:

@@ -27,3 +27,6 @@ from .reciprocal import spectrum_map as spectrum_map
 from .reciprocal import structure_factor_maps as structure_factor_maps
 from .sweeps import sweep_curves as sweep_curves
 from .trajectory import trajectory_figures as trajectory_figures
+from .waves import exchange_along as exchange_along
+from .waves import exchange_by_distance as exchange_by_distance
+from .waves import spin_wave_bands as spin_wave_bands

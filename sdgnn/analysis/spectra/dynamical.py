@@ -140,23 +140,48 @@ def dynamical_structure_factor(
 
 
 def wave_vector_path(
-    lattice: Lattice, corners: Float[np.ndarray, "corner dim"]
+    lattice: Lattice, corners: Float[np.ndarray, "corner dim"], points: int | None = None
 ) -> tuple[Float[np.ndarray, "q dim"], Float[np.ndarray, " q"]]:
-    """Wave vectors of the periodic lattice on straight lines between ``corners``, with their distance along the path.
+    """Wave vectors on straight lines between ``corners``, with their distance along the path.
 
-    Corners must be wave vectors of the lattice themselves. Raises UserError where one is not.
+    Those of the periodic lattice, of which the corners must be some; with ``points``, about as many in all at equal
+    distances, the corners among them, whatever they are. Raises UserError where a corner is no wave vector of the
+    lattice, on fewer than two corners and on fewer points than corners.
     """
+    if points is not None:
+        return _evenly(corners, points)
     whole = corners @ np.linalg.inv(lattice.reciprocal)
     if len(corners) < 2 or np.abs(whole - np.round(whole)).max() > 1e-6:
         raise UserError(
             f"a path through {np.round(corners, 4).tolist()} on {lattice!r}",
             allowed="two or more wave vectors that fit the periodic lattice",
-            fix="choose a lattice whose extent is a multiple of the order's cell",
+            fix="choose a lattice whose extent is a multiple of the order's cell, or give points=",
         )
     whole = np.round(whole).astype(int)
-    points = [whole[:1]]
+    found = [whole[:1]]
     for start, end in itertools.pairwise(whole):
         count = int(np.gcd.reduce(end - start))
-        points.append(start + np.outer(np.arange(1, count + 1), (end - start) // max(count, 1)))
-    q = np.concatenate(points) @ lattice.reciprocal
-    return q, np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(q, axis=0), axis=1))])
+        found.append(start + np.outer(np.arange(1, count + 1), (end - start) // max(count, 1)))
+    q = np.concatenate(found) @ lattice.reciprocal
+    return q, distance_along(q)
+
+
+def _evenly(
+    corners: Float[np.ndarray, "corner dim"], points: int
+) -> tuple[Float[np.ndarray, "q dim"], Float[np.ndarray, " q"]]:
+    """About ``points`` wave vectors at equal distances on the lines between corners, these among them."""
+    if len(corners) < 2 or points < len(corners):
+        raise UserError(
+            f"{points} points between {len(corners)} corners", allowed="two or more corners, at least as many points"
+        )
+    at = distance_along(corners)
+    counts = np.maximum(1, np.round(np.diff(at) / max(at[-1], 1e-300) * (points - 1))).astype(int)
+    legs = zip(itertools.pairwise(corners), counts, strict=True)
+    lines = [start + np.arange(1, n + 1)[:, None] / n * (end - start) for (start, end), n in legs]
+    q = np.concatenate([corners[:1], *lines])
+    return q, distance_along(q)
+
+
+def distance_along(q: Float[np.ndarray, "q dim"]) -> Float[np.ndarray, " q"]:
+    """Distance of each wave vector from the first one, along the lines from one to the next."""
+    return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(q, axis=0), axis=1))])
