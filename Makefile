@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow demo lint format benchmark docs clean
+.PHONY: help install test test-slow demo lint format benchmark docs lock clean
 .PRECIOUS: .venv/.with-%
 
 help: ## Show this list
@@ -46,6 +46,11 @@ docs: .venv/.with-docs ## Rewrite the reference of configuration keys and build 
 	$(BIN)/python -c "from sdgnn.cli.config.reference import markdown; print(markdown(), end='')" > docs/configuration.md
 	$(BIN)/python -m sphinx --builder html --quiet --fail-on-warning --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+lock: .venv/.with-dev ## Pin in constraints.txt what .venv holds, once newer versions are installed there and tested
+	@echo "# Versions tested together: all that the base, the extras and the tools bring (make lock writes, make install takes them)." > constraints.new
+	@$(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip --exclude sdgnn | sed 's/+.*//' >> constraints.new
+	@mv constraints.new constraints.txt
 
 clean: ## Remove caches (results/ and .venv stay)
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

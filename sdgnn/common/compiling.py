@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import os
 import pickle
-import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,45 +23,49 @@ _config: Any = numba.config
 _ours: dict[Any, str] = {}
 """The functions of this package, and what is said when one is compiled."""
 
-ONCE = "sdgnn: compiling for this processor, some seconds, once"
-AGAIN = (
-    "sdgnn: compiling for this processor, some seconds at every start: no folder for what is compiled can be written"
-)
-"""Said of functions that are kept, and of those that cannot be."""
+kept: dict[str, Path | None] = {}
+"""Where what is compiled lies, by its name; None where no folder can be written."""
+
+log = logging.getLogger("sdgnn")
+"""Tells of waits. Without handlers of the caller's own Python shows its messages on standard error;
+``logging.getLogger("sdgnn").setLevel("ERROR")`` silences them."""
 
 
 class _Said(event.Listener):
-    """Says once that something is being compiled, so that nobody takes the wait for a fault."""
+    """Says what is being compiled and how long it took, so that nobody takes the wait for a fault."""
 
     def __init__(self) -> None:
-        self.said = False
+        self._started: dict[Any, float] = {}
 
     def on_start(self, event: Any) -> None:
-        what = _ours.get(event.data["dispatcher"])
-        if what is not None and not self.said and is_first():
-            _say(what)
-            self.said = True
+        dispatcher = event.data["dispatcher"]
+        if dispatcher in _ours and is_first():
+            log.warning("sdgnn: compiling %s", _ours[dispatcher])
+            self._started[dispatcher] = time.perf_counter()
 
     def on_end(self, event: Any) -> None:
-        pass
+        start = self._started.pop(event.data["dispatcher"], None)
+        if start is not None:
+            log.warning("sdgnn: compiled in %.1f s", time.perf_counter() - start)
 
 
 event.register("numba:compile", _Said())
 
 
-def compiled(*sources: str) -> Callable[[Callable[..., Any]], Any]:
+def compiled(what: str, *sources: str) -> Callable[[Callable[..., Any]], Any]:
     """Decorator of functions compiled on first use, for every type of argument, and read from disk from then on.
 
-    numba itself looks at the file of the function alone; ``sources`` are the paths of all modules whose functions and
-    constants become part of it (each module's ``__file__``). Threads may run it side by side. What is compiled lies in
-    NUMBA_CACHE_DIR, where that is set, else beside the function or, where that cannot be written, in the user's folder
-    for caches; where none can be, or the disk is full, it is compiled at every start.
+    ``what`` names the function to those who wait for it. numba itself looks at the file of the function alone;
+    ``sources`` are the paths of all modules whose functions and constants become part of it (each module's
+    ``__file__``). Threads may run it side by side. What is compiled lies in NUMBA_CACHE_DIR, where that is set,
+    else beside the function or, where that cannot be written, in the user's folder for caches; where none can be,
+    or the disk is full, it is compiled at every start.
     """
     digest = hashlib.sha256(b"".join(Path(source).read_bytes() for source in sorted(sources))).hexdigest()[:16]
 
     def decorate(function: Callable[..., Any]) -> Any:
         given = _config.CACHE_DIR
-        folder = next(filter(_can_be_written, _folders(given, function, digest)), None)
+        folder = next(filter(can_be_written, _folders(given, function, digest)), None)
         _config.CACHE_DIR = str(folder or "")
         try:
             dispatcher: Any = numba.njit(fastmath=True, error_model="numpy", nogil=True, cache=folder is not None)(
@@ -68,7 +73,9 @@ def compiled(*sources: str) -> Callable[[Callable[..., Any]], Any]:
             )
         finally:
             _config.CACHE_DIR = given
-        _ours[dispatcher] = AGAIN if folder is None else ONCE
+        often = "at every start, as no folder for what is compiled can be written" if folder is None else "once"
+        _ours[dispatcher] = f"{what} for this processor, some seconds, {often}"
+        kept[what] = folder
 
         @functools.wraps(function)
         def call(*arguments: Any) -> Any:
@@ -77,7 +84,7 @@ def compiled(*sources: str) -> Callable[[Callable[..., Any]], Any]:
             except (OSError, EOFError, pickle.PickleError) as error:  # before anything is computed
                 if folder is None:
                     raise
-                _say(f"sdgnn: what is compiled is not kept in {folder}: {error}")
+                log.warning("sdgnn: what is compiled is not kept in %s: %s", folder, error)
                 dispatcher._cache.disable()
                 return dispatcher(*arguments)
 
@@ -96,14 +103,11 @@ def _folders(given: str, function: Callable[..., Any], digest: str) -> list[Path
     return [place / f"compiled-{digest}" for place in places]
 
 
-def _can_be_written(folder: Path) -> bool:
+def can_be_written(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made where it is absent."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError:
         return False
     return True
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from sdgnn.common.compiling import compiled
 
 
 @no_type_check
-@compiled(__file__)
+@compiled("colours of sites", __file__)
 def first_free(starts, target):
     """Colours of the sites in their order, each the first that no neighbour before it has.
 

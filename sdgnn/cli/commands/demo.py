@@ -13,7 +13,7 @@ from sdgnn.cli.commands.console import say, timed
 from sdgnn.cli.commands.generate import LABELS, make_labels
 from sdgnn.cli.commands.numbers import series
 from sdgnn.cli.commands.single_run import Start, run_dynamics
-from sdgnn.cli.commands.train import train_network
+from sdgnn.cli.commands.train import train_network, where_curves
 from sdgnn.cli.config.training import DemoConfig
 from sdgnn.cli.report.demo import page
 from sdgnn.cli.report.fields import (
@@ -51,7 +51,7 @@ def run_demo(config: DemoConfig, resume: bool = False) -> Path:
         report = page(config, outcome).write(results.path / REPORT)
     say(f"calibration: {outcome.calibration!r}")
     say(table_of_fields(outcome.rows).for_console())
-    say(f"total {sum(outcome.seconds.values()):.0f} s; tensorboard --logdir {results.path / 'model'}")
+    say(f"total {sum(outcome.seconds.values()):.0f} s; {where_curves(results.path / 'model')}")
     say(f"report: {report}")
     print(results.path)
     return results.path

@@ -10,6 +10,7 @@ from sdgnn.cli.config.training import TrainConfig
 from sdgnn.cli.results import open_results
 from sdgnn.common import processes
 from sdgnn.common.errors import UserError
+from sdgnn.common.extras import missing
 from sdgnn.data import LabelSet, read_all
 from sdgnn.lattice import Lattice
 from sdgnn.nn import Model, NetworkSettings, Settings, create, load
@@ -33,8 +34,13 @@ def train_model(config: TrainConfig, resume: bool = False) -> Path:
             training, validation, config.origin, config.training, config.seed, results.path, resume=results.resumed,
             family=None if config.family is None else config.family.build(),
         )  # fmt: skip
-    say(f"model: {results.path}")
+    say(f"model: {results.path}; {where_curves(results.path)}")
     return results.path
+
+
+def where_curves(folder: Path) -> str:
+    """How to see the curves of the training in ``folder``, or what they need."""
+    return f"tensorboard --logdir {folder}" if not missing("train") else "curves need pip install 'sdgnn[train]'"
 
 
 def train_network(

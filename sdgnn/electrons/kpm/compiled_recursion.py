@@ -107,7 +107,7 @@ def _doubled(x, own, i, table, local):
 
 
 @no_type_check
-@compiled(__file__, *SOURCES)
+@compiled("kernel polynomials", __file__, *SOURCES)
 def _forward(x, y, site, real, imag, factor, local, steps, sums):
     """``steps`` terms in place, x and y the last and the one before; rows 2 k and 2 k + 1 of sums: <x|x>, <x|y>."""
     table = (site, real, imag, factor)
@@ -140,7 +140,7 @@ def _add_gradient(gradient, share, x, b):
 
 
 @no_type_check
-@compiled(__file__, *SOURCES)
+@compiled("slopes of kernel polynomials", __file__, *SOURCES)
 def _reverse(x, p, b, q, site, real, imag, factor, local, weights, gradient):
     """x, p = T_k, T_{k+1} and b, q = b_{k+1}, b_{k+2} run down from k = K - 1 to 0, adding to the gradient."""
     table, one = (site, real, imag, factor), splat(factor / factor)

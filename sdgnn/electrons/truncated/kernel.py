@@ -264,7 +264,7 @@ def _add_to_states(totals, states, sums, lanes, count):
 
 
 @no_type_check
-@compiled(__file__, prediction.__file__, spinors.__file__, vectors.__file__)
+@compiled("the walk of electrons", __file__, prediction.__file__, spinors.__file__, vectors.__file__)
 def evaluate(spins, origins, offset, ball, share, sizes, edge, start, neighbour, amplitude, b, b0, left, sides,
              steps_of, loadings, count, coefficients, more, totals, energies, computed, to_sites, to_axes, work,
              places):  # fmt: skip
