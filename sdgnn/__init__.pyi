@@ -9,6 +9,8 @@ from . import interchange as interchange
 from . import nn as nn
 from . import spins as spins
 from . import train as train
+from .analysis.measuring import measure as measure
+from .analysis.plots.overview import plot as plot
 from .analysis.waves.couplings import exchange as exchange
 from .analysis.waves.modes import spin_waves as spin_waves
 from .data.labels import LabelSet as LabelSet

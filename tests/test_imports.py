@@ -124,3 +124,15 @@ def test_what_points_up_is_found(module: str, line: str, said: str) -> None:
 def test_a_circle_is_found() -> None:
     lines = {"fields.a": "from sdgnn.fields.b import x", "fields.b": "def f():\n    from sdgnn.fields import a"}
     assert set(circle({name: names for name, names in graph(lines).items() if name in lines})) == set(lines)
+
+
+def test_what_a_room_takes_from_above_is_an_export_of_the_package() -> None:
+    """``exported("name")``, which looks up where imports may not, is called for a run's measures and pictures alone."""
+    found = {
+        (module, node.args[0].value if isinstance(node.args[0], ast.Constant) else None)
+        for module, source in modules().items()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "exported"
+    }
+    assert found == {("dynamics.run", "measure"), ("dynamics.run", "plot")}
+    assert all(callable(getattr(sdgnn, str(name))) for _, name in found)

@@ -23,6 +23,7 @@ from .domains.walls import wall_harmonic as wall_harmonic
 from .domains.walls import wall_orientations as wall_orientations
 from .locality.floor import LocalityFloor as LocalityFloor
 from .locality.floor import locality_floor as locality_floor
+from .measuring import measure as measure
 from .observers import observer as observer
 from .orders.bragg import bragg_weight as bragg_weight
 from .orders.bragg import order_peaks as order_peaks
@@ -40,6 +41,8 @@ from .orders.correlations import spin_correlation as spin_correlation
 from .orders.density import densities as densities
 from .orders.skyrmions import skyrmion_number as skyrmion_number
 from .orders.skyrmions import solid_angles as solid_angles
+from .orders.sublattices import magnetic_cell as magnetic_cell
+from .orders.sublattices import sublattices as sublattices
 from .spectra.dynamical import DynamicalStructureFactor as DynamicalStructureFactor
 from .spectra.dynamical import dynamical_structure_factor as dynamical_structure_factor
 from .spectra.dynamical import wave_vector_path as wave_vector_path

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
 from sdgnn.analysis.domains.lengths import length_from_correlation, length_from_structure_factor
-from sdgnn.analysis.observers import BASIC, LENGTH, MEASURES, Measure, available, q_coordinate
+from sdgnn.analysis.measuring import measured, of_spins, with_order
+from sdgnn.analysis.observers import BASIC, LENGTH, Measure, available
 from sdgnn.analysis.orders.bragg import bragg_weight
-from sdgnn.analysis.recorded import recorded_spins, stacked, states
+from sdgnn.analysis.recorded import recorded_spins
 from sdgnn.analysis.statistics.means import replica_mean
 from sdgnn.analysis.statistics.replicas import ReplicaGroup, by_group
 from sdgnn.common.errors import UserError
@@ -57,7 +57,7 @@ def analyze(
 
     =============== =========================== ====================================================
     X               (time, replica)             as measured; left out where X has further dimensions
-    X_mean, X_error (time, ...)                 mean over replicas and its standard error
+    X_mean, X_error (time, ...)                 mean over replicas and its standard error; attribute ``replicas``
     =============== =========================== ====================================================
 
     Where replicas differ in kT, damping or another setting (:func:`.replica_groups`), means and
@@ -65,28 +65,27 @@ def analyze(
     ``time`` may be ``time_N`` as in the trajectory. Coordinates: times, steps, settings, ``q`` (wave_vector, axis).
     Raises UserError when the trajectory is not one of states on ``lattice`` or holds nothing to analyse.
     """
-    import xarray
-
     sites = trajectory.sizes.get("site", lattice.n_sites)
     if sites != lattice.n_sites:
         raise UserError(f"a trajectory of {sites} sites", allowed=f"{lattice.n_sites} sites of {lattice!r}")
-    found = {
-        str(name): values
+    recorded = [
+        str(name)
         for name, values in trajectory.data_vars.items()
         if name not in MAPS and len(values.dims) >= 2 and values.dims[1] == "replica"
-    }
+    ]
+    wanted: list[str] = []
     if "spins" in trajectory:
-        wanted = [n for n in available(lattice) if n not in BASIC and n not in MAPS and n not in found]
-        found |= _of_spins(trajectory["spins"], lattice, wanted, order)
+        wanted = [n for n in available(lattice) if n not in BASIC and n not in MAPS and n not in recorded]
     elif order is not None:
         recorded_spins(trajectory, "the domain length of a spin order")
-    if not found:
+    if not recorded and not wanted:
         raise UserError("a trajectory without observables", allowed="one with spins or with observers of a run")
-    measured = xarray.Dataset({name: values.variable for name, values in found.items()})
-    coords = {n: c.variable for n, c in trajectory.coords.items() if set(c.dims) <= set(measured.dims)}
-    if "wave_vector" in measured.dims:
-        coords["q"] = q_coordinate(lattice)
-    return averaged(measured.assign_coords(coords)).assign_attrs(lattice=repr(lattice))
+    found = measured(trajectory, lattice, [*recorded, *wanted])
+    if order is not None:
+        measures = {name: with_order(one, order) for name, one in ORDERED.items()}
+        found = found.assign({n: v.variable for n, v in of_spins(trajectory["spins"], lattice, measures).items()})
+    found.attrs = {"lattice": repr(lattice)}
+    return averaged(found)
 
 
 def averaged(measured: xarray.Dataset) -> xarray.Dataset:
@@ -101,7 +100,8 @@ def averaged(measured: xarray.Dataset) -> xarray.Dataset:
         for name, value in part.data_vars.items():
             for key, found in zip(("mean", "error"), replica_mean(value), strict=True):
                 words = {"long_name": f"{value.attrs.get('long_name') or name}, {WORDS[key]}"}
-                result[f"{name}_{key}"] = found.assign_attrs({**value.attrs, **words})
+                counted = {"replicas": value.sizes["replica"]}
+                result[f"{name}_{key}"] = found.assign_attrs({**value.attrs, **words, **counted})
         return result
 
     single = measured[[name for name, value in measured.data_vars.items() if value.ndim == 2]]
@@ -118,22 +118,3 @@ def lattice_of_run(folder: Path) -> Lattice:
         return Lattice.from_dict(read_json(path)["settings"]["lattice"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} tells no lattice ({error!r})", allowed="the folder of a simulation") from error
-
-
-def _of_spins(
-    spins: xarray.DataArray, lattice: Lattice, wanted: list[str], order: Float[np.ndarray, "peak dim"] | None
-) -> dict[str, xarray.DataArray]:
-    """Measures of stored spins (time, replica, site, component), one time in memory at once."""
-    import xarray
-
-    def measured(state: Tensor) -> dict[str, Tensor]:
-        found = {name: MEASURES[name].function(state, lattice) for name in wanted}
-        if order is not None:
-            found |= {name: measure.function(state, lattice, order) for name, measure in ORDERED.items()}
-        return found
-
-    known = {**MEASURES, **ORDERED}
-    return {
-        name: xarray.DataArray(values, dims=(spins.dims[0], "replica", *known[name].dims), attrs=known[name].attributes)
-        for name, values in stacked(map(measured, states(spins))).items()
-    }

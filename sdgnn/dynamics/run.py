@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from zarr.storage import MemoryStore
 
+from sdgnn.common.above import exported
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
@@ -36,6 +37,7 @@ from sdgnn.fields import Field
 
 if TYPE_CHECKING:
     import xarray
+    from matplotlib.figure import Figure
 
 SETTINGS_NAME = "run.json"
 """The name of the settings in a run's folder."""
@@ -73,6 +75,22 @@ class Run:
     def trajectory(self) -> xarray.Dataset:
         """What the observers saw, see :func:`sdgnn.dynamics.open_trajectory`."""
         return open_trajectory(self.store)
+
+    def measure(self, *names: str) -> xarray.Dataset:
+        """Order parameters, skyrmion number and other measures over time and replica, see :func:`sdgnn.measure`::
+
+        run.measure("skyrmion_number", "chirality")
+        """
+        found: xarray.Dataset = exported("measure")(self, *names)
+        return found
+
+    def plot(self, *what: str, time: float | Sequence[float] | None = None, replica: int = 0) -> Figure:
+        """A figure of what happened: states, energy and order, or ``what`` is named, see :func:`sdgnn.plot`::
+
+        run.plot("spins", "chirality", time=[0, 50])
+        """
+        figure: Figure = exported("plot")(self, *what, time=time, replica=replica)
+        return figure
 
     def __repr__(self) -> str:
         replicas, sites, _ = self.spins.shape

@@ -26,7 +26,7 @@ from sdgnn.common.errors import UserError
 from sdgnn.dynamics import Heun, simulate
 from sdgnn.fields import Heisenberg
 
-MAPS = ("spins", "triangles", "structure_factor")
+MAPS = ("spins", "chirality_map", "structure_factor")
 
 
 def rendered(figure: Figure) -> Figure:

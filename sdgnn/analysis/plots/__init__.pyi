@@ -23,9 +23,13 @@ from .learning import reliability_curves as reliability_curves
 from .maps import chirality_maps as chirality_maps
 from .maps import site_maps as site_maps
 from .maps import spin_maps as spin_maps
+from .maps import sublattice_maps as sublattice_maps
+from .overview import plot as plot
 from .reciprocal import spectrum_map as spectrum_map
 from .reciprocal import structure_factor_maps as structure_factor_maps
+from .style import save as save
 from .sweeps import sweep_curves as sweep_curves
+from .trajectory import Panel as Panel
 from .trajectory import trajectory_figures as trajectory_figures
 from .waves import exchange_along as exchange_along
 from .waves import exchange_by_distance as exchange_by_distance

@@ -9,11 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from sdgnn.analysis.plots.style import BARS, TIME, Curve, as_arrays, band, look, one_panel, plain_numbers, style
+from sdgnn.analysis.plots.style import (
+    BARS,
+    TIME,
+    Curve,
+    as_arrays,
+    band,
+    level,
+    look,
+    one_panel,
+    plain_numbers,
+    remark,
+    style,
+)
 from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
 LATE = 5.0
 """Late times are those from this part of the last on."""
@@ -29,6 +41,8 @@ def domain_growth(
     laws: Sequence[float] = (0.5, 1.0),
     limit: float | None = None,
     label: str = "domain length $L$ (lattice spacings)",
+    note: str = "",
+    into: FigureBase | None = None,
 ) -> Figure:
     """L(t) with error bars on logarithmic axes, one curve for each {name: (times, means, errors)}.
 
@@ -37,7 +51,7 @@ def domain_growth(
     above it, where L feels the boundary. Times <= 0 and lengths that are not finite are left out; markers stand no
     closer than 1/40 of the axis. Raises UserError when no point remains.
     """
-    figure, axes = one_panel(height=3.5)
+    figure, axes = one_panel(into=into)
     axes.set(xscale="log", yscale="log", xlabel=TIME, ylabel=label)
     growing: list[tuple[np.ndarray, np.ndarray]] = []
     for k, (name, curve) in enumerate(curves.items()):
@@ -67,7 +81,8 @@ def domain_growth(
         axes.set_ylim(top=top)
     plain_numbers(axes.xaxis, (1, 0.3))
     plain_numbers(axes.yaxis, (2, 0.5))
-    figure.legend(loc="outside upper center", ncols=2)
+    remark(axes, note)
+    figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
@@ -89,15 +104,29 @@ def late(t: Float[np.ndarray, " time"]) -> slice:
 
 
 @style()
-def time_series(curves: Mapping[str, Curve], label: str, log_time: bool = False) -> Figure:
-    """Means with bands of one standard error against time, for each {name: (times, means, errors)}."""
-    figure, axes = one_panel()
+def time_series(
+    curves: Mapping[str, Curve],
+    label: str,
+    log_time: bool = False,
+    levels: Mapping[str, float] | None = None,
+    note: str = "",
+    into: FigureBase | None = None,
+) -> Figure:
+    """Means with bands of one standard error against time, for each {name: (times, means, errors)}.
+
+    ``levels`` {name: value} are dotted lines, such as the value of a perfect order; ``note`` stands above the panel.
+    """
+    figure, axes = one_panel(into=into)
     for k, (name, curve) in enumerate(curves.items()):
         band(axes, curve, k, label=name, markevery=max(1, len(curve[0]) // 15))
     if log_time:
         axes.set_xscale("log")
+    for name, value in (levels or {}).items():
+        level(axes, value, name, fontsize=7)
     axes.set(xlabel=TIME, ylabel=label)
-    figure.legend(loc="outside upper center", ncols=2)
+    remark(axes, note)
+    if len(curves) > 1 or not {"mean over replicas"} >= set(curves):
+        figure.legend(loc="outside upper center", ncols=3 if max(map(len, curves)) < 24 else 2)
     return figure
 
 

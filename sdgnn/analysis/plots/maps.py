@@ -11,54 +11,66 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sdgnn.analysis.plots.style import bare, panels, style
+from sdgnn.analysis.orders.sublattices import Cell, sublattices
+from sdgnn.analysis.plots.style import WIDTH, bare, extent, panels, style
 from sdgnn.common.errors import UserError
 from sdgnn.lattice import Lattice
 from sdgnn.lattice.periodic import nearest_site
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
 MOST_ARROWS = 1000
 """Sites up to which spins are drawn as arrows; above, every site is a patch of colour."""
+LEAST_ARROW = 5.0
+"""Room for an arrow at least, in points, where several maps share a row."""
+BAR = 0.8
+"""Width that is kept for a colour bar, inches."""
 PIXELS = 600
 TETRAHEDRAL = 4 / (3 * np.sqrt(3))
 """Scalar chirality of tetrahedral order."""
 
 
 @style()
-def spin_maps(spins: Mapping[str, Float[np.ndarray | Tensor, "site 3"]], lattice: Lattice) -> Figure:
+def spin_maps(
+    spins: Mapping[str, Float[np.ndarray | Tensor, "site 3"]], lattice: Lattice, into: FigureBase | None = None
+) -> Figure:
     """Spins of a two-dimensional lattice, one panel for each {title: (site, 3)}, for instance one for each time.
 
     Up to 1000 sites: arrows (S_x, S_y), coloured by S_z. Larger: the area around each site in a colour whose hue is the
     angle of (S_x, S_y) and whose lightness is S_z (white up, black down). The window has the area of the periodic cell
     and continues across its boundary. Raises UserError unless two-dimensional and every panel fits the lattice.
     """
-    columns = 2 if len(spins) <= 4 else 3
-    figure, panels = _panels(spins, lattice, (lattice.n_sites, 3), columns)
-    if lattice.n_sites <= MOST_ARROWS:
-        points = 72 * figure.get_figwidth() / columns / window(lattice)[0]
+    arrows = lattice.n_sites <= MOST_ARROWS
+    columns = columns_of_arrows(lattice) if arrows else 4
+    figure, panels = _panels(spins, lattice, (lattice.n_sites, 3), columns, into)
+    if arrows:
+        inches = figure.bbox.width / figure.dpi - BAR
+        points = 72 * inches / extent(len(spins), 1.0, columns)[3] / window(lattice)[0]
         drawn = [_arrows(panel, state, lattice, points) for panel, state in panels]
         _colour_bar(figure, drawn, "$S_z$", ticks=[-1, 0, 1])
     else:
         nearest = nearest_sites(lattice)
         for panel, state in panels:
             _patches(panel, sphere_colours(state)[nearest], lattice)
-        colour_key(panels[-1][0].inset_axes((1.05, 0.33, 0.25, 0.34)))
+        colour_key(panels[-1][0].inset_axes((1.12, 0.33, 0.25, 0.34)))
     return figure
 
 
 @style()
 def chirality_maps(
-    chirality: Mapping[str, Float[np.ndarray | Tensor, " triangle"]], lattice: Lattice, limit: float = TETRAHEDRAL
+    chirality: Mapping[str, Float[np.ndarray | Tensor, " triangle"]],
+    lattice: Lattice,
+    limit: float = TETRAHEDRAL,
+    into: FigureBase | None = None,
 ) -> Figure:
     """Scalar chirality on the lattice's own triangles, one panel for each {title: value of every triangle}.
 
     Colours run from -limit (blue) to +limit (red), by default the value of tetrahedral order. Raises UserError unless
     two-dimensional and every panel has one value per triangle.
     """
-    figure, panels = _panels(chirality, lattice, (len(lattice.triangles),) if lattice.dim == 2 else ())
+    figure, panels = _panels(chirality, lattice, (len(lattice.triangles),) if lattice.dim == 2 else (), into=into)
     index, corners = images_in_window(lattice.triangle_corners, lattice)
     x, y = corners.reshape(-1, 2).T
     drawn = [
@@ -73,24 +85,49 @@ def chirality_maps(
 
 
 @style()
+def sublattice_maps(
+    spins: Float[np.ndarray | Tensor, "site 3"], lattice: Lattice, cell: Cell, into: FigureBase | None = None
+) -> Figure:
+    """Spins of each sublattice of an order in a panel of its own, in the colours of :func:`spin_maps`.
+
+    ``cell`` is a :func:`.magnetic_cell`. Within a domain every panel has one colour, whatever the order's directions
+    are. Raises UserError as :func:`spin_maps`.
+    """
+    state = np.asarray(spins, dtype=np.float64)
+    place = sublattices(cell, lattice)
+    names = {f"sublattice {k + 1}": k for k in range(place.max() + 1)}
+    figure, panels = _panels(dict.fromkeys(names, state), lattice, (lattice.n_sites, 3), 4, into)
+    for (panel, _), k in zip(panels, names.values(), strict=True):
+        _patches(panel, sphere_colours(state)[nearest_sites(lattice, np.flatnonzero(place == k))], lattice)
+    colour_key(panels[-1][0].inset_axes((1.12, 0.33, 0.25, 0.34)))
+    return figure
+
+
+@style()
 def site_maps(
     values: Mapping[str, Float[np.ndarray | Tensor, " site"]],
     lattice: Lattice,
     label: str,
     limits: tuple[float, float] | None = None,
     colours: str = "viridis",
+    into: FigureBase | None = None,
 ) -> Figure:
     """A number on every site of a two-dimensional lattice, one panel for each {title: (site,)}.
 
     ``label`` names the number and its units; ``limits`` are the ends of the scale, by default the smallest and largest
     value of all panels. The area around each site has its colour. Raises UserError as :func:`spin_maps`.
     """
-    figure, panels = _panels(values, lattice, (lattice.n_sites,))
+    figure, panels = _panels(values, lattice, (lattice.n_sites,), into=into)
     low, high = limits or (min(v.min() for _, v in panels), max(v.max() for _, v in panels))
     nearest = nearest_sites(lattice)
     drawn = [_patches(panel, value[nearest], lattice, cmap=colours, vmin=low, vmax=high) for panel, value in panels]
     _colour_bar(figure, drawn, label)
     return figure
+
+
+def columns_of_arrows(lattice: Lattice) -> int:
+    """How many maps of arrows stand beside each other: up to four that give each arrow room."""
+    return int(np.clip(72 * (WIDTH - BAR) / (LEAST_ARROW * window(lattice)[0]), 1, 4))
 
 
 def window(lattice: Lattice) -> tuple[float, float]:
@@ -100,7 +137,7 @@ def window(lattice: Lattice) -> tuple[float, float]:
 
 
 def _panels(
-    given: Mapping[str, Any], lattice: Lattice, shape: tuple[int, ...], columns: int = 4
+    given: Mapping[str, Any], lattice: Lattice, shape: tuple[int, ...], columns: int = 4, into: FigureBase | None = None
 ) -> tuple[Figure, list[tuple[Axes, np.ndarray]]]:
     """A figure with a titled panel of the window for each array, a bar of some lattice spacings below it."""
     if lattice.dim != 2:
@@ -110,7 +147,7 @@ def _panels(
     if wrong or not maps:
         raise UserError(f"panels of shape {', '.join(wrong) or 'none'}", allowed=f"{shape} for {lattice!r}")
     width, height = window(lattice)
-    figure, axes = panels(len(maps), height / width, columns, extra=0.8)
+    figure, axes = panels(len(maps), height / width, columns, BAR, into)
     length, y = round_length(width / 4), -0.045 * height
     for panel, title in zip(axes, maps, strict=True):
         bare(panel)
@@ -186,13 +223,14 @@ def images_in_window(
     return np.concatenate(found), np.concatenate(placed)
 
 
-def nearest_sites(lattice: Lattice) -> Int[np.ndarray, "y x"]:
-    """The site nearest to each pixel of the window."""
+def nearest_sites(lattice: Lattice, among: Int[np.ndarray, " some"] | None = None) -> Int[np.ndarray, "y x"]:
+    """The site nearest to each pixel of the window, of all or ``among`` some."""
     width, height = window(lattice)
     rows = int(np.ceil(PIXELS * height / width))
     x, y = np.meshgrid((np.arange(PIXELS) + 0.5) * width / PIXELS, (np.arange(rows) + 0.5) * height / rows)
     points = np.stack([x.ravel(), y.ravel()], axis=-1)
-    return nearest_site(points, lattice.positions, lattice.cell).reshape(x.shape)
+    sites = np.arange(lattice.n_sites) if among is None else among
+    return sites[nearest_site(points, lattice.positions[sites], lattice.cell)].reshape(x.shape)
 
 
 def _arrows(panel: Axes, state: Float[np.ndarray, "site 3"], lattice: Lattice, points: float) -> Any:

@@ -19,7 +19,7 @@ from sdgnn.lattice.periodic import nearest_site, wigner_seitz_corners
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
 PIXELS = 500
 """Resolution of a map; every pixel takes the value at the nearest wave vector."""
@@ -33,7 +33,11 @@ LOWEST_LINE = 0.03
 
 @style()
 def structure_factor_maps(
-    factors: Mapping[str, Float[np.ndarray | Tensor, " q"]], lattice: Lattice, zones: int = 1, label: str = "$S(q)$"
+    factors: Mapping[str, Float[np.ndarray | Tensor, " q"]],
+    lattice: Lattice,
+    zones: int = 1,
+    label: str = "$S(q)$",
+    into: FigureBase | None = None,
 ) -> Figure:
     """S(q) in the Brillouin zone of a two-dimensional crystal, one panel for each {title: S at ``wave_vectors``}.
 
@@ -59,7 +63,7 @@ def structure_factor_maps(
     nearest = nearest_site(np.stack([x.ravel(), y.ravel()], axis=-1), q, zones * primitive).reshape(x.shape)
     highest = max(values.max() for values in maps.values()) or 1.0
     lowest = np.clip(min(values.min() for values in maps.values()), LOWEST * highest, 0.1 * highest)
-    figure, axes = panels(len(maps), half[1] / half[0], extra=0.7)
+    figure, axes = panels(len(maps), half[1] / half[0], extra=0.7, into=into)
     for panel, (title, values) in zip(axes, maps.items(), strict=True):
         image = panel.imshow(
             np.maximum(values, lowest)[nearest], origin="lower", extent=(-half[0], half[0], -half[1], half[1]),

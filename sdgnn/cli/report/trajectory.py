@@ -76,7 +76,12 @@ def caption(name: str, trajectory: xarray.Dataset, analysis: xarray.Dataset, lat
     """What a figure of :func:`~sdgnn.analysis.plots.trajectory_figures` shows on this lattice."""
     if name == "spins":
         return "Spins of the first replica."
-    if name == "triangles":
+    if name == "sublattices":
+        return (
+            "Spins of the first replica at the last time, a map for each sublattice of the order; each colour is a "
+            "direction, so that every domain has one colour in each map."
+        )
+    if name == "chirality_map" and "spins" in trajectory:
         end = "perfect tetrahedral order" if lattice.name == "triangular" else "the largest value"
         return f"Scalar chirality of each triangle, first replica; the scale ends at {end}."
     if name in FACTORS:
@@ -105,7 +110,7 @@ def _what(name: str, trajectory: xarray.Dataset, analysis: xarray.Dataset) -> st
 def _is_map(name: str, trajectory: xarray.Dataset) -> bool:
     """Whether a figure shows states."""
     site = name in trajectory and trajectory[name].dims[1:] == ("replica", "site")
-    return name in ("spins", "triangles", *FACTORS) or site
+    return name in ("spins", "sublattices", "chirality_map", *FACTORS) or site
 
 
 def agreement_section(found: xarray.Dataset, first: str, second: str) -> Section:
