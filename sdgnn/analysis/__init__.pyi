@@ -41,7 +41,7 @@ from .orders.correlations import spin_correlation as spin_correlation
 from .orders.density import densities as densities
 from .orders.skyrmions import skyrmion_number as skyrmion_number
 from .orders.skyrmions import solid_angles as solid_angles
-from .orders.sublattices import magnetic_cell as magnetic_cell
+from .orders.sublattices import order_cell as order_cell
 from .orders.sublattices import sublattices as sublattices
 from .spectra.dynamical import DynamicalStructureFactor as DynamicalStructureFactor
 from .spectra.dynamical import dynamical_structure_factor as dynamical_structure_factor

@@ -8,7 +8,7 @@ import torch
 
 import sdgnn
 from sdgnn import Lattice
-from sdgnn.analysis import magnetic_cell, sublattices
+from sdgnn.analysis import order_cell, sublattices
 from sdgnn.analysis.orders.bragg import order_peaks
 from sdgnn.analysis.orders.sublattices import cells
 from sdgnn.common.errors import UserError
@@ -50,7 +50,7 @@ def test_every_order_has_its_cell(order: str, lattice: Lattice, count: int) -> N
     state = rotated(waves(lattice, order))
     noisy = sdgnn.spins.noisy(state[None], 0.2, seed=1)
     for spins in (state[None], noisy):
-        cell = magnetic_cell(spins, lattice)
+        cell = order_cell(spins, lattice)
         assert cell is not None and np.prod(np.diag(cell)) == count
         place = sublattices(cell, lattice)
         assert np.bincount(place).tolist() == [lattice.n_sites // (count * lattice.n_basis)] * count * lattice.n_basis
@@ -66,15 +66,15 @@ def test_domains_do_not_enlarge_the_cell() -> None:
     state = waves(lattice, "tetrahedral")
     left = torch.from_numpy(lattice.cells()[:, 0] < 12)[:, None]
     mixed = torch.where(left, state, rotated(-state, 3))
-    cell = magnetic_cell(mixed[None], lattice)
+    cell = order_cell(mixed[None], lattice)
     assert cell == ((2, 0), (0, 2))
 
 
 def test_disorder_has_no_cell() -> None:
     for lattice in (Lattice.triangular(12, 12), Lattice.honeycomb(2, 2), Lattice.triangular(2, 2)):
-        assert magnetic_cell(sdgnn.spins.random(lattice, 1, seed=0), lattice) is None
+        assert order_cell(sdgnn.spins.random(lattice, 1, seed=0), lattice) is None
     with pytest.raises(UserError):
-        magnetic_cell(torch.ones(1, 9, 3) / 3**0.5, Lattice.amorphous(9, seed=0))
+        order_cell(torch.ones(1, 9, 3) / 3**0.5, Lattice.amorphous(9, seed=0))
 
 
 def test_cells_are_all_sublattices_of_translations() -> None:

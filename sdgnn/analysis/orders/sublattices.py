@@ -1,4 +1,4 @@
-"""The magnetic cell of a state, and the sublattices that an order divides the sites into."""
+"""The cell of an order that is seen through noise and domains, and the sublattices that an order divides the sites into."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Cell = tuple[tuple[int, ...], ...]
 """Rows are the vectors of a magnetic cell in primitive vectors: lower triangular."""
 
 
-def magnetic_cell(spins: Numbers, lattice: Lattice) -> Cell | None:
-    """The smallest cell by whose vectors T the spins (replica, site, 3) repeat, in whole primitive vectors.
+def order_cell(spins: Numbers, lattice: Lattice) -> Cell | None:
+    """The smallest cell by whose vectors T the spins nearly (replica, site, 3) repeat, in whole primitive vectors.
 
     A cell counts when the mean of S(r) . S(r + T) over sites and replicas is 0.5 or more for each of its vectors. A
     larger cell counts when that mean is larger by 0.1, so that thermal noise does not enlarge the cell. Domains lower
@@ -46,7 +46,7 @@ def magnetic_cell(spins: Numbers, lattice: Lattice) -> Cell | None:
 
 
 def sublattices(cell: Cell, lattice: Lattice) -> Int[np.ndarray, " site"]:
-    """The sublattice of each site, counted from 0: one for each site of a ``cell`` of :func:`magnetic_cell`."""
+    """The sublattice of each site, counted from 0: one for each site of a ``cell`` of :func:`order_cell`."""
     place = lattice.cells()
     index = np.zeros(len(place), dtype=np.int64)
     for axis in reversed(range(lattice.dim)):

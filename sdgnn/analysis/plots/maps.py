@@ -90,7 +90,7 @@ def sublattice_maps(
 ) -> Figure:
     """Spins of each sublattice of an order in a panel of its own, in the colours of :func:`spin_maps`.
 
-    ``cell`` is a :func:`.magnetic_cell`. Within a domain every panel has one colour, whatever the order's directions
+    ``cell`` is a :func:`.order_cell`. Within a domain every panel has one colour, whatever the order's directions
     are. Raises UserError as :func:`spin_maps`.
     """
     state = np.asarray(spins, dtype=np.float64)

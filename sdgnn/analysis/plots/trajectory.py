@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sdgnn.analysis.orders.chirality import scalar_chirality
-from sdgnn.analysis.orders.sublattices import magnetic_cell
+from sdgnn.analysis.orders.sublattices import order_cell
 from sdgnn.analysis.plots.growth import domain_growth, time_series
 from sdgnn.analysis.plots.maps import (
     BAR,
@@ -96,7 +96,7 @@ def map_panels(
     """Maps of states in two dimensions, by name, at the recorded times nearest to ``times``.
 
     ``spins`` and ``sublattices`` (the spins of each sublattice of the order at the last time, where one is seen:
-    :func:`.magnetic_cell`), ``chirality_map`` (of the triangles where spins were recorded), every other quantity of the
+    :func:`.order_cell`), ``chirality_map`` (of the triangles where spins were recorded), every other quantity of the
     sites, all of one ``replica``; ``structure_factor`` and ``chirality_structure_factor``, means over replicas: in the
     first Brillouin zone where S(q) is periodic in that, in the zone of its period where the cell has a basis and
     spins were recorded.
@@ -112,7 +112,7 @@ def map_panels(
         own = {title: state[replica] for title, state in states.items()}
         found["spins"] = Panel(partial(spin_maps, own, lattice), *_maps(len(own), aspect, spins_of=lattice))
         last = np.ascontiguousarray(list(states.values())[-1])
-        cell = magnetic_cell(last, lattice) if lattice.is_crystal else None
+        cell = order_cell(last, lattice) if lattice.is_crystal else None
         if cell is not None and 1 < (count := int(np.prod(np.diag(cell))) * lattice.n_basis) <= MOST_SUBLATTICES:
             found["sublattices"] = Panel(partial(sublattice_maps, last[replica], lattice, cell), *_maps(count, aspect))
         chirality = {
