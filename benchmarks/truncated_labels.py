@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 import sdgnn
+from sdgnn.data.drawn import DrawnHamiltonians
 from sdgnn.fields import Field
 from sdgnn.train.metrics import Metrics, Tally
 
@@ -118,12 +119,12 @@ ORDERS = {
 
 def drawn(number: int, exchange: tuple[float, float]) -> tuple[str, Electrons, str, float]:
     """(lattice, electrons, order, noise) of one Hamiltonian; exchange and kT are uniform in their logarithms."""
-    draw = np.random.default_rng([number, 13])
+    hamiltonians = DrawnHamiltonians(exchange=exchange)
+    draw = hamiltonians.generator(number)
     name = list(SIZES)[number % len(SIZES)]
     shape, twists = SIZES[name]
-    low, high = np.log(exchange)
-    model = sdgnn.SDModel(getattr(sdgnn.Lattice, name)(*shape), exchange=float(np.exp(draw.uniform(low, high))))
-    kT = float(np.exp(draw.uniform(np.log(0.03), np.log(0.2))))
-    electrons = Electrons(model, kT, float(draw.uniform(0.05, 0.95)), twists)
+    found = hamiltonians.draw(draw)
+    model = sdgnn.SDModel(getattr(sdgnn.Lattice, name)(*shape), exchange=found.exchange)
+    electrons = Electrons(model, found.kT, found.filling, twists)
     order = str(draw.choice(ORDERS[name])) if number // len(SIZES) % 2 else "random"
     return name, electrons, order, float(draw.choice([0.1, 0.3, 0.6]))

@@ -146,6 +146,26 @@ def generate(config: ConfigFile, overrides: Overrides = None, resume: Resume = F
 
 
 @app.command()
+def dataset(config: ConfigFile, overrides: Overrides = None, resume: Resume = False, keys: Keys = False) -> None:
+    """Label states of many Hamiltonians exactly, with a data card: a folder to cite and to put into an archive.
+
+    Hamiltonians are drawn at random on several lattices. The folder receives HDF5 files, those for training and those
+    held out apart, DATA_CARD.md, CITATION.cff, datacite.json, and SHA256SUMS for sha256sum -c.
+
+    Examples:
+
+      sdgnn dataset configs/dataset.yaml
+
+      sdgnn dataset configs/dataset.yaml count=12 held_out=2 output=results/dataset-small     a part
+
+      sdgnn dataset configs/dataset.yaml --resume     after a kill: only what is missing
+
+      sdgnn train results/dataset/square-training.h5 output=results/model
+    """
+    _run("dataset", "dataset:make_dataset", [config], overrides, resume=resume)
+
+
+@app.command()
 def train(
     what: Annotated[list[str], _argument("CONFIG.yaml | LABELS... [KEY=VALUE]...", "A file, or label sets.")],
     resume: Resume = False,

@@ -1,5 +1,6 @@
 from .generate import generate as generate
 from .hdf5 import write as write
+from .hdf5 import write_all as write_all
 from .labels import LabelSet as LabelSet
 from .labels import Origin as Origin
 from .protocols import Given as Given
@@ -12,3 +13,4 @@ from .sampling import Protocol as Protocol
 from .solvers import label as label
 from .store import read as read
 from .store import read_all as read_all
+from .store import read_each as read_each

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,43 +71,82 @@ def generate(
     path = Path(path)
     if path.suffix != ".h5":
         raise UserError(f"label set name {path.name!r}", allowed="a name that ends in .h5")
-    if not protocols:
-        raise UserError("no protocols", allowed="at least one, for example Random(states=100)")
     if threads < 1 or (workers is not None and workers < 0):
         raise UserError(f"workers {workers} with threads {threads}", allowed="workers >= 0 and threads >= 1")
-    seed = check_seed(seed, LARGEST)
-    for protocol in protocols:
-        protocol.check(field.lattice)
-    origin = replace(
-        describe(field),
-        protocols=tuple(plain(protocol.to_dict()) for protocol in protocols),
-        seed=seed,
-        version=VERSION,
-        commit=commit(),
-        created=now(),
-    )
-    settings = _settings(field.lattice, origin)
+    wanted = Wanted.of(field, protocols, seed, threads)
+    settings = wanted.settings
     folder = path.with_name(f"{path.stem}.parts")
     if path.exists():
         return _finished(path, folder, settings, resume)
-    tasks = list(_tasks(field.lattice, origin, protocols, threads))
     with sole_writer(folder):
-        _open_folder(folder, settings, resume)
-        missing = [task for task in tasks if not (folder / task.file).exists()]
-        states = sum(task.states for task in tasks)
-        done = states - sum(task.states for task in missing)
-        with progress_bar(f"labels {path.name}", states, "states", done, progress) as advance:
-            for task, labels in run_tasks(missing, workers, threads, scheduler):
-                hdf5.write(labels, folder / task.file)
-                advance(done := done + len(labels))
-        joined = LabelSet.concatenate([store.read(folder / task.file) for task in tasks])
-        labels = replace(joined, origin=origin)
+        open_parts(folder, settings, resume)
+        make_parts(folder, [wanted], f"labels {path.name}", workers, threads, scheduler, progress)
+        labels = wanted.joined(folder)
         hdf5.write(labels, path)
         shutil.rmtree(folder)
     return labels
 
 
-def _tasks(lattice: Lattice, origin: Origin, protocols: Sequence[Protocol], threads: int) -> Iterator[Task]:
+@dataclass(frozen=True)
+class Wanted:
+    """A label set that is to be made, as the parts that it is made of."""
+
+    lattice: Lattice
+    """Where the states live."""
+    origin: Origin
+    """Physics, protocols and seed of the set, and who makes it."""
+    tasks: tuple[Task, ...]
+    """Its parts in the order of its states."""
+
+    @classmethod
+    def of(cls, field: Field, protocols: Sequence[Protocol], seed: int, threads: int, name: str = "") -> Wanted:
+        """The set that ``field`` labels; names of parts begin with ``name``. Raises UserError as :func:`generate`."""
+        if not protocols:
+            raise UserError("no protocols", allowed="at least one, for example Random(states=100)")
+        for protocol in protocols:
+            protocol.check(field.lattice)
+        origin = replace(
+            describe(field),
+            protocols=tuple(plain(protocol.to_dict()) for protocol in protocols),
+            seed=check_seed(seed, LARGEST),
+            version=VERSION,
+            commit=commit(),
+            created=now(),
+        )
+        return cls(field.lattice, origin, tuple(_tasks(field.lattice, origin, protocols, threads, name)))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What must agree for parts of two starts to belong to one set."""
+        return _settings(self.lattice, self.origin)
+
+    @property
+    def states(self) -> int:
+        """Number of states."""
+        return sum(task.states for task in self.tasks)
+
+    def joined(self, folder: Path) -> LabelSet:
+        """The set, from its finished parts in ``folder``."""
+        joined = LabelSet.concatenate([store.read(folder / task.file) for task in self.tasks])
+        return replace(joined, origin=self.origin)
+
+
+def make_parts(
+    folder: Path, sets: Sequence[Wanted], what: str, workers: int | None, threads: int, scheduler: str | None,
+    progress: bool,
+) -> None:  # fmt: skip
+    """Label the parts of all ``sets`` that ``folder`` lacks; the other arguments are those of :func:`generate`."""
+    tasks = [task for one in sets for task in one.tasks]
+    missing = [task for task in tasks if not (folder / task.file).exists()]
+    states = sum(task.states for task in tasks)
+    done = states - sum(task.states for task in missing)
+    with progress_bar(what, states, "states", done, progress) as advance:
+        for task, labels in run_tasks(missing, workers, threads, scheduler):
+            hdf5.write(labels, folder / task.file)
+            advance(done := done + len(labels))
+
+
+def _tasks(lattice: Lattice, origin: Origin, protocols: Sequence[Protocol], threads: int, name: str) -> Iterator[Task]:
     """The parts of a set in the order of its states."""
     assert origin.seed is not None
     per_part = max(1, SITES_PER_PART // lattice.n_sites)
@@ -115,7 +154,7 @@ def _tasks(lattice: Lattice, origin: Origin, protocols: Sequence[Protocol], thre
         for first in range(0, protocol.samples, per_part):
             samples = range(first, min(first + per_part, protocol.samples))
             yield Task(
-                file=f"{number:03d}-{first:07d}.h5",
+                file=f"{name}{number:03d}-{first:07d}.h5",
                 lattice=lattice.to_dict(),
                 origin=origin,
                 protocol=protocol.part(first, len(samples)),
@@ -150,7 +189,7 @@ def _finished(path: Path, folder: Path, settings: dict[str, Any], resume: bool) 
     return labels
 
 
-def _open_folder(folder: Path, settings: dict[str, Any], resume: bool) -> None:
+def open_parts(folder: Path, settings: dict[str, Any], resume: bool) -> None:
     """Make the folder of parts, or check that an old one belongs to the same settings."""
     record = folder / "settings.json"
     if record.exists():
