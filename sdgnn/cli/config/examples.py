@@ -15,6 +15,7 @@ EXAMPLES = {
     "arrested": "double exchange with 3 % holes: phase separation that stops, and the same with exact electrons",
     "spin-glass": "amorphous positions with hopping by distance: labels, training, errors, quench",
     "nonequilibrium": "a network for torques that are the slope of no energy",
+    "dataset": "exact labels of 120 Hamiltonians on six lattices, with a data card, to cite and to put into an archive",
     "models": "how the shipped models were trained and judged",
     "benchmarks": "models, methods and dynamics side by side; labels of mlst2023 and prl2021 are published elsewhere",
 }
