@@ -46,14 +46,11 @@ def ferro(
     dtype: torch.dtype = torch.float64,
 ) -> Float[Tensor, "replica site 3"]:
     """All spins along ``direction`` (any length but zero). Any lattice."""
-    axis = np.array(direction, dtype=np.float64)
-    if axis.shape != (3,) or not 0 < np.linalg.norm(axis) < math.inf:
-        raise UserError(f"direction {direction}", allowed="three finite components, not all zero")
-    return _batch(np.tile(axis, (lattice.n_sites, 1)), replicas, dtype)
+    return _batch(np.tile(_direction("direction", direction), (lattice.n_sites, 1)), replicas, dtype)
 
 
 def neel(lattice: Lattice, replicas: int = 1, dtype: torch.dtype = torch.float64) -> Float[Tensor, "replica site 3"]:
-    """Nearest neighbours antiparallel along z.
+    """Nearest neighbours antiparallel along z; on cubic lattices the G type of :func:`a_type`.
 
     Fits bipartite crystals (chain, square and cubic of even extents, honeycomb of any); others raise UserError.
     """
@@ -84,10 +81,58 @@ def stripe(
     Fits crystals with an even number of unit cells along ``axis``; others raise UserError.
     """
     _fits(lattice, "stripes")
-    if not 0 <= axis < lattice.dim:
-        raise UserError(f"stripes alternating along axis {axis}", allowed=f"0 to {lattice.dim - 1}")
+    _an_axis(lattice, "stripes", axis)
     _fits(lattice, "stripes", multiple=2, axes=(axis,))
-    return _batch(np.outer(1 - 2 * (lattice.cells()[:, axis] % 2), [0.0, 0.0, 1.0]), replicas, dtype)
+    return _collinear(lattice.cells()[:, axis], replicas, dtype)
+
+
+def a_type(
+    lattice: Lattice, axis: int = 2, replicas: int = 1, dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "replica site 3"]:
+    """A-type antiferromagnet: ferromagnetic planes along z in spin space that alternate along ``axis``.
+
+    Fits cubic lattices of even extent along the axis; others raise UserError. The G type is :func:`neel`.
+    Source of the names: Wollan and Koehler, Phys. Rev. 100, 545 (1955), doi:10.1103/PhysRev.100.545.
+    """
+    _fits(lattice, "A-type order", ("cubic",))
+    return stripe(lattice, axis, replicas, dtype)
+
+
+def c_type(
+    lattice: Lattice, axis: int = 2, replicas: int = 1, dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "replica site 3"]:
+    """C-type antiferromagnet: ferromagnetic chains along ``axis`` that alternate across it.
+
+    Fits cubic lattices of even extents across the axis; others raise UserError. Source: see :func:`a_type`.
+    """
+    _fits(lattice, "C-type order", ("cubic",))
+    _an_axis(lattice, "C-type order", axis)
+    across = [k for k in range(3) if k != axis]
+    _fits(lattice, "C-type order", multiple=2, axes=across)
+    return _collinear(lattice.cells()[:, across].sum(1), replicas, dtype)
+
+
+def zigzag(
+    lattice: Lattice, bond: int = 0, replicas: int = 1, dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "replica site 3"]:
+    """Zigzag order: ferromagnetic zigzag chains along z in spin space, antiparallel to the next ones.
+
+    Every site has two parallel nearest neighbours and one antiparallel, along the ``bond`` 0, 1 or 2: the direction
+    (0, 1), (sqrt(3)/2, -1/2) or (-sqrt(3)/2, -1/2) from the first sublattice. Fits honeycomb lattices of even extents
+    along the second axis (0), the first (1) or both (2); others raise UserError.
+    Source: Chaloupka, Jackeli and Khaliullin, Phys. Rev. Lett. 110, 097204 (2013), doi:10.1103/PhysRevLett.110.097204.
+    """
+    return _by_bond(lattice, "zigzag order", bond, -1 if bond == 0 else 1, replicas, dtype)
+
+
+def stripy(
+    lattice: Lattice, bond: int = 0, replicas: int = 1, dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "replica site 3"]:
+    """Stripy order: every site has one parallel nearest neighbour, along ``bond``, and two antiparallel.
+
+    Lattices, directions and source are those of :func:`zigzag`.
+    """
+    return _by_bond(lattice, "stripy order", bond, 1 if bond == 0 else -1, replicas, dtype)
 
 
 def order120(
@@ -95,17 +140,66 @@ def order120(
 ) -> Float[Tensor, "replica site 3"]:
     """Coplanar 120-degree order in the xy plane: three sublattices whose spins sum to zero on every triangle.
 
-    Fits triangular lattices with extents in multiples of 3 (sqrt(3) x sqrt(3) order) and kagome lattices of any extent
-    (q = 0 order). ``chirality`` +1 or -1 is the sense in which the spins turn. Others raise UserError.
+    Fits triangular lattices with extents in multiples of 3 (sqrt(3) x sqrt(3) order) and kagome lattices of any extent,
+    where :func:`q0` is meant. ``chirality`` +1 or -1 is the sense in which the spins turn. Others raise UserError.
     """
     _fits(lattice, "120-degree order", ("triangular", "kagome"))
-    if lattice.name == "triangular":
-        _fits(lattice, "120-degree order", multiple=3)
-        sublattice = (lattice.cells() @ [1, -1]) % 3
-    else:
-        sublattice = np.arange(lattice.n_sites) % lattice.n_basis
-    angle = _sign("chirality", chirality) * sublattice * 2 * math.pi / 3
-    return _batch(np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=-1), replicas, dtype)
+    if lattice.name == "kagome":
+        return q0(lattice, chirality, replicas, dtype)
+    _fits(lattice, "120-degree order", multiple=3)
+    return _in_thirds(_sign("chirality", chirality) * (lattice.cells() @ [1, -1]), replicas, dtype)
+
+
+def q0(
+    lattice: Lattice, chirality: int = 1, replicas: int = 1, dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "replica site 3"]:
+    """The q = 0 order of kagome antiferromagnets: spins in the xy plane at 120 degrees, the same in every unit cell.
+
+    With ``chirality`` +1 spins turn counter-clockwise by 120 degrees from site to site counter-clockwise around every
+    triangle, with -1 clockwise: the vector chirality (2 / 3 sqrt(3)) sum S_i x S_j over the three bonds is +1 or -1
+    along z. Fits kagome lattices of any extent; others raise UserError.
+    Source: Harris, Kallin and Berlinsky, Phys. Rev. B 45, 2899 (1992), doi:10.1103/PhysRevB.45.2899.
+    """
+    _fits(lattice, "q = 0 order", ("kagome",))
+    return _in_thirds(_sign("chirality", chirality) * (np.arange(lattice.n_sites) % 3), replicas, dtype)
+
+
+def sqrt3(
+    lattice: Lattice, chirality: int = 1, replicas: int = 1, dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "replica site 3"]:
+    """The sqrt(3) x sqrt(3) order of kagome antiferromagnets: 120 degrees in the xy plane, staggered chirality.
+
+    The vector chirality (see :func:`q0`) is ``chirality``, +1 or -1, on the triangles of the unit cells, which point
+    up, and the opposite on those that point down. Fits kagome lattices with extents in multiples of 3; others raise
+    UserError. Source: that of :func:`q0`.
+    """
+    _fits(lattice, "sqrt(3) x sqrt(3) order", ("kagome",), multiple=3)
+    thirds = np.arange(lattice.n_sites) % 3 + lattice.cells() @ [-1, 1]
+    return _in_thirds(_sign("chirality", chirality) * thirds, replicas, dtype)
+
+
+def spiral(
+    lattice: Lattice,
+    turns: Sequence[int] | None = None,
+    normal: Sequence[float] = (0.0, 0.0, 1.0),
+    replicas: int = 1,
+    dtype: torch.dtype = torch.float64,
+) -> Float[Tensor, "replica site 3"]:
+    """Single-q spiral S_i = u cos(q . r_i) + v sin(q . r_i) in the plane across ``normal`` = u x v.
+
+    ``turns`` are whole numbers of turns along each axis of the cell, q = sum_a turns_a b_a with b_a =
+    ``lattice.reciprocal``; by default one along the first. With the normal along q the spiral is helical (Bloch), with
+    q in its plane cycloidal (Neel). Any lattice. Raises UserError on another number of axes and a normal of length
+    zero.
+    """
+    turns = (1,) + (0,) * (lattice.dim - 1) if turns is None else tuple(turns)
+    if len(turns) != lattice.dim or not all(isinstance(n, int | np.integer) for n in turns):
+        raise UserError(f"a spiral of {turns} turns on {lattice!r}", allowed=f"{lattice.dim} whole numbers")
+    axis = _direction("normal", normal)
+    first = np.cross(np.eye(3)[np.abs(axis).argmin()], axis)
+    first /= np.linalg.norm(first)
+    phase = (lattice.positions @ (np.array(turns) @ lattice.reciprocal))[:, None]
+    return _batch(np.cos(phase) * first + np.sin(phase) * np.cross(axis, first), replicas, dtype)
 
 
 def tetrahedral(
@@ -213,6 +307,43 @@ def _uniform_rotation(generator: np.random.Generator) -> np.ndarray:
             [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
         ]
     )
+
+
+def _collinear(parity: np.ndarray, replicas: int, dtype: torch.dtype) -> Tensor:
+    """Spins along +z where ``parity`` (site,) is even and along -z where it is odd."""
+    return _batch(np.outer(1 - 2 * (parity % 2), [0.0, 0.0, 1.0]), replicas, dtype)
+
+
+def _in_thirds(thirds: np.ndarray, replicas: int, dtype: torch.dtype) -> Tensor:
+    """Spins in the xy plane at ``thirds`` (site,) of a full turn from x."""
+    angle = (thirds % 3) * 2 * math.pi / 3
+    return _batch(np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=-1), replicas, dtype)
+
+
+def _by_bond(lattice: Lattice, what: str, bond: int, second: int, replicas: int, dtype: torch.dtype) -> Tensor:
+    """Collinear states of a honeycomb lattice at one of its three M points, the second sublattice ``second`` times the
+    first one in every unit cell."""
+    _fits(lattice, what, ("honeycomb",))
+    if bond not in (0, 1, 2):
+        raise UserError(f"{what} along bond {bond}", allowed="0, 1 or 2")
+    axes = ((1,), (0,), (0, 1))[bond]
+    _fits(lattice, what, multiple=2, axes=axes)
+    parity = lattice.cells()[:, axes].sum(1) + (np.arange(lattice.n_sites) % 2) * (second < 0)
+    return _collinear(parity, replicas, dtype)
+
+
+def _direction(what: str, given: Sequence[float]) -> np.ndarray:
+    """A unit vector along ``given``. Raises UserError unless of three finite components, not all zero."""
+    axis = np.array(given, dtype=np.float64)
+    if axis.shape != (3,) or not 0 < np.linalg.norm(axis) < math.inf:
+        raise UserError(f"{what} {given}", allowed="three finite components, not all zero")
+    return axis / np.linalg.norm(axis)
+
+
+def _an_axis(lattice: Lattice, what: str, axis: int) -> None:
+    """UserError unless ``axis`` is one of the lattice's."""
+    if not 0 <= axis < lattice.dim:
+        raise UserError(f"{what} along axis {axis}", allowed=f"0 to {lattice.dim - 1}")
 
 
 def _batch(state: np.ndarray, replicas: int, dtype: torch.dtype) -> Tensor:

@@ -12,12 +12,20 @@ from hypothesis import strategies as st
 
 from sdgnn import Lattice, spins
 from sdgnn.common.errors import UserError
+from sdgnn.fields import Heisenberg
 
 ORDERS = {
     "ferro": spins.ferro(Lattice.kagome(2, 3), direction=(1, 2, 2)),
     "neel": spins.neel(Lattice.honeycomb(3, 2)),
     "stripe": spins.stripe(Lattice.triangular(3, 4), axis=1),
     "order120": spins.order120(Lattice.triangular(3, 6)),
+    "q0": spins.q0(Lattice.kagome(2, 3), chirality=-1),
+    "sqrt3": spins.sqrt3(Lattice.kagome(3, 6)),
+    "zigzag": spins.zigzag(Lattice.honeycomb(2, 3), bond=1),
+    "stripy": spins.stripy(Lattice.honeycomb(3, 2)),
+    "a_type": spins.a_type(Lattice.cubic(3, 3, 2)),
+    "c_type": spins.c_type(Lattice.cubic(2, 2, 3)),
+    "spiral": spins.spiral(Lattice.kagome(2, 5), (1, -2), (1, 2, 2)),
     "tetrahedral": spins.tetrahedral(Lattice.triangular(4, 6)),
     "skyrmion_crystal": spins.skyrmion_crystal(Lattice.triangular(6, 6), period=6),
 }
@@ -223,3 +231,112 @@ def test_bad_input_is_refused() -> None:
         spins.ferro(lattice, direction=(0, 0, 0))
     with pytest.raises(UserError, match="free lattice"):
         spins.stripe(Lattice.free([[0.0, 0.0], [1.0, 0.0]], np.eye(2) * 2))
+
+
+# -- orders of kagome, honeycomb and cubic lattices ---------------------------------------------------------------
+
+
+def vector_chirality(lattice: Lattice, state: torch.Tensor) -> torch.Tensor:
+    """(2 / 3 sqrt(3)) sum (S_i x S_j)_z over counter-clockwise bonds, of the triangles with sides of length 1: those of
+    the unit cells first, which point up, then those that point down."""
+    corners, whole = lattice.triangle_corners, lattice.triangles
+    elementary = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(1) < 1.01
+    up = np.sort(corners[elementary][:, :, 1], axis=1)
+    points_up = up[:, 1] - up[:, 0] < 0.1  # two corners below
+    triangles = np.concatenate([whole[elementary][points_up], whole[elementary][~points_up]])
+    i, j, k = (state[0, corner] for corner in triangles.T)
+    total = sum(torch.linalg.cross(a, b)[:, 2] for a, b in ((i, j), (j, k), (k, i)))
+    return 2 / (3 * math.sqrt(3)) * total
+
+
+@pytest.mark.parametrize("chirality", [1, -1])
+@pytest.mark.parametrize("order", [spins.q0, spins.sqrt3], ids=["q0", "sqrt3"])
+def test_kagome_orders_have_uniform_and_staggered_chirality(order, chirality) -> None:
+    lattice = Lattice.kagome(3, 6)
+    found = vector_chirality(lattice, order(lattice, chirality))
+    cells = lattice.n_sites // 3
+    assert len(found) == 2 * cells
+    torch.testing.assert_close(found[:cells], torch.full((cells,), float(chirality), dtype=torch.float64))
+    sign = 1 if order is spins.q0 else -1
+    torch.testing.assert_close(found[cells:], sign * found[:cells])
+
+
+@pytest.mark.parametrize(("J2", "lower"), [(-0.1, "q0"), (0.1, "sqrt3")])
+def test_second_neighbours_choose_between_kagome_orders(J2: float, lower: str) -> None:
+    """E/N = J1 + J2 at q = 0 and J1 - 2 J2 at sqrt(3) x sqrt(3), with E = - sum J S . S and z1 = z2 = 4 (Harris, Kallin
+    and Berlinsky 1992): antiferromagnetic J2 < 0 prefers q = 0. No random state lies lower."""
+    lattice = Lattice.kagome(3, 3)
+    field = Heisenberg(lattice, [-1.0, J2])
+    energies = {name: float(field(getattr(spins, name)(lattice)).energy) / 27 for name in ("q0", "sqrt3")}
+    assert energies == {"q0": pytest.approx(-1 + J2), "sqrt3": pytest.approx(-1 - 2 * J2)}
+    assert min(energies, key=lambda name: energies[name]) == lower
+    assert float(field(spins.random(lattice, 20)).energy.min()) / 27 > min(energies.values())
+
+
+def shell_cosines(lattice: Lattice, state: torch.Tensor, shells: int) -> list[float]:
+    """Mean S_i . S_j of each shell."""
+    bonds = lattice.bonds(shells)
+    products = (state[0, bonds.source] * state[0, bonds.target]).sum(-1).numpy()
+    return [float(products[bonds.shell == k].mean()) for k in range(shells)]
+
+
+@pytest.mark.parametrize("bond", [0, 1, 2])
+def test_honeycomb_orders(bond: int) -> None:
+    """Sums over the 3, 6 and 3 neighbours of the shells: 1, -2, -3 (zigzag), -1, -2, 3 (stripy) and -3, 6, -3 (Neel).
+
+    The one bond that differs has the direction that is named. Source: Fouet, Sindzingre and Lhuillier, Eur. Phys. J. B
+    20, 241 (2001), doi:10.1007/s100510170273."""
+    lattice = Lattice.honeycomb(4, 2)
+    sums = {"zigzag": [1, -2, -3], "stripy": [-1, -2, 3]}
+    bonds = lattice.bonds(1)
+    named = np.array([[0, 1], [math.sqrt(3) / 2, -0.5], [-math.sqrt(3) / 2, -0.5]])[bond]
+    special = (np.abs(bonds.vector @ named) > 0.99) & (bonds.source % 2 == 0)
+    for name, expected in sums.items():
+        state = getattr(spins, name)(lattice, bond)
+        assert np.array(shell_cosines(lattice, state, 3)) * [3, 6, 3] == pytest.approx(expected)
+        products = (state[0, bonds.source] * state[0, bonds.target]).sum(-1)[special]
+        assert products.tolist() == [-1.0 if name == "zigzag" else 1.0] * 8
+    neel = spins.neel(lattice)
+    assert np.array(shell_cosines(lattice, neel, 3)) * [3, 6, 3] == pytest.approx([-3, 6, -3])
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_cubic_types(axis: int) -> None:
+    """Sums over the 6, 12 and 8 neighbours of the shells: A 2, -4, -8; C -2, -4, 8; G -6, 12, -8."""
+    lattice = Lattice.cubic(4, 4, 4)
+    found = {name: getattr(spins, name)(lattice, axis) for name in ("a_type", "c_type")} | {"g": spins.neel(lattice)}
+    sums = {name: np.array(shell_cosines(lattice, state, 3)) * [6, 12, 8] for name, state in found.items()}
+    assert sums["a_type"] == pytest.approx([2, -4, -8]) and sums["c_type"] == pytest.approx([-2, -4, 8])
+    assert sums["g"] == pytest.approx([-6, 12, -8])
+    along = found["c_type"].reshape(4, 4, 4, 3).movedim(axis, 0)
+    assert torch.equal(along, along[:1].expand_as(along))
+
+
+def test_spirals_turn_as_they_say() -> None:
+    lattice = Lattice.triangular(6, 4)
+    state = spins.spiral(lattice, (1, 0), normal=(0, 3, 0))[0].reshape(6, 4, 3)
+    torch.testing.assert_close(state[..., 1], torch.zeros(6, 4, dtype=torch.float64))
+    torch.testing.assert_close((state * state.roll(-1, 0)).sum(-1), torch.full((6, 4), 0.5, dtype=torch.float64))
+    torch.testing.assert_close(state, state[:, :1].expand_as(state))
+    turn = torch.linalg.cross(state, state.roll(-1, 0))
+    torch.testing.assert_close(turn[..., 1], torch.full((6, 4), math.sqrt(0.75), dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: spins.q0(Lattice.triangular(3, 3)), "kagome lattices"),
+        (lambda: spins.sqrt3(Lattice.kagome(3, 4)), "multiples of 3"),
+        (lambda: spins.zigzag(Lattice.honeycomb(2, 3)), "multiples of 2"),
+        (lambda: spins.zigzag(Lattice.square(2, 2)), "honeycomb lattices"),
+        (lambda: spins.stripy(Lattice.honeycomb(2, 2), bond=3), "0, 1 or 2"),
+        (lambda: spins.a_type(Lattice.cubic(2, 2, 3)), "multiples of 2"),
+        (lambda: spins.c_type(Lattice.cubic(2, 3, 2)), "multiples of 2"),
+        (lambda: spins.c_type(Lattice.cubic(2, 2, 2), axis=3), "0 to 2"),
+        (lambda: spins.spiral(Lattice.chain(4), (1, 0)), "1 whole numbers"),
+        (lambda: spins.spiral(Lattice.chain(4), normal=(0, 0, 0)), "not all zero"),
+    ],
+)
+def test_orders_that_do_not_fit_are_refused(make, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make()

@@ -51,7 +51,8 @@ class NoisyOrder(Protocol):
     """An ordered state with noise, (S + strength g) / |S + strength g| with g normal, turned as a whole at random."""
 
     order: Order
-    """Name of the order: ferro, neel, stripe, order120, tetrahedral."""
+    """Name of the order, a function of sdgnn.spins: ferro, neel, stripe, order120, tetrahedral; q0 and sqrt3 on kagome,
+    zigzag and stripy on honeycomb, a_type and c_type on cubic lattices (neel is the G type); spiral, once around."""
     strengths: Annotated[tuple[NotNegative, ...], Key(min_length=1)]
     """Strengths of the noise; ``states`` states are drawn with each."""
     states: Count
@@ -81,7 +82,8 @@ class Interpolation(Protocol):
     """
 
     order: Order
-    """Name of the order: ferro, neel, stripe, order120, tetrahedral."""
+    """Name of the order, a function of sdgnn.spins: ferro, neel, stripe, order120, tetrahedral; q0 and sqrt3 on kagome,
+    zigzag and stripy on honeycomb, a_type and c_type on cubic lattices (neel is the G type); spiral, once around."""
     fractions: Annotated[tuple[Annotated[float, Key(ge=0, le=1)], ...], Key(min_length=1)]
     """Fractions x in [0, 1] of the random state."""
     paths: Count

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 UNKNOWN = -1
 """Seed or step of a state for which there is none."""
-Order = Literal["ferro", "neel", "stripe", "order120", "tetrahedral"]
+Order = Literal[
+    "ferro", "neel", "stripe", "order120", "tetrahedral", "q0", "sqrt3", "zigzag", "stripy", "a_type", "c_type",
+    "spiral",
+]  # fmt: skip
 """Ordered states of :mod:`sdgnn.spins` by name."""
 ORDERS: tuple[Order, ...] = get_args(Order)
 

@@ -1,6 +1,8 @@
+from .bond_exchange import BondExchange as BondExchange
 from .classical import DMI as DMI
 from .classical import Anisotropy as Anisotropy
 from .classical import DistanceHeisenberg as DistanceHeisenberg
+from .classical import Exchange as Exchange
 from .classical import Heisenberg as Heisenberg
 from .classical import Zeeman as Zeeman
 from .nonequilibrium import Alignment as Alignment

@@ -1,4 +1,4 @@
-"""Classical spin models as fields: Heisenberg exchange by shell and by distance, DMI, Zeeman, single-ion anisotropy."""
+"""Classical spin models as fields: exchange by shell, distance and bond, DMI, Zeeman, single-ion anisotropy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from torch import Tensor
 
 from sdgnn.common.arrays import finite
 from sdgnn.common.errors import UserError
+from sdgnn.fields.bond_exchange import BondExchange, antisymmetric, checked_tensors, of_unit_cell
 from sdgnn.fields.protocol import unchanging
 from sdgnn.fields.schedules import Schedule, Time
 from sdgnn.fields.site_sums import BySite, SiteSum
-from sdgnn.lattice import Bonds, Lattice
+from sdgnn.lattice import Bonds, Lattice, sides
 
-DMI_KINDS = ("bloch", "neel")
+DMI_KINDS = ("bloch", "neel", "out-of-plane")
 ALONE = np.empty((0, 2), dtype=np.int64)
 """No site interacts with another."""
 
@@ -108,39 +109,127 @@ class DistanceHeisenberg(_BondSum):
         return f"DistanceHeisenberg({len(self.couplings)} couplings to {self.cutoff:g}) on {self.lattice!r}"
 
 
+class _TensorSum(_BondSum):
+    """E = - sum_<ij> S_i . J_ij S_j with a 3 x 3 matrix for each bond, J_ji = J_ij^T; H_i = sum_j J_ij S_j."""
+
+    def _term(self, neighbour: Float[Tensor, "replica site 3"], weight: Float[Tensor, "site n"]) -> Tensor:
+        """J_ij S_j, of which ``weight`` holds the nine entries row by row."""
+        matrix = weight.reshape(-1, 3, 3)
+        x, y, z = neighbour.split(1, dim=2)
+        return matrix[:, :, 0] * x + matrix[:, :, 1] * y + matrix[:, :, 2] * z
+
+
 @unchanging
-class DMI(_BondSum):
-    """Dzyaloshinskii-Moriya exchange E = - sum_<ij> D_ij . (S_i x S_j) of nearest neighbours, H_i = sum_j S_j x D_ij.
+class DMI(_TensorSum):
+    """Dzyaloshinskii-Moriya exchange E = - sum_<ij> D_ij . (S_i x S_j) in one shell, H_i = sum_j S_j x D_ij.
 
-    With e_ij the unit vector from i to j: D_ij = D e_ij for ``kind="bloch"`` (bulk; helical spirals), D_ij = D z x e_ij
-    for ``kind="neel"`` (interfacial; cycloidal spirals; one and two dimensions). ``strength`` is D in units of t.
-    Source: Fert, Reyren and Cros, Nat. Rev. Mater. 2, 17031 (2017), doi:10.1038/natrevmats.2017.31.
+    With e_ij the unit vector from i to j, z across the plane and D the ``strength`` in units of t:
 
-    Raises UserError on a strength that is not finite, an unknown kind, and Neel DMI in three dimensions.
+    ================ ====================== =========================================================================
+    ``kind``         D_ij                   where
+    ================ ====================== =========================================================================
+    "bloch"          D e_ij                 bulk; helical spirals. All lattices
+    "neel"           D z x e_ij             interfaces; cycloidal spirals. Chains and planes. On kagome lattices the
+                                            component in the plane, inwards around every triangle
+    "out-of-plane"   +D z or -D z           +D for the bond i -> j that runs counter-clockwise around the triangle of
+                                            i, j and the nearest neighbour that both share, which must lie on one side:
+                                            nearest neighbours on kagome, second ones on honeycomb lattices
+    ================ ====================== =========================================================================
+
+    D_ji = - D_ij throughout. With D > 0 and "out-of-plane", kagome spins turn counter-clockwise with their triangles
+    (``spins.q0(lattice, chirality=1)``). Bonds are those of the neighbour ``shell``, 1 for nearest neighbours. Any
+    other D_ij, bond by bond, is an :class:`Exchange`. Sources: Fert, Reyren and Cros, Nat. Rev. Mater. 2, 17031 (2017),
+    doi:10.1038/natrevmats.2017.31; Elhajal, Canals and Lacroix, Phys. Rev. B 66, 014422 (2002),
+    doi:10.1103/PhysRevB.66.014422.
+
+    Raises UserError on a strength that is not finite, an unknown kind, Neel DMI in three dimensions and out-of-plane
+    DMI of bonds that have no such side.
     """
 
-    def __init__(self, lattice: Lattice, strength: float, kind: str = "bloch") -> None:
+    def __init__(self, lattice: Lattice, strength: float, kind: str = "bloch", shell: int = 1) -> None:
         if kind not in DMI_KINDS:
             raise UserError(f"DMI of kind {kind!r}", allowed=" or ".join(map(repr, DMI_KINDS)))
         if kind == "neel" and lattice.dim == 3:
             raise UserError("Neel DMI in three dimensions", allowed="chains and two-dimensional lattices, or 'bloch'")
         self.strength = finite("DMI strength", strength)
-        self.kind = kind
-        bonds = lattice.bonds(1)
-        along = np.zeros((len(bonds), 3))
-        along[:, : lattice.dim] = bonds.vector / np.linalg.norm(bonds.vector, axis=1, keepdims=True)
-        vectors = along if kind == "bloch" else np.cross([0.0, 0.0, 1.0], along)
-        self._tabulate(lattice, bonds, self.strength * vectors)
+        self.kind, self.shell = kind, shell
+        bonds = lattice.bonds(shell).of_shell(shell - 1)
+        vectors = np.zeros((len(bonds), 3))
+        vectors[:, : lattice.dim] = bonds.vector / np.linalg.norm(bonds.vector, axis=1, keepdims=True)
+        if kind == "neel":
+            vectors = np.cross([0.0, 0.0, 1.0], vectors)
+        elif kind == "out-of-plane":
+            vectors = np.outer(_sides(lattice, bonds, shell), [0.0, 0.0, 1.0])
+        self._tabulate(lattice, bonds, antisymmetric(self.strength * vectors).reshape(-1, 9))
 
     def on(self, lattice: Lattice) -> DMI:
-        return DMI(lattice, self.strength, self.kind)
-
-    def _term(self, neighbour: Float[Tensor, "replica site 3"], weight: Float[Tensor, "site n"]) -> Tensor:
-        """S_j x D_ij."""
-        return torch.linalg.cross(neighbour, weight.expand_as(neighbour))
+        return DMI(lattice, self.strength, self.kind, self.shell)
 
     def __repr__(self) -> str:
-        return f"DMI(strength={self.strength:g}, kind={self.kind!r}) on {self.lattice!r}"
+        shell = "" if self.shell == 1 else f", shell={self.shell}"
+        return f"DMI(strength={self.strength:g}, kind={self.kind!r}{shell}) on {self.lattice!r}"
+
+
+def _sides(lattice: Lattice, bonds: Bonds, shell: int) -> Int[np.ndarray, " bond"]:
+    """:func:`sdgnn.lattice.sides`. Raises UserError where a bond has none."""
+    if lattice.dim != 2 or not (found := sides(lattice, bonds)).all():
+        raise UserError(
+            f"out-of-plane DMI of shell {shell} on {lattice!r}",
+            allowed="bonds whose ends share a nearest neighbour on one side: shell 1 of kagome, shell 2 of honeycomb",
+            fix="give D_ij bond by bond: sdgnn.fields.Exchange",
+        )
+    return found
+
+
+@unchanging
+class Exchange(_TensorSum):
+    """Own exchange matrices, bond by bond: E = - sum_<ij> S_i . J_ij S_j, J_ji = J_ij^T, H_i = sum_j J_ij S_j.
+
+    On a crystal a list of the unit cell's bonds, each once, here Kitaev's exchange on a honeycomb lattice::
+
+        K = -1.0
+        field = Exchange(sdgnn.Lattice.honeycomb(6, 6), [
+            BondExchange(source=0, target=1, cell=(0, -1), matrix=((K, 0, 0), (0, 0, 0), (0, 0, 0))),
+            BondExchange(source=0, target=1, cell=(1, -1), matrix=((0, 0, 0), (0, K, 0), (0, 0, 0))),
+            BondExchange(source=0, target=1, cell=(0, 0), matrix=((0, 0, 0), (0, 0, 0), (0, 0, K))),
+        ])
+
+    or, on any lattice, ``bonds`` (:class:`sdgnn.lattice.Bonds`, each from either end) with ``matrices`` (bond, 3, 3);
+    that field is there on its own lattice alone. Heisenberg, DMI, XYZ, Kitaev and Gamma terms are all of this form;
+    :class:`Heisenberg` and :class:`DMI` give theirs by shell.
+
+    Raises UserError on no bonds, a bond given twice (from either end), one of a site with itself, sites or cells that
+    the lattice lacks, and matrices that do not fit or with J_ji other than J_ij^T.
+    """
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        bonds: Sequence[BondExchange] | Bonds,
+        matrices: Float[np.ndarray, "bond 3 3"] | None = None,
+    ) -> None:
+        if isinstance(bonds, Bonds):
+            self.bonds: tuple[BondExchange, ...] | None = None
+            every, tensors = bonds, checked_tensors(bonds, matrices)
+        elif matrices is not None:
+            raise UserError("exchange matrices beside bonds of the unit cell", allowed="matrices of a list of Bonds")
+        else:
+            self.bonds = tuple(bonds)
+            every, tensors = of_unit_cell(lattice, self.bonds)
+        order = np.argsort(every.source, kind="stable")
+        arranged = Bonds(every.source[order], every.target[order], every.vector[order], every.shell[order])
+        self._tabulate(lattice, arranged, tensors[order].reshape(-1, 9))
+
+    def on(self, lattice: Lattice) -> Exchange:
+        if self.bonds is None:
+            if lattice is self.lattice:
+                return self
+            raise UserError(f"{self!r} on {lattice!r}", allowed="its own lattice, or bonds of the unit cell")
+        return Exchange(lattice, self.bonds)
+
+    def __repr__(self) -> str:
+        made = "own bonds" if self.bonds is None else f"{len(self.bonds)} bonds of the unit cell"
+        return f"Exchange({made}) on {self.lattice!r}"
 
 
 @unchanging

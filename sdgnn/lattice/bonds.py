@@ -36,6 +36,11 @@ class Bonds:
     def __len__(self) -> int:
         return len(self.source)
 
+    def of_shell(self, shell: int) -> Bonds:
+        """The bonds of one shell, 0 for nearest neighbours."""
+        kept = self.shell == shell
+        return Bonds(self.source[kept], self.target[kept], self.vector[kept], self.shell[kept])
+
     @cached_property
     def reversed(self) -> Int[np.ndarray, " bond"]:
         """(bond,) index of each bond given from its other end. Raises UserError unless each is there once from either.

@@ -14,7 +14,7 @@ from sdgnn import spins as textures
 from sdgnn.common.errors import UserError
 from sdgnn.common.provenance import provenance
 from sdgnn.data import LabelSet
-from sdgnn.data.sampling import ORDERS, ordered
+from sdgnn.data.sampling import Order, ordered
 from sdgnn.data.solvers import label
 from sdgnn.electrons import ExactField
 from sdgnn.electrons.hamiltonian import SDModel
@@ -34,6 +34,9 @@ diagonalisations of each."""
 
 RANDOM = 4
 """Random states."""
+
+FITTED: tuple[Order, ...] = ("ferro", "neel", "stripe", "order120", "tetrahedral")
+"""Orders among the exact states, where they fit the lattice."""
 
 NOISE = (0.1, 0.3, 0.6)
 """Noise on every order that fits the lattice."""
@@ -179,7 +182,7 @@ def calibrate(
 
 
 def exact_states(model: SDModel, kT: float, mu: float | None, filling: float | None) -> LabelSet:
-    """Random states and every order with noise, exactly solved on a small crystal of repeated spins.
+    """Random states and :data:`FITTED` orders with noise, exactly solved on a small crystal of repeated spins.
 
     Raises UserError on a lattice without unit cells of more than 600 sites.
     """
@@ -193,7 +196,7 @@ def exact_states(model: SDModel, kT: float, mu: float | None, filling: float | N
             fix="give the same electrons on a smaller lattice, or labels",
         )  # fmt: skip
     states, names = [textures.random(lattice, replicas=RANDOM, seed=0)], ["random"] * RANDOM
-    for number, name in enumerate(ORDERS):
+    for number, name in enumerate(FITTED):
         try:
             whole = ordered(name, lattice)
         except UserError:

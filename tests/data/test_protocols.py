@@ -138,7 +138,13 @@ def test_given_states_are_named_by_their_content() -> None:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_every_order_has_a_lattice(order: str) -> None:
-    lattice = Lattice.square(4, 4) if order in ("neel", "stripe") else Lattice.triangular(6, 6)
+    special = {
+        **dict.fromkeys(("neel", "stripe"), Lattice.square(4, 4)),
+        **dict.fromkeys(("q0", "sqrt3"), Lattice.kagome(3, 3)),
+        **dict.fromkeys(("zigzag", "stripy"), Lattice.honeycomb(2, 2)),
+        **dict.fromkeys(("a_type", "c_type"), Lattice.cubic(2, 2, 2)),
+    }
+    lattice = special.get(order, Lattice.triangular(6, 6))
     assert NoisyOrder(order, (0.1,), 1).sample(lattice, 0, 0, FIELD).spins.shape == (1, lattice.n_sites, 3)
 
 

@@ -33,8 +33,10 @@ from sdgnn.fields import (
     DMI,
     Alignment,
     Anisotropy,
+    BondExchange,
     DampingLike,
     DistanceHeisenberg,
+    Exchange,
     Field,
     Heisenberg,
     OnLattices,
@@ -117,6 +119,15 @@ def tail(lattice: Lattice) -> Field:
     return PairTail(lattice, middle + back)
 
 
+def own_bonds(lattice: Lattice) -> list[BondExchange]:
+    """A bond along each axis with exchange, DMI and a matrix without symmetry."""
+    matrix = ((0.1, 0.2, 0.3), (-0.2, 0.4, 0.0), (0.1, 0.5, -0.3))
+    return [
+        BondExchange(0, lattice.n_basis - 1, tuple(np.eye(lattice.dim, dtype=int)[axis]), 0.5, (0.1, 0, 0.2), matrix)
+        for axis in range(lattice.dim)
+    ]
+
+
 def driven(lattice: Lattice) -> Field:
     return Heisenberg(lattice, [1.0]) + Zeeman(lattice, (0.1, 0.0, 1.0), RAMP)
 
@@ -140,6 +151,8 @@ class Case:
 CASES = (
     Case(Heisenberg, lambda lattice: Heisenberg(lattice, [1.0, -0.3])),
     Case(DMI, lambda lattice: DMI(lattice, 0.3)),
+    Case(DMI, lambda lattice: DMI(lattice, 0.3, "out-of-plane", 2), (HONEYCOMB,), "out-of-plane"),
+    Case(Exchange, lambda lattice: Exchange(lattice, own_bonds(lattice))),
     Case(Zeeman, lambda lattice: Zeeman(lattice, (0.1, 0.2, 1.0), RAMP), (*CRYSTALS, AMORPHOUS)),
     Case(Anisotropy, lambda lattice: Anisotropy(lattice, 0.4, (0, 1, 1)), (*CRYSTALS, AMORPHOUS)),
     Case(
@@ -350,6 +363,8 @@ def test_on_its_own_lattice_it_is_itself_and_repeated_it_repeats(case: Case, lat
 def test_two_parts_make_the_crystal(case: Case) -> None:
     """Energy, field and all that is said of sites, at any time: float64, and sums in another order."""
     lattice = LONG if LONG in case.lattices else Lattice.triangular(40, 3)
+    if case.name == "out-of-plane":
+        lattice = HONEYCOMB.resized(40, 3)
     if case.kind in (SubdomainField, Timed):
         return  # of one process, and of a benchmark on one
     field, given = case.make(lattice), states(lattice, replicas=2)

@@ -17,6 +17,7 @@ from sdgnn.analysis.waves.magnetic_cell import MagneticCell, magnetic_cell, whol
 from sdgnn.common.arrays import Numbers, as_tensor
 from sdgnn.common.errors import UserError
 from sdgnn.common.frozen import freeze
+from sdgnn.fields.bond_exchange import LEVI_CIVITA
 from sdgnn.fields.protocol import Field, check_spins, halo_of, pairs_of
 from sdgnn.fields.schedules import Time
 from sdgnn.lattice import LENGTH_TOLERANCE, Bonds, Lattice
@@ -29,11 +30,6 @@ NOTHING = 1e-12
 """Couplings, relative to the largest, that are left out."""
 SAME_FIELD = 1e-5
 """Difference, relative to the field, up to which the field of a translated state is the translated field."""
-ANTISYMMETRIC = np.array(
-    [[[0, 0, 0], [0, 0, 1], [0, -1, 0]], [[0, 0, -1], [0, 0, 0], [1, 0, 0]], [[0, 1, 0], [-1, 0, 0], [0, 0, 0]]],
-    dtype=np.float64,
-)
-"""eps_cab: D . (a x b) = sum_c D_c a . eps_c b."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +113,7 @@ class Couplings:
 
         Where E is not bilinear, only its component along spins that are parallel is seen.
         """
-        return 0.5 * np.einsum("cab,nab->nc", ANTISYMMETRIC, self.tensor)
+        return 0.5 * np.einsum("cab,nab->nc", LEVI_CIVITA, self.tensor)
 
     def by_distance(
         self,

@@ -9,7 +9,9 @@ from pydantic import model_validator
 from sdgnn.cli.config.base import Config
 from sdgnn.cli.config.electrons import ModelElectrons
 from sdgnn.common.errors import UserError
+from sdgnn.common.settings import Count
 from sdgnn.electrons.hopping import BondDisorder
+from sdgnn.fields.bond_exchange import BondExchange
 from sdgnn.fields.schedules import ScheduleSection
 from sdgnn.lattice import Lattice
 
@@ -31,12 +33,15 @@ class AnisotropyConfig(Config):
 
 
 class DMIConfig(Config):
-    """E = - sum_<ij> D_ij . (S_i x S_j) over nearest neighbours."""
+    """E = - sum_<ij> D_ij . (S_i x S_j) over one neighbour shell."""
 
     strength: float
     """|D_ij|."""
-    kind: Literal["bloch", "neel"] = "bloch"
-    """D_ij along the bond (bloch) or perpendicular to it in the plane (neel)."""
+    kind: Literal["bloch", "neel", "out-of-plane"] = "bloch"
+    """D_ij along the bond (bloch), perpendicular to it in the plane (neel), or +-D z, +D around each triangle
+    counter-clockwise (out-of-plane; kagome, and shell 2 of honeycomb lattices)."""
+    shell: Count = 1
+    """Neighbour shell, 1 for nearest neighbours."""
 
 
 class FieldConfig(Config):
@@ -59,6 +64,9 @@ class FieldConfig(Config):
     """Single-ion anisotropy."""
     dmi: DMIConfig | None = None
     """Dzyaloshinskii-Moriya interaction."""
+    exchange: tuple[BondExchange, ...] | None = None
+    """Own exchange of the unit cell's bonds, each once, for example
+    [{source: 0, target: 1, cell: [0, 0], J: -1, D: [0, 0, 0.1]}]."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> FieldConfig:
@@ -95,7 +103,9 @@ class FieldConfig(Config):
         if self.anisotropy is not None:
             parts.append(fields.Anisotropy(lattice, strength=self.anisotropy.strength, axis=self.anisotropy.axis))
         if self.dmi is not None:
-            parts.append(fields.DMI(lattice, strength=self.dmi.strength, kind=self.dmi.kind))
+            parts.append(fields.DMI(lattice, self.dmi.strength, self.dmi.kind, self.dmi.shell))
+        if self.exchange is not None:
+            parts.append(fields.Exchange(lattice, self.exchange))
         return parts[0] if len(parts) == 1 else fields.Sum(*parts)
 
     def _network(

@@ -12,6 +12,7 @@ from sdgnn.cli.config.base import Config
 from sdgnn.common.errors import UserError
 from sdgnn.common.names import did_you_mean
 from sdgnn.common.settings import Count, NotNegative
+from sdgnn.data.sampling import Order
 from sdgnn.dynamics.integrators.settings import IntegratorSettings, MonteCarloSettings
 from sdgnn.train.settings import GuardSettings
 
@@ -31,9 +32,7 @@ LARGEST = 1024
 class InitialConfig(Config):
     """The spins at time 0."""
 
-    state: Literal["random", "ferro", "neel", "stripe", "order120", "tetrahedral", "skyrmion_crystal", "file"] = (
-        "random"
-    )
+    state: Literal["random", Order, "skyrmion_crystal", "file"] = "random"
     """A texture of sdgnn.spins, or what a file holds."""
     file: Path | None = None
     """For state file: OVF 2.0 (.ovf, .omf), or .npz with spins, of which the last time is taken. Every replica starts
