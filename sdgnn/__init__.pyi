@@ -17,8 +17,10 @@ from .data.labels import LabelSet as LabelSet
 from .dynamics.integrators.depondt_mertens import DepondtMertens as DepondtMertens
 from .dynamics.integrators.dormand_prince import DormandPrince as DormandPrince
 from .dynamics.integrators.heun import Heun as Heun
+from .dynamics.integrators.hybrid_monte_carlo import HybridMonteCarlo as HybridMonteCarlo
 from .dynamics.integrators.midpoint import ImplicitMidpoint as ImplicitMidpoint
 from .dynamics.integrators.monte_carlo import MonteCarlo as MonteCarlo
+from .dynamics.integrators.parallel_tempering import ParallelTempering as ParallelTempering
 from .dynamics.integrators.semi_implicit_b import SemiImplicitB as SemiImplicitB
 from .dynamics.observers import Observer as Observer
 from .dynamics.run import simulate as simulate

@@ -85,6 +85,10 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
         for name in ("Heun", "ImplicitMidpoint", "SemiImplicitB", "DepondtMertens")
     },
     "MonteCarlo": integrated(sdgnn.MonteCarlo(kT=0.1)),
+    "HybridMonteCarlo": integrated(sdgnn.HybridMonteCarlo(dt=0.3, kT=0.1)),
+    "ParallelTempering": integrated(
+        sdgnn.ParallelTempering(kT=(0.1, 0.2), moves=sdgnn.HybridMonteCarlo(dt=0.3), every=1)
+    ),
     "simulate": lambda given: sdgnn.simulate(HEISENBERG, given, sdgnn.Heun(**BATH), steps=2, seed=1).spins,
     "suggest_dt": lambda given: (sdgnn.suggest_dt(HEISENBERG, given, sdgnn.Heun(**BATH)),),
     "estimate": lambda given: (estimate(HEISENBERG, given, sdgnn.Heun(**BATH), 5).steps,),

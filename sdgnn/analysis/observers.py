@@ -87,6 +87,7 @@ BASIC: dict[str, Callable[[int], Observer]] = {
     "spins": observers.spins,
     "energy": observers.energy,
     "magnetization": observers.magnetization,
+    "walker": observers.walker,
     "torque_error": observers.torque_error,
     "density": observers.density,
     "chemical_potential": observers.chemical_potential,
@@ -127,6 +128,7 @@ def observer(name: str, lattice: Lattice, every: int = 10, run: tuple[Field, Int
     spins                          site, component unit vectors
     energy                                         of the whole lattice
     magnetization                  component       mean spin
+    walker                                         number of the state that is here, of parallel tempering
     torque_error                   site            predicted by a committee
     density                        site            electrons n_i, NaN in fields without electrons
     chemical_potential                             mu of the electrons in t, NaN in fields without electrons

@@ -6,9 +6,12 @@ from .estimates import estimate as estimate
 from .integrators.depondt_mertens import DepondtMertens as DepondtMertens
 from .integrators.dormand_prince import DormandPrince as DormandPrince
 from .integrators.heun import Heun as Heun
+from .integrators.hybrid_monte_carlo import HybridMonteCarlo as HybridMonteCarlo
+from .integrators.hybrid_monte_carlo import suggest_leap as suggest_leap
 from .integrators.integrator import Integrator as Integrator
 from .integrators.midpoint import ImplicitMidpoint as ImplicitMidpoint
 from .integrators.monte_carlo import MonteCarlo as MonteCarlo
+from .integrators.parallel_tempering import ParallelTempering as ParallelTempering
 from .integrators.semi_implicit_b import SemiImplicitB as SemiImplicitB
 from .observers import Observer as Observer
 from .run import Run as Run

@@ -114,6 +114,16 @@ def magnetization(every: int = 10) -> Observer:
     return Observer("magnetization", lambda state, result: state.spins.mean(1), ("component",), every, "1", "mean spin")
 
 
+def walker(every: int = 10) -> Observer:
+    """Number (replica,) of the noise that a state carries: in :class:`~sdgnn.ParallelTempering`, which of the first
+    states is at the temperature of the replica."""
+
+    def measure(state: State, result: FieldResult) -> Tensor:
+        return torch.tensor(state.streams, dtype=torch.int64, device="cpu")
+
+    return Observer("walker", measure, (), every, "1", "number of the state that is here")
+
+
 def torque_error(every: int = 10) -> Observer:
     """Torque error (replica, site) that the field predicts of itself, in units of t; NaN where it predicts none."""
     return _said_by_the_field("torque_error", ("site",), every, "t", "torque error that the field predicts of itself")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 Result = TypeVar("Result", bound="FieldResult")
@@ -38,6 +38,25 @@ class FieldResult:
         names = ("field", "density", "torque_error")
         there = {name: value for name in names if (value := getattr(self, name)) is not None}
         return replace(self, **{name: change(value) for name, value in there.items()})
+
+    def rows(self: Result, order: Sequence[int]) -> Result:
+        """The same result with its replicas in this order."""
+        return replace(self, **{name: value[list(order)] for name, value in self._of_replicas().items()})
+
+    def where(self: Result, chosen: Bool[Tensor, " replica"], other: Result) -> Result:
+        """This result for the ``chosen`` replicas and the ``other`` one for the rest."""
+        theirs = other._of_replicas()
+        return replace(
+            self,
+            **{
+                name: torch.where(chosen.to(value.device).reshape(-1, *(1,) * (value.ndim - 1)), value, theirs[name])
+                for name, value in self._of_replicas().items()
+            },
+        )
+
+    def _of_replicas(self) -> dict[str, Tensor]:
+        """All that is there, each with one row for each replica."""
+        return {entry.name: value for entry in fields(self) if (value := getattr(self, entry.name)) is not None}
 
 
 def torque_part(

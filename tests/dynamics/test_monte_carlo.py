@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from helpers.equilibrium import energies, langevin
 
 import sdgnn
 from sdgnn import DepondtMertens, Lattice, MonteCarlo, simulate
@@ -18,18 +19,6 @@ from sdgnn.fields.schedules import Ramp
 SQUARE = Lattice.square(6, 6)
 FULL = Heisenberg(SQUARE, [1.0]) + DMI(SQUARE, 0.3) + Zeeman(SQUARE, (0, 0, 0.5))
 EASY = Heisenberg(SQUARE, [1.0]) + Anisotropy(SQUARE, 0.5)
-
-
-def langevin(x):
-    """coth x - 1/x."""
-    return 1 / np.tanh(x) - 1 / x
-
-
-def energies(field, integrator, steps, every, replicas=6, seed=1):
-    """Per site (replica, time), after the first fifth."""
-    spins = sdgnn.spins.random(field.lattice, replicas, seed=seed)
-    run = simulate(field, spins, integrator, steps, seed=seed, observers=[observers.energy(every)])
-    return run.trajectory["energy"].values[steps // every // 5 :].T / field.lattice.n_sites
 
 
 @pytest.mark.parametrize("overrelaxation", [0, 2])

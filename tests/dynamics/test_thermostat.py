@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from helpers.equilibrium import langevin
 from scipy.optimize import minimize
 
 import sdgnn
@@ -19,11 +20,6 @@ from sdgnn.fields import Heisenberg, Zeeman
 SCHEMES = [Heun, ImplicitMidpoint, SemiImplicitB, DepondtMertens]
 FORMS = ["gilbert", "landau-lifshitz"]
 SIGMAS = 5
-
-
-def langevin(x):
-    """coth x - 1/x."""
-    return 1 / np.tanh(x) - 1 / x
 
 
 def settings(scheme):

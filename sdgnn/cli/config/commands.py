@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 OBSERVERS = (
-    "spins", "energy", "magnetization", "torque_error", "density", "chemical_potential", "chirality",
+    "spins", "energy", "magnetization", "walker", "torque_error", "density", "chemical_potential", "chirality",
     "absolute_chirality", "chirality_map", "chirality_structure_factor", "domain_length", "domain_length_moment",
     "domain_length_walls", "domain_length_clusters", "nearest_neighbour_correlation", "parallel_bonds",
     "skyrmion_number", "structure_factor", "spin_temperature", "bath_temperature", "external_field",

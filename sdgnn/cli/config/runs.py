@@ -13,7 +13,7 @@ from sdgnn.common.errors import UserError
 from sdgnn.common.names import did_you_mean
 from sdgnn.common.settings import Count, NotNegative
 from sdgnn.data.sampling import Order
-from sdgnn.dynamics.integrators.settings import IntegratorSettings, MonteCarloSettings
+from sdgnn.dynamics.integrators.settings import IntegratorSettings, MonteCarloSettings, ParallelTemperingSettings
 from sdgnn.train.settings import GuardSettings
 
 if TYPE_CHECKING:
@@ -80,16 +80,26 @@ class InitialConfig(Config):
 
 
 def integrator_of(settings: IntegratorSettings, field: Field, spins: Tensor, dt: float | None = None) -> Integrator:
-    """The integrator of these settings; where they have no dt, with this one, else the one suggested for the spins."""
+    """The integrator of these settings; where they have no dt, with this one, else the one suggested for the spins.
+
+    Parallel tempering has that of its moves, at the temperatures of its ladder.
+    """
     from sdgnn import dynamics
 
+    if isinstance(settings, ParallelTemperingSettings):
+        moves = integrator_of(settings.moves.replace(kT=settings.kT), field, spins, dt)
+        return dynamics.ParallelTempering(kT=settings.kT, moves=moves.replace(kT=0.0), every=settings.every)
     scheme: type[Integrator] = getattr(dynamics, settings.scheme.title().replace("-", ""))
     given = {key: value for key, value in settings if key != "scheme"}
     if isinstance(settings, MonteCarloSettings):
         return scheme(**given)
     known = settings.dt or dt
     integrator = scheme(**{**given, "dt": known or 1.0})
-    return integrator if known else integrator.with_dt(dynamics.suggest_dt(field, spins, integrator))
+    if known:
+        return integrator
+    if isinstance(integrator, dynamics.HybridMonteCarlo):
+        return integrator.with_dt(dynamics.suggest_leap(field, spins, integrator))
+    return integrator.with_dt(dynamics.suggest_dt(field, spins, integrator))
 
 
 class GuardConfig(GuardSettings):

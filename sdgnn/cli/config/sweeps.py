@@ -11,7 +11,7 @@ import numpy as np
 
 from sdgnn.cli.config.points import points
 from sdgnn.common.errors import UserError
-from sdgnn.dynamics.integrators.settings import LLGSettings
+from sdgnn.dynamics.integrators.settings import LLGSettings, ParallelTemperingSettings
 from sdgnn.fields.schedules import Schedule, Values
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def _shared(point: SimulateConfig) -> str:
     """What points of one batch have in common, as text."""
     data = point.model_dump(mode="json")
     kT = point.integrator.kT
+    if isinstance(point.integrator, ParallelTemperingSettings):  # one ladder, whose replicas meet
+        return json.dumps(data, sort_keys=True)
     data["integrator"]["damping"] = None
     data["integrator"]["kT"] = (
         {name: value for name, value in kT.model_dump(mode="json").items() if not _is_value(kT, name)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float
@@ -72,7 +72,7 @@ class Integrator(LLGSettings, ABC):
     def step(self, field: Field, state: State) -> State:
         """The state one dt later. Raises NumericalError, naming step and replica, on numbers that are not finite."""
 
-    def with_dt(self, dt: float) -> Integrator:
+    def with_dt(self, dt: float) -> Self:
         """The same integrator with another time step."""
         return self.replace(dt=dt)
 

@@ -25,6 +25,8 @@ class Purpose(IntEnum):
     """Whether Monte Carlo takes these directions."""
     PROBE = 4
     """Tangents that probe the curvature of the energy, for the spins' temperature."""
+    EXCHANGE = 5
+    """Whether two replicas of parallel tempering exchange their states."""
 
 
 def normal(seed: int, streams: Sequence[int], step: int, sites: range, purpose: Purpose) -> np.ndarray:

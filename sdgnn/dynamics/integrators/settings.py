@@ -106,6 +106,53 @@ class MonteCarloSettings(Settings):
     """Sweeps of overrelaxation after each sweep of Metropolis."""
 
 
+class HybridMonteCarloSettings(Settings):
+    """Settings of hybrid Monte Carlo, which moves all spins at once and has no time."""
+
+    kT: PerReplica | ScheduleSection = 0.0
+    """Temperature of the spins' bath; one number, one per replica, or a schedule of either in steps."""
+    scheme: Literal["hybrid-monte-carlo"] = Field("hybrid-monte-carlo", repr=False)
+    """No dynamics but steps of hybrid Monte Carlo, in any field that has an energy."""
+    dt: Positive | None = None
+    """Length of a leap, no time; without it the one that suggest_leap finds for the first spins."""
+    leaps: Count = 5
+    """Leaps of a step, each one evaluation of the field."""
+
+
+Moves = Annotated[
+    Annotated[
+        ExplicitSettings | MidpointSettings | MonteCarloSettings | HybridMonteCarloSettings, Discriminator("scheme")
+    ],
+    by_default("scheme", "hybrid-monte-carlo"),
+]
+"""Settings of any scheme that keeps a temperature; hybrid Monte Carlo where none is given."""
+
+
+class ParallelTemperingSettings(Settings):
+    """Settings of parallel tempering."""
+
+    kT: Annotated[tuple[Positive, ...], BeforeValidator(_plain), Field(min_length=2)]
+    """Temperatures of the spins' baths, one per replica; each as often as the others."""
+    scheme: Literal["parallel-tempering"] = Field("parallel-tempering", repr=False)
+    """Replicas at a ladder of temperatures that exchange their states, in any field that has an energy."""
+    moves: Moves = HybridMonteCarloSettings()
+    """How replicas move between exchanges: a scheme of its own, without kT."""
+    every: Count = 5
+    """Steps between exchanges."""
+
+    @model_validator(mode="after")
+    def _whole_ladders(self) -> ParallelTemperingSettings:
+        counts = {self.kT.count(value) for value in self.kT}
+        if len(counts) > 1 or len(set(self.kT)) < 2:
+            raise UserError(
+                f"a ladder of temperatures {list(self.kT)}",
+                allowed="two or more different ones, each as often as the others",
+            )
+        if self.moves.kT != 0:
+            raise UserError(f"moves at kT = {self.moves.kT!r}", allowed="moves without kT: that of the ladder holds")
+        return self
+
+
 def _written_before(given: Any) -> Any:
     """Files of version 0.1 name the settings of all schemes, with null or 0 sweeps where one has none."""
     if not isinstance(given, dict):
@@ -118,7 +165,12 @@ def _written_before(given: Any) -> Any:
 
 IntegratorSettings = Annotated[
     Annotated[
-        ExplicitSettings | MidpointSettings | AdaptiveSettings | MonteCarloSettings,
+        ExplicitSettings
+        | MidpointSettings
+        | AdaptiveSettings
+        | MonteCarloSettings
+        | HybridMonteCarloSettings
+        | ParallelTemperingSettings,
         Discriminator("scheme"),
     ],
     by_default("scheme", "depondt-mertens"),

@@ -1,0 +1,158 @@
+"""What an error of the torque does: fields of one Hamiltonian from poor to good, and what becomes of the physics.
+
+    python benchmarks/how_good.py run              # resumable; about 40 minutes of one core
+    python benchmarks/how_good.py report --figure docs/images/how-good.svg
+
+Triangular lattice, J = 3, quarter filling, electrons at kT = 0.05. Every field is judged on exact labels of 24 x 24
+sites from a quench that the best one drives (the Heisenberg models are fitted to other states of such a quench), and
+drives the same two runs: a quench of 32 x 32 sites from the same random spins with the same noise, and
+parallel tempering of 12 x 12 sites. ``report`` prints, for each field, torque R², domain length and energy per site at
+the end of the quench (the energy by the best field, for all), and the temperature where the susceptibility of the
+chirality is largest, with standard errors; and the quench of 12 x 12 sites by the best field beside that by exact
+diagonalisation. Needs --folder from one call to the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from truncated_labels import Electrons, Labels, labelled, triangular
+
+import sdgnn
+from sdgnn.analysis import observer
+from sdgnn.data import LabelSet
+from sdgnn.data.labels import Origin
+from sdgnn.dynamics import observers
+from sdgnn.fields import Field, Heisenberg
+from sdgnn.train.baselines import fit_heisenberg
+
+KT, FILLING = 0.05, 0.25
+QUENCH, LABELLED, SMALL = 32, 24, 12
+"""Sites along an edge: of the quench, of the exact labels, of tempering and of the quench by diagonalisation."""
+SCHEME = sdgnn.Heun(dt=1.0, damping=0.5, kT=0.003)
+STEPS, REPLICAS = 300, 8
+TIMES = (20, 60, 120, 300)
+"""Steps of the quench whose states are labelled."""
+LADDER = tuple(float(kT) for kT in np.geomspace(0.012, 0.044, 10).round(5))
+MOVES = sdgnn.HybridMonteCarlo(dt=0.75, leaps=4)
+SWEEPS, EVERY = 750, 3
+BEST = "walks, accurate (7, 67)"
+SMALL_REPLICAS, SMALL_STEPS = 4, 150
+
+
+def lattice_of(size: int) -> sdgnn.Lattice:
+    """A triangular lattice."""
+    return sdgnn.Lattice.triangular(size, size)
+
+
+def truncated(cutoff: int, moments: int) -> Callable[[sdgnn.Lattice], Field]:
+    """Walks of this size, without training."""
+
+    def on(lattice: sdgnn.Lattice) -> Field:
+        return sdgnn.TruncatedField(
+            sdgnn.SDModel(lattice, exchange=3.0), KT, filling=FILLING, cutoff=cutoff, moments=moments
+        )
+
+    return on
+
+
+FIELDS: dict[str, Callable[[sdgnn.Lattice], Field]] = {
+    "walks, 2 bonds, 9 moments": truncated(2, 9),
+    "walks, 2 bonds, 13 moments": truncated(2, 13),
+    "walks, 3 bonds, 15 moments": truncated(3, 15),
+    "walks, 4 bonds, 25 moments": truncated(4, 25),
+    "walks, fast (5, 41)": truncated(5, 41),
+    "network, fast": lambda lattice: sdgnn.load("triangular-tetrahedral").on(lattice),
+    BEST: truncated(7, 67),
+}
+
+
+def quench(field: Field, folder: Path, size: int, replicas: int, steps: int, seed: int) -> torch.Tensor:
+    """A quench from random spins, or what is there of it; its recorded spins (time, replica, site, 3)."""
+    lattice = lattice_of(size)
+    start = sdgnn.spins.random(lattice, replicas=replicas, seed=seed).to(torch.float32)
+    watch = [observer(name, lattice, 10) for name in ("energy", "domain_length", "domain_length_walls")]
+    watch += [observer("absolute_chirality", lattice, 10), observer("chirality", lattice, 10)]
+    watch += [observer("spins", lattice, 20)]
+    run = sdgnn.simulate(
+        field, start, SCHEME, steps, seed=seed, observers=watch, folder=folder, resume=folder.exists(),
+        checkpoint_every=10,
+    )  # fmt: skip
+    return torch.from_numpy(run.trajectory["spins"].values)
+
+
+def tempering(field: Field, folder: Path, steps: int = SWEEPS) -> None:
+    """Parallel tempering, or what is there of it, from tetrahedral order."""
+    start = sdgnn.spins.tetrahedral(field.lattice, replicas=len(LADDER)).to(torch.float32)
+    start = sdgnn.spins.noisy(start, 0.1, seed=0)
+    watch = [observers.energy(EVERY), observers.walker(EVERY), observer("chirality", field.lattice, EVERY)]
+    scheme = sdgnn.ParallelTempering(kT=LADDER, moves=MOVES, every=EVERY)
+    sdgnn.simulate(
+        field, start, scheme, steps, seed=3, observers=watch, folder=folder, resume=folder.exists(),
+        checkpoint_every=15,
+    )  # fmt: skip
+
+
+def labels(folder: Path, seed: int) -> tuple[Electrons, Labels]:
+    """Exact labels of two replicas of a quench that the best field drives, at TIMES."""
+    electrons = triangular(LABELLED)
+    spins = quench(FIELDS[BEST](electrons.lattice), folder / f"labels-{seed}", LABELLED, 2, max(TIMES), seed)
+    chosen = torch.cat([spins[step // 20] for step in TIMES]).double()
+    chosen = chosen / chosen.norm(dim=-1, keepdim=True)
+    return electrons, labelled(electrons, chosen, folder / "exact")
+
+
+def fields(folder: Path) -> dict[str, Callable[[sdgnn.Lattice], Field]]:
+    """All fields, from poor to good, the Heisenberg models fitted to states that judge nothing."""
+    electrons, known = labels(folder, seed=101)
+    origin = Origin(electrons.model.to_dict(), electrons.kT, electrons.filling)
+    training = LabelSet(electrons.lattice, known.spins, known.field, known.energy, origin=origin)
+    couplings = {n: fit_heisenberg(training, n).couplings for n in (1, 5)}
+    return {
+        f"Heisenberg, {n} shells": lambda lattice, n=n: Heisenberg(lattice, couplings[n]) for n in couplings
+    } | FIELDS
+
+
+def run(folder: Path, only: str | None) -> None:
+    """Everything that takes long."""
+    start = time.process_time()
+    known = fields(folder)
+    for name, on in sorted(known.items(), key=lambda item: item[0] != BEST):
+        if only is not None and only not in name:
+            continue
+        place = folder / name.replace(", ", "-").replace(" ", "-")
+        quench(on(lattice_of(QUENCH)), place / "quench", QUENCH, REPLICAS, STEPS, seed=1)
+        print(f"{name}: quench, {time.process_time() - start:.0f} s of processor time so far", flush=True)
+        tempering(on(lattice_of(SMALL)), place / "tempering")
+        print(f"{name}: tempering, {time.process_time() - start:.0f} s", flush=True)
+    if only not in (None, "exact"):
+        return
+    for name, field in (("exact", exact()), ("best", FIELDS[BEST](lattice_of(SMALL)))):
+        quench(field, folder / f"{name}-small", SMALL, SMALL_REPLICAS, SMALL_STEPS, seed=2)
+    print(f"quench by diagonalisation, {time.process_time() - start:.0f} s", flush=True)
+
+
+def exact() -> Field:
+    """Diagonalisation of the small lattice."""
+    return sdgnn.ExactField(sdgnn.SDModel(lattice_of(SMALL), exchange=3.0), KT, filling=FILLING)
+
+
+def main() -> None:
+    """Run, or report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "report"))
+    parser.add_argument("--folder", type=Path, default=Path("results/how-good"))
+    parser.add_argument("--only", help="fields whose name has this word, or exact: the quenches that need no field")
+    parser.add_argument("--figure", type=Path)
+    given = parser.parse_args()
+    if given.what == "run":
+        run(given.folder, given.only)
+
+
+if __name__ == "__main__":
+    main()
