@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow demo lint format benchmark docs lock clean
+.PHONY: help install test test-slow demo lint format benchmark docs docs-check lock clean
 .PRECIOUS: .venv/.with-%
 
 help: ## Show this list
@@ -42,8 +42,7 @@ demo: .venv/.with-train ## From a Hamiltonian to a quench: without labels, calib
 benchmark: .venv/.with-train ## Time per site: exact and network field
 	$(BIN)/python benchmarks/fields.py
 
-docs: .venv/.with-docs ## Rewrite the reference of configuration keys and build the site in docs/_build/html
-	$(BIN)/python -c "from sdgnn.cli.config.reference import markdown; print(markdown(), end='')" > docs/configuration.md
+docs: .venv/.with-docs ## Run the notebooks and build the site in docs/_build/html (notebooks run once for each version)
 	$(BIN)/python -m sphinx --builder html --quiet --fail-on-warning --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
@@ -51,6 +50,9 @@ lock: .venv/.with-dev ## Pin in constraints.txt what .venv holds, once newer ver
 	@echo "# Versions tested together: all that the base, the extras and the tools bring (make lock writes, make install takes them)." > constraints.new
 	@$(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip --exclude sdgnn | sed 's/+.*//' >> constraints.new
 	@mv constraints.new constraints.txt
+
+docs-check: docs ## Read the site as a visitor would: links, figures, equations, 20 questions to the search (with Chromium)
+	$(BIN)/python docs/check.py
 
 clean: ## Remove caches (results/ and .venv stay)
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

@@ -1,71 +1,54 @@
-"""The documentation site: Markdown pages by MyST, the API reference from docstrings, notebooks as pages (make docs)."""
+"""The documentation site: pages and executed notebooks by MyST, reference from docstrings (make docs)."""
 
 from __future__ import annotations
 
-import re
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import nbformat
+from typing import TYPE_CHECKING
 
 import sdgnn
 
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from building import docstrings, keys, mathjax, tutorials  # noqa: E402
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
-
-HERE = Path(__file__).parent
-TUTORIALS = HERE / "tutorials"
-"""Where notebooks become pages; written anew by every build, not kept in the repository."""
 
 project = "sdgnn"
 author = "the authors of sdgnn"
 version = release = sdgnn.__version__
 html_title = "sdgnn"
 html_theme = "furo"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.apidoc"]
-exclude_patterns = ["_build"]
-myst_heading_anchors = 3
+html_static_path = ["static", *mathjax.static_path(HERE)]
+html_css_files = ["site.css"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+exclude_patterns = ["_build", "building", "tutorials/results", "tutorials/stored"]
 
-apidoc_modules = [
-    {
-        "path": "../sdgnn",
-        "destination": "api",
-        "separate_modules": True,
-        "module_first": True,
-        "automodule_options": {"members", "show-inheritance"},
-    }
-]
-autodoc_default_options = {"ignore-module-all": True}  # names of a package are described where they are defined
+myst_enable_extensions = ["dollarmath", "deflist"]
+myst_heading_anchors = 3
+if local := mathjax.local_copy(HERE):
+    mathjax_path = local
+
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(HERE / "_build" / "notebooks" / sdgnn.__version__)
+nb_execution_timeout = 3600  # seconds of one cell
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_inherit_docstrings = False  # those of other packages have their own markup
+autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
-suppress_warnings = ["ref.python"]  # one name in several modules, such as the key kind of many sections
-
-LITERAL = re.compile(r"(``.+?``|:[a-z]+:`.+?`)")
-
-
-def plain(app: Sphinx, what: str, name: str, item: Any, options: Any, lines: list[str]) -> None:
-    """Docstrings are text for people: bars, stars and trailing underscores in formulas are no markup."""
-    for k, line in enumerate(lines):
-        parts = LITERAL.split(line)
-        for n in range(0, len(parts), 2):
-            parts[n] = re.sub(r"([|*]|_(?!\w))", r"\\\1", parts[n])
-        lines[k] = "".join(parts)
-
-
-def notebooks(app: Sphinx) -> None:
-    """Notebooks as Markdown pages, their code shown as it stands."""
-    TUTORIALS.mkdir(exist_ok=True)
-    for path in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
-        cells = nbformat.read(path, as_version=4).cells
-        text = [c.source if c.cell_type == "markdown" else f"```python\n{c.source}\n```" for c in cells]
-        link = f"[The notebook itself](../../notebooks/{path.name})."
-        page = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", "\n\n".join([*text, link]))
-        page = page.replace("](../docs/", "](../")
-        (TUTORIALS / f"{path.stem}.md").write_text(page + "\n")
+suppress_warnings = ["ref.python"]  # one name in several classes, such as the key kind of many settings
 
 
 def setup(app: Sphinx) -> None:
     """Hooks of this site."""
-    app.connect("autodoc-process-docstring", plain)
-    app.connect("config-inited", lambda app, config: notebooks(app))
+    app.connect("autodoc-process-docstring", docstrings.plain)
+    app.connect("missing-reference", docstrings.by_public_name)
+    app.connect("config-inited", lambda app, config: tutorials.write(HERE))
+    app.connect("config-inited", lambda app, config: keys.write(HERE))
+    app.connect("source-read", tutorials.to_pages)

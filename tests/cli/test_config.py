@@ -19,7 +19,7 @@ from sdgnn.cli.config.commands import AnalyzeConfig, GenerateConfig, SimulateCon
 from sdgnn.cli.config.electrons import Electrons
 from sdgnn.cli.config.fields import FieldConfig
 from sdgnn.cli.config.physics import HamiltonianConfig, LatticeConfig
-from sdgnn.cli.config.reference import describe, keys, markdown
+from sdgnn.cli.config.reference import describe, keys
 from sdgnn.common.errors import UserError
 from sdgnn.electrons.solvers import ExactElectrons, KPMElectrons, TruncatedElectrons
 from sdgnn.fields import Sum
@@ -479,11 +479,6 @@ def test_bond_disorder_of_what_drives_a_run_can_be_set(tmp_path: Path) -> None:
         FieldConfig.parse({"heisenberg": [1.0], "disorder": {"width": 0.1}})
     with pytest.raises(UserError, match=r"disorder of .*; allowed: models of kind network that know their electrons"):
         FieldConfig.parse({"model": "universal", "disorder": {"width": 0.1}}).build(lattice)
-
-
-def test_the_reference_page_is_current() -> None:
-    page = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
-    assert page.read_text() == markdown(), "run `make docs`"
 
 
 def test_devices_that_are_not_there_are_refused_with_those_that_are() -> None:

@@ -83,22 +83,3 @@ def _plain(value: Any) -> str:
     return (
         str(list(value)) if isinstance(value, tuple) else str(value).lower() if isinstance(value, bool) else str(value)
     )
-
-
-def markdown() -> str:
-    """The page docs/configuration.md: the keys of every command."""
-    from sdgnn.cli.config.index import COMMANDS
-
-    parts = [
-        "# Keys of the configurations\n",
-        "Made from the docstrings of the configuration classes by `make docs`; `sdgnn COMMAND --keys` shows the same.",
-        "Any key can be set on the command line: `sdgnn train train.yaml training.epochs=3`.\n",
-    ]
-    for command, cls in COMMANDS.items():
-        parts.append(f"## sdgnn {command}\n\n{(cls.__doc__ or '').strip()}\n")
-        parts.append("| key | type | meaning |\n|---|---|---|")
-        for path, kind, default, text in keys(cls):
-            cells = (f"`{path}`", f"{kind}{default}", text)
-            parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        parts.append("")
-    return "\n".join(parts)

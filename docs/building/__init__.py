@@ -1,0 +1,1 @@
+"""What makes pages and parts of the site that are not kept in the repository."""
