@@ -19,6 +19,9 @@ LIST = re.compile(r"\s*([-*+]|\d+\.) ")
 
 def plain(app: Sphinx, what: str, name: str, item: Any, options: Any, lines: list[str]) -> None:
     """Indented formulas and code stand as they are; elsewhere bars, stars and trailing underscores are no markup."""
+    if len(lines) > 2 and lines[0].endswith("::") and lines[2].strip() and lines[2][0] != " ":
+        end = next((k for k in range(2, len(lines)) if not lines[k].strip()), len(lines))
+        lines[2:end] = [f"    {line}" for line in lines[2:end]]  # the margin of a docstring that is code after one line
     shown: list[str] = []
     literal: int | None = None  # indentation of the text around a literal block
     before = ""  # the last line that is not blank
