@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from sdgnn.common.streams import protect_streams
+from sdgnn.electrons.levels import LEVELS, Level
 
 if TYPE_CHECKING:
     from sdgnn.cli.config.base import Config
@@ -467,6 +468,79 @@ def demo(
         None,
         resume=resume,
     )
+
+
+def _known_level(value: str | None) -> str | None:
+    """Refuse what is no level."""
+    if value is not None and value not in LEVELS:
+        raise typer.BadParameter(f"{value!r}; allowed: {', '.join(LEVELS)}")
+    return value
+
+
+model = typer.Typer(no_args_is_help=True, help="What a model is, and what two differ in: shipped ones and files.")
+app.add_typer(model, name="model")
+
+
+@model.command()
+def info(
+    name: Annotated[str, _argument("MODEL", "A shipped name, a file or a folder.")],
+    level: Annotated[
+        str | None, typer.Option("--level", callback=_known_level, help="Of a shipped name: fast or accurate.")
+    ] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the whole record to this file.")] = None,
+) -> None:
+    """Physics, halo, sizes, training sets, versions and hashes of a model.
+
+    Examples:
+
+      sdgnn model info triangular-tetrahedral
+
+      sdgnn model info universal --level accurate
+
+      sdgnn model info results/triangular/model --json model.json
+    """
+    with _friendly_errors():
+        from sdgnn.cli.commands.model import show_model
+
+        show_model(name, cast("Level | None", level), json_path)
+
+
+@model.command()
+def diff(
+    first: Annotated[str, _argument("MODEL", "A shipped name, a file or a folder.")],
+    second: Annotated[str, _argument("MODEL", "Another.")],
+) -> None:
+    """Settings, training and weights in which two models differ, by name.
+
+    Examples:
+
+      sdgnn model diff triangular-tetrahedral triangular-tetrahedral-accurate
+
+      sdgnn model diff triangular-tetrahedral results/triangular/further
+    """
+    with _friendly_errors():
+        from sdgnn.cli.commands.model import compare_models
+
+        compare_models(first, second)
+
+
+@app.command()
+def doctor() -> None:
+    """What runs on this machine and how fast, what is missing, and what to do about it.
+
+    Versions, processor, threads, memory, disk, GPU or why there is none, optional packages, where compiled loops are
+    kept; the walk of electrons is compared with diagonalisation and its time with the table of the documentation. Exit
+    status 0 where all that the package needs works, else 1. Half a minute where loops have to be compiled first.
+
+    Examples:
+
+      sdgnn doctor
+    """
+    with _friendly_errors():
+        from sdgnn.cli.commands.doctor import diagnose
+
+        if not diagnose():
+            raise typer.Exit(1)
 
 
 IN_PLACE: dict[str, tuple[str, Callable[..., dict[str, Any]]]] = {

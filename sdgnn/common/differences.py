@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 LONGEST = 120
@@ -10,14 +11,19 @@ LONGEST = 120
 
 def differences(first: Any, second: Any, name: str = "") -> str:
     """The entries in which two nests of dicts and lists differ, as ``kT 0.05 and 0.1``; empty where they are equal."""
+    return ", ".join(entries(first, second, name))
+
+
+def entries(first: Any, second: Any, name: str = "") -> Iterator[str]:
+    """Each entry of :func:`differences`, in the order of the first."""
     if isinstance(first, dict) and isinstance(second, dict):
-        keys = sorted({*first, *second})
-        found = [differences(first.get(k), second.get(k), f"{name}.{k}" if name else k) for k in keys]
-        return ", ".join(filter(None, found))
-    if isinstance(first, list | tuple) and isinstance(second, list | tuple) and len(first) == len(second):
-        found = [differences(a, b, f"{name}[{k}]") for k, (a, b) in enumerate(zip(first, second, strict=True))]
-        return ", ".join(filter(None, found))
-    return "" if first == second else f"{name} {_short(first)} and {_short(second)}"
+        for key in dict.fromkeys([*first, *second]):
+            yield from entries(first.get(key), second.get(key), f"{name}.{key}" if name else str(key))
+    elif isinstance(first, list | tuple) and isinstance(second, list | tuple) and len(first) == len(second):
+        for k, (a, b) in enumerate(zip(first, second, strict=True)):
+            yield from entries(a, b, f"{name}[{k}]")
+    elif first != second:
+        yield f"{name} {_short(first)} and {_short(second)}"
 
 
 def _short(value: Any) -> str:

@@ -17,6 +17,15 @@ MODULES: dict[Extra, tuple[str, ...]] = {
 }
 """Modules that the optional dependencies of pyproject.toml bring."""
 
+PURPOSES: dict[Extra, str] = {
+    "baselines": "equivariant network and network of distances to compare with, graphs of torch-geometric",
+    "train": "curves of a training as it goes, by TensorBoard",
+    "cluster": "labels by several processes or machines",
+    "movie": "movies",
+    "interchange": "NetCDF 4",
+}
+"""What they are for."""
+
 
 def missing(extra: Extra) -> list[str]:
     """Modules of the optional dependencies ``extra`` that are not installed."""

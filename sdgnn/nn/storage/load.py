@@ -61,17 +61,27 @@ def load(name_or_path: str | os.PathLike[str], level: Level | None = None) -> Mo
     Raises UserError on a missing or damaged file, a newer format, weights that do not fit the settings, and a level
     other than these two or of a model that is not shipped.
     """
+    file = file_of(name_or_path, level)
+    if file is None:
+        return Network(NetworkSettings(level=level or "fast", hidden=None), Lattice.square(2, 2))
+    return load_committee(file.parent) if file.name == RECORD else _from_file(file)
+
+
+def file_of(name_or_path: str | os.PathLike[str], level: Level | None = None) -> Path | None:
+    """The file from which :func:`load` reads a model, ``committee.json`` of a committee; None of ``universal``.
+
+    Raises UserError where there is none, and on levels as :func:`load` does.
+    """
     if level is not None and level not in LEVELS:
         raise UserError(f"level {level!r}", allowed=" or ".join(map(repr, LEVELS)))
     if str(name_or_path) == UNIVERSAL:
-        return Network(NetworkSettings(level=level or "fast", hidden=None), Lattice.square(2, 2))
+        return None
     if level is not None and f"{name_or_path}-{level}" in shipped():
         name_or_path = f"{name_or_path}-{level}"
     elif level is not None and (level != "fast" or str(name_or_path) not in shipped()):
         raise UserError(f"level {level!r} of {name_or_path!s}", allowed=f"levels of {', '.join(names())}")
-    if (Path(name_or_path) / RECORD).is_file():
-        return load_committee(Path(name_or_path))
-    return _from_file(_find(name_or_path))
+    committee = Path(name_or_path) / RECORD
+    return committee if committee.is_file() else _find(name_or_path)
 
 
 def load_committee(folder: Path) -> Committee:
