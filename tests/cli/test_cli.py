@@ -157,7 +157,7 @@ def test_keys_are_documented() -> None:
     result = sdgnn("simulate", "--keys")
     assert result.exit_code == 0
     assert "integrator.damping: number or list of number, default 0.1\n    Gilbert damping alpha" in result.output
-    assert "field.dmi.kind: bloch | neel, default bloch" in result.output
+    assert "field.dmi.kind: bloch | neel | out-of-plane, default bloch" in result.output
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONFIGS)))
