@@ -641,6 +641,8 @@ def _complain(error: Exception) -> None:
 
 def main() -> None:
     """Entry point of the command ``sdgnn``."""
+    if sys.platform == "win32":
+        sys.exit("error: sdgnn does not run on Windows; in the Windows Subsystem for Linux (WSL 2) it does")
     os.environ["PYTHONSAFEPATH"] = "1"  # no process that is started imports from the working folder
     protect_streams()
     app()
