@@ -1,6 +1,9 @@
 from .arrays import read_npz as read_npz
 from .arrays import write_netcdf as write_netcdf
 from .arrays import write_npz as write_npz
+from .couplings import write_couplings as write_couplings
+from .couplings import write_spinw as write_spinw
+from .couplings import write_sunny as write_sunny
 from .files import export as export
 from .files import first_states as first_states
 from .movies import movie as movie
