@@ -46,6 +46,12 @@ docs: .venv/.with-docs ## Run the notebooks and build the site in docs/_build/ht
 	$(BIN)/python -m sphinx --builder html --quiet --fail-on-warning --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+dist: .venv/.with-dev ## Build the sdist, and from it the wheel, in dist/
+	@rm -rf dist build
+	@$(BIN)/python -c "from setuptools import build_meta; build_meta.build_sdist('dist')" > /dev/null
+	@$(BIN)/python -m pip wheel -qq --no-deps --no-build-isolation -w dist dist/*.tar.gz
+	@ls dist/*
+
 lock: .venv/.with-dev ## Pin in constraints.txt what .venv holds, once newer versions are installed there and tested
 	@echo "# Versions tested together: all that the base, the extras and the tools bring (make lock writes, make install takes them)." > constraints.new
 	@$(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip --exclude sdgnn | sed 's/+.*//' >> constraints.new
