@@ -39,6 +39,9 @@ from .orders.correlations import parallel_bonds as parallel_bonds
 from .orders.correlations import radial_correlation as radial_correlation
 from .orders.correlations import spin_correlation as spin_correlation
 from .orders.density import densities as densities
+from .orders.order_weights import fitting_orders as fitting_orders
+from .orders.order_weights import order_weight as order_weight
+from .orders.order_weights import order_weights as order_weights
 from .orders.skyrmions import skyrmion_number as skyrmion_number
 from .orders.skyrmions import solid_angles as solid_angles
 from .orders.sublattices import order_cell as order_cell

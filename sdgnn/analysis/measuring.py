@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.observers import BASIC, MEASURES, Measure, available, q_coordinate
-from sdgnn.analysis.orders.bragg import PEAKS, bragg_weight, order_peaks
+from sdgnn.analysis.orders.order_weights import DIRECTIONS, fitting_orders, order_weight, require_order
 from sdgnn.analysis.recorded import recorded_spins, stacked, states
 from sdgnn.common.errors import UserError
 from sdgnn.common.names import did_you_mean
@@ -36,7 +37,7 @@ def measure(run: Run | xarray.Dataset | str | Path, *names: str) -> xarray.Datas
     name                           what
     ============================== ==========================================================================
     of :func:`.observer`           chirality, skyrmion_number, domain_length, structure_factor, ...
-    of an order (ferro, neel, ...) weight of its Bragg peaks, see :func:`.bragg_weight`
+    of an order (ferro, neel, ...) weight of its modes, see :func:`.order_weight`
     of what was recorded           energy, magnetization, density, ...: as it is
     ============================== ==========================================================================
 
@@ -89,10 +90,9 @@ def measure_of(name: str, lattice: Lattice, trajectory: xarray.Dataset) -> Measu
     """The measure ``name`` on ``lattice``. Raises UserError where there is none of a trajectory that lacks it."""
     if name in MEASURES and name in available(lattice):
         return MEASURES[name]
-    if name in PEAKS:
-        return with_order(
-            Measure(bragg_weight, (), "1", f"weight of the Bragg peaks of {name} order"), order_peaks(name, lattice)
-        )
+    if name in DIRECTIONS:
+        require_order(lattice, name)
+        return Measure(partial(order_weight, order=name), (), "1", f"weight of {name} order")
     if name in BASIC:
         raise UserError(f"{name!r} of a run that has not recorded it", fix=f"record the observer {name}")
     known = names_known(trajectory, lattice)
@@ -104,7 +104,7 @@ def measure_of(name: str, lattice: Lattice, trajectory: xarray.Dataset) -> Measu
 
 def names_known(trajectory: xarray.Dataset, lattice: Lattice) -> list[str]:
     """Names that :func:`measure` knows for a trajectory on this lattice."""
-    orders = [order for order in PEAKS if lattice.name in PEAKS[order]]
+    orders = fitting_orders(lattice) if lattice.is_crystal else ()
     return sorted({*map(str, trajectory.data_vars), *(n for n in available(lattice) if n in MEASURES), *orders})
 
 

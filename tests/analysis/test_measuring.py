@@ -72,7 +72,7 @@ def test_what_cannot_be_measured_is_told(run: Run) -> None:
         run.measure("chiralty")
     with pytest.raises(UserError, match="record the observer density"):
         run.measure("density")
-    with pytest.raises(UserError, match="chain, square, cubic"):
+    with pytest.raises(UserError, match="chain, square and cubic"):
         run.measure("neel")
     with pytest.raises(UserError, match="'chirality' on"):
         quench(Lattice.chain(6)).measure("chirality")

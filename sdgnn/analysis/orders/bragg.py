@@ -21,6 +21,11 @@ PEAKS: dict[str, dict[str, tuple[tuple[float, ...], ...]]] = {
     "neel": {"chain": ((0.5,),), "square": ((0.5, 0.5),), "cubic": ((0.5, 0.5, 0.5),)},
     "stripe": {"square": ((0.5, 0.0), (0.0, 0.5)), "triangular": ((0.5, 0.0), (0.0, 0.5), (0.5, 0.5))},
     "order120": {"triangular": ((1 / 3, 2 / 3), (2 / 3, 1 / 3))},
+    "sqrt3": {"kagome": ((1 / 3, 2 / 3), (2 / 3, 1 / 3))},
+    "zigzag": {"honeycomb": ((0.5, 0.0), (0.0, 0.5), (0.5, 0.5))},
+    "stripy": {"honeycomb": ((0.5, 0.0), (0.0, 0.5), (0.5, 0.5))},
+    "a_type": {"cubic": ((0.5, 0.0, 0.0), (0.0, 0.5, 0.0), (0.0, 0.0, 0.5))},
+    "c_type": {"cubic": ((0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5))},
     "tetrahedral": {"triangular": ((0.5, 0.0), (0.0, 0.5), (0.5, 0.5))},
 }
 """Bragg peaks of each order by family of lattices, in fractions of the reciprocal primitive vectors."""
@@ -52,7 +57,8 @@ def bragg_weight(spins: Numbers, lattice: Lattice, peaks: Float[np.ndarray, "pea
 
     1 in a perfect order that has no other peaks (with one site per cell), 1 / N per peak in random states. Domains
     out of phase take weight from the peak into its width. From :func:`order_peaks`; tetrahedral order and a stripe have
-    the same peaks and differ in their chirality. Not for orders within the cell of a basis: see :func:`overlap`.
+    the same peaks and differ in their chirality. Not for orders within the cell of a basis: see
+    :func:`.order_weight`.
     """
     return structure_factor_at(check_spins(spins, lattice), lattice, peaks).sum(-1) / lattice.n_sites
 

@@ -17,7 +17,7 @@ from sdgnn.analysis.statistics.replicas import ReplicaGroup, replica_groups
 from sdgnn.analysis.statistics.sweeps import Point, sweep_means
 from sdgnn.analysis.trajectories import analyze, averaged, lattice_of_run
 from sdgnn.cli.commands.console import say, timed
-from sdgnn.cli.commands.numbers import agreements, in_equilibrium, laws, series
+from sdgnn.cli.commands.numbers import agreements, in_equilibrium, last_orders, laws, series
 from sdgnn.cli.commands.sweep import RUNS, trajectories
 from sdgnn.cli.config.commands import AnalyzeConfig, SimulateConfig
 from sdgnn.cli.config.sweeps import axes, batches
@@ -58,6 +58,9 @@ def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
         say(f"{len(groups)} settings, each with its own means and errors: {'; '.join(s.label for s in groups)}")
     results.write_netcdf("analysis.nc", found.assign_attrs(source))
     content = series(found)
+    if "spins" in trajectory and lattice.is_crystal:
+        last = {setting.label: last_orders(setting.of(trajectory), lattice) for setting in groups}
+        content["orders"] = last if len(groups) > 1 else last[groups[0].label]
     sections = [
         run_section(trajectory, lattice, config.trajectory), *trajectory_sections(trajectory, found, lattice),
     ]  # fmt: skip

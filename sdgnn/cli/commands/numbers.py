@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sdgnn.analysis.domains.coarsening import ROUTES
+from sdgnn.analysis.orders.order_weights import order_weights
 from sdgnn.analysis.statistics.equilibrium import equilibrium
+from sdgnn.analysis.statistics.means import mean_and_error
 from sdgnn.analysis.statistics.replicas import each_group
 from sdgnn.cli.commands.console import say
+from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:
     import xarray
@@ -85,3 +90,10 @@ def laws(domains: xarray.Dataset) -> dict[str, Any]:
         "collapse": {"quality": found["collapse_quality"], "spread": found["collapse_spread"]},
         "map": found["map"],
     }  # fmt: skip
+
+
+def last_orders(trajectory: xarray.Dataset, lattice: Lattice) -> dict[str, dict[str, float]]:
+    """Weight of every named order that fits the lattice in the last recorded spins, mean and error over replicas."""
+    weights = order_weights(np.array(trajectory["spins"][-1].values), lattice)
+    pairs = {name: mean_and_error(weight) for name, weight in weights.items()}
+    return {name: {"mean": float(mean), "error": float(error)} for name, (mean, error) in pairs.items()}

@@ -258,7 +258,8 @@ class AnalyzeConfig(Config):
     """Folder of the run, or of a sweep, for which order and discard are taken alone."""
     order: tuple[tuple[float, ...], ...] | None = None
     """Wave vectors of the spin order whose domains are measured too, in fractions of the reciprocal primitive vectors:
-    [[0.5, 0], [0, 0.5], [0.5, 0.5]] for tetrahedral order. Needs recorded spins."""
+    [[0.5, 0], [0, 0.5], [0.5, 0.5]] for tetrahedral order. Needs recorded spins. Without, the weights of all named
+    orders that fit the lattice still stand under orders in analysis.json, of the last recorded spins."""
     against: Path | None = None
     """Folder of another run of the same physics, with the exact field or from other seeds for example, on the same
     lattice: adds the differences of all that both measured, in units of their errors, to analysis.json, a section to
