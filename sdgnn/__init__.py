@@ -12,9 +12,9 @@ __all__ = ["__version__"]
 @cache
 def _exports() -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     # not at the top: only after this file was read does ``python -m sdgnn`` take the working folder off the path
-    import lazy_loader
+    from sdgnn.common.exports import attach
 
-    return lazy_loader.attach_stub(__name__, __file__)
+    return attach(__name__, __file__)
 
 
 def __getattr__(name: str) -> object:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sdgnn.common.arguments import ask
 from sdgnn.common.arrays import Numbers, as_tensor
 from sdgnn.common.errors import UserError
 from sdgnn.common.seeds import check_seed
@@ -374,3 +375,6 @@ def _sign(what: str, value: int) -> int:
     if value not in (1, -1):
         raise UserError(f"{what} {value}", allowed="+1 or -1")
     return value
+
+
+ask(__name__)

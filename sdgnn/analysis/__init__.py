@@ -1,5 +1,5 @@
 """Analysis of spin states: order parameters, correlations, domains, statistics and plots."""
 
-import lazy_loader
+from sdgnn.common.exports import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
 import numpy as np
 import torch
@@ -16,8 +16,8 @@ Numbers = Tensor | ArrayLike
 """Tensors on any device, arrays of numpy, lists of numbers."""
 
 
-def as_tensor(values: Numbers, what: str = "spins") -> Tensor:
-    """``values`` as a float32 or float64 tensor without autograd's graph; Python's numbers are float64.
+def as_tensor(values: Any, what: str = "spins") -> Tensor:
+    """:data:`Numbers` as a float32 or float64 tensor without autograd's graph; Python's numbers are float64.
 
     Tensors stay on their device and share memory, everything else is copied to the CPU. Raises UserError.
     """
@@ -28,9 +28,8 @@ def as_tensor(values: Numbers, what: str = "spins") -> Tensor:
             array = np.array(values)
             found = torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
         except (TypeError, ValueError, RuntimeError) as error:
-            raise UserError(
-                f"{what} that are no array of numbers ({error})", allowed="a tensor, array or list"
-            ) from None
+            why = type(values).__name__ if isinstance(error, TypeError) else error
+            raise UserError(f"{what} that are no array of numbers ({why})", allowed="a tensor, array or list") from None
     if found.dtype not in (torch.float32, torch.float64):
         raise UserError(f"{what} of dtype {found.dtype}", allowed="float32 or float64")
     return found

@@ -226,7 +226,9 @@ class Given(Protocol):
     def _states(cls, spins: Any) -> Tensor:
         import torch
 
-        states = torch.as_tensor(spins, device="cpu").detach().to("cpu", torch.float64)
+        from sdgnn.common.arrays import as_tensor
+
+        states = as_tensor(spins).to("cpu", torch.float64)
         if states.ndim != 3 or not len(states):
             raise UserError(f"given spins of shape {tuple(states.shape)}", allowed="(state, site, 3)")
         return states

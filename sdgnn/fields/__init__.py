@@ -1,5 +1,5 @@
 """Fields: the protocol that everything driving spins obeys, and the classical spin models."""
 
-import lazy_loader
+from sdgnn.common.exports import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

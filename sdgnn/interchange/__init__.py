@@ -2,6 +2,6 @@
 
 OVF 2.0 in and out, VTK for ParaView, numpy's .npz in and out, NetCDF, mp4, gif and HTML."""
 
-import lazy_loader
+from sdgnn.common.exports import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

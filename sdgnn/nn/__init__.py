@@ -1,5 +1,5 @@
 """Learned energies: the network, models to compare with, settings of all kinds, model files."""
 
-import lazy_loader
+from sdgnn.common.exports import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -2,6 +2,6 @@
 
 Save one with ``figure.savefig("name.pdf")`` (text and lines stay vectors, dense maps are pixels) or ``.png``."""
 
-import lazy_loader
+from sdgnn.common.exports import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,5 +1,5 @@
 """Self-contained HTML reports: text, tables and figures in one file that needs nothing else."""
 
-import lazy_loader
+from sdgnn.common.exports import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

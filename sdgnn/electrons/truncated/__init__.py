@@ -1,5 +1,5 @@
 """Electrons by local moments: walks of spinors inside balls, without training."""
 
-import lazy_loader
+from sdgnn.common.exports import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)
