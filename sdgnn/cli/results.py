@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sdgnn.analysis.plots.style import save
 from sdgnn.cli.config import yaml_text
 from sdgnn.cli.config.base import Config
 from sdgnn.common.differences import differences
@@ -53,10 +54,10 @@ class Results:
         return write_json(self.path / name, content)
 
     def write_figure(self, name: str, figure: matplotlib.figure.Figure) -> None:
-        """Write a figure to ``name``.png and ``name``.pdf in the folder."""
-        for suffix in ("png", "pdf"):
-            with atomic_path(self.path / f"{name}.{suffix}") as temporary:
-                figure.savefig(temporary, format=suffix)
+        """Write a figure to ``name``.png, ``name``.pdf and ``name``.svg in the folder."""
+        with atomic_path(self.path / f"{name}.png") as temporary:
+            figure.savefig(temporary, format="png")
+        save(figure, self.path / name)
 
     def write_netcdf(self, name: str, content: xarray.Dataset) -> Path:
         """Write ``content`` to ``name`` (.nc, NetCDF 3) in the folder and return its path.

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import plain
+from sdgnn.common.rounding import with_error
 from sdgnn.data import LabelSet
 from sdgnn.fields import DistanceHeisenberg, Field, Heisenberg
 from sdgnn.fields.protocol import on_lattice
@@ -110,8 +111,7 @@ class Floor:
 
     def cells(self) -> tuple[str, str]:
         """R^2, and RMSE with its error, for tables."""
-        error = "" if math.isnan(self.error) else f" ± {self.error:.1g}"
-        return f"{self.r2:.4f}", f"{self.rmse:.5f}{error}"
+        return f"{self.r2:.4f}", with_error(self.rmse, self.error, ".5f")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import plain
+from sdgnn.common.rounding import with_error
 from sdgnn.data import LabelSet
 from sdgnn.fields import Field, torque_part
 
@@ -56,18 +57,11 @@ class Metrics:
     @property
     def r2(self) -> str:
         """Torque R^2 with its standard error, for tables."""
-        return value_and_error(self.torque_r2, self.torque_r2_error)
+        return with_error(self.torque_r2, self.torque_r2_error, ".4f")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON; NaN becomes None."""
         return plain(asdict(self))
-
-
-def value_and_error(value: float | None, error: float | None) -> str:
-    """A torque R^2 and its standard error as text; the error is left out where there is none."""
-    if value is None or math.isnan(value):
-        return "-"
-    return f"{value:.4f}" if error is None or math.isnan(error) else f"{value:.4f} ± {error:.1g}"
 
 
 def jackknife(errors: Float[np.ndarray, " sample"], sizes: Float[np.ndarray, " sample"]) -> float:

@@ -16,6 +16,7 @@ from sdgnn.analysis import plots
 from sdgnn.analysis.domains.coarsening import DOMAIN_MAPS, ROUTES, coarsening
 from sdgnn.analysis.plots.coarsening import coarsening_figures
 from sdgnn.common.errors import UserError
+from sdgnn.common.rounding import with_error
 
 TIMES = [0, 2, 4, 6, 8, 11, 16, 23, 32, 45, 64]
 
@@ -61,10 +62,14 @@ def test_thermal_flips_make_routes_disagree():
     assert found.attrs["routes_disagree"] and found.attrs["exponent_spread"] > 0.12
     assert np.isnan(clusters["offset_exponent"]) and np.isnan(clusters["offset_exponent_error"])
     legend = coarsening_figures(found)["lengths"].legends[0]
-    assert f"differs by {found.attrs['exponent_spread']:.2f}" in legend.get_title().get_text()
+    told = legend.get_title().get_text()
+    apart = with_error(found.attrs["exponent_spread"], found.attrs["exponent_spread_error"])
+    assert told.startswith("no single law") and told.endswith(f"differs by {apart}")
     labels = [text.get_text() for text in legend.get_texts()]
-    assert not [label for label in labels if r"\pm" in label]
-    assert f"clusters: $n = {float(clusters['exponent']):.2f}$, drifting" in labels
+    printed = [label for label in labels if "$n$" in label]
+    assert len(printed) == 4 and all(" ± " in label for label in printed)
+    exponent = with_error(float(clusters["exponent"]), float(clusters["exponent_error"]))
+    assert f"clusters: $n$ = {exponent}, drifting" in labels
 
 
 def test_curves_are_those_of_the_single_functions(quench):
@@ -89,8 +94,8 @@ def test_figures(quench):
     moved = figures["mobility"].axes[0].lines[0]
     assert moved.get_ydata() == pytest.approx(quench["displacement"].mean("replica").values)
     labels = [text.get_text() for text in figures["lengths"].legends[0].get_texts()]
-    exponent = float(quench["exponent"].sel(route="walls"))
-    assert any(label.startswith(f"walls: $n = {exponent:.2f}$") for label in labels)
+    exponent, error = (float(quench[name].sel(route="walls")) for name in ("exponent", "exponent_error"))
+    assert any(label.startswith(f"walls: $n$ = {with_error(exponent, error)}") for label in labels)
     laws = [line.get_ydata()[0] for line in figures["local_exponent"].axes[0].lines if line.get_gid() == "law"]
     assert laws == pytest.approx([1 / 3, 1 / 2, 1])
     drawn = figures["collapse"].axes[0].containers

@@ -16,6 +16,7 @@ from sdgnn.analysis.statistics.sweeps import sweep_means
 from sdgnn.cli.app import app
 from sdgnn.cli.report.sweep import sweep_section
 from sdgnn.common.errors import UserError
+from sdgnn.common.rounding import with_error
 
 LATTICE = Lattice.square(4, 4)
 KTS = (0.1, 0.3)
@@ -72,7 +73,7 @@ def test_figure_and_table_show_the_same():
     assert [row[0] for row in shown.rows] == ["0.1", "0.3"]
     column = list(shown.head).index("energy per site")
     mean, error = (float(found[f"energy_per_site_{key}"][1]) for key in ("mean", "error"))
-    assert shown.rows[1][column] == f"{mean:.5g} ± {error:.2g}"
+    assert shown.rows[1][column] == with_error(mean, error)
     with pytest.raises(UserError, match="allowed: energy_per_site, magnetization"):
         sweep_curves(found, "chirality")
 

@@ -1,4 +1,4 @@
-"""The cell of an order that is seen through noise and domains, and the sublattices that an order divides the sites into."""
+"""The cell of an order that is seen through noise and domains, and the sublattices that it divides the sites into."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Cell = tuple[tuple[int, ...], ...]
 
 
 def order_cell(spins: Numbers, lattice: Lattice) -> Cell | None:
-    """The smallest cell by whose vectors T the spins nearly (replica, site, 3) repeat, in whole primitive vectors.
+    """The smallest cell by whose vectors T the spins (replica, site, 3) nearly repeat, in whole primitive vectors.
 
     A cell counts when the mean of S(r) . S(r + T) over sites and replicas is 0.5 or more for each of its vectors. A
     larger cell counts when that mean is larger by 0.1, so that thermal noise does not enlarge the cell. Domains lower

@@ -1,4 +1,6 @@
 from .agreement import agreement_panels as agreement_panels
+from .beside import going_together as going_together
+from .beside import runs_beside as runs_beside
 from .coarsening import cluster_sizes as cluster_sizes
 from .coarsening import coarsening_figures as coarsening_figures
 from .coarsening import collapse as collapse

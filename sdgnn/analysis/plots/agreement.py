@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sdgnn.analysis.plots.style import TIME, band, style
+from sdgnn.analysis.plots.style import TIME, WIDTH, band, sheet, style
 from sdgnn.analysis.statistics.replicas import each_group
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
-
-COLUMNS = 4
+COLUMNS = 3
 
 
 @style()
@@ -23,13 +22,11 @@ def agreement_panels(found: xarray.Dataset, first: str = "first", second: str = 
     Bands are one standard error; the grey band below is two standard errors of the difference. ``first`` and ``second``
     name the runs.
     """
-    from matplotlib.figure import Figure
-
     names = found.attrs["quantities"].split()
     shown = [(name, label, part) for name in names for label, part in each_group(found).items()]
     columns = min(len(shown), COLUMNS)
     rows = -(-len(shown) // columns)
-    figure = Figure(figsize=(2.5 * columns, 3.0 * rows), layout="constrained")
+    figure = sheet(WIDTH, 2.7 * rows)
     grid = figure.subplots(2 * rows, columns, sharex=True, squeeze=False, height_ratios=[3, 1] * rows)
     pairs = grid.reshape(rows, 2, columns).swapaxes(1, 2).reshape(-1, 2)
     for unused in pairs[len(shown) :].ravel():

@@ -12,9 +12,22 @@ from torch import Tensor
 
 from sdgnn.analysis.domains.scaling import Collapse
 from sdgnn.analysis.plots.growth import domain_growth, spread
-from sdgnn.analysis.plots.style import MARKERS, TIME, Curve, as_arrays, band, one_panel, plain_numbers, shades, style
+from sdgnn.analysis.plots.style import (
+    COLUMN,
+    MARKERS,
+    TIME,
+    Curve,
+    as_arrays,
+    band,
+    one_panel,
+    plain_numbers,
+    shades,
+    sheet,
+    style,
+)
 from sdgnn.analysis.statistics.means import replica_mean
 from sdgnn.common.errors import UserError
+from sdgnn.common.rounding import with_error
 
 if TYPE_CHECKING:
     import xarray
@@ -29,7 +42,7 @@ def local_exponents(curves: Mapping[str, Curve], laws: Sequence[float] = (1 / 3,
     """
     if not any(np.isfinite(curve[1]).any() for curve in curves.values()):
         raise UserError("local exponents without a finite value", allowed="at least one")
-    figure, axes = one_panel(height=3.3)
+    figure, axes = one_panel(height=2.7)
     for k, (name, curve) in enumerate(curves.items()):
         t, value, error = as_arrays(curve)
         kept = np.isfinite(value)
@@ -55,7 +68,7 @@ def collapse(
     y_label: str = "$C(r, t) / C(0, t)$",
 ) -> Figure:
     """Curves of all times in scaled variables with bars of one error, and how good the collapse is."""
-    figure, axes = one_panel(height=3.3)
+    figure, axes = one_panel(height=2.7)
     for k, (shade, time) in enumerate(zip(shades(len(times)), times, strict=True)):
         axes.errorbar(
             found.x, found.curves[k], found.errors[k], color=shade, marker=MARKERS[k % len(MARKERS)], ms=3, lw=0.8,
@@ -76,7 +89,7 @@ def porod_tails(
     exponent: float = 3.0,
 ) -> Figure:
     """S(k) on logarithmic axes, one curve for each {name: values}, with a guide k^-``exponent`` beside the last."""
-    figure, axes = one_panel(height=3.3)
+    figure, axes = one_panel(height=2.7)
     kept = k > 0
     for shade, (name, values) in zip(shades(len(factors)), factors.items(), strict=True):
         axes.plot(k[kept], np.asarray(values)[kept], color=shade, marker=".", ms=3, lw=0.8, label=name)
@@ -93,7 +106,7 @@ def porod_tails(
 @style()
 def wall_rose(angle: Float[np.ndarray, " bin"], density: Mapping[str, Float[np.ndarray | Tensor, " bin"]]) -> Figure:
     """Share of walls by the direction of their normal, all around; the circle is walls of all directions alike."""
-    figure, axes = one_panel(3.4, 3.6, projection="polar")
+    figure, axes = one_panel(height=3.4, projection="polar")
     around = np.concatenate([angle, angle + np.pi, angle[:1] + 2 * np.pi])
     for shade, (name, values) in zip(shades(len(density)), density.items(), strict=True):
         row = np.asarray(values, dtype=np.float64)
@@ -111,7 +124,7 @@ def memory(curves: Mapping[str, Curve], since: float) -> Figure:
 
     Values that are not positive are left out.
     """
-    figure, axes = one_panel(height=3.3)
+    figure, axes = one_panel(height=2.7)
     for k, (name, curve) in enumerate(curves.items()):
         t, value, error = as_arrays(curve)
         kept = (value > 0) & (t > 0)
@@ -129,9 +142,7 @@ def memory(curves: Mapping[str, Curve], since: float) -> Figure:
 @style()
 def mobility(moved: Curve, left: Curve) -> Figure:
     """Mean squared displacement of clusters, and below it the share that is left; each (times, means, errors)."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.2, 4.2), layout="constrained")
+    figure = sheet(COLUMN, 3.4)
     above, below = figure.subplots(2, 1, sharex=True)
     for k, (axes, curve) in enumerate(((above, moved), (below, left))):
         band(axes, curve, k, lw=1.0)
@@ -147,7 +158,7 @@ def cluster_sizes(areas: Mapping[str, Sequence[Tensor]], total: float) -> Figure
 
     ``total``: the area of the cell. Logarithmic axes, areas in squares of the nearest-neighbour distance.
     """
-    figure, axes = one_panel(height=3.3)
+    figure, axes = one_panel(height=2.7)
     for shade, (name, replicas) in zip(shades(len(areas)), areas.items(), strict=True):
         area = np.sort(np.concatenate([np.asarray(a, dtype=np.float64) for a in replicas]))
         count = np.arange(len(area), 0, -1) / (len(replicas) * total)
@@ -174,7 +185,8 @@ def coarsening_figures(found: xarray.Dataset) -> dict[str, Figure]:
     if curves:
         figures["lengths"] = domain_growth(curves)
         if found.attrs.get("routes_disagree"):
-            told = f"no single law: $n$ differs by {found.attrs['exponent_spread']:.2f}"
+            apart = with_error(found.attrs["exponent_spread"], found.attrs.get("exponent_spread_error"), ".2f")
+            told = f"no single law: $n$ of the routes differs by {apart}"
             figures["lengths"].legends[0].set_title(told)
     local: dict[str, Curve] = {}
     for route in names:
@@ -209,16 +221,13 @@ def coarsening_figures(found: xarray.Dataset) -> dict[str, Figure]:
 
 
 def _told(route: str, found: xarray.Dataset) -> str:
-    """A route with its exponent, and with its error where that is the one of a law."""
+    """A route with its exponent and the error of that; whether the exponent drifts, which is no law."""
     value, error = (float(found[name].sel(route=route)) for name in ("exponent", "exponent_error"))
     if not np.isfinite(value):
         return route
-    told = f"{route}: $n = {value:.2f}$"
-    if "exponent_drifts" in found and found["exponent_drifts"].sel(route=route):
-        return f"{told}, drifting"
-    if found.attrs.get("routes_disagree") or not np.isfinite(error):
-        return told
-    return told + rf"$\pm{error:.2f}$"
+    told = f"{route}: $n$ = {with_error(value, error, '.2f')}" + ("" if np.isfinite(error) else " (no error known)")
+    drifts = "exponent_drifts" in found and bool(found["exponent_drifts"].sel(route=route))
+    return f"{told}, drifting" if drifts else told
 
 
 def _values(values: xarray.DataArray) -> tuple[np.ndarray, np.ndarray]:

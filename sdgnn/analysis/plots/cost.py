@@ -60,7 +60,7 @@ def error_against_cost(fields: Mapping[str, tuple[float, float]]) -> Figure:
     drawn = [error for _, error in fields.values() if error > 0]
     if not drawn:
         raise UserError("no errors to draw", allowed="fields with an error > 0")
-    figure, axes = one_panel(5.6, 3.0)
+    figure, axes = one_panel(WIDTH, 2.8)
     for k, (name, (cost, error)) in enumerate(fields.items()):
         if error > 0:
             axes.plot([cost], [error], ls="", ms=6, label=name, gid=name, **look(k))

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.analysis.locality.floor import LocalityFloor
-from sdgnn.analysis.plots.style import BARS, COLOURS, WIDTH, level, look, one_panel, panels, style
+from sdgnn.analysis.plots.style import BARS, COLOURS, COLUMN, WIDTH, level, look, one_panel, panels, style
 from sdgnn.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def torque_errors(
     models = list(errors[sets[0]]) if sets else []
     if not models or any(set(errors[s]) != set(models) for s in sets):
         raise UserError("errors of different models on different data sets", allowed="{data set: {model: error}}")
-    figure, axes = one_panel(min(WIDTH, 2.2 + 0.55 * len(sets) * len(models)), 2.9)
+    figure, axes = one_panel(WIDTH if len(sets) * len(models) > 3 else COLUMN, 2.7)
     width = 0.8 / len(sets)
     for k, name in enumerate(sets):
         at = np.arange(len(models)) + (k - (len(sets) - 1) / 2) * width
@@ -99,7 +99,7 @@ def error_by_halo(floor: LocalityFloor, models: Mapping[str, tuple[float, float]
 
     A model far above the floor at its halo lacks layers, width or data; one near it can only gain by a longer cutoff.
     """
-    figure, axes = one_panel(height=3.0)
+    figure, axes = one_panel(height=2.7)
     axes.plot(floor.radii, floor.rmse, color="black", marker=".", label="floor (exact field)", gid="floor")
     level(axes, floor.rms, "rms torque")
     for k, (name, (halo, error)) in enumerate(models.items()):
@@ -112,7 +112,7 @@ def error_by_halo(floor: LocalityFloor, models: Mapping[str, tuple[float, float]
 @style()
 def floors_by_halo(floors: Mapping[str, LocalityFloor]) -> Figure:
     """The floor {states: floor} of several ensembles against halo, with error bars; dotted, the rms torque of each."""
-    figure, axes = one_panel(height=3.2)
+    figure, axes = one_panel(height=2.7)
     for k, (name, floor) in enumerate(floors.items()):
         # a floor of zero, at radii that the field does not pass, has no place on a logarithmic axis
         shown = floor.rmse > 1e-9 * floor.rms

@@ -76,9 +76,13 @@ def domain_growth(
                 label=f"$t^{{{Fraction(exponent).limit_denominator(9)}}}$", gid="law",
             )  # fmt: skip
     if limit is not None:
-        top = max(axes.get_ylim()[1], 1.2 * limit)
+        top = max(axes.get_ylim()[1], 1.35 * limit)
         axes.axhspan(limit, top, color="0.9", lw=0, gid="limit")
         axes.set_ylim(top=top)
+        axes.annotate(
+            "finite size", (0.02, (limit * top) ** 0.5), xycoords=("axes fraction", "data"), va="center", fontsize=7,
+            color="0.35",
+        )  # fmt: skip
     plain_numbers(axes.xaxis, (1, 0.3))
     plain_numbers(axes.yaxis, (2, 0.5))
     remark(axes, note)

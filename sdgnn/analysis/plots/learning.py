@@ -20,7 +20,7 @@ def error_by_round(states: Sequence[int], errors: Mapping[str, Sequence[float]],
 
     ``target`` draws a line at the error that is to be reached.
     """
-    figure, axes = one_panel(height=3.0)
+    figure, axes = one_panel(height=2.7)
     for k, (name, values) in enumerate(errors.items()):
         axes.plot(states, values, label=name, gid=name, **look(k))
     if target is not None:
@@ -38,7 +38,7 @@ def reliability_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[floa
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure, axes = one_panel(3.6, 3.2)
+    figure, axes = one_panel(height=3.1)
     values = np.concatenate([np.concatenate([p, t]) for p, t in curves.values()])
     ends = [values[values > 0].min() / 1.3, values.max() * 1.3]
     axes.plot(ends, ends, color="black", lw=0.7, ls="--", gid="equality")
@@ -61,7 +61,7 @@ def picked_states(
     picks: Sequence[tuple[int, int]],
 ) -> Figure:
     """Predicted torque error of a round's runs through time; picked states, given as (step, replica), are marked."""
-    figure, axes = one_panel(height=3.0)
+    figure, axes = one_panel(height=2.7)
     axes.plot(steps, predicted, color=COLOURS[0], lw=0.7, alpha=0.7)
     at = [(step, predicted[np.searchsorted(steps, step), replica]) for step, replica in picks]
     if at:

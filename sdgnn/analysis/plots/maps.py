@@ -71,17 +71,36 @@ def chirality_maps(
     two-dimensional and every panel has one value per triangle.
     """
     figure, panels = _panels(chirality, lattice, (len(lattice.triangles),) if lattice.dim == 2 else (), into=into)
+    drawn = [draw_chirality(panel, values, lattice, limit) for panel, values in panels]
+    chirality_bar(figure, [panel for panel, _ in panels], drawn[-1], lattice)
+    return figure
+
+
+def chirality_bar(figure: FigureBase, panels: Sequence[Axes], drawn: Any, lattice: Lattice) -> None:
+    """The scale of the chirality of triangles, with the value of tetrahedral order where the lattice has that."""
+    bar = figure.colorbar(drawn, ax=panels, shrink=0.85, pad=0.02, extend="both")
+    label = "scalar chirality"
+    if lattice.name == "triangular":
+        bar.set_ticks([-TETRAHEDRAL, 0, TETRAHEDRAL], labels=[f"{v:.2f}" for v in (-TETRAHEDRAL, 0, TETRAHEDRAL)])
+        label += f"\n±{TETRAHEDRAL:.2f}: tetrahedral"
+    bar.set_label(label, fontsize=7)
+
+
+def draw_chirality(panel: Axes, values: Float[np.ndarray, " triangle"], lattice: Lattice, limit: float) -> Any:
+    """Scalar chirality on the triangles of a map."""
     index, corners = images_in_window(lattice.triangle_corners, lattice)
     x, y = corners.reshape(-1, 2).T
-    drawn = [
-        panel.tripcolor(
-            x, y, np.arange(len(x)).reshape(-1, 3), facecolors=values[index], cmap="RdBu_r", vmin=-limit, vmax=limit,
-            rasterized=True, edgecolors="face", linewidth=0.1,
-        )
-        for panel, values in panels
-    ]  # fmt: skip
-    _colour_bar(figure, drawn, r"$\mathbf{S}_i\cdot(\mathbf{S}_j\times\mathbf{S}_k)$", extend="both")
-    return figure
+    return panel.tripcolor(
+        x, y, np.arange(len(x)).reshape(-1, 3), facecolors=values[index], cmap="RdBu_r", vmin=-limit, vmax=limit,
+        rasterized=True, edgecolors="face", linewidth=0.1,
+    )  # fmt: skip
+
+
+def draw_sites(
+    panel: Axes, values: Float[np.ndarray, " site"], lattice: Lattice, colours: str, limits: tuple[float, float]
+) -> Any:
+    """A number on the sites of a map: the area around each has its colour."""
+    return _patches(panel, values[nearest_sites(lattice)], lattice, cmap=colours, vmin=limits[0], vmax=limits[1])
 
 
 @style()
@@ -119,8 +138,7 @@ def site_maps(
     """
     figure, panels = _panels(values, lattice, (lattice.n_sites,), into=into)
     low, high = limits or (min(v.min() for _, v in panels), max(v.max() for _, v in panels))
-    nearest = nearest_sites(lattice)
-    drawn = [_patches(panel, value[nearest], lattice, cmap=colours, vmin=low, vmax=high) for panel, value in panels]
+    drawn = [draw_sites(panel, value, lattice, colours, (low, high)) for panel, value in panels]
     _colour_bar(figure, drawn, label)
     return figure
 
@@ -148,13 +166,19 @@ def _panels(
         raise UserError(f"panels of shape {', '.join(wrong) or 'none'}", allowed=f"{shape} for {lattice!r}")
     width, height = window(lattice)
     figure, axes = panels(len(maps), height / width, columns, BAR, into)
-    length, y = round_length(width / 4), -0.045 * height
     for panel, title in zip(axes, maps, strict=True):
-        bare(panel)
-        panel.set(xlim=(0, width), ylim=(-0.09 * height, height), title=title)
-        panel.plot([0, length], [y, y], color="black", lw=1.6, solid_capstyle="butt", clip_on=False, gid="scale bar")
-        panel.text(length + 0.03 * width, y, f"${length:g}\\,a$", va="center", fontsize=7)
+        map_of(panel, lattice, title)
     return figure, list(zip(axes, maps.values(), strict=True))
+
+
+def map_of(panel: Axes, lattice: Lattice, title: str) -> None:
+    """Makes a panel a map of the window, with a bar of some lattice spacings below."""
+    width, height = window(lattice)
+    length, y = round_length(width / 4), -0.045 * height
+    bare(panel)
+    panel.set(xlim=(0, width), ylim=(-0.09 * height, height), title=title)
+    panel.plot([0, length], [y, y], color="black", lw=1.6, solid_capstyle="butt", clip_on=False, gid="scale bar")
+    panel.text(length + 0.03 * width, y, f"${length:g}\\,a$", va="center", fontsize=7)
 
 
 def round_length(size: float) -> float:

@@ -103,7 +103,7 @@ def spectrum_map(
         raise UserError(f"{len(along)} distances for {len(found.q)} wave vectors", allowed="one for each")
     kept = found.omega >= 0
     values = found.mean.numpy()[:, kept].T
-    figure, axes = one_panel(height=3.2)
+    figure, axes = one_panel(height=2.7)
     strongest = values.max(axis=0)
     highest = ABOVE * float(np.median(strongest)) or 1.0
     seen = (values > LOWEST_LINE * strongest).any(axis=1).nonzero()[0]

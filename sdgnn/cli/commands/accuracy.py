@@ -16,12 +16,12 @@ from sdgnn.cli.config.benchmark import BenchmarkConfig, BenchmarkFloorConfig, Sp
 from sdgnn.cli.report.table import Columns, Table, number_or_dash
 from sdgnn.cli.results import open_results
 from sdgnn.common.errors import UserError
+from sdgnn.common.rounding import with_error
 from sdgnn.data import LabelSet, read
 from sdgnn.fields import Field
 from sdgnn.nn import load
 from sdgnn.train import Comparison, compare, fit_heisenberg
 from sdgnn.train.binding import bind
-from sdgnn.train.metrics import value_and_error
 
 REPEATS = 5
 """Evaluations of one state whose median is the time per site."""
@@ -129,13 +129,13 @@ def _floor_mse(row: dict[str, Any]) -> str:
     floor, error = row.get("floor_torque_rmse"), row.get("floor_torque_rmse_error")
     if floor is None:
         return "-"
-    return f"{floor**2:.1e}" if error is None else f"{floor**2:.1e} ± {2 * floor * error:.0e}"
+    return with_error(floor**2, None if error is None else 2 * floor * error, ".1e")
 
 
 COLUMNS: Columns = {
     "model": lambda row: row["field"],
     "states": lambda row: f"{row['protocol']} ({row['n_states']})",
-    "R²": lambda row: value_and_error(row["torque_r2"], row["torque_r2_error"]),
+    "R²": lambda row: with_error(row["torque_r2"], row["torque_r2_error"], ".4f"),
     "MSE": lambda row: f"{row['torque_mse']:.2e}",
     "floor R²": lambda row: number_or_dash(row.get("floor_torque_r2"), ".4f"),
     "floor MSE": _floor_mse,

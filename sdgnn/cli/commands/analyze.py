@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,13 +24,13 @@ from sdgnn.cli.config.commands import AnalyzeConfig, SimulateConfig
 from sdgnn.cli.config.sweeps import axes, batches
 from sdgnn.cli.report.page import Page, Section, details
 from sdgnn.cli.report.run import run_section
-from sdgnn.cli.report.sweep import quantities, sweep_section
+from sdgnn.cli.report.sweep import quantities, sweep_answer, sweep_section
 from sdgnn.cli.report.trajectory import (
     agreement_section,
     density_section,
     growth_section,
     spectrum_section,
-    trajectory_sections,
+    told_of,
 )
 from sdgnn.cli.results import Results, open_results
 from sdgnn.common.errors import UserError
@@ -37,6 +38,9 @@ from sdgnn.common.progress import progress_bar
 from sdgnn.dynamics import lattice_of, open_sweep, open_trajectory
 from sdgnn.dynamics.sweeps import NAME
 from sdgnn.lattice import Lattice
+
+if TYPE_CHECKING:
+    import xarray
 
 DISCARD = 0.5
 """Part of each run of a sweep that is left out unless said otherwise."""
@@ -61,9 +65,8 @@ def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
     if "spins" in trajectory and lattice.is_crystal:
         last = {setting.label: last_orders(setting.of(trajectory), lattice) for setting in groups}
         content["orders"] = last if len(groups) > 1 else last[groups[0].label]
-    sections = [
-        run_section(trajectory, lattice, config.trajectory), *trajectory_sections(trajectory, found, lattice),
-    ]  # fmt: skip
+    sections: list[Section] = []
+    grown: dict[str, xarray.Dataset] = {}
     if config.against is not None:
         with timed(f"comparing with {config.against}"):
             together = agreement(analyze(open_trajectory(config.against), lattice, order), found)
@@ -78,7 +81,7 @@ def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
             with timed(f"growth of domains {setting.label}".strip()):
                 part = setting.of(trajectory)
                 domains = coarsening(part, lattice, wanted.map, wanted.window, wanted.smoothing)
-            growth[setting.label] = laws(domains)
+            growth[setting.label], grown[setting.label] = laws(domains), domains
             results.write_netcdf(name, domains.assign_attrs(source, setting=setting.label))
             sections.append(growth_section(domains, setting.label))
         content["growth"] = growth if len(growth) > 1 else growth[""]
@@ -100,7 +103,17 @@ def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
             results.write_netcdf(name, spectrum.to_dataset().assign_attrs(source, setting=setting.label))
             sections.append(spectrum_section(spectrum, along, setting.label))
     results.write_json("analysis.json", content)
-    return write_report(config, results, sections)
+    told = told_of(trajectory, found, lattice, grown)
+    run = run_section(trajectory, lattice, config.trajectory)
+    page = Page(
+        f"Analysis of {config.trajectory}",
+        told.answer,
+        told.lead,
+        [],
+        [*told.sections, *sections, run],
+        details(config),
+    )
+    return write_report(page, results)
 
 
 def analyze_sweep(config: AnalyzeConfig, resume: bool = False) -> Path:
@@ -126,7 +139,12 @@ def analyze_sweep(config: AnalyzeConfig, resume: bool = False) -> Path:
     for name in quantities(found):
         content[name] = {key: found[f"{name}_{key}"].values for key in ("mean", "error", "reliable")}
     results.write_json("analysis.json", content)
-    return write_report(config, results, [sweep_section(found)], Sweep=swept.to_yaml())
+    section = sweep_section(found)
+    page = Page(
+        f"Analysis of {config.trajectory}", sweep_answer(found), section.figures[:2], [],
+        [replace(section, figures=section.figures[2:])], details(config, Sweep=swept.to_yaml()),
+    )  # fmt: skip
+    return write_report(page, results)
 
 
 def _points(config: SimulateConfig, folder: Path) -> Iterator[Point]:
@@ -146,10 +164,9 @@ def named(groups: Sequence[ReplicaGroup], name: str) -> list[tuple[ReplicaGroup,
     return [(s, f"{name}-{k}.nc" if len(groups) > 1 else f"{name}.nc") for k, s in enumerate(groups)]
 
 
-def write_report(config: AnalyzeConfig, results: Results, sections: Sequence[Section], **more: str) -> Path:
-    """Write report.html of an analysis, say where the results are, and return their folder."""
+def write_report(page: Page, results: Results) -> Path:
+    """Write report.html of an analysis and its figures, say where the results are, and return their folder."""
     with timed("report"):
-        page = Page(f"Analysis of {config.trajectory}", [], sections, details(config, **more))
         page.write(results.path / "report.html")
     say(f"analysis: {results.path}")
     return results.path

@@ -6,7 +6,11 @@ import math
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import torch
+
+from sdgnn.analysis.plots.beside import going_together
 from sdgnn.analysis.trajectories import analyze
 from sdgnn.cli.commands.benchmark import shortest_times
 from sdgnn.cli.commands.console import say, timed
@@ -31,8 +35,9 @@ from sdgnn.cli.report.fields import (
 from sdgnn.cli.results import open_results
 from sdgnn.common.files import write_json
 from sdgnn.data import LabelSet
+from sdgnn.dynamics import Run
 from sdgnn.fields import Field
-from sdgnn.nn import NetworkSettings, load
+from sdgnn.nn import Model, NetworkSettings, load
 from sdgnn.train.baselines import Comparison, compare
 from sdgnn.train.factors import CalibrationReport, calibrate
 
@@ -93,11 +98,28 @@ def pipeline(config: DemoConfig, folder: Path, resume: bool = False) -> Outcome:
     with timed("analysis of the quench"):
         analysis = analyze(quench.trajectory, quench.field.lattice)
     clock.lap("analysis")
+    together = run_beside(config, models[TRAINED].model, folder / "beside", resume)
+    clock.lap("exact electrons beside the network")
     outcome = Outcome(
-        training, test, larger, models, calibration, rows, errors, errors_larger, quench, analysis, seconds
+        training, test, larger, models, calibration, rows, errors, errors_larger, quench, analysis, together, seconds
     )
     write_numbers(outcome, folder / "numbers.json")
     return outcome
+
+
+def run_beside(config: DemoConfig, network: Model, folder: Path, resume: bool) -> dict[str, Run]:
+    """Exact electrons and the network from the same spins and with the same noise, where that is asked for."""
+    wanted = config.of_beside()
+    if wanted is None:
+        return {}
+    lattice = wanted.lattice.build()
+    exact = config.electrons.build(config.hamiltonian.build(lattice))
+    fields = {EXACT: exact, TRAINED: network.on(lattice, dtype=torch.float64)}
+    parts = {name: folder / name.replace(" ", "-") for name in fields}
+    return {
+        name: run_dynamics(wanted, Start.of(wanted, field, parts[name]), parts[name], resume)
+        for name, field in fields.items()
+    }
 
 
 def first_of_each(labels: LabelSet, count: int) -> LabelSet:
@@ -167,9 +189,25 @@ def write_numbers(outcome: Outcome, path: Path) -> None:
         "errors": {"held-out": outcome.errors.to_dict(), "larger": outcome.errors_larger.to_dict()},
         "calibration": asdict(outcome.calibration),
         "quench": series(outcome.analysis),
+        "beside": beside_numbers(outcome.beside),
         "seconds": outcome.seconds,
     }
     write_json(path, content)
+
+
+def beside_numbers(runs: dict[str, Run]) -> dict[str, Any]:
+    """Correlation of the maps of both runs, and their energies per site, by time."""
+    if not runs:
+        return {}
+    exact, network = (runs[name].trajectory for name in (EXACT, TRAINED))
+    lattice = runs[EXACT].field.lattice
+    return {
+        "time": exact["time"].values,
+        "correlation": going_together(exact, network, lattice),
+        "energy_per_site": {
+            name: run.trajectory["energy"].values[:, 0] / lattice.n_sites for name, run in runs.items()
+        },
+    }
 
 
 class _Clock:

@@ -9,9 +9,9 @@ from sdgnn.cli.config.learning import LearnConfig
 from sdgnn.cli.report.learning import page
 from sdgnn.cli.report.table import Columns, Table, number_or_dash
 from sdgnn.cli.results import open_results, resumed_folder
+from sdgnn.common.rounding import with_error
 from sdgnn.nn.images import model_of, too_small
 from sdgnn.train.active_learning import Learned, exploration_of, learn
-from sdgnn.train.metrics import value_and_error
 
 REPORT = "report.html"
 """Name of the report in the folder."""
@@ -46,7 +46,7 @@ def rounds_table(outcome: Learned) -> Table:
     columns: Columns = {
         "round": lambda one: str(one["round"]),
         "training states": lambda one: str(one["training_states"]),
-        "torque R²": lambda one: value_and_error(one["errors"]["torque_r2"], one["errors"].get("torque_r2_error")),
+        "torque R²": lambda one: with_error(one["errors"]["torque_r2"], one["errors"].get("torque_r2_error"), ".4f"),
         "torque RMSE": lambda one: f"{one['errors']['torque_rmse']:.5f}",
         "true / predicted error": lambda one: number_or_dash(one["reliability"]["ratio"], ".2f"),
         "seconds": lambda one: f"{one['seconds']:.0f}",

@@ -12,6 +12,7 @@ from sdgnn.cli.commands.floors import measure_floors
 from sdgnn.cli.config.locality import LocalityConfig
 from sdgnn.cli.report.table import Table
 from sdgnn.cli.results import open_results
+from sdgnn.common.rounding import with_error
 from sdgnn.lattice import LENGTH_TOLERANCE, Lattice
 from sdgnn.lattice.periodic import inner_radius
 
@@ -56,13 +57,10 @@ def table(floors: dict[str, LocalityFloor], caption: str = "") -> Table:
     pairs = [(f"{name}\ntorque RMSE", "\ntorque R²") for name in floors]
     rows = []
     for k, radius in enumerate(next(iter(floors.values())).radii):
-        cells = [(with_error(floor.rmse[k], floor.rmse_error[k]), f"{floor.r2[k]:.4f}") for floor in floors.values()]
+        cells = [
+            (with_error(floor.rmse[k], floor.rmse_error[k], ".5f"), f"{floor.r2[k]:.4f}") for floor in floors.values()
+        ]
         rows.append([f"{radius:.3g}", *itertools.chain(*cells)])
-    nothing = [(with_error(floor.rms, floor.rms_error), "0") for floor in floors.values()]
+    nothing = [(with_error(floor.rms, floor.rms_error, ".5f"), "0") for floor in floors.values()]
     rows.append(["none", *itertools.chain(*nothing)])
     return Table(["reach", *itertools.chain(*pairs)], rows, caption)
-
-
-def with_error(value: float, error: float) -> str:
-    """A number with its statistical error, where there is one."""
-    return f"{value:.5f}" if error != error else f"{value:.5f} ± {error:.5f}"

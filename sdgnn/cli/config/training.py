@@ -71,6 +71,17 @@ class LargerConfig(Config):
     """Which states, as in ``protocols``."""
 
 
+class BesideConfig(Config):
+    """A run of exact electrons beside one of the trained network, from the same spins and with the same noise."""
+
+    lattice: LatticeConfig
+    """The lattice; what is not said here, but for its size, is that of the labels' lattice."""
+    steps: Count = 50
+    """Steps of the integrator of ``quench``."""
+    every: Count = 5
+    """Steps between records."""
+
+
 SIZES = ("size", "sites", "positions", "cell")
 """Keys of a lattice that say how large it is."""
 
@@ -94,6 +105,9 @@ class DemoConfig(LabelsConfig):
     """How it is trained."""
     quench: QuenchConfig
     """The quench that the trained network drives; its lattice as in ``larger``."""
+    beside: BesideConfig | None = None
+    """A short run of exact electrons and of the trained network, from the spins, bath and noise of ``quench``; left out
+    unless given."""
     seed: Seed = 0
     """Seed of the states, of the initial weights and of the split."""
     output: Path | None = None
@@ -105,11 +119,22 @@ class DemoConfig(LabelsConfig):
         if not isinstance(given, dict) or not isinstance(given.get("lattice"), dict):
             return given
         family = {key: value for key, value in given["lattice"].items() if key not in SIZES}
-        for part in ("larger", "quench"):
+        for part in ("larger", "quench", "beside"):
             section = given.get(part)
             if isinstance(section, dict) and isinstance(section.get("lattice"), dict):
                 given = {**given, part: {**section, "lattice": {**family, **section["lattice"]}}}
         return given
+
+    def of_beside(self) -> QuenchConfig | None:
+        """The run of ``beside``, if one is asked for: that of ``quench`` with one replica on the other lattice."""
+        if self.beside is None:
+            return None
+        observe = dict.fromkeys(("spins", "energy"), self.beside.every)
+        update = {
+            "lattice": self.beside.lattice, "steps": self.beside.steps, "replicas": 1, "observe": observe,
+            "precision": "float64",
+        }  # fmt: skip
+        return self.quench.model_copy(update=update)
 
     def of_larger(self) -> LabelsConfig:
         """The labels of the larger lattice: the same physics, states from another seed."""

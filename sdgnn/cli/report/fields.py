@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sdgnn.cli.report.table import Table
+from sdgnn.common.rounding import with_error
 from sdgnn.data import LabelSet
 from sdgnn.dynamics import Run
 from sdgnn.fields import Field
@@ -15,7 +17,6 @@ from sdgnn.nn import Model
 from sdgnn.train.baselines import Comparison, baselines
 from sdgnn.train.binding import bind
 from sdgnn.train.factors import CalibrationReport
-from sdgnn.train.metrics import value_and_error
 
 if TYPE_CHECKING:
     import xarray
@@ -44,10 +45,15 @@ class Row:
     microseconds: float
     """Processor time of one evaluation on the larger lattice, per site."""
 
+    @property
+    def r2(self) -> tuple[str, str]:
+        """Both R^2 with their standard errors."""
+        first, second = map(partial(with_error, alone=".4f"), self.torque_r2, self.torque_r2_error)
+        return first, second
+
     def cells(self) -> list[str]:
         """Cells of a table with the columns :data:`HEAD`."""
-        r2 = map(value_and_error, self.torque_r2, self.torque_r2_error)
-        errors = [cell for one, rmse in zip(r2, self.torque_rmse, strict=True) for cell in (one, f"{rmse:.5f}")]
+        errors = [cell for one, rmse in zip(self.r2, self.torque_rmse, strict=True) for cell in (one, f"{rmse:.5f}")]
         if self.field == EXACT:
             errors = ["1", "0", "1", "0"]
         fit = "-" if math.isnan(self.seconds) or not self.labels else f"{self.seconds:.0f}"
@@ -102,6 +108,8 @@ class Outcome:
     """The quench."""
     analysis: xarray.Dataset
     """Analysis of the quench over its replicas."""
+    beside: dict[str, Run]
+    """Exact electrons and the trained network on one lattice, from the same spins, with the same noise; or nothing."""
     seconds: dict[str, float]
     """Wall time of each step."""
 

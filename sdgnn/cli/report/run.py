@@ -43,7 +43,7 @@ def run_section(trajectory: xarray.Dataset, lattice: Lattice, folder: Path | Non
         time = trajectory[values.dims[0]]
         if len(time):
             rows.append([f"{name} recorded", f"{len(time)} times, {float(time[0]):g} to {float(time[-1]):.6g}"])
-    return Section("The run", [], [Table(["", ""], rows)])
+    return Section("The run", [], [Table(["", ""], rows, words=("",))])
 
 
 def _described(trajectory: xarray.Dataset, folder: Path | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from sdgnn.analysis.plots.sweeps import CURVES, combinations, sweep_curves, swept
 from sdgnn.cli.report.page import Figure, Section
 from sdgnn.cli.report.table import Table
+from sdgnn.common.rounding import with_error
 
 if TYPE_CHECKING:
     import xarray
@@ -37,7 +38,12 @@ def sweep_section(found: xarray.Dataset) -> Section:
         at = dict(zip(keys, place, strict=True))
         rows.append([str(found[key].values[k]) for key, k in at.items()] + [_cell(found, name, at) for name in names])
     figures = tuple(
-        Figure.of(sweep_curves(found, name), f"{name.replace('_', ' ')} against {swept(found) or 'nothing'}.")
+        Figure(
+            sweep_curves(found, name),
+            f"{name.replace('_', ' ')} against {swept(found) or 'nothing'}; bars are standard errors that know of "
+            "autocorrelation.",
+            name,
+        )
         for name in names
     )
     return Section(
@@ -45,9 +51,24 @@ def sweep_section(found: xarray.Dataset) -> Section:
     )
 
 
+def sweep_answer(found: xarray.Dataset) -> str:
+    """From where to where the first quantity goes along the first swept key, with errors."""
+    names, key = quantities(found), swept(found)
+    if not names or key is None or key not in found.sizes:
+        return "No number was measured at any point."
+    first = {str(dim): 0 for dim in found.dims}
+    last = {**first, key: -1}
+    several = " (at the first of the other keys' values)" if len(found.dims) > 1 else ""
+    told = [
+        f"{name.replace('_', ' ')} goes from {_cell(found, name, first)} to {_cell(found, name, last)}"
+        for name in names[:2]
+    ]
+    ends = found[key].values
+    return f"From {key} = {ends[0]} to {ends[-1]}{several}, {' and '.join(told)}."
+
+
 def _cell(found: xarray.Dataset, name: str, at: dict[str, int]) -> str:
     mean, error, reliable = (float(found[f"{name}_{key}"].isel(at)) for key in ("mean", "error", "reliable"))
     if math.isnan(mean):
         return "-"
-    bar = "" if math.isnan(error) else f" ± {error:.2g}"
-    return f"{mean:.5g}{bar}{'' if reliable == 1 else ' *'}"
+    return f"{with_error(mean, error, '.5g')}{'' if reliable == 1 else ' *'}"

@@ -18,6 +18,7 @@ SMALL_DEMO = (
     "workers=0", "lattice.size=[4,4]", "electrons.twists=null", "protocols.0.states=10", "protocols.1.runs=4",
     "protocols.1.steps=[1,2]", "larger.lattice.size=[6,6]", "larger.protocols.0.states=1", "calibrated=2",
     "larger.protocols.1.steps=[1]", "network.hidden=2", "training.epochs=1", "quench.lattice.size=[8,8]",
+    "beside.lattice.size=[4,4]", "beside.steps=2", "beside.every=1",
     "quench.steps=4", "quench.observe.spins=2", "quench.observe.structure_factor=2", "output=demo",
 )  # fmt: skip
 
@@ -29,14 +30,19 @@ def test_the_demo_makes_its_report(folder: Path) -> None:
     assert result.stdout.splitlines()[-1] == "demo"
     report = (folder / "demo/report.html").read_text()
     assert report.count("data:image/png;base64,") >= 8
+    order = [report.index(text) for text in ('class="answer"', "parity.svg", "beside.svg", "<h2", "<table")]
+    assert order == sorted(order), "the answer, its figures, then tables"
     assert "<link" not in report
     assert "<script" not in report
     for name in ("labels/labels.h5", "larger/labels.h5", "model/model.safetensors", "numbers.json", "config.yaml"):
         assert (folder / "demo" / name).exists()
     assert open_trajectory(folder / "demo/quench").sizes["replica"] >= 2
+    exact, network = (open_trajectory(folder / "demo/beside" / name) for name in ("exact-diagonalisation", "trained"))
+    assert (exact["spins"][0] == network["spins"][0]).all() and exact.sizes["time"] == 3
     assert list((folder / "demo/model/tensorboard").iterdir())
     numbers = json.loads((folder / "demo/numbers.json").read_text())
     rows = {row["field"]: row for row in numbers["fields"]}
+    assert numbers["beside"]["correlation"][0] == pytest.approx(1.0)
     assert list(rows) == [
         "exact diagonalisation", "universal, fast", "universal, accurate", "calibrated", "trained",
         "Heisenberg, 1 shell", "Heisenberg, 5 shells",

@@ -9,7 +9,7 @@ from sdgnn.cli.report.fields import EXACT, HEAD, Row
 
 def test_a_row_has_a_cell_for_every_column() -> None:
     cells = Row("trained", 98, 38.2, (0.99, 0.5), (0.001, 0.02), (0.002, math.nan), 24.13).cells()
-    assert cells == ["trained", "98", "38", "0.9900 ± 0.002", "0.00100", "0.5000", "0.02000", "24.1"]
+    assert cells == ["trained", "98", "38", "0.990 ± 0.002", "0.00100", "0.5000", "0.02000", "24.1"]
     assert len(cells) == len(HEAD)
 
 

@@ -9,7 +9,7 @@ from sdgnn import Lattice
 from sdgnn.analysis import agreement, analyze, observers
 from sdgnn.analysis.plots import trajectory_figures
 from sdgnn.cli.report.run import run_section
-from sdgnn.cli.report.trajectory import agreement_section, caption, trajectory_sections
+from sdgnn.cli.report.trajectory import agreement_section, caption, told_of
 from sdgnn.dynamics import Heun, simulate
 from sdgnn.fields import Anisotropy, Heisenberg, Zeeman
 from sdgnn.fields.schedules import Quench
@@ -92,11 +92,12 @@ def test_every_asked_observable_is_drawn_or_named():
     )
     lattice = Lattice.square(4, 4)
     trajectory = run(lattice, Heun(dt=0.05, damping=0.3, kT=0.1), names=asked)
-    maps, numbers = trajectory_sections(trajectory, analyze(trajectory, lattice), lattice)
-    told = " ".join(figure.caption for figure in numbers.figures)
+    page = told_of(trajectory, analyze(trajectory, lattice), lattice)
+    numbers = page.sections[-1]
+    told = " ".join(figure.caption for figure in (*page.lead, *numbers.figures))
     for words in ("Mean spin", "Share of nearest-neighbour bonds", "Skyrmion number", "Temperature of the spins"):
         assert words in told, words
-    assert [f.caption for f in maps.figures] == ["Mean scalar chirality of the triangles around a site, first replica."]
+    assert page.lead[0].caption == "Mean scalar chirality of the triangles around a site, first replica."
     assert "Not drawn (no number, or of other dimensions): density" in numbers.text[1]  # of a classical field: NaN
 
 
