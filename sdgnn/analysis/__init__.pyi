@@ -62,6 +62,11 @@ from .statistics.replicas import replica_groups as replica_groups
 from .statistics.sweeps import sweep_means as sweep_means
 from .trajectories import analyze as analyze
 from .trajectories import lattice_of_run as lattice_of_run
+from .transitions.temperatures import TransitionTemperature as TransitionTemperature
+from .transitions.temperatures import transition_temperatures as transition_temperatures
+from .transitions.tempering import exchanges as exchanges
+from .transitions.tempering import suggest_temperatures as suggest_temperatures
+from .transitions.thermodynamics import thermodynamics as thermodynamics
 from .waves.couplings import Couplings as Couplings
 from .waves.couplings import exchange as exchange
 from .waves.magnetic_cell import MagneticCell as MagneticCell

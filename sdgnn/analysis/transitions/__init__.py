@@ -1,0 +1,1 @@
+"""Transitions of temperature: order parameters and their fluctuations, where they say that order sets in, tempering."""
