@@ -35,7 +35,8 @@ HOW = {
 """How users come by what is asked for."""
 MISSING = object()
 """In place of an argument that is not given."""
-_asked: set[type] = set()
+_asked: dict[Any, Any] = {}
+"""Classes that ask already, and functions with those that ask in their place."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def asked(thing: Any) -> Any:
         _ask_class(thing)
         return thing
     if isinstance(thing, types.FunctionType | functools._lru_cache_wrapper) and _ours(thing):
-        return _asking(thing, thing.__qualname__)
+        return _asked.setdefault(thing, _asking(thing, thing.__qualname__))
     return thing
 
 
@@ -87,7 +88,7 @@ def _ask_class(cls: type) -> None:
     """Constructors and public methods of a class, of those that it is made of and of those made of it so far."""
     if not _ours(cls) or cls in _asked or issubclass(cls, BaseException):
         return
-    _asked.add(cls)
+    _asked[cls] = cls
     for name, entry in list(vars(cls).items()):
         function = entry.__func__ if isinstance(entry, classmethod | staticmethod) else entry
         shown = not name.startswith("_") or name in ("__init__", "__call__")

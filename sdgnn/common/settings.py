@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.one_line import LONGEST
 from sdgnn.common.refusals import explain
 from sdgnn.common.sections import TAGS
 
@@ -47,6 +49,17 @@ class Settings(BaseModel):
         except ValidationError as error:
             wrong = explain(type(self), settings, error, whole="settings")
             raise UserError(f"{type(self).__name__} with {'; '.join(wrong)}") from None
+
+    def __repr__(self) -> str:
+        text = super().__repr__()
+        return text if len(text) <= LONGEST else f"{type(self).__name__}({', '.join(self._changed())})"
+
+    def _changed(self) -> Iterator[str]:
+        """Settings that are not their defaults."""
+        for name, value in self.__repr_args__():
+            field = type(self).model_fields.get(str(name))
+            if field is None or value != field.default:
+                yield f"{name}={value!r}"
 
     def __str__(self) -> str:
         return repr(self)

@@ -17,6 +17,7 @@ from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import content_hash
 from sdgnn.common.frozen import frozen
+from sdgnn.common.one_line import one_line
 from sdgnn.data.sampling import UNKNOWN
 from sdgnn.fields import Field, check_spins
 from sdgnn.lattice import Lattice
@@ -52,6 +53,8 @@ class Origin:
     """Commit of its source tree, if known."""
     created: str | None = None
     """Date in UTC, ISO 8601."""
+
+    __repr__ = one_line
 
     @property
     def physics(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ sample is drawn from a seed of its own, so it is the same whoever draws it and i
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, TypeAdapter, ValidationError, field_validator, model_validator
@@ -212,7 +213,7 @@ class Snapshots(Protocol):
 class Given(Protocol):
     """States made elsewhere, for instance chosen from a run of any field: label these."""
 
-    spins: Any
+    spins: Any = Key(repr=False)
     """(state, site, 3) unit spins, a tensor or array."""
     label: str = "given"
     """What the states are called in the set."""
@@ -232,6 +233,10 @@ class Given(Protocol):
         if states.ndim != 3 or not len(states):
             raise UserError(f"given spins of shape {tuple(states.shape)}", allowed="(state, site, 3)")
         return states
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield "states", len(self.spins)
+        yield from super().__repr_args__()
 
     def __eq__(self, other: object) -> bool:
         return self is other

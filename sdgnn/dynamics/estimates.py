@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import UserError
 from sdgnn.common.memory import GB, peak_memory
+from sdgnn.common.one_line import one_line
 from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.fields import Field
 
@@ -25,6 +26,8 @@ class Estimate:
     """Wall time of one step of all replicas."""
     memory: float
     """Largest resident memory in bytes of the process that does the run."""
+
+    __repr__ = one_line
 
     @property
     def seconds(self) -> float:

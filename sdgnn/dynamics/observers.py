@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sdgnn.common.errors import UserError
+from sdgnn.common.one_line import one_line
 from sdgnn.dynamics import spin_temperature as temperatures
 from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.dynamics.state import State
@@ -54,6 +55,8 @@ class Observer:
     """What it is, in words."""
     coordinates: Mapping[str, Coordinate] = dataclass_field(default_factory=dict)
     """What its dimensions stand for: ``{"q": (("wave_vector", "axis"), vectors, {"units": ...})}``."""
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dims", tuple(self.dims))

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn.common.errors import NumericalError
+from sdgnn.common.one_line import one_line
 from sdgnn.fields import Field, FieldResult
 
 
@@ -31,6 +32,8 @@ class State:
     """Number of the first of these sites in the crystal, where several processes share it."""
     cached: tuple[Field, FieldResult] | None = dataclass_field(default=None, repr=False)
     """A field and its result at these spins, once evaluated: an observer and the step then share one evaluation."""
+
+    __repr__ = one_line
 
     def evaluated(self, field: Field) -> State:
         """The same state with the cached result of ``field``. Raises NumericalError when that is not finite."""

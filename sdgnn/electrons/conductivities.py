@@ -16,6 +16,7 @@ from torch import Tensor
 
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import UserError
+from sdgnn.common.one_line import one_line
 from sdgnn.electrons.densities import DensityOfStates
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.exact import eigenstates
@@ -104,6 +105,8 @@ class ConductivityMoments:
     """(replica, dim, dim, moment, moment) mu_mn over the volume of the cell."""
     density_of_states: DensityOfStates
     """Density of states from the same vectors."""
+
+    __repr__ = one_line
 
     def conductivity(
         self, kT: float, mu: float | None = None, filling: float | None = None, broadening: float = 0.1

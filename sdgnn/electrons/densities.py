@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import UserError
+from sdgnn.common.one_line import one_line
 from sdgnn.electrons.ensemble import check_ensemble, check_twists
 from sdgnn.electrons.expansion import Expansion, expansions_of, jackson
 from sdgnn.electrons.hamiltonian import SDModel
@@ -37,6 +38,8 @@ class DensityOfStates:
     """(replica, 2) lowest and highest energies, in t."""
     moments: Float[Tensor, "replica *site moment"]
     """(replica, moment) or (replica, site, moment): mu_m = sum_n w_n T_m(x_n), with mu_0 = 2."""
+
+    __repr__ = one_line
 
     @property
     def resolution(self) -> Float[Tensor, " replica"]:

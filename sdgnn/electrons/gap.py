@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import NumericalError, UserError
+from sdgnn.common.one_line import one_line
 from sdgnn.electrons.ensemble import check_ensemble, check_twists, phases
 from sdgnn.electrons.filling import WHOLE
 from sdgnn.electrons.hamiltonian import SDModel
@@ -37,6 +38,8 @@ class Gap:
     """(replica,) highest filled level, in t."""
     above: Float[Tensor, " replica"]
     """(replica,) lowest empty level, in t."""
+
+    __repr__ = one_line
 
     @property
     def width(self) -> Float[Tensor, " replica"]:

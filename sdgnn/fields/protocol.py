@@ -222,7 +222,8 @@ class Sum(Combination):
         )
 
     def __repr__(self) -> str:
-        return " + ".join(map(repr, self.parts))
+        where = f" on {self.lattice!r}"
+        return " + ".join(repr(part).removesuffix(where) for part in self.parts) + where
 
 
 def _same_sites(first: Lattice, second: Lattice) -> bool:

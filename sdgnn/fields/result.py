@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from sdgnn.common.one_line import one_line
+
 Result = TypeVar("Result", bound="FieldResult")
 
 
@@ -29,6 +31,8 @@ class FieldResult:
     torque_error: Float[Tensor, "replica site"] | None = None
     """(replica, site) expected root mean square error of the torque per Cartesian component, in units of t; None for
     fields that do not judge themselves. Committees of networks and kernel polynomial fields do."""
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "energy", self.energy.to(torch.float64))

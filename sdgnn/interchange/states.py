@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sdgnn.analysis.recorded import recorded_spins, states
 from sdgnn.common.errors import UserError
+from sdgnn.common.one_line import one_line
 from sdgnn.dynamics.trajectory import LATTICE, lattice_of
 from sdgnn.lattice import Lattice
 from sdgnn.lattice.text import describe_lattice
@@ -36,6 +37,8 @@ class Snapshot:
     """Where the sites are."""
     time: float | None = None
     """In hbar / t; None where no time is given."""
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         spins = _array(self.spins)

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.frozen import freeze, frozen
+from sdgnn.common.one_line import one_line
 from sdgnn.lattice.positions import POSITION_TOLERANCE
 
 
@@ -29,6 +30,8 @@ class Bonds:
     """(bond, dim) displacement r_j - r_i of this image."""
     shell: Int[np.ndarray, " bond"]
     """(bond,) neighbour shell, 0 for nearest neighbours; on free lattices, -1 (distances do not fall into shells)."""
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         freeze(self)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from sdgnn.common.frozen import freeze
+from sdgnn.common.one_line import one_line
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class PointOperation:
     """(dim, dim) orthogonal matrix R."""
     sites: Int[np.ndarray, " site"]
     """(site,) permutation: the operation carries site i onto ``sites[i]``."""
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         freeze(self)

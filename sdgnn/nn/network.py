@@ -186,8 +186,9 @@ class NetworkField(Field):
         return self.readout.gate(self.electrons.local_moments(spins.to(self.dtype)))
 
     def __repr__(self) -> str:
-        off = ", whose learned part is off" if self.network.readout is not None and self.readout is None else ""
-        return f"{self.network!r}{off}; {self.electrons!r} in {str(self.dtype).removeprefix('torch.')}"
+        learned = "learned part off" if self.readout is None else f"{self.network.n_parameters} weights"
+        learned = "nothing learned" if self.network.readout is None else learned
+        return f"NetworkField({learned}, {str(self.dtype).removeprefix('torch.')}): {self.electrons!r}"
 
 
 class _Whole(torch.autograd.Function):

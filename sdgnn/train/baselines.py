@@ -14,6 +14,7 @@ from rich.table import Table
 
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import plain
+from sdgnn.common.one_line import one_line
 from sdgnn.common.rounding import with_error
 from sdgnn.data import LabelSet
 from sdgnn.fields import DistanceHeisenberg, Field, Heisenberg
@@ -96,6 +97,8 @@ class Floor:
     rms: float
     """Root mean square of the torque of the same states."""
 
+    __repr__ = one_line
+
     @property
     def r2(self) -> float:
         """Highest torque R^2; NaN without torque."""
@@ -122,6 +125,10 @@ class Comparison:
     """(field's name, protocol or "all", metrics)."""
     floors: Mapping[tuple[str, str], Floor] = dataclasses.field(default_factory=dict)
     """Floors at the halo of each field, where they were measured."""
+
+    def __repr__(self) -> str:
+        found = (f"{name} {metrics.r2}" for name, protocol, metrics in self.rows if protocol == "all")
+        return f"Comparison: torque R² of {', '.join(found)}"
 
     def __getitem__(self, key: tuple[str, str]) -> Metrics:
         name, protocol = key

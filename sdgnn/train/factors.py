@@ -79,7 +79,10 @@ class CalibrationReport:
 
     def __repr__(self) -> str:
         head = "factors are kept" if self.kept else "factors do not pay: the plain walk"
-        lines = [f"{head} (prior {self.prior:g}, {self.seconds:.0f} s)"]
+        return f"{head} (prior {self.prior:g}, {self.seconds:.0f} s)"
+
+    def __str__(self) -> str:
+        lines = [repr(self)]
         lines.append(f"{'torque R² of':24s} {'states':>6s} {'plain':>8s} {'calibrated':>11s} {'unseen family':>14s}")
         lines += [
             f"{one.family:24s} {one.states:6d} {one.plain:8.4f} {one.calibrated:11.4f} {one.unseen:14.4f}"

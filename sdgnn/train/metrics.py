@@ -54,6 +54,12 @@ class Metrics:
     angle_95: float
     """Angle in degrees that 95 % of these sites stay below."""
 
+    def __repr__(self) -> str:
+        return (
+            f"Metrics: torque R² {self.r2}, RMSE {self.torque_rmse:.4g} t of {self.torque_rms:.4g} t, "
+            f"{self.n_states} states of {self.n_sites} sites"
+        )
+
     @property
     def r2(self) -> str:
         """Torque R^2 with its standard error, for tables."""

@@ -87,7 +87,8 @@ def test_disorder_of_bonds_is_that_of_the_model(small: None) -> None:
 
 def test_its_table_can_be_read(small: None) -> None:
     found = suggest_cutoff(SDModel(Lattice.chain(12), exchange=4.0), 0.3, mu=-3.0, torque_error=0.01)
-    lines = repr(found).splitlines()
+    assert repr(found) == str(found).splitlines()[0]
+    lines = str(found).splitlines()
     assert lines[0].startswith(f"cutoff={found.cutoff}, moments={found.moments}: torque error")
     assert len(lines) == 3 + len(found.tried)
     assert len({len(line) for line in lines[2:]}) == 1

@@ -15,6 +15,7 @@ from sdgnn import spins as textures
 from sdgnn.analysis.locality.ensembles import Independent, StateEnsemble
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import plain
+from sdgnn.common.one_line import one_line
 from sdgnn.common.seeds import check_seed
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
@@ -42,6 +43,8 @@ class LocalityFloor:
     """Root mean square of the torque per component: the error of predicting nothing."""
     rms_error: float
     """Standard error of ``rms``; NaN with a single environment."""
+
+    __repr__ = one_line
 
     @property
     def r2(self) -> Float[np.ndarray, " radius"]:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from sdgnn.common.frozen import freeze
+from sdgnn.common.one_line import one_line
 from sdgnn.lattice import Lattice
 from sdgnn.lattice.periodic import reduced_cell
 
@@ -25,6 +26,8 @@ class MagneticCell:
     """(member,) one site of the lattice for each site of the magnetic cell."""
     member: Int[np.ndarray, " site"]
     """(site,) which of these every site of the lattice repeats."""
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         freeze(self)

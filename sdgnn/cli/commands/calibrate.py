@@ -23,6 +23,6 @@ def calibrate_model(config: CalibrateConfig) -> Path:
         )
     network.save(results.path)
     results.write_json("calibration.json", asdict(report))
-    say(repr(report))
+    say(str(report))
     say(f"model: {results.path}")
     return results.path

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import NumericalError, UserError
+from sdgnn.common.one_line import one_line
 from sdgnn.common.seeds import check_seed
 from sdgnn.electrons.ensemble import check_ensemble, check_twists
 from sdgnn.electrons.expansion import Expansion, expansions_of
@@ -77,6 +78,8 @@ class KPMResult(FieldResult):
     """(replica,) moments that were used."""
     vectors: Int[Tensor, " replica"] | None = None
     """(replica,) probing vectors that were used, for each twist."""
+
+    __repr__ = one_line
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sdgnn import spins as textures
 from sdgnn.common.errors import UserError
+from sdgnn.common.one_line import one_line
 from sdgnn.electrons.ensemble import check_ensemble
 from sdgnn.electrons.exact import ExactField
 from sdgnn.electrons.hamiltonian import SDModel
@@ -68,6 +69,8 @@ class Trial:
     torque_r2: float
     """Torque R² of all states together."""
 
+    __repr__ = one_line
+
 
 @dataclass(frozen=True)
 class Choice(Trial):
@@ -87,9 +90,14 @@ class Choice(Trial):
     """What was tried, in the order of work."""
 
     def __repr__(self) -> str:
-        lines = [
+        return (
             f"cutoff={self.cutoff}, moments={self.moments}: torque error {self.torque_error:.2g} t (asked "
-            f"{self.asked:.2g}, torque {self.torque:.2g}), R² {self.torque_r2:.4f}",
+            f"{self.asked:.2g}, torque {self.torque:.2g}), R² {self.torque_r2:.4f}"
+        )
+
+    def __str__(self) -> str:
+        lines = [
+            repr(self),
             f"{self.states} states of {self.lattice!r}; exact to {self.reference_error:.1g} t",
             "cutoff  moments  site-steps  torque error      R²",
         ]

@@ -183,7 +183,7 @@ class SiteField(SiteSum):
         return found
 
     def __repr__(self) -> str:
-        return f"{self.network!r}; bound to {self.lattice!r} in {str(self.dtype).removeprefix('torch.')}"
+        return f"{self.network!r}, {str(self.dtype).removeprefix('torch.')}, on {self.lattice!r}"
 
 
 def constants(module: Module) -> Module:
