@@ -11,6 +11,7 @@ import ast
 import functools
 import inspect
 import os
+import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -72,8 +73,6 @@ def asked(thing: Any) -> Any:
 
 def ask(module: str) -> None:
     """Public functions of a ``module``, to be called at its end, ask whether their arguments are allowed."""
-    import sys
-
     names = vars(sys.modules[module])
     for name, thing in list(names.items()):
         if not name.startswith("_") and isinstance(thing, types.FunctionType) and thing.__module__ == module:
@@ -219,7 +218,8 @@ def _kinds(function: Callable[..., Any], bound: bool, late: bool) -> Iterator[tu
         kinds = list(_alternatives(ast.parse(place.annotation, mode="eval").body, names))
         known = [kind for kind in kinds if kind is not None]
         if known and len(known) == len(kinds) and (kind := _either(known)).late is late:
-            yield number, place.name, replace(kind, each=place.kind is place.VAR_POSITIONAL)
+            row = sys.maxsize if place.kind is place.KEYWORD_ONLY else number  # by its name alone
+            yield row, place.name, replace(kind, each=place.kind is place.VAR_POSITIONAL)
 
 
 def _either(kinds: list[Kind]) -> Kind:

@@ -150,6 +150,14 @@ def halved(number: float, count: int = 1) -> float:
     return float(number) / 2 / count
 
 
+def test_arguments_behind_any_number_of_others_are_known_by_name_alone() -> None:
+    run = sdgnn.simulate(EXACT, STATES, HEUN, steps=2)
+    assert len(run.plot("energy", "chirality", "magnetization").axes) >= 3
+    assert list(run.measure("energy", "chirality", "ferro")) == ["energy", "chirality", "ferro"]
+    with pytest.raises(UserError, match="plot with time='energy'"):
+        run.plot("chirality", time="energy")  # type: ignore[arg-type]
+
+
 def test_numbers_of_other_libraries_are_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """numpy's, one-element tensors, and whole numbers where fractions are allowed."""
     monkeypatch.setattr(halved, "__module__", "sdgnn.halved")
