@@ -25,14 +25,30 @@ from typing import Any
 from urllib.parse import unquote, urldefrag
 
 QUESTIONS = {
+    "how do I install it": "install.html",
+    "do I need a GPU": "gpu.html",
     "which cutoff should I choose": "choosing.html",
     "how many moments": "choosing.html",
+    "what is the effective field": "conventions.html",
+    "write a field of my own": "own-field.html",
+    "a Hamiltonian of my own": "own-hamiltonian.html",
+    "when should I not trust it": "trust.html",
+    "spin-orbit coupling": "trust.html",
+    "weak coupling": "trust.html",
+    "coming from Sunny": "coming-from.html",
+    "I know ubermag": "coming-from.html",
+    "what does the error spins of shape mean": "questions.html",
+    "error of kernel polynomials": "electrons.html",
     "growth exponent": "domain-growth.html",
     "Hall conductivity": "electrons.html",
+    "how to resume an interrupted run": "restarting.html",
     "temperature schedule": "protocols.html",
     "vacancies": "disorder.html",
     "movie of spins": "interchange.html",
-    "time step": "integrators.html",
+    "which time step": "integrators.html",
+    "several processes with torchrun": "clusters.html",
+    "dynamical structure factor": "spectra-and-orders.html",
+    "units and signs": "conventions.html",
 }
 """What a reader types, and the page that answers."""
 

@@ -23,6 +23,7 @@ html_title = "sdgnn"
 html_theme = "furo"
 html_static_path = ["static", *mathjax.static_path(HERE)]
 html_css_files = ["site.css"]
+html_search_scorer = str(HERE / "static" / "scorer.js")
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
 exclude_patterns = ["_build", "building", "tutorials/results", "tutorials/stored"]
 
@@ -49,6 +50,6 @@ def setup(app: Sphinx) -> None:
     """Hooks of this site."""
     app.connect("autodoc-process-docstring", docstrings.plain)
     app.connect("missing-reference", docstrings.by_public_name)
-    app.connect("config-inited", lambda app, config: tutorials.write(HERE))
+    app.connect("config-inited", lambda app, config: tutorials.write(HERE, config.nb_execution_mode != "off"))
     app.connect("config-inited", lambda app, config: keys.write(HERE))
     app.connect("source-read", tutorials.to_pages)

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 
-def write(docs: Path) -> None:
+def write(docs: Path, execute: bool) -> None:
     """Copies of all notebooks in ``docs/tutorials``, rewritten where they changed, and what they read beside them."""
     source, target = docs.parent / "notebooks", docs / "tutorials"
     target.mkdir(exist_ok=True)
-    shutil.rmtree(target / "results", ignore_errors=True)  # runs of changed cells must not go on from old files
+    if execute:  # runs of changed cells must not go on from old files
+        shutil.rmtree(target / "results", ignore_errors=True)
     shutil.copytree(source / "stored", target / "stored", dirs_exist_ok=True)
     notebooks = {path.name: with_links(path) for path in sorted(source.glob("*.ipynb"))}
     for path in [*target.glob("*.ipynb"), *target.glob("*.md")]:
