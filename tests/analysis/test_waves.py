@@ -200,6 +200,16 @@ def test_kagome_has_a_flat_band_at_zero() -> None:
     assert waves.omega[:, 1:] == pytest.approx(np.stack([moving, moving], axis=1))
 
 
+@pytest.mark.parametrize("D", [0.05, 0.2])
+def test_out_of_plane_dmi_lifts_the_flat_band(D: float) -> None:
+    """Rings of spins that turn against D: the band is flat still, at omega^2 = 6 sqrt(3) |J| D + 18 D^2, in the order
+    of the chirality that D chooses; the other one is no minimum."""
+    field = Heisenberg(KAGOME, [-1.0]) + DMI(KAGOME, D, "out-of-plane")
+    waves = spin_waves(field, spins.q0(KAGOME, 1), Q)
+    assert np.abs(waves.omega**2 - 6 * math.sqrt(3) * D - 18 * D**2).min(1) == pytest.approx(0, abs=1e-10)
+    assert not waves.unstable.any() and spin_waves(field, spins.q0(KAGOME, -1), Q).unstable.all()
+
+
 def test_dmi_shifts_the_band_of_a_ferromagnet() -> None:
     """Spins and D along a chain: psi = S_y - i S_z ~ exp(i (q x - omega t)) has omega = 2 J (1 - cos q) + 2 D sin q."""
     chain = Lattice.chain(12)
@@ -208,6 +218,18 @@ def test_dmi_shifts_the_band_of_a_ferromagnet() -> None:
     waves = spin_waves(field, spins.ferro(chain, (1, 0, 0)), q)
     expected = 0.2 + 2 * (1 - np.cos(q)) + 0.6 * np.sin(q)
     assert waves.omega == pytest.approx(expected)
+
+
+def test_out_of_plane_dmi_opens_the_dirac_points_of_a_honeycomb_ferromagnet() -> None:
+    """At K the two bands meet at 3 J; D between second neighbours parts them by 6 sqrt(3) D (Owerre, J. Phys.: Condens.
+    Matter 28, 386001 (2016), doi:10.1088/0953-8984/28/38/386001). Along the plane D does nothing to first order."""
+    lattice = Lattice.honeycomb(3, 3)
+    field = Heisenberg(lattice, [1.0]) + DMI(lattice, 0.1, "out-of-plane", shell=2)
+    corner = np.array([[4 * np.pi / (3 * math.sqrt(3)), 0]])
+    up = spin_waves(field, spins.ferro(lattice), corner).omega[0]
+    assert up == pytest.approx([3 - 0.3 * math.sqrt(3), 3 + 0.3 * math.sqrt(3)])
+    flat = spin_waves(field, spins.ferro(lattice, (1, 0, 0)), corner).omega[0]
+    assert flat == pytest.approx([3, 3])
 
 
 def test_the_spiral_of_dmi_is_stable_and_the_ferromagnet_is_not() -> None:

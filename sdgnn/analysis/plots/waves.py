@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
-UNSTABLE = COLOURS[1]
+UNSTABLE = COLOURS[4]
 """Colour of waves that grow, and of wave vectors along which the energy falls."""
 
 
@@ -29,13 +29,18 @@ def exchange_by_distance(couplings: Mapping[str, Couplings]) -> Figure:
     if not couplings:
         raise UserError("no couplings to draw", allowed="one or more")
     figure, axes = one_panel()
+    draw_exchange(axes, couplings)
+    return figure
+
+
+def draw_exchange(axes: Axes, couplings: Mapping[str, Couplings]) -> None:
+    """:func:`exchange_by_distance` on axes of your own."""
     for k, (name, found) in enumerate(couplings.items()):
         distance, mean, spread = found.by_distance()
         axes.errorbar(distance, mean, spread, label=name, lw=0.8, capsize=1.5, **look(k))
     axes.axhline(0, color="black", lw=0.5)
     axes.set(xlabel="distance $r$", ylabel="$J(r)$ ($t$)")
     axes.legend()
-    return figure
 
 
 @style()
@@ -71,12 +76,18 @@ def spin_wave_bands(
     if not paths or any(q.shape != paths[0].shape or not np.allclose(q, paths[0]) for q in paths):
         raise UserError(f"bands of {len(paths)} paths", allowed="one or more with the same wave vectors")
     figure, axes = one_panel(height=3.2)
-    along = distance_along(paths[0])
+    draw_bands(axes, named, corners or {})
+    return figure
+
+
+def draw_bands(axes: Axes, named: Mapping[str, SpinWaves], corners: Mapping[str, ArrayLike]) -> None:
+    """:func:`spin_wave_bands` of {name: waves} on one path, on axes of your own."""
+    q = next(iter(named.values())).q
+    along = distance_along(q)
     for k, (name, found) in enumerate(named.items()):
-        colour = COLOURS[k % len(COLOURS)] if k == 0 else COLOURS[(k + 1) % len(COLOURS)]
-        for band in range(found.omega.shape[1]):
-            axes.plot(along, found.omega[:, band], color=colour, lw=1.2, ls=("-", "--", ":")[k % 3],
-                      label=name if band == 0 else None)  # fmt: skip
+        colour, dash = COLOURS[k % len(COLOURS)], ("-", "--", ":")[k % 3]
+        for band, omega in enumerate(found.omega.T):
+            axes.plot(along, omega, color=colour, lw=1.2, ls=dash, label=name if band == 0 else None)
         if found.unstable.any():
             axes.fill_between(
                 along, 0, 1, where=found.unstable, transform=axes.get_xaxis_transform(), color=UNSTABLE, alpha=0.12,
@@ -84,13 +95,12 @@ def spin_wave_bands(
             )  # fmt: skip
         if found.growth.any():
             axes.plot(along, -found.growth.max(1), color=UNSTABLE, lw=1, ls=":", label=f"{name} $-$growth".strip())
-    _mark(axes, paths[0], along, corners or {})
+    _mark(axes, q, along, corners)
     axes.set(ylabel=r"$\omega$ ($t / \hbar$)")
     if not any(found.growth.any() or (found.omega < 0).any() for found in named.values()):
         axes.set_ylim(bottom=0)
-    if axes.get_legend_handles_labels()[1]:
+    if any(named):
         axes.legend()
-    return figure
 
 
 def _mark(

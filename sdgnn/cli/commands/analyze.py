@@ -65,6 +65,9 @@ def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
     if "spins" in trajectory and lattice.is_crystal:
         last = {setting.label: last_orders(setting.of(trajectory), lattice) for setting in groups}
         content["orders"] = last if len(groups) > 1 else last[groups[0].label]
+        for label, weights in last.items():
+            most = max(weights, key=lambda name: weights[name]["mean"])
+            say(f"last spins {label}: {most} order has {weights[most]['mean']:.3f} of their weight".replace(" :", ":"))
     sections: list[Section] = []
     grown: dict[str, xarray.Dataset] = {}
     if config.against is not None:
