@@ -66,9 +66,15 @@ def asked(thing: Any) -> Any:
     if isinstance(thing, type):
         _ask_class(thing)
         return thing
-    if isinstance(thing, types.FunctionType | functools._lru_cache_wrapper) and _ours(thing):
-        return _asked.setdefault(thing, _asking(thing, thing.__qualname__))
-    return thing
+    if not isinstance(thing, types.FunctionType | functools._lru_cache_wrapper) or not _ours(thing):
+        return thing
+    if thing not in _asked:
+        asking = _asking(thing, thing.__qualname__)
+        _asked[thing] = _asked[asking] = asking
+        home = sys.modules.get(thing.__module__)
+        if getattr(home, thing.__name__, None) is thing:  # where other processes look a function up
+            setattr(home, thing.__name__, asking)
+    return _asked[thing]
 
 
 def ask(module: str) -> None:

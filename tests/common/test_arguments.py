@@ -173,6 +173,6 @@ def test_numbers_of_other_libraries_are_numbers(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_public_functions_and_objects_travel_between_processes() -> None:
-    for thing in (SDModel, spins.random, sdgnn.Heun):
+    for thing in (SDModel, spins.random, sdgnn.Heun, sdgnn.simulate, analysis.wave_vectors, data.generate):
         assert pickle.loads(pickle.dumps(thing)) is thing
     assert pickle.loads(pickle.dumps(HEUN)) == HEUN

@@ -47,5 +47,3 @@ def _table(found: xarray.Dataset, name: str) -> Table:
         rows.append([f"{kT:.5g}", *cells])
     head = ["kT", *(column.replace("_", " ") for column in columns)]
     return Table(head, rows, f"{found.attrs['sites']} sites.")
-
-
