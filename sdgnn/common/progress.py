@@ -8,6 +8,9 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
+BAR, TIME = 12, 7
+"""Characters of a bar and of a time, so that counts and times have room on 80."""
+
 
 class Advance(Protocol):
     """Moves a progress bar."""
@@ -37,10 +40,19 @@ def progress_bar(what: str, total: int, unit: str, done: int = 0, shown: bool = 
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
+    def kept(width: int) -> Column:
+        """A column that a narrow terminal does not shorten: description, bar and note give way to it."""
+        return Column(no_wrap=True, min_width=width)
+
+    told = f"{unit}, elapsed"
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(f"{unit}, elapsed"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+        TextColumn("{task.description}"), BarColumn(BAR),
+        MofNCompleteColumn(table_column=kept(2 * len(str(total)) + 1)),
+        TextColumn(told, table_column=kept(len(told))), TimeElapsedColumn(table_column=kept(TIME)),
+        TextColumn("left", table_column=kept(4)), TimeRemainingColumn(table_column=kept(TIME)),
+        TextColumn("{task.fields[note]}"),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=total, completed=done, note="")

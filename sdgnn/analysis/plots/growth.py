@@ -40,7 +40,7 @@ def domain_growth(
     curves: Mapping[str, Curve],
     laws: Sequence[float] = (0.5, 1.0),
     limit: float | None = None,
-    label: str = "domain length $L$ (lattice spacings)",
+    label: str = "domain length $L$\n(lattice spacings)",
     note: str = "",
     into: FigureBase | None = None,
 ) -> Figure:
@@ -51,7 +51,7 @@ def domain_growth(
     above it, where L feels the boundary. Times <= 0 and lengths that are not finite are left out; markers stand no
     closer than 1/40 of the axis. Raises UserError when no point remains.
     """
-    figure, axes = one_panel(into=into)
+    figure, axes = one_panel(height=2.5 if len(curves) < 3 else 2.9, into=into)
     axes.set(xscale="log", yscale="log", xlabel=TIME, ylabel=label)
     growing: list[tuple[np.ndarray, np.ndarray]] = []
     for k, (name, curve) in enumerate(curves.items()):
@@ -86,7 +86,8 @@ def domain_growth(
     plain_numbers(axes.xaxis, (1, 0.3))
     plain_numbers(axes.yaxis, (2, 0.5))
     remark(axes, note)
-    figure.legend(loc="outside upper center", ncols=3)
+    wide = max(map(len, curves), default=0) > 18
+    figure.legend(loc="outside upper center", ncols=2 if wide else 3)
     return figure
 
 

@@ -262,12 +262,17 @@ def _arrows(panel: Axes, state: Float[np.ndarray, "site 3"], lattice: Lattice, p
     index, at = images_in_window(lattice.positions[:, None], lattice)
     spins = state[index]
     x, y = at[:, 0, 0], at[:, 0, 1]
-    panel.scatter(x, y, (0.25 * points) ** 2, spins[:, 2], cmap="coolwarm", vmin=-1, vmax=1, linewidths=0)
-    return panel.quiver(
+    dots = panel.scatter(
+        x, y, (0.25 * points) ** 2, spins[:, 2], cmap="coolwarm", vmin=-1, vmax=1, linewidths=0, clip_on=False
+    )
+    arrows = panel.quiver(
         x, y, spins[:, 0], spins[:, 1], spins[:, 2], cmap="coolwarm", clim=(-1, 1), pivot="middle", angles="xy",
         scale_units="xy", scale=1.0, width=0.13, units="xy", headwidth=3.4, headlength=3.4, headaxislength=3.0,
-        minshaft=1.0, minlength=0.1, edgecolor="black", linewidth=0.2,
+        minshaft=1.0, minlength=0.1, edgecolor="black", linewidth=0.2, clip_on=False,
     )  # fmt: skip
+    for drawn in (dots, arrows):  # may reach over the edge of the panel, which does not move for them
+        drawn.set_in_layout(False)
+    return arrows
 
 
 def colour_key(key: Axes) -> None:

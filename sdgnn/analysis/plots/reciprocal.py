@@ -120,7 +120,7 @@ def spectrum_map(
     ends = [1.15 * found.omega[kept][seen[-1]], *(1.1 * np.max(omega) for omega in (lines or {}).values())]
     axes.set(xlabel="wave vector", ylabel=r"$\omega$ ($t / \hbar$)", ylim=(0, min(max(ends), found.omega[-1])))
     if lines:
-        axes.legend(labelcolor="white")
+        figure.legend(loc="outside upper center", ncols=2, frameon=True, facecolor="0.25", labelcolor="white")
     figure.colorbar(image, ax=axes, label=r"$S(q, \omega)$", pad=0.02, extend="both")
     return figure
 

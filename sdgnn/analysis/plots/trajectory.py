@@ -158,7 +158,7 @@ def number_panels(analysis: xarray.Dataset, lattice: Lattice, asked: Collection[
         )
     lengths = _finite(curves(analysis, MOMENT_LENGTHS))
     if lengths:
-        label = r"$L = 2\pi/\langle |q-Q| \rangle$ (lattice spacings)"
+        label = "$L = 2\\pi/\\langle |q-Q| \\rangle$\n(lattice spacings)"
         found["domain_growth_moment"] = Panel(
             partial(domain_growth, lengths, label=label, note=bars(analysis)), CURVES_HIGH
         )
