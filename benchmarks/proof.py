@@ -94,7 +94,7 @@ def main() -> None:
         print(f"correlation of the maps, {what}: {told}")
     figure = runs_beside(found, lattice, SHOWN)
     given.output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(given.output, dpi=150)
+    figure.savefig(given.output, dpi=110)
     save(figure, given.output.with_suffix(""))
 
 
