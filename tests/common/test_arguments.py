@@ -177,14 +177,3 @@ def test_public_functions_and_objects_travel_between_processes() -> None:
         assert pickle.loads(pickle.dumps(thing)) is thing
     assert pickle.loads(pickle.dumps(HEUN)) == HEUN
     assert pickle.loads(pickle.dumps(HEUN)) == HEUN
-
-
-def test_arguments_by_name_alone_are_not_taken_from_the_row() -> None:
-    """``plot(run, *what, time=None)``: a fourth name in a row is no time."""
-    lattice = sdgnn.Lattice.chain(4)
-    run = sdgnn.simulate(
-        sdgnn.fields.Heisenberg(lattice, [1.0]), sdgnn.spins.random(lattice, 1), sdgnn.Heun(dt=0.1, damping=0.1), steps=1
-    )
-    assert len(run.plot("energy", "order", "nearest_neighbour_correlation").axes) == 3
-    with pytest.raises(UserError, match="plot with replica='first'"):
-        run.plot("energy", replica="first")
