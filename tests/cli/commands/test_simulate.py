@@ -9,7 +9,8 @@ import pytest
 import xarray
 from helpers.configurations import sdgnn
 
-from sdgnn.dynamics import open_trajectory
+from sdgnn.analysis import order_weights
+from sdgnn.dynamics import lattice_of, open_trajectory
 
 
 def test_a_run_that_was_moved_goes_on_by_its_own_configuration(folder: Path) -> None:
@@ -44,6 +45,8 @@ def test_simulate_and_analyze(folder: Path) -> None:
     found = json.loads((folder / "analysis/analysis.json").read_text())
     assert found["chirality"]["mean"] == pytest.approx(trajectory["chirality"].mean("replica").values.tolist())
     assert "spin_domain_length" in found
+    last = order_weights(trajectory["spins"][-1].values, lattice_of(trajectory))
+    assert found["orders"]["stripe"]["mean"] == pytest.approx(float(last["stripe"].mean()))
     result = sdgnn("analyze", "analyze.yaml", "domains={window: [0.05, 10]}", "output=c")
     assert result.exit_code == 0, result.output
     growth = json.loads((folder / "c/analysis.json").read_text())["growth"]
