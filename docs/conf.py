@@ -20,6 +20,7 @@ project = "sdgnn"
 author = "the authors of sdgnn"
 version = release = sdgnn.__version__
 html_title = "sdgnn"
+html_show_copyright = False
 html_theme = "furo"
 html_static_path = ["static", *mathjax.static_path(HERE)]
 html_css_files = ["site.css"]
