@@ -21,6 +21,7 @@ author = "the authors of sdgnn"
 version = release = sdgnn.__version__
 html_title = "sdgnn"
 html_show_copyright = False
+smartquotes = False  # options of commands keep their two dashes
 html_theme = "furo"
 html_static_path = ["static", *mathjax.static_path(HERE)]
 html_css_files = ["site.css"]
@@ -43,6 +44,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_inherit_docstrings = False  # those of other packages have their own markup
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {"Numbers": "Numbers", "ArrayLike": "ArrayLike", "Time": "Time"}
 python_use_unqualified_type_names = True
 suppress_warnings = ["ref.python"]  # one name in several classes, such as the key kind of many settings
 

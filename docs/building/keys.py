@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,4 +46,4 @@ def table(rows: list[tuple[str, str, str, str]]) -> Iterator[str]:
     yield from ("| key | type | meaning |", "|---|---|---|")
     for path, kind, default, text in rows:
         cells = (f"`{path}`", f"{kind}{default}", text)
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield "| " + " | ".join(re.sub(r"([|<])", r"\\\1", cell) for cell in cells) + " |"

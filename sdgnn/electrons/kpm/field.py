@@ -161,9 +161,9 @@ class KPMField(Field):
     ============= ====================================================================================================
     argument      meaning
     ============= ====================================================================================================
-    kT, mu,       as in :class:`~sdgnn.electrons.exact.ExactField`: at fixed filling, mu follows from the moments and
-    filling,      the energy is F = Omega + mu N_e; one mu is common to all twists, each twist has its own vectors
-    twists
+    kT            as in :class:`~sdgnn.electrons.exact.ExactField`
+    mu, filling   likewise: at fixed filling, mu follows from the moments and the energy is F = Omega + mu N_e
+    twists        likewise: one mu is common to all, each twist has its own vectors
     moments       even number of terms; the field converges as exp(-pi kT moments / scale), scale = half the width of
                   the spectrum, and as 1 / moments at kT = 0
     vectors       at most so many probing vectors for each state; None for the full trace, which has no noise
