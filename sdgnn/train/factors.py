@@ -118,11 +118,11 @@ def calibrate(
     ============ =====================================================================================================
     model        the Hamiltonian; without labels, exact states are made on some 200 sites of its crystal, repeated so
                  that they stand for a larger one: random ones and every order that fits, with noise of 0.1, 0.3, 0.6
-    kT, mu,      those of the electrons
-    filling
+    kT           of the electrons
+    mu, filling  of the electrons: one of the two
     level        ``fast`` (the default) or ``accurate``; or numbers of one's own:
-    cutoff,      those of :class:`~sdgnn.electrons.truncated.field.TruncatedField`
-    moments
+    cutoff       that of :class:`~sdgnn.electrons.truncated.field.TruncatedField`
+    moments      likewise
     labels       exact states of one's own, of these electrons; families are told apart by their protocol
     ============ =====================================================================================================
 
