@@ -48,9 +48,8 @@ def torque_parity(
         told = f"RMSE = {rmse:.2g} $t$\n$R^2$ = {r2:.4f}"
         panel.text(0.05, 0.97, told, transform=panel.transAxes, va="top", fontsize=8)
         panel.locator_params(nbins=4, steps=[1, 2, 5, 10])
+        panel.set(xlabel="exact torque component ($t$)", ylabel="predicted torque component ($t$)")
         panel.label_outer()
-    axes[len(axes) // 2].set_xlabel("exact torque component ($t$)")
-    axes[0].set_ylabel("predicted torque component ($t$)")
     highest = max(m.get_clim()[1] for m in mappables)
     for mappable in mappables:
         mappable.set_clim(1, highest)

@@ -10,6 +10,7 @@ from sdgnn.analysis.transitions.temperatures import TransitionTemperature
 from sdgnn.analysis.transitions.thermodynamics import BLOCKS
 from sdgnn.cli.report.page import Figure, Section
 from sdgnn.cli.report.table import Table
+from sdgnn.common.rounding import with_error
 
 if TYPE_CHECKING:
     import xarray
@@ -31,7 +32,11 @@ def transition_section(
     )
     tables = [_table(one, name) for name in transitions for one in found]
     figures = [
-        Figure.of(transition_curves(found, name, several), f"{name.replace('_', ' ')} against the temperature.")
+        Figure(
+            transition_curves(found, name, several),
+            f"{name.replace('_', ' ')} against the temperature.",
+            f"temperatures-{name}",
+        )
         for name, several in transitions.items()
     ]
     return Section(f"Temperatures{': ' if label else ''}{label}", text, tables, figures)
@@ -43,7 +48,7 @@ def _table(found: xarray.Dataset, name: str) -> Table:
     rows = []
     for k, kT in enumerate(found["kT"].values):
         mark = "" if bool(found[f"{name}_reliable"][k]) else " *"
-        cells = [f"{float(found[c][k]):.5g} ± {float(found[f'{c}_error'][k]):.2g}{mark}" for c in columns]
+        cells = [f"{with_error(float(found[c][k]), float(found[f'{c}_error'][k]), '.5g')}{mark}" for c in columns]
         rows.append([f"{kT:.5g}", *cells])
     head = ["kT", *(column.replace("_", " ") for column in columns)]
     return Table(head, rows, f"{found.attrs['sites']} sites.")
