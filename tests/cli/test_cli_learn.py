@@ -11,6 +11,7 @@ from helpers.configurations import sdgnn as command
 
 import sdgnn
 from sdgnn.cli.app import UNKNOWN_STATES
+from sdgnn.common.rounding import with_error
 from sdgnn.data import read
 from sdgnn.dynamics import open_trajectory
 from sdgnn.nn import EquivariantNetwork, EquivariantSettings
@@ -65,7 +66,9 @@ def test_a_learned_folder_has_committee_numbers_and_report(here: Path) -> None:
     numbers = json.loads(Path("learned/rounds.json").read_text())
     assert len(numbers["rounds"]) == 1
     report = Path("learned/report.html").read_text()
-    assert f"{numbers['rounds'][0]['errors']['torque_r2']:.4f}" in report
+    errors = numbers["rounds"][0]["errors"]
+    r2 = with_error(errors["torque_r2"], errors["torque_r2_error"], ".4f")
+    assert r2 in report[: report.index("<img")], "the answer"
     for words in ("Errors by round", "Predicted against true error", "Where the picked states come from"):
         assert words in report
 
