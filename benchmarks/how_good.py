@@ -27,7 +27,7 @@ import sdgnn
 from sdgnn.analysis import observer
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import Origin
-from sdgnn.dynamics import observers
+from sdgnn.dynamics import observers, open_trajectory
 from sdgnn.fields import Field, Heisenberg
 from sdgnn.train.baselines import fit_heisenberg
 
@@ -72,8 +72,15 @@ FIELDS: dict[str, Callable[[sdgnn.Lattice], Field]] = {
 }
 
 
+def finished(folder: Path, steps: int) -> bool:
+    """Whether a run is there with all its steps."""
+    return (folder / "run.json").is_file() and int(open_trajectory(folder)["step"].values.max(initial=0)) >= steps
+
+
 def quench(field: Field, folder: Path, size: int, replicas: int, steps: int, seed: int) -> torch.Tensor:
     """A quench from random spins, or what is there of it; its recorded spins (time, replica, site, 3)."""
+    if finished(folder, steps):
+        return torch.from_numpy(open_trajectory(folder)["spins"].values)
     lattice = lattice_of(size)
     start = sdgnn.spins.random(lattice, replicas=replicas, seed=seed).to(torch.float32)
     watch = [observer(name, lattice, 10) for name in ("energy", "domain_length", "domain_length_walls")]
@@ -88,6 +95,8 @@ def quench(field: Field, folder: Path, size: int, replicas: int, steps: int, see
 
 def tempering(field: Field, folder: Path, steps: int = SWEEPS) -> None:
     """Parallel tempering, or what is there of it, from tetrahedral order."""
+    if finished(folder, steps):
+        return
     start = sdgnn.spins.tetrahedral(field.lattice, replicas=len(LADDER)).to(torch.float32)
     start = sdgnn.spins.noisy(start, 0.1, seed=0)
     watch = [observers.energy(EVERY), observers.walker(EVERY), observer("chirality", field.lattice, EVERY)]

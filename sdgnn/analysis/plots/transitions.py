@@ -47,12 +47,12 @@ def transition_curves(
             panel.errorbar(kT, y, error, color=colour, lw=0.8, **BARS)
             panel.plot(kT[sure], y[sure], ls="", label=f"{sizes[k]} sites", **look(k))
             panel.plot(kT[~sure], y[~sure], ls="", mfc="white", **look(k))
-    for one in transitions:
-        if one.found:
-            colour = "0.5" if len(one.sites) > 1 else look(sizes.index(one.sites[0]))["color"]
+    for place in transitions:
+        if place.found:
+            colour = "0.5" if len(place.sites) > 1 else look(sizes.index(place.sites[0]))["color"]
             for panel in axes:
-                panel.axvspan(one.kT - one.error, one.kT + one.error, color=colour, alpha=0.2, lw=0)
-                panel.axvline(one.kT, color=colour, lw=0.6, ls="--")
+                panel.axvspan(place.kT - place.error, place.kT + place.error, color=colour, alpha=0.2, lw=0)
+                panel.axvline(place.kT, color=colour, lw=0.6, ls="--")
     for panel, name, title in zip(axes, names, titles, strict=True):
         panel.set(xlabel=r"$kT$ ($t$)", ylabel=title)
         if name.endswith("binder"):

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from sdgnn.analysis.statistics.equilibrium import after
 from sdgnn.analysis.statistics.sweeps import Point
-from sdgnn.analysis.transitions.order_parameters import order_parameters
+from sdgnn.analysis.transitions.order_parameters import RECORDED, order_parameters
 from sdgnn.analysis.transitions.thermodynamics import of_samples
 from sdgnn.lattice import Lattice
 
@@ -32,7 +32,8 @@ def sweep_thermodynamics(
 
     Arguments as those of :func:`~sdgnn.analysis.sweep_means`; points that differ in the keys ``together`` alone are
     put together, by the constant kT of each replica, whether that is swept or a ladder of parallel tempering. The
-    combinations are told by their values, "exchange = 3". Those of fewer than four temperatures have no entry.
+    combinations are told by their values, "exchange = 3". Those of fewer than four temperatures have no entry, nor have
+    points whose temperature is a schedule, or that recorded no order parameter or spins.
     """
     import xarray
 
@@ -40,14 +41,16 @@ def sweep_thermodynamics(
     parts: dict[str, dict[int, list[xarray.Dataset]]] = {}
     for place, trajectory, lattice in points:
         label = ", ".join(f"{name} = {axes[name][place[k]]}" for k, name in others)
+        if np.isnan(trajectory["kT"].values).any() or not {*RECORDED, "spins"} & set(trajectory.data_vars):
+            continue
         peaks = None if order is None else order(lattice)
         samples = order_parameters(after(trajectory, discard), lattice, peaks)
         parts.setdefault(label, {}).setdefault(lattice.n_sites, []).append(samples)
     found: dict[str, list[xarray.Dataset]] = {}
     for label, sizes in parts.items():
-        for sites, samples in sorted(sizes.items()):
+        for sites, points_of_size in sorted(sizes.items()):
             pooled = xarray.concat(
-                samples, "replica", data_vars="all", coords="minimal", compat="override", join="override",
+                points_of_size, "replica", data_vars="all", coords="minimal", compat="override", join="override",
                 combine_attrs="override",
             )  # fmt: skip
             if has_curve(pooled):

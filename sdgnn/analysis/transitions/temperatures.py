@@ -16,6 +16,7 @@ from torch import Tensor
 from sdgnn.analysis.statistics.means import jackknife
 from sdgnn.analysis.transitions.thermodynamics import binder, parameters_of, spread
 from sdgnn.common.errors import UserError
+from sdgnn.common.rounding import with_error
 
 if TYPE_CHECKING:
     import xarray
@@ -44,7 +45,7 @@ class TransitionTemperature:
 
     def __str__(self) -> str:
         sizes = " and ".join(map(str, self.sites))
-        where = f"kT = {self.kT:.5g} ± {self.error:.1g}" if self.found else "none among these temperatures"
+        where = f"kT = {with_error(self.kT, self.error)}" if self.found else "none among these temperatures"
         return f"{self.route} of {sizes} sites: {where}"
 
 
@@ -63,7 +64,7 @@ def transition_temperatures(
     temperatures on each side, and its zero is the transition. It moves with the sizes far less than the peak does.
     **Susceptibility peak**, for each size: the vertex of a parabola through log chi at the five temperatures around
     the largest. Errors: jackknife over the blocks of :func:`.thermodynamics`. NaN where the difference
-    has one sign, the largest susceptibility is at an end, or the fit leaves its temperatures.
+    has one sign, the largest susceptibility is at an end, or the fit or its error leaves its temperatures.
 
     Source: Binder, Z. Phys. B 43, 119 (1981), doi:10.1007/BF01293604. Raises UserError on an order parameter that was
     not measured.
@@ -145,8 +146,8 @@ def _peak(found: xarray.Dataset, parameter: str) -> TransitionTemperature:
 def _checked(
     nothing: TransitionTemperature, where: float, error: float, place: Float[np.ndarray, " temperature"]
 ) -> TransitionTemperature:
-    """The transition, unless it lies outside of the temperatures of its fit."""
-    if not place[0] <= where <= place[-1]:
+    """The transition, unless it lies outside of the temperatures of its fit or anywhere among them."""
+    if not place[0] <= where <= place[-1] or not error < place[-1] - place[0]:
         return nothing
     return TransitionTemperature(nothing.route, nothing.sites, where, error)
 

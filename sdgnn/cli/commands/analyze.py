@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,9 +18,12 @@ from sdgnn.analysis.statistics.agreement import agreement
 from sdgnn.analysis.statistics.replicas import ReplicaGroup, replica_groups
 from sdgnn.analysis.statistics.sweeps import Point, sweep_means
 from sdgnn.analysis.trajectories import analyze, averaged, lattice_of_run
+from sdgnn.analysis.transitions.sweeps import has_curve, sweep_thermodynamics
+from sdgnn.analysis.transitions.thermodynamics import thermodynamics
 from sdgnn.cli.commands.console import say, timed
 from sdgnn.cli.commands.numbers import agreements, in_equilibrium, last_orders, laws, series
 from sdgnn.cli.commands.sweep import RUNS, trajectories
+from sdgnn.cli.commands.transitions import exchange_rates, transitions
 from sdgnn.cli.config.commands import AnalyzeConfig, SimulateConfig
 from sdgnn.cli.config.sweeps import axes, batches
 from sdgnn.cli.report.page import Page, Section, details
@@ -35,7 +39,7 @@ from sdgnn.cli.report.trajectory import (
 from sdgnn.cli.results import Results, open_results
 from sdgnn.common.errors import UserError
 from sdgnn.common.progress import progress_bar
-from sdgnn.dynamics import lattice_of, open_sweep, open_trajectory
+from sdgnn.dynamics import ParallelTempering, lattice_of, open_sweep, open_trajectory
 from sdgnn.dynamics.sweeps import NAME
 from sdgnn.lattice import Lattice
 
@@ -44,6 +48,10 @@ if TYPE_CHECKING:
 
 DISCARD = 0.5
 """Part of each run of a sweep that is left out unless said otherwise."""
+TEMPERED = 0.2
+"""Part of a run of parallel tempering that is left out unless said otherwise."""
+TOGETHER = ("integrator.kT", "seed", "lattice.size")
+"""Swept keys whose points are put together to curves against the temperature."""
 
 
 def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
@@ -76,8 +84,18 @@ def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
         content["agreement"] = agreements(together)
         results.write_netcdf("agreement.nc", together.assign_attrs(source, against=configuration(config.against)))
         sections.append(agreement_section(together, config.against.name, config.trajectory.name))
-    if config.discard is not None:
-        content["equilibrium"] = in_equilibrium(trajectory, config.discard)
+    said = ""
+    tempered = integrator_scheme(trajectory) == ParallelTempering.__name__
+    if config.discard is not None or tempered:
+        discard = TEMPERED if config.discard is None else config.discard
+        content["equilibrium"] = in_equilibrium(trajectory, discard)
+        if has_curve(trajectory):
+            with timed("thermodynamics"):
+                curves = thermodynamics(trajectory, lattice, order, discard=discard)
+            content["transitions"], shown, said = transitions({"": [curves]}, results)
+            sections += shown
+        if tempered and "energy" in trajectory:
+            content["exchanges"] = exchange_rates(trajectory, discard)
     if config.domains is not None:
         wanted, growth = config.domains, {}
         for setting, name in named(groups, "domains"):
@@ -110,7 +128,7 @@ def analyze_folder(config: AnalyzeConfig, resume: bool = False) -> Path:
     run = run_section(trajectory, lattice, config.trajectory)
     page = Page(
         f"Analysis of {config.trajectory}",
-        told.answer,
+        f"{said} {told.answer}".strip(),
         told.lead,
         [],
         [*told.sections, *sections, run],
@@ -141,11 +159,19 @@ def analyze_sweep(config: AnalyzeConfig, resume: bool = False) -> Path:
     content: dict[str, Any] = {"axes": {str(d): found[d].values for d in found.dims}, "discard": discard}
     for name in quantities(found):
         content[name] = {key: found[f"{name}_{key}"].values for key in ("mean", "error", "reliable")}
+    sections = [sweep_section(found)]
+    shared = {name for name, key in zip(dims, swept.sweep, strict=True) if key in TOGETHER}
+    with timed("thermodynamics"):
+        families = sweep_thermodynamics(_points(swept, folder), dims, shared, discard, peaks)
+    said = ""
+    if families:
+        content["transitions"], shown, said = transitions(families, results)
+        sections += shown
     results.write_json("analysis.json", content)
-    section = sweep_section(found)
+    section, *others = sections
     page = Page(
-        f"Analysis of {config.trajectory}", sweep_answer(found), section.figures[:2], [],
-        [replace(section, figures=section.figures[2:])], details(config, Sweep=swept.to_yaml()),
+        f"Analysis of {config.trajectory}", f"{said} {sweep_answer(found)}".strip(), section.figures[:2], [],
+        [replace(section, figures=section.figures[2:]), *others], details(config, Sweep=swept.to_yaml()),
     )  # fmt: skip
     return write_report(page, results)
 
@@ -155,6 +181,11 @@ def _points(config: SimulateConfig, folder: Path) -> Iterator[Point]:
     shape = tuple(len(values) for values in axes(config).values())
     for place, trajectory in trajectories(config, batches(config), folder, shape):
         yield place, trajectory, lattice_of(trajectory)
+
+
+def integrator_scheme(trajectory: xarray.Dataset) -> str:
+    """Name of the scheme that made a trajectory; empty where it does not say."""
+    return str(json.loads(trajectory.attrs.get("integrator", "{}")).get("scheme", ""))
 
 
 def is_sweep(folder: Path) -> bool:

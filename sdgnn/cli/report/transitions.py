@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sdgnn.analysis.plots.transitions import transition_curves
@@ -20,10 +20,11 @@ COLUMNS = ("mean", "susceptibility", "binder")
 
 
 def transition_section(
-    found: Sequence[xarray.Dataset], transitions: dict[str, Sequence[TransitionTemperature]], label: str
+    found: Sequence[xarray.Dataset], transitions: Mapping[str, Sequence[TransitionTemperature]], label: str
 ) -> Section:
     """Transition temperatures, curves and their numbers, for every order parameter of runs of some sizes."""
-    text = [f"{name}: {one}." for name, several in transitions.items() for one in several]
+    said = [f"{name.replace('_', ' ')}, {one}" for name, several in transitions.items() for one in several]
+    text = [f"Transitions: {'; '.join(said)}."]
     text.append(
         "Moduli of order parameters per site, N (<m²> - <|m|>²) / kT, 1 - <m⁴> / (3 <m²>²) and, where energies were "
         f"recorded, the specific heat; standard errors by a jackknife over {BLOCKS} blocks. Open markers and *: blocks "
@@ -34,12 +35,24 @@ def transition_section(
     figures = [
         Figure(
             transition_curves(found, name, several),
-            f"{name.replace('_', ' ')} against the temperature.",
-            f"temperatures-{name}",
+            f"{name.replace('_', ' ')} against the temperature; bars and bands are standard errors.",
+            f"transition-{name}",
         )
         for name, several in transitions.items()
     ]
     return Section(f"Temperatures{': ' if label else ''}{label}", text, tables, figures)
+
+
+def transition_answer(transitions: Mapping[str, Sequence[TransitionTemperature]]) -> str:
+    """A sentence for each order parameter whose transition was found: the crossing of the largest sizes, else a peak."""
+    said = []
+    for name, several in transitions.items():
+        found = [one for one in several if one.found]
+        if found:
+            best = max(found, key=lambda one: (len(one.sites), max(one.sites)))
+            told = f"{name.replace('_', ' ').capitalize()} sets in at kT = {with_error(best.kT, best.error)}"
+            said.append(f"{told} ({best.route}, {' and '.join(map(str, best.sites))} sites).")
+    return " ".join(said)
 
 
 def _table(found: xarray.Dataset, name: str) -> Table:
@@ -48,7 +61,7 @@ def _table(found: xarray.Dataset, name: str) -> Table:
     rows = []
     for k, kT in enumerate(found["kT"].values):
         mark = "" if bool(found[f"{name}_reliable"][k]) else " *"
-        cells = [f"{with_error(float(found[c][k]), float(found[f'{c}_error'][k]), '.5g')}{mark}" for c in columns]
+        cells = [with_error(float(found[c][k]), float(found[f"{c}_error"][k])) + mark for c in columns]
         rows.append([f"{kT:.5g}", *cells])
     head = ["kT", *(column.replace("_", " ") for column in columns)]
     return Table(head, rows, f"{found.attrs['sites']} sites.")

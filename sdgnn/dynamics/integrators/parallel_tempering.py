@@ -59,7 +59,7 @@ class ParallelTempering(Integrator, ParallelTemperingSettings):
 
     moves: SerializeAsAny[Integrator]  # type: ignore[assignment]
     """How the replicas move between exchanges."""
-    dt: Annotated[float, Key(gt=0)] = 1.0
+    dt: Annotated[float, Key(gt=0, repr=False)] = 1.0
     """Length of a step: that of ``moves``."""
     phase_error: ClassVar[float] = 0.0
 
