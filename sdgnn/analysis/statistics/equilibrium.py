@@ -19,6 +19,8 @@ WINDOW = 5.0
 """Correlations are summed up to this many autocorrelation times: beyond, they add noise alone."""
 RELIABLE, LONG = 200.0, 10.0
 """Autocorrelation times of all samples, and of each replica, from which on tau is trusted: it is right to a third."""
+NUMBER = "walker"
+"""What numbers states and measures nothing."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def equilibrium(trajectory: xarray.Dataset, discard: float = 0.2) -> xarray.Data
     """
     import xarray
 
-    found = {str(n): v for n, v in trajectory.data_vars.items() if v.ndim == 2 and v.dims[1] == "replica" and v.size}
+    quantities = trajectory.drop_vars(NUMBER, errors="ignore").data_vars
+    found = {str(n): v for n, v in quantities.items() if v.ndim == 2 and v.dims[1] == "replica" and v.size}
     if not found:
         raise UserError("equilibrium of a trajectory without numbers", allowed="a run that records energy, for example")
     groups = replica_groups(trajectory)

@@ -11,7 +11,7 @@ EXAMPLES = {
     "triangular": "one Hamiltonian: labels, training, errors, quench and analysis, as in the help of each command",
     "demo": "settings of `sdgnn demo`",
     "protocols": "annealing, quenches of several depths and a loop of hysteresis; no labels, no training",
-    "transitions": "parallel tempering: a classical ferromagnet of three sizes, and chirality in the field of electrons",
+    "transitions": "parallel tempering: a classical ferromagnet of three sizes, chirality in the field of electrons",
     "coarsening": "how tetrahedral order grows after a quench, and the same with exact electrons",
     "arrested": "double exchange with 3 % holes: phase separation that stops, and the same with exact electrons",
     "spin-glass": "amorphous positions with hopping by distance: labels, training, errors, quench",

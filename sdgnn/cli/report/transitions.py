@@ -44,7 +44,7 @@ def transition_section(
 
 
 def transition_answer(transitions: Mapping[str, Sequence[TransitionTemperature]]) -> str:
-    """A sentence for each order parameter whose transition was found: the crossing of the largest sizes, else a peak."""
+    """A sentence for each order parameter whose transition was found: by the crossing of the largest sizes, if any."""
     said = []
     for name, several in transitions.items():
         found = [one for one in several if one.found]
