@@ -23,7 +23,7 @@ html_title = "sdgnn"
 html_show_copyright = False
 smartquotes = False  # options of commands keep their two dashes
 html_theme = "furo"
-html_static_path = ["static", *mathjax.static_path(HERE)]
+html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_search_scorer = str(HERE / "static" / "scorer.js")
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
@@ -32,6 +32,7 @@ exclude_patterns = ["_build", "building", "tutorials/results", "tutorials/stored
 myst_enable_extensions = ["dollarmath", "deflist", "attrs_block"]
 myst_heading_anchors = 3
 if local := mathjax.local_copy(HERE):
+    html_static_path.append(mathjax.STATIC)
     mathjax_path = local
 
 nb_execution_mode = "cache"

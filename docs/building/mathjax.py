@@ -11,12 +11,9 @@ from pathlib import Path
 PACKAGE = "mathjax@3.2.2"
 SCRIPT = "package/es5/tex-svg-full.js"
 """The one file that sets TeX: with all extensions, and with letters as paths of SVG, so that no other is fetched."""
+STATIC = "_build/static"
+"""The static folder that holds the copy, relative to the sources."""
 SECONDS = 120
-
-
-def static_path(docs: Path) -> list[str]:
-    """The static folder that holds the copy, relative to the sources."""
-    return ["_build/static"] if local_copy(docs) else []
 
 
 def local_copy(docs: Path) -> str | None:
@@ -24,7 +21,7 @@ def local_copy(docs: Path) -> str | None:
 
     None without npm or without a connection: pages then take MathJax from the address that Sphinx knows.
     """
-    script = docs / "_build" / "static" / "mathjax" / "tex-svg-full.js"
+    script = docs / STATIC / "mathjax" / "tex-svg-full.js"
     if not script.is_file():
         npm = shutil.which("npm")
         if npm is None or not _fetch(npm, script):
