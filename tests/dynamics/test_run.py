@@ -199,7 +199,7 @@ def test_folder_with_a_run_is_refused(tmp_path):
         ({"integrator": integrator(kT=0.1)}, r"integrator.kT \[0.2, 0.05\] and 0.1"),
         ({"seed": 1}, "seed 0 and 1"),
         ({"observers": [observers.energy(5)]}, "observers \\["),
-        ({"field": Heisenberg(LATTICE, [0.9])}, ", field Heis"),
+        ({"field": Heisenberg(LATTICE, [0.9])}, "field Heis"),
         ({"spins": start().flip(0)}, "initial_spins \\w+ and"),
         ({"spins": start(3), "integrator": integrator(kT=0.1, damping=0.1)}, r"replicas \[0, 1\] and \[0, 1, 2\]"),
         ({"streams": [1, 0]}, r"replicas\[0\] 0 and 1"),
