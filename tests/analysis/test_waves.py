@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdgnn import ExactField, Lattice, SDModel, exchange, spin_waves, spins
+from sdgnn import ExactField, Lattice, SDModel, TruncatedField, exchange, spin_waves, spins
 from sdgnn.analysis import DynamicalStructureFactor, magnetic_cell, wave_vector_path, wave_vectors
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics import SemiImplicitB
@@ -140,6 +140,31 @@ def test_disorder_of_the_field_makes_every_site_its_own() -> None:
     lattice = Lattice.triangular(4, 4)
     model = SDModel(lattice, exchange=3.0, disorder={"width": 0.3, "seed": 1})
     assert exchange(ExactField(model, 0.1, filling=0.25), spins.ferro(lattice)).cell.count == 16
+
+
+def test_a_common_chemical_potential_couples_far_sites() -> None:
+    """Walks at fixed filling see spins within their halo, and all others through mu: d2E of a far pair by second
+    differences of E, in a state without symmetry. At fixed mu there is none."""
+    chain = Lattice.chain(24)
+    state = spins.random(chain, seed=5)
+    for settings, coupled in ({"filling": 0.3}, True), ({"mu": -0.8}, False):
+        field = TruncatedField(SDModel(chain, exchange=2.0), kT=0.2, cutoff=2, moments=9, **settings)
+        found = exchange(field, state)
+        j = 12
+        far = np.abs(found.tensor[found.length > field.halo + 0.5]).max(initial=0)
+        assert (far > 1e-6) == coupled
+        if not coupled:
+            continue
+        frames, h, energies = found.frames(), 0.05, []
+        for x, y in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            moved = state.clone()
+            moved[0, 0] += x * h * torch.from_numpy(frames[0, :, 0].copy())
+            moved[0, j] += y * h * torch.from_numpy(frames[j, :, 0].copy())
+            energies.append(float(field(moved).energy))
+        second = (energies[0] - energies[1] - energies[2] + energies[3]) / (4 * h**2)
+        images = (found.source == 0) & (found.target == j)  # two equally near
+        own = -sum(frames[0, :, 0] @ J @ frames[j, :, 0] for J in found.tensor[images])
+        assert own == pytest.approx(second, rel=0.02, abs=1e-8)
 
 
 def test_far_sources_share_evaluations() -> None:
@@ -290,6 +315,7 @@ def test_bands_are_the_eigenvalues_of_the_equation_of_motion(name: str) -> None:
     rounding: to 1e-3."""
     field, state = (make() for make in CASES[name])
     waves = spin_waves(field, state)
+    assert len(waves.q) * waves.couplings.cell.count == state.shape[1]
     rates = np.linalg.eigvals(jacobian(field, state))
     bands = (waves.omega + 1j * waves.growth).ravel()
     pairs = np.concatenate([bands, -bands.conj(), *([bands.conj(), -bands] if waves.growth.any() else [])])

@@ -195,9 +195,9 @@ def exchange(
 
     J_ij = - d2E / dS_i dS_j, by central differences of H_j along the three axes of S_i, for one site of each kind in
     the magnetic cell: 6 evaluations of the field per site of the cell, however large the lattice. Where state or field
-    do not repeat, sites whose halos do not overlap share an evaluation. What the answer means is in :class:`Couplings`:
-    classical exchange comes back as it is, electrons and networks have couplings that depend on the
-    state.
+    do not repeat, sites whose halos do not overlap share an evaluation, but for electrons, which share one mu. What
+    the answer means is in :class:`Couplings`: classical exchange comes back as it is, electrons and networks have
+    couplings that depend on the state.
 
     ========= =====================================================================================================
     field     classical terms, exact electrons, walks, networks, sums: anything with an energy
@@ -205,8 +205,8 @@ def exchange(
     time      of driven fields
     step      of the differences; by default the cube root of the field's precision, 6e-6 in float64; where E is
               bilinear differences of any size are exact, and 1/2 is taken
-    cutoff    leaves out bonds that are longer; by default all of the lattice, each to the nearest image (shared by
-              equally near ones), which is what the finite lattice has
+    cutoff    leaves out bonds that are longer, and with them exact zero modes; by default all of the lattice, each
+              to the nearest image (shared by equally near ones), which is what the finite lattice has
     ========= =====================================================================================================
 
     Raises UserError on fields without an energy, on more than one state, spins that are not of length 1 or not finite,
@@ -218,19 +218,21 @@ def exchange(
         if value is not None and not value > 0:
             raise UserError(f"{name} {value}", allowed="a positive number")
     state = check_spins(_one_state(spins), field.lattice, unit=True)
+    state = state / state.norm(dim=-1, keepdim=True)
     lattice, at = field.lattice, state[0].double().cpu().numpy()
     cell = magnetic_cell(at, lattice)
     if cell.count < lattice.n_sites and not _repeats(field, state, cell, time):
         cell = whole_cell(lattice)
     bilinear = pairs_of(field) is not None
-    first = field(state, time).field
-    size = step or (0.5 if bilinear else float(torch.finfo(first.dtype).eps) ** (1 / 3))
+    first = field(state, time)
+    size = step or (0.5 if bilinear else float(torch.finfo(first.field.dtype).eps) ** (1 / 3))
+    halo = halo_of(field) if first.mu is None else None  # at fixed filling all sites share one chemical potential
     response = np.zeros((cell.count, lattice.n_sites, 3, 3))
-    for member, near, column in _responses(field, state, cell.sites, size, time):
+    for member, near, column in _responses(field, state, cell.sites, size, time, halo):
         response[member, near] = column
     tensor = response.swapaxes(2, 3)  # tensor[i, j, a, b] = dH_j^b / dS_i^a is stored as J_ij^ab
     own, at_cell = np.arange(cell.count), at[cell.sites]
-    local = first[0].double().cpu().numpy()[cell.sites]
+    local = first.field[0].double().cpu().numpy()[cell.sites]
     onsite = tensor[own, cell.sites]
     onsite = (onsite + onsite.swapaxes(1, 2)) / 2
     tensor[own, cell.sites] = 0
@@ -243,7 +245,7 @@ def exchange(
         tensor = across[cell.sites][:, None] @ tensor @ across
         onsite = across[cell.sites] @ (onsite - along * np.eye(3)) @ across[cell.sites]
         external = np.zeros_like(local)
-    ranges = [r for r in (cutoff, halo_of(field)) if r is not None]
+    ranges = [r for r in (cutoff, halo) if r is not None]
     rest = {"spins": at_cell, "field": local, "onsite": onsite, "external": external, "bilinear": bilinear}
     return _bonds(lattice, cell, tensor, min(ranges, default=None), **rest)
 
@@ -276,13 +278,13 @@ def _repeats(field: Field, state: Tensor, cell: MagneticCell, time: Time) -> boo
 
 
 def _responses(
-    field: Field, state: Tensor, sites: np.ndarray, step: float, time: Time
+    field: Field, state: Tensor, sites: np.ndarray, step: float, time: Time, halo: float | None
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """(number of a source, sites near it, dH_j^b / dS_source^a (site, b, a)) by central differences.
 
     Sources more than two halos apart share an evaluation.
     """
-    lattice, halo = field.lattice, halo_of(field)
+    lattice = field.lattice
     everywhere = np.arange(lattice.n_sites)
     colours, near = np.arange(len(sites)), [everywhere] * len(sites)
     if halo is not None and len(sites) == lattice.n_sites and halo > 0:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Complex, Float
 
+from sdgnn.analysis.spectra.static import wave_vectors
 from sdgnn.analysis.waves.couplings import Couplings, exchange
 from sdgnn.common.arrays import Numbers
 from sdgnn.common.errors import UserError
@@ -86,8 +87,9 @@ def spin_waves(
     decay alpha x^+ A^2 x / x^+ A x, ``linewidth`` times alpha.
 
     ``field`` may be the :class:`Couplings` that :func:`exchange` found, without ``spins``; ``q`` (q, dim) any wave
-    vectors, in 1 / nearest-neighbour distance, by default those of the lattice. On a finite lattice waves at its own
-    wave vectors are exact, those between them as exact as the couplings have fallen off at half the lattice.
+    vectors, in 1 / nearest-neighbour distance, by default those of the lattice in the magnetic zone. On a finite
+    lattice waves at its own wave vectors are exact, those between them as exact as the couplings have fallen off at
+    half the lattice.
 
     Raises UserError where the residual torque |S x H| is more than 1e-3 of the largest curvature: the state is not at
     rest, and its frequencies would mean nothing.
@@ -102,11 +104,7 @@ def spin_waves(
         if spins is None:
             raise UserError(f"spin waves of {field!r} around no state", allowed="spins (site, 3) or (1, site, 3)")
         found = exchange(field, spins, time)
-    if q is None:
-        from sdgnn.analysis.spectra.static import wave_vectors
-
-        q = wave_vectors(found.lattice)
-    q = np.array(q, dtype=np.float64)
+    q = own_wave_vectors(found) if q is None else np.array(q, dtype=np.float64)
     if q.ndim != 2 or q.shape[1] != found.lattice.dim or not np.isfinite(q).all() or len(q) == 0:
         raise UserError(f"wave vectors of shape {q.shape}", allowed=f"(q, {found.lattice.dim}), finite, at least one")
     curvature = found.curvature(q)
@@ -125,6 +123,20 @@ def spin_waves(
     modes = [_modes(a, u, m, flat) for a, u, m in zip(values, vectors, curvature, strict=True)]
     omega, growth, linewidth = (np.stack(column) for column in zip(*modes, strict=True))
     return SpinWaves(found, q, omega, growth, linewidth, values[:, 0], flat)
+
+
+def own_wave_vectors(couplings: Couplings) -> Float[np.ndarray, "q dim"]:
+    """Wave vectors that fit the periodic lattice, one of those that the magnetic cell makes equal; 0 on free lattices.
+
+    As many as there are magnetic cells in the lattice.
+    """
+    lattice = couplings.lattice
+    if not lattice.is_crystal:
+        return np.zeros((1, lattice.dim))
+    q = wave_vectors(lattice)
+    phases = np.round(q @ couplings.cell.vectors.T / (2 * np.pi), 6)
+    _, first = np.unique(np.round(phases - np.floor(phases), 5) % 1, axis=0, return_index=True)
+    return q[np.sort(first)]
 
 
 def _modes(
