@@ -40,6 +40,7 @@ nb_execution_cache_path = str(HERE / "_build" / "notebooks" / sdgnn.__version__)
 nb_execution_timeout = 3600  # seconds of one cell
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # what compiling says of the machine that builds
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
