@@ -12,12 +12,14 @@ ROOT = Path(__file__).parent
 def absolute_links(text: str, source: str | None) -> str:
     """The text of a page whose relative links and pictures start at ``source``, the address of the repository's files.
 
-    Without an address the path of the file stands behind the text of the link, and pictures are left out.
+    Without an address the path of the file stands behind the text of the link, and pictures are left out with the
+    captions below them.
     """
     relative = r"\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)"
     if source is not None:
         return re.sub(relative, rf"[\1]({source.rstrip('/')}/\2)", text)
-    return re.sub(relative, r"\1 (`\2`)", re.sub("!" + relative, "", text))
+    without_pictures = re.sub("!" + relative + r"(\n\n\*[^*]+\*(?=\n))?", "", text)
+    return re.sub(relative, r"\1 [`\2`]", without_pictures)
 
 
 if __name__ == "__main__":

@@ -104,13 +104,17 @@ def test_what_the_package_index_shows(released: tuple[Path, Path]) -> None:
 def test_links_of_the_readme_start_where_the_repository_is() -> None:
     """Links, links in brackets and pictures, with an address and without; those of the web and of the page stay."""
     absolute_links = runpy.run_path(str(ROOT / "setup.py"))["absolute_links"]
-    text = "![a map](docs/a.png) ([how](docs/how.md#part)), [paper](https://doi.org/1), [below](#below), [a](b)"
+    text = (
+        "A\n\n![a map](docs/a.png)\n\n*What it\nshows.*\n\n"
+        "([how](docs/how.md#part)), [paper](https://doi.org/1), [below](#below), *[a](b)*"
+    )
     assert absolute_links(text, "https://host/sdgnn/") == (
-        "![a map](https://host/sdgnn/docs/a.png) ([how](https://host/sdgnn/docs/how.md#part)), "
-        "[paper](https://doi.org/1), [below](#below), [a](https://host/sdgnn/b)"
+        "A\n\n![a map](https://host/sdgnn/docs/a.png)\n\n*What it\nshows.*\n\n"
+        "([how](https://host/sdgnn/docs/how.md#part)), [paper](https://doi.org/1), [below](#below), "
+        "*[a](https://host/sdgnn/b)*"
     )
     assert absolute_links(text, None) == (
-        " (how (`docs/how.md#part`)), [paper](https://doi.org/1), [below](#below), a (`b`)"
+        "A\n\n\n\n(how [`docs/how.md#part`]), [paper](https://doi.org/1), [below](#below), *a [`b`]*"
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sdgnn import ExactField, Lattice, SDModel, spins
-from sdgnn.cli.commands.train import train_network
+from sdgnn.cli.commands.train import new_network, train_network
 from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet, Origin
 from sdgnn.electrons.hopping import BondDisorder, ExponentialHopping
@@ -45,7 +45,7 @@ def test_bond_disorder_is_learned_from_its_strengths(tmp_path: Path) -> None:
     neither has seen, its unexplained part is less than half."""
     sets, test = [bonds_disordered(seed) for seed in range(5)], bonds_disordered(99)
     size = EquivariantSettings(layers=1, channels=4, strength_powers=1)
-    told = train_network(sets, [test], size, SETTINGS, 0, tmp_path / "told")
+    told = train_network(new_network(size, sets, 0), sets, [test], SETTINGS, tmp_path / "told")
     untold = judge(told.on(CRYSTAL), test)
     found = judge(bind(told, test), test)
     assert 1 - found.torque_r2 < (1 - untold.torque_r2) / 2
@@ -57,7 +57,7 @@ def test_amorphous_positions_are_learned_from_their_hopping(tmp_path: Path) -> N
     """On positions that were not among the labels, better than exchange that depends on distance."""
     sets, test = [amorphous(seed) for seed in range(6)], amorphous(99)
     size = EquivariantSettings(layers=1, channels=4, strength_powers=1, hopping=HOPPING)
-    network = train_network(sets, [test], size, SETTINGS, 0, tmp_path, family=Lattice.square(4, 4))
+    network = train_network(new_network(size, sets, 0, Lattice.square(4, 4)), sets, [test], SETTINGS, tmp_path)
     found = judge(bind(network, test), test).torque_r2
     for field in baselines(sets, test.lattice).values():
         assert found > judge(field, test).torque_r2 + 0.1
@@ -86,7 +86,7 @@ def test_a_network_walks_along_the_bonds_of_every_realisation(made: Callable[...
     sets, test = [made(seed, 3) for seed in range(2)], made(99, 3)
     settings = NetworkSettings(cutoff=3, moments=21, hidden=4)
     training = TrainSettings(epochs=2, batch=1, learning_rate=1e-4)
-    network = train_network(sets, [test], settings, training, 0, tmp_path)
+    network = train_network(new_network(settings, sets, 0), sets, [test], training, tmp_path)
     field = bind(network, test)
     assert isinstance(field, NetworkField)
     assert field.electrons.model.to_dict() == test.origin.hamiltonian
@@ -101,7 +101,9 @@ def test_what_cannot_be_learned_together_is_refused(tmp_path: Path) -> None:
         bind(create(BehlerParrinelloSettings(), CRYSTAL), bonds_disordered(1, 1))
     wider = labels_of(SDModel(CRYSTAL, exchange=2.0, disorder=BondDisorder(width=0.3)), 2, 0)
     size = EquivariantSettings(layers=1, channels=2)
+    sets = [bonds_disordered(1, 2), wider]
+    unlike = new_network(size, sets, 0)
     with pytest.raises(UserError, match=r"disorder\.width"):
-        train_network([bonds_disordered(1, 2), wider], [wider], size, SETTINGS, 0, tmp_path / "one")
+        train_network(unlike, sets, [wider], SETTINGS, tmp_path)
     with pytest.raises(UserError, match="family"):
-        train_network([amorphous(1, 2)], [amorphous(2, 2)], size, SETTINGS, 0, tmp_path / "two")
+        new_network(size, [amorphous(1, 2)], 0)

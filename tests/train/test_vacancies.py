@@ -11,7 +11,7 @@ import torch
 from helpers.labels import heisenberg_labels
 
 from sdgnn import ExactField, Lattice, SDModel, spins
-from sdgnn.cli.commands.train import train_network
+from sdgnn.cli.commands.train import new_network, train_network
 from sdgnn.common.errors import UserError
 from sdgnn.data import LabelSet
 from sdgnn.nn import EquivariantSettings, SiteField
@@ -47,7 +47,7 @@ def test_a_network_learns_what_vacancies_do(tmp_path: Path) -> None:
     cut = [electrons([seed % 25, (7 * seed + 3) % 25], 4, seed) for seed in range(7)] + [electrons([], 4, seed=8)]
     unexplained = {}
     for name, training in (("whole", whole), ("cut", cut)):
-        network = train_network(training, [test], SIZE, settings, 0, tmp_path / name)
+        network = train_network(new_network(SIZE, training, 0), training, [test], settings, tmp_path / name)
         assert network.family.same_family(CRYSTAL)
         unexplained[name] = unexplained_beside(network.on(test.lattice, torch.float64), test)
     assert unexplained["cut"] < unexplained["whole"] / 2
@@ -58,4 +58,4 @@ def test_a_network_learns_what_vacancies_do(tmp_path: Path) -> None:
 def test_crystals_of_several_families_are_refused(tmp_path: Path) -> None:
     sets = [electrons([2], 1, seed=0), heisenberg_labels((4, 4), 2, 0), electrons([], 1, seed=1)]
     with pytest.raises(UserError, match="one family"):
-        train_network(sets, sets[:1], SIZE, TrainSettings(epochs=1), 0, tmp_path)
+        new_network(SIZE, sets, 0)

@@ -11,7 +11,7 @@ from typing import Any
 from sdgnn.cli.commands.benchmark import write_benchmark
 from sdgnn.cli.commands.console import say, timed
 from sdgnn.cli.commands.floors import with_floors
-from sdgnn.cli.commands.train import train_network
+from sdgnn.cli.commands.train import new_network, train_network
 from sdgnn.cli.config.benchmark import BenchmarkConfig, BenchmarkFloorConfig, SplitConfig
 from sdgnn.cli.report.table import Columns, Table, number_or_dash
 from sdgnn.cli.results import open_results
@@ -49,6 +49,7 @@ def compare_models(config: BenchmarkConfig, resume: bool = False) -> Path:
         )
     labels = read(config.data)
     training, validation, test = split(labels, config.split)
+    networks = {name: new_network(model.origin, [training], config.seed) for name, model in config.models.items()}
     results = open_results(config, "benchmark", resume)
     say(f"{len(training)} states train, {len(validation)} choose the weights, {len(test)} test: {test!r}")
     entries = heisenberg_models(config, training)
@@ -58,7 +59,7 @@ def compare_models(config: BenchmarkConfig, resume: bool = False) -> Path:
             network = load(folder)
         else:
             settings = model.training or config.training
-            network = train_network([training], [validation], model.origin, settings, config.seed, folder, resume)
+            network = train_network(networks[name], [training], [validation], settings, folder, resume)
         seconds = float(network.provenance["metrics"]["run"]["seconds"])
         entries[name] = Trained(bind(network, labels), network.n_parameters, seconds)
     fields = {name: entry.field for name, entry in entries.items()}

@@ -17,7 +17,7 @@ from sdgnn.cli.commands.console import say, timed
 from sdgnn.cli.commands.generate import LABELS, make_labels
 from sdgnn.cli.commands.numbers import series
 from sdgnn.cli.commands.single_run import Start, run_dynamics
-from sdgnn.cli.commands.train import train_network, where_curves
+from sdgnn.cli.commands.train import new_network, train_network, where_curves
 from sdgnn.cli.config.training import DemoConfig
 from sdgnn.cli.report.demo import page
 from sdgnn.cli.report.fields import (
@@ -146,7 +146,8 @@ def train_or_read(config: DemoConfig, training: LabelSet, validation: LabelSet, 
     if resume and (folder / "model.safetensors").is_file():
         return Fitted(load(folder), states, math.nan)
     start = time.monotonic()
-    network = train_network([training], [validation], config.network, config.training, config.seed, folder, resume)
+    network = new_network(config.network, [training], config.seed)
+    network = train_network(network, [training], [validation], config.training, folder, resume)
     return Fitted(network, states, time.monotonic() - start)
 
 

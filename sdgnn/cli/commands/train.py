@@ -27,13 +27,12 @@ def train_model(config: TrainConfig, resume: bool = False) -> Path:
     """Train into a results folder and return it, on all processes that torchrun has started."""
     with processes.group():
         sets = [labels for path in config.data for labels in read_all(path)]
-        results = open_results(config, "train", resume, MAY_DIFFER)
         parts = [labels.split([1 - config.validation, config.validation], config.seed) for labels in sets]
         training, validation = [first for first, _ in parts], [second for _, second in parts]
-        train_network(
-            training, validation, config.origin, config.training, config.seed, results.path, resume=results.resumed,
-            family=None if config.family is None else config.family.build(),
-        )  # fmt: skip
+        family = None if config.family is None else config.family.build()
+        network = new_network(config.origin, training, config.seed, family)
+        results = open_results(config, "train", resume, MAY_DIFFER)
+        train_network(network, training, validation, config.training, results.path, resume=results.resumed)
     say(f"model: {results.path}; {where_curves(results.path)}")
     return results.path
 
@@ -43,32 +42,35 @@ def where_curves(folder: Path) -> str:
     return f"tensorboard --logdir {folder}" if not missing("train") else "curves need pip install 'sdgnn[train]'"
 
 
-def train_network(
-    training: Sequence[LabelSet],
-    validation: Sequence[LabelSet],
-    network: Settings | str,
-    settings: TrainSettings,
-    seed: int,
-    folder: Path,
-    resume: bool = False,
-    family: Lattice | None = None,
+def new_network(
+    origin: Settings | str, training: Sequence[LabelSet], seed: int, family: Lattice | None = None
 ) -> Model:
-    """A network with initial weights from ``seed``, or a trained one by name or path, trained into ``folder``, with a
-    progress bar.
+    """A network with initial weights from ``seed``, or a trained one by name or path, for the labels.
 
     The family of a new one is that given, or that of the first labels on a crystal; others may be on that crystal with
     vacancies or on other free positions. Raises UserError when the label sets are on crystals of several families, or
-    of none, and on a committee to go on from.
+    of none, on a committee to go on from, and without the packages that a kind of network needs.
     """
-    if isinstance(network, str):
-        fresh = trained(network)
-        adopt(fresh, training)
-    elif isinstance(network, NetworkSettings):
-        fresh = create(with_electrons(network, training), training[0].lattice if family is None else family, seed)
-    else:
-        fresh = create(network, family_of(training, family), seed)
-    with warnings_said(), timed(f"training {fresh!r} on {sum(map(len, training))} states"):
-        return fit(fresh, training, validation, settings, folder, resume=resume, progress=True)
+    if isinstance(origin, str):
+        network = trained(origin)
+        adopt(network, training)
+        return network
+    if isinstance(origin, NetworkSettings):
+        return create(with_electrons(origin, training), training[0].lattice if family is None else family, seed)
+    return create(origin, family_of(training, family), seed)
+
+
+def train_network(
+    network: Model,
+    training: Sequence[LabelSet],
+    validation: Sequence[LabelSet],
+    settings: TrainSettings,
+    folder: Path,
+    resume: bool = False,
+) -> Model:
+    """The network, trained into ``folder``, with a progress bar."""
+    with warnings_said(), timed(f"training {network!r} on {sum(map(len, training))} states"):
+        return fit(network, training, validation, settings, folder, resume=resume, progress=True)
 
 
 def trained(name_or_path: str) -> Model:
@@ -84,7 +86,7 @@ def trained(name_or_path: str) -> Model:
 
 
 def family_of(training: Sequence[LabelSet], family: Lattice | None) -> Lattice:
-    """The crystal for whose family a network is made; raises as :func:`train_network` says."""
+    """The crystal for whose family a network is made; raises as :func:`new_network` says."""
     lattices = [labels.lattice for labels in training]
     lattice, *others = sorted(lattices if family is None else [family, *lattices], key=lambda one: not one.is_crystal)
     if not lattice.is_crystal:
