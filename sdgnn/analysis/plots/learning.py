@@ -26,7 +26,7 @@ def error_by_round(states: Sequence[int], errors: Mapping[str, Sequence[float]],
     if target is not None:
         level(axes, target, "target", at=0.0)
     axes.set(yscale="log", xlabel="training states", ylabel="torque RMSE on fresh states ($t$)")
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
@@ -38,7 +38,7 @@ def reliability_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[floa
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure, axes = one_panel(height=3.1)
+    figure, axes = one_panel(height=2.7)
     values = np.concatenate([np.concatenate([p, t]) for p, t in curves.values()])
     ends = [values[values > 0].min() / 1.3, values.max() * 1.3]
     axes.plot(ends, ends, color="black", lw=0.7, ls="--", gid="equality")
@@ -50,7 +50,7 @@ def reliability_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[floa
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="predicted torque error ($t$)", ylabel="true torque error ($t$)")
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 

@@ -195,7 +195,7 @@ def _table(errors: Comparison, caption: str) -> Table:
         for name, protocol, m in errors.rows
     ]  # fmt: skip
     head = ["field", "states", "torque R²", "torque RMSE (t)", "mean angle (°)", "energy RMSE per site (t)"]
-    return Table(head, rows, caption)
+    return Table(head, rows, caption, words=("field", "states"))
 
 
 def _parity(outcome: Outcome, labels: LabelSet, among: Collection[str] | None = None) -> matplotlib.figure.Figure:

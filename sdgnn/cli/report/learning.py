@@ -57,7 +57,7 @@ def _errors(config: LearnConfig, outcome: Learned) -> Section:
         ["Every round is judged on states that nothing was trained on, one from each of several runs driven by the "
          "round's own committee, at times spread over the runs, and labelled exactly. Errors of R² are "
          "standard errors over these states; of a handful they are rough."],
-        [Table(head, rows, "fresh states")],
+        [Table(head, rows, "fresh states", words=("field",))],
     )  # fmt: skip
 
 
