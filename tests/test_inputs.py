@@ -104,6 +104,7 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
         )
     },
     "bragg_weight": lambda given: analysis.bragg_weight(given, LATTICE, PEAKS),
+    "order_weight": lambda given: analysis.order_weight(given, LATTICE, "tetrahedral"),
     "overlap": lambda given: analysis.overlap(given, spins.tetrahedral(LATTICE)[0]),
     "length_from_structure_factor": lambda given: analysis.length_from_structure_factor(given, LATTICE, order=PEAKS),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from sdgnn import spins as textures
+from sdgnn.analysis.spectra.static import wave_vectors
 from sdgnn.analysis.waves.magnetic_cell import MagneticCell, magnetic_cell, whole_cell
 from sdgnn.common.arrays import Numbers, as_tensor
 from sdgnn.common.errors import UserError
@@ -26,6 +27,8 @@ from sdgnn.lattice.periodic import nearest_images
 
 STATES = 32
 """Displaced states that are evaluated at once."""
+EQUAL = 1e-6
+"""Difference of J(q), relative to the largest, up to which two wave vectors have the same."""
 NOTHING = 1e-12
 """Couplings, relative to the largest, that are left out."""
 SAME_FIELD = 1e-5
@@ -149,6 +152,15 @@ class Couplings:
         states that this wave vector alone can make (Luttinger and Tisza, Phys. Rev. 70, 954 (1946),
         doi:10.1103/PhysRev.70.954)."""
         return np.linalg.eigvalsh(self.of_wave_vector(q))[:, -1]
+
+    def ordering_vectors(self) -> Float[np.ndarray, "q dim"]:
+        """Wave vectors of the lattice at which the largest eigenvalue of J(q) is highest, all that symmetry makes equal.
+
+        Raises UserError on free lattices, which have no wave vectors.
+        """
+        q = wave_vectors(self.lattice)
+        found = self.strongest(q)
+        return q[found > found.max() - EQUAL * max(np.abs(found).max(), 1e-300)]
 
     def curvature(self, q: Float[np.ndarray, "q dim"]) -> Complex[np.ndarray, "q mode mode"]:
         """A(q), (q, 2 member, 2 member): second derivatives of E along the transverse directions of all spins,
