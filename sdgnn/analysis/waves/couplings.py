@@ -154,7 +154,7 @@ class Couplings:
         return np.linalg.eigvalsh(self.of_wave_vector(q))[:, -1]
 
     def ordering_vectors(self) -> Float[np.ndarray, "q dim"]:
-        """Wave vectors of the lattice at which the largest eigenvalue of J(q) is highest, all that symmetry makes equal.
+        """Wave vectors of the lattice at which the largest eigenvalue of J(q) is highest, all that are equal.
 
         Raises UserError on free lattices, which have no wave vectors.
         """
