@@ -71,9 +71,9 @@ def asked(thing: Any) -> Any:
     if thing not in _asked:
         asking = _asking(thing, thing.__qualname__)
         _asked[thing] = _asked[asking] = asking
-        home = sys.modules.get(thing.__module__)
-        if getattr(home, thing.__name__, None) is thing:  # where other processes look a function up
-            setattr(home, thing.__name__, asking)
+        home, name = sys.modules.get(thing.__module__), thing.__name__
+        if getattr(home, name, None) is thing:  # where other processes look a function up
+            setattr(home, name, asking)
     return _asked[thing]
 
 
