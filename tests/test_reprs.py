@@ -130,6 +130,12 @@ def test_few_numbers_and_the_shapes_of_many() -> None:
     assert len(long) == LONGEST and long.endswith("...)")
 
 
+def test_label_sets_of_many_kinds_count_them() -> None:
+    many = dataclasses.replace(data.label(EXACT, spins.random(LATTICE, 6)), protocol=tuple("abcdef"))
+    assert repr(many).startswith("LabelSet(6 states of 6 kinds, hopping=[1.0], J=3") and len(repr(many)) < LONGEST
+    assert repr(many[:2]).startswith("LabelSet(1 a, 1 b, ")
+
+
 def test_tables_are_for_print() -> None:
     choice = sdgnn.suggest_cutoff(sdgnn.SDModel(sdgnn.Lattice.chain(12), exchange=4.0), 0.3, mu=-3.0, torque_error=0.05)
     assert "\n" not in repr(choice) and str(choice).startswith(repr(choice)) and "\n" in str(choice)

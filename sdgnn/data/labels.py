@@ -17,7 +17,7 @@ from sdgnn.common.differences import differences
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import content_hash
 from sdgnn.common.frozen import frozen
-from sdgnn.common.one_line import one_line
+from sdgnn.common.one_line import SHOWN, one_line
 from sdgnn.data.sampling import UNKNOWN
 from sdgnn.fields import Field, check_spins
 from sdgnn.lattice import Lattice
@@ -307,6 +307,8 @@ class LabelSet:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {name}" for name, n in self.counts.items())
+        if len(self.counts) > SHOWN:
+            counts = f"{len(self)} states of {len(self.counts)} kinds"
         o = self.origin
         parts = [
             counts or "no states",
