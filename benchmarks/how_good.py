@@ -5,11 +5,11 @@
 
 Triangular lattice, J = 3, quarter filling, electrons at kT = 0.05. Every field is judged on exact labels of 24 x 24
 sites from a quench that the best one drives (the Heisenberg models are fitted to other states of such a quench), and
-drives the same two runs: a quench of 32 x 32 sites from the same random spins with the same noise, and
-parallel tempering of 12 x 12 sites. ``report`` prints, for each field, torque R², domain length and energy per site at
-the end of the quench (the energy by the best field, for all), and the temperature where the susceptibility of the
-chirality is largest, with standard errors; and the quench of 12 x 12 sites by the best field beside that by exact
-diagonalisation. Needs --folder from one call to the next.
+drives the same two runs: a quench of 32 x 32 sites from the same random spins with the same noise, and parallel
+tempering of 12 x 12 sites. ``report`` prints, for each field, torque R², the mean |chirality| of the triangles,
+domain lengths and the energy per site at the end of the quench (evaluated by the best field, for all), and the
+temperature at which the mean chirality has fallen to half of its value at the lowest one, with standard errors; and the
+quench of 12 x 12 sites by the best field beside that by exact diagonalisation.
 """
 
 from __future__ import annotations
@@ -18,18 +18,25 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from rich.console import Console
+from rich.table import Table
 from truncated_labels import Electrons, Labels, labelled, triangular
 
 import sdgnn
-from sdgnn.analysis import observer
+from sdgnn.analysis import jackknife, observer, thermodynamics
+from sdgnn.common.rounding import with_error
 from sdgnn.data import LabelSet
 from sdgnn.data.labels import Origin
 from sdgnn.dynamics import observers, open_trajectory
 from sdgnn.fields import Field, Heisenberg
 from sdgnn.train.baselines import fit_heisenberg
+
+if TYPE_CHECKING:
+    import xarray
 
 KT, FILLING = 0.05, 0.25
 QUENCH, LABELLED, SMALL = 32, 24, 12
@@ -42,6 +49,8 @@ LADDER = tuple(float(kT) for kT in np.geomspace(0.012, 0.044, 10).round(5))
 MOVES = sdgnn.HybridMonteCarlo(dt=0.75, leaps=4)
 SWEEPS, EVERY = 750, 3
 BEST = "walks, accurate (7, 67)"
+LEAST_ORDER = 0.2
+"""Mean chirality at the lowest temperature from which on there is an order that can be halved; 0.77 is perfect."""
 SMALL_REPLICAS, SMALL_STEPS = 4, 150
 
 
@@ -134,7 +143,7 @@ def run(folder: Path, only: str | None) -> None:
     for name, on in sorted(known.items(), key=lambda item: item[0] != BEST):
         if only is not None and only not in name:
             continue
-        place = folder / name.replace(", ", "-").replace(" ", "-")
+        place = place_of(folder, name)
         quench(on(lattice_of(QUENCH)), place / "quench", QUENCH, REPLICAS, STEPS, seed=1)
         print(f"{name}: quench, {time.process_time() - start:.0f} s of processor time so far", flush=True)
         tempering(on(lattice_of(SMALL)), place / "tempering")
@@ -151,6 +160,114 @@ def exact() -> Field:
     return sdgnn.ExactField(sdgnn.SDModel(lattice_of(SMALL), exchange=3.0), KT, filling=FILLING)
 
 
+def report(folder: Path, figure: Path | None) -> None:
+    """The table of every field whose runs are there, the check by diagonalisation, and the figure."""
+    judged, known = labels(folder, seed=102)[1], fields(folder)
+    best = FIELDS[BEST](lattice_of(QUENCH))
+    rows: list[dict[str, Any]] = []
+    for name, on in known.items():
+        place = place_of(folder, name)
+        if not finished(place / "quench", STEPS):
+            print(f"{name}: no finished quench")
+            continue
+        series = open_trajectory(place / "quench")
+        last = torch.from_numpy(series["spins"].values[-1])
+        row: dict[str, Any] = {"name": name, "r2": judged.judged(on(lattice_of(LABELLED))).torque_r2}
+        row["energy"] = best(last).energy.numpy() / QUENCH**2
+        row["length"] = series["domain_length"].values[-1]
+        row["walls"] = series["domain_length_walls"].values[-1]
+        row["curve"] = series["domain_length_walls"].values.mean(1)
+        row["time"] = series["time"].values
+        row["chirality"] = series["absolute_chirality"].values[-1]
+        if finished(place / "tempering", SWEEPS):
+            row["thermo"] = thermodynamics(open_trajectory(place / "tempering"), discard=0.2)
+            row["kT"] = halved(row["thermo"])
+        rows.append(row)
+    reference = next(row for row in rows if row["name"] == BEST)
+    table = Table(title=f"Quench of {QUENCH} x {QUENCH} sites to t = {STEPS}, tempering of {SMALL} x {SMALL} sites")
+    columns = ("field", "torque R²", "|chi|", "L, correlation", "L, walls", "L / best, paired", "1e3 (E - best)",
+               "order at lowest kT", "kT of half of it")  # fmt: skip
+    for k, head in enumerate(columns):
+        table.add_column(head, justify="left" if k == 0 else "right")
+    for row in rows:
+        both = torch.from_numpy(np.stack([row["walls"], reference["walls"]], 1))
+        ratio, paired = jackknife(both, lambda part: part[:, 0].mean() / part[:, 1].mean())
+        order = ["", ""]
+        if "thermo" in row:
+            first = row["thermo"].isel(kT=0)
+            order = [with_error(*(float(first[f"chirality_{key}"]) for key in ("mean", "mean_error"))),
+                     with_error(*row["kT"])]  # fmt: skip
+        table.add_row(
+            row["name"], f"{row['r2']:.4f}", *(told(row[key]) for key in ("chirality", "length", "walls")),
+            "1" if row is reference else with_error(float(ratio), float(paired)),
+            "0" if row is reference else told(1e3 * (row["energy"] - reference["energy"])), *order,
+        )  # fmt: skip
+    console = Console(width=160)
+    console.print(table)
+    exact, same = (open_trajectory(folder / f"{name}-small") for name in ("exact", "best"))
+    for name in ("absolute_chirality", "domain_length_walls", "energy"):
+        scale = SMALL**2 if name == "energy" else 1
+        a, b = exact[name].values[-1] / scale, same[name].values[-1] / scale
+        console.print(
+            f"{SMALL} x {SMALL}, t = {SMALL_STEPS}, {name}: exact {told(a)}, {BEST} {told(b)}, difference {told(b - a)}"
+        )
+    if figure is not None:
+        draw(rows, figure)
+
+
+def told(values: np.ndarray) -> str:
+    """Mean and standard error over replicas."""
+    return with_error(float(values.mean()), float(values.std(ddof=1) / len(values) ** 0.5))
+
+
+def halved(found: xarray.Dataset) -> tuple[float, float]:
+    """Where the modulus of the chirality falls below half of its value at the lowest temperature, with its error.
+
+    By linear interpolation; the error by a jackknife over blocks. NaN where the lowest temperature has no order.
+    """
+    kT = found["kT"].values
+    blocks = torch.from_numpy(found["chirality_moments"].values[..., 0].T.copy())
+
+    def place(part: torch.Tensor) -> torch.Tensor:
+        order = part.mean(0).numpy()
+        below = int(np.argmax(order < order[0] / 2))
+        if order[0] < LEAST_ORDER or below == 0:
+            return torch.tensor(float("nan"), dtype=torch.float64)
+        share = (order[below - 1] - order[0] / 2) / (order[below - 1] - order[below])
+        return torch.tensor(kT[below - 1] + share * (kT[below] - kT[below - 1]), dtype=torch.float64)
+
+    where, error = jackknife(blocks, place)
+    return float(where), float(error)
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Domain length through time, order against temperature, and the length at the end against 1 - R²."""
+    from sdgnn.analysis.plots.style import look, panels, style
+
+    with style():
+        figure, axes = panels(3, 1.5, columns=3)
+        for k, row in enumerate(rows):
+            line = {**look(k), "ms": 2.5, "lw": 1.0}
+            axes[0].plot(row["time"][1:], row["curve"][1:], label=f"{row['name']}: {row['r2']:.3f}", **line)
+            if "thermo" in row:
+                chi, error = (row["thermo"][f"chirality_{key}"].values for key in ("mean", "mean_error"))
+                axes[1].errorbar(row["thermo"]["kT"].values, chi, error, capsize=1.5, **line)
+            axes[2].errorbar(
+                1 - row["r2"], row["walls"].mean(), row["walls"].std(ddof=1) / len(row["walls"]) ** 0.5, capsize=1.5,
+                **line,
+            )  # fmt: skip
+        axes[0].set(xlabel=r"time ($\hbar / t$)", ylabel="domain length $L$")
+        axes[1].set(xlabel=r"$kT$ of the spins ($t$)", ylabel=r"$\langle|\chi|\rangle$")
+        axes[2].set(xlabel=r"$1 - R^2$ of the torque", ylabel=f"$L$ at $t$ = {STEPS}", xscale="log")
+        figure.legend(loc="outside lower center", ncols=3)
+        figure.savefig(path)
+
+
+def place_of(folder: Path, name: str) -> Path:
+    """Where the runs of a field are."""
+    return folder / name.replace(", ", "-").replace(" ", "-")
+
+
 def main() -> None:
     """Run, or report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -161,6 +278,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == "run":
         run(given.folder, given.only)
+    else:
+        report(given.folder, given.figure)
 
 
 if __name__ == "__main__":
