@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from helpers.configurations import LABELS, sdgnn
 from typer.testing import Result
 
+from sdgnn.common.rounding import with_error
 from sdgnn.data import read
 from sdgnn.nn import Network, load
 from sdgnn.train import judge
@@ -144,11 +146,22 @@ def test_models_side_by_side(folder: Path) -> None:
     assert floors["Heisenberg, 1 shell"] > 0.01 and floors["B.-P."] == floors["distances"] == pytest.approx(0, abs=1e-9)
     table = (folder / "benchmark/table.md").read_text()
     assert table.count("\n") == 2 + 5
-    assert f"{rows['network']['torque_r2']:.4f}" in table
+    assert with_error(rows["network"]["torque_r2"], rows["network"]["torque_r2_error"]) in table
     result = sdgnn("benchmark", "accuracy", "benchmark.yaml", "--resume")
     assert result.exit_code == 0, result.output
     again = json.loads((folder / "benchmark/benchmark.json").read_text())["rows"]
     assert [row["torque_r2"] for row in again] == [row["torque_r2"] for row in content["rows"]]
+
+
+def test_a_missing_package_ends_it_before_the_first_model_is_trained(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network of distances stands behind one that needs nothing."""
+    assert sdgnn("generate", "labels.yaml").exit_code == 0
+    monkeypatch.setitem(sys.modules, "torch_geometric", None)
+    result = sdgnn("benchmark", "accuracy", "benchmark.yaml")
+    assert result.exit_code == 2 and "pip install 'sdgnn[baselines]'" in result.stderr
+    assert not (folder / "benchmark").exists()
 
 
 def test_a_state_may_not_test_and_choose(folder: Path) -> None:
