@@ -247,7 +247,8 @@ def _alternatives(node: ast.expr, names: Mapping[str, Any]) -> Iterator[Kind | N
     elif isinstance(node, ast.Constant) and node.value is None:
         yield NOTHING
     elif isinstance(node, ast.Name | ast.Attribute):
-        yield _named(node.id if isinstance(node, ast.Name) else node.attr, names)
+        # matplotlib.figure.Figure is not the Figure of the module that names it
+        yield _named(node.id, names) if isinstance(node, ast.Name) else _named(node.attr, {})
     elif isinstance(node, ast.Subscript):
         yield _subscripted(node, names)
     else:

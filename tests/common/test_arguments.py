@@ -177,3 +177,12 @@ def test_public_functions_and_objects_travel_between_processes() -> None:
         assert pickle.loads(pickle.dumps(thing)) is thing
     assert pickle.loads(pickle.dumps(HEUN)) == HEUN
     assert pickle.loads(pickle.dumps(HEUN)) == HEUN
+
+
+def test_a_class_of_another_package_is_not_the_one_of_the_same_name_here() -> None:
+    """Figures of reports hold a ``matplotlib.figure.Figure``."""
+    from matplotlib.figure import Figure as Drawing
+
+    from sdgnn.cli.report import Figure
+
+    assert Figure(Drawing(), "caption", "name").caption == "caption"
