@@ -195,8 +195,8 @@ def report(folder: Path, figure: Path | None) -> None:
         order = ["", ""]
         if "thermo" in row:
             first = row["thermo"].isel(kT=0)
-            order = [with_error(*(float(first[f"chirality_{key}"]) for key in ("mean", "mean_error"))),
-                     with_error(*row["kT"])]  # fmt: skip
+            value, error = (float(first[f"chirality_{key}"]) for key in ("mean", "mean_error"))
+            order = [with_error(value, error), with_error(*row["kT"])]
         table.add_row(
             row["name"], f"{row['r2']:.4f}", *(told(row[key]) for key in ("chirality", "length", "walls")),
             "1" if row is reference else with_error(float(ratio), float(paired)),
@@ -242,12 +242,12 @@ def halved(found: xarray.Dataset) -> tuple[float, float]:
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Domain length through time, order against temperature, and the length at the end against 1 - R²."""
-    from sdgnn.analysis.plots.style import look, panels, style
+    from sdgnn.analysis.plots.style import COLOURS, look, panels, style
 
     with style():
         figure, axes = panels(3, 1.5, columns=3)
         for k, row in enumerate(rows):
-            line = {**look(k), "ms": 2.5, "lw": 1.0}
+            line = {**look(k), "ms": 2.5, "lw": 1.0, **({"mfc": "white", "ls": "--"} if k >= len(COLOURS) else {})}
             axes[0].plot(row["time"][1:], row["curve"][1:], label=f"{row['name']}: {row['r2']:.3f}", **line)
             if "thermo" in row:
                 chi, error = (row["thermo"][f"chirality_{key}"].values for key in ("mean", "mean_error"))

@@ -65,7 +65,7 @@ def test_sweep_of_sizes_and_temperatures(tmp_path: Path):
 
 def test_refused(tmp_path: Path):
     for integrator, words in (
-        ({"kT": [0.1]}, "a ladder of temperatures"),
+        ({"kT": [0.1]}, "at least 2 items"),
         ({"moves": {"scheme": "heun", "dt": 0.1, "kT": 0.3}}, "moves without kT"),
         ({"moves": {"scheme": "parallel-tempering"}}, "scheme"),
         ({"damping": 0.3}, "damping"),
