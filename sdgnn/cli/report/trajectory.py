@@ -154,7 +154,14 @@ def answer(analysis: xarray.Dataset, lattice: Lattice, growth: Mapping[str, xarr
 
 CHIRAL = ("triangular", "kagome")
 """Lattices whose triangles tell of their order."""
-TOLD = ("absolute_chirality", "bragg_weight", "nearest_neighbour_correlation", "domain_length", "energy")
+TOLD = (
+    "absolute_chirality",
+    "bragg_weight",
+    "nearest_neighbour_correlation",
+    "domain_length",
+    "spin_domain_length",
+    "energy",
+)
 """What the answer tells, as far as there is a value."""
 
 
@@ -162,7 +169,7 @@ def _last(part: xarray.Dataset, name: str, lattice: Lattice) -> str:
     """The last value of a number with its error, in words; empty where there is none."""
     if f"{name}_mean" not in part or part[f"{name}_mean"].ndim != 1:
         return ""
-    if name == "absolute_chirality" and lattice.name not in CHIRAL:
+    if name in ("absolute_chirality", "domain_length") and lattice.name not in CHIRAL:
         return ""
     mean, error = (float(part[f"{name}_{key}"][-1]) for key in ("mean", "error"))
     if not np.isfinite(mean):
@@ -177,6 +184,7 @@ def _last(part: xarray.Dataset, name: str, lattice: Lattice) -> str:
         "bragg_weight": "the Bragg peaks of the order hold {} of the weight",
         "nearest_neighbour_correlation": "S·S of neighbours is {}",
         "domain_length": "chirality domains are {} lattice spacings long",
+        "spin_domain_length": "domains of the order are {} lattice spacings long",
         "energy": "the energy is {} t per site",
     }
     return words[name].format(number)
