@@ -37,7 +37,7 @@ def test_compilation_is_said_once_with_its_seconds_and_kept(tmp_path: Path) -> N
     script.write_text(SCRIPT)
     start = time.perf_counter()
     said = re.fullmatch(SAID + ENDED, run(script))
-    assert said and 0 < float(said[1]) < time.perf_counter() - start
+    assert said and 0 <= float(said[1]) < time.perf_counter() - start  # a tenth of a second is rounded to 0.1 or 0.0
     assert run(script) == ""
     script.write_text(SCRIPT + "\n# another source\n")
     assert re.fullmatch(SAID + ENDED, run(script))
