@@ -49,6 +49,8 @@ QUESTIONS = {
     "several processes with torchrun": "clusters.html",
     "dynamical structure factor": "spectra-and-orders.html",
     "units and signs": "conventions.html",
+    "how good is good enough": "how-good.html",
+    "how many labels do I need": "how-many-labels.html",
 }
 """What a reader types, and the page that answers."""
 
