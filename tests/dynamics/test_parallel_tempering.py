@@ -125,7 +125,7 @@ def test_electrons():
 def test_refused():
     unequal = "two or more different ones, each as often as the others"
     for kT, words in (
-        ((0.1,), unequal), ((0.1, 0.1), unequal), ((0.1, 0.2, 0.1), unequal), ((0.1, 0.0), "greater than 0"),
+        ((0.1,), "at least 2 items"), ((0.1, 0.1), unequal), ((0.1, 0.2, 0.1), unequal), ((0.1, 0.0), "greater than 0"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=words):
             ParallelTempering(kT=kT, moves=MOVES)

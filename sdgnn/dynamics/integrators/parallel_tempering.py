@@ -15,7 +15,7 @@ from scipy.special import log_ndtr
 from sdgnn.common.errors import UserError
 from sdgnn.dynamics.integrators.integrator import Integrator
 from sdgnn.dynamics.integrators.noise import Purpose, normal
-from sdgnn.dynamics.integrators.settings import ParallelTemperingSettings
+from sdgnn.dynamics.integrators.settings import Ladder, ParallelTemperingSettings
 from sdgnn.dynamics.state import State
 from sdgnn.fields import Field
 
@@ -57,6 +57,8 @@ class ParallelTempering(Integrator, ParallelTemperingSettings):
     fields without energy and on fields that depend on time.
     """
 
+    kT: Ladder
+    """Temperatures of the spins' baths, one per replica; each as often as the others."""
     moves: SerializeAsAny[Integrator]  # type: ignore[assignment]
     """How the replicas move between exchanges."""
     dt: Annotated[float, Key(gt=0, repr=False)] = 1.0

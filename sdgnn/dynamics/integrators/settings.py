@@ -128,10 +128,14 @@ Moves = Annotated[
 """Settings of any scheme that keeps a temperature; hybrid Monte Carlo where none is given."""
 
 
+Ladder = Annotated[tuple[Positive, ...], BeforeValidator(_plain), Field(min_length=2)]
+"""Temperatures of parallel tempering."""
+
+
 class ParallelTemperingSettings(Settings):
     """Settings of parallel tempering."""
 
-    kT: Annotated[tuple[Positive, ...], BeforeValidator(_plain), Field(min_length=2)]
+    kT: Ladder
     """Temperatures of the spins' baths, one per replica; each as often as the others."""
     scheme: Literal["parallel-tempering"] = Field("parallel-tempering", repr=False)
     """Replicas at a ladder of temperatures that exchange their states, in any field that has an energy."""
