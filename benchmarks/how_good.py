@@ -1,7 +1,7 @@
 """What an error of the torque does: fields of one Hamiltonian from poor to good, and what becomes of the physics.
 
     python benchmarks/how_good.py run              # resumable; about 40 minutes of one core
-    python benchmarks/how_good.py report --figure docs/images/how-good.svg
+    python benchmarks/how_good.py report --figure docs/images/how-good.png
 
 Triangular lattice, J = 3, quarter filling, electrons at kT = 0.05. Every field is judged on exact labels of 24 x 24
 sites from a quench that the best one drives (the Heisenberg models are fitted to other states of such a quench), and

@@ -1,6 +1,6 @@
 """Learning curves: torque R² against the number of exact states, for factors of moments and trained networks.
 
-    python benchmarks/how_many_labels.py --figure docs/images/how-many-labels.svg
+    python benchmarks/how_many_labels.py --figure docs/images/how-many-labels.png
 
 Square lattice of 12 x 12 sites, J = 6, filling 0.485, electrons at kT = 0.02, where learning adds most of the two
 Hamiltonians of the documentation. Random states, each count with the first of one sequence; eight others judge and

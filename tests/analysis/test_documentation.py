@@ -78,3 +78,11 @@ def test_spin_waves(run_page: Callable[..., dict], capsys: pytest.CaptureFixture
     assert len(field.parts) == 3
     config = SimulateConfig.read(ROOT / "configs" / "protocols" / "kagome.yaml", [])
     assert config.field.dmi.kind == "out-of-plane"
+
+
+def test_transitions_of_temperature(run_page):
+    """The code of the page runs as it stands; rates are those of a ladder."""
+    scope = run_page("phase-transitions.md")
+    assert scope["found"].attrs["sites"] == 64
+    rates = analysis.exchanges(scope["run"].trajectory)["rate"].values
+    assert ((rates > 0.1) & (rates < 0.9)).all()
