@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import cache
 
-from sdgnn.common.above import hand_down
 from sdgnn.common.version import VERSION as __version__
 
 __all__ = ["__version__"]
@@ -23,6 +22,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return [*__all__, *_exports()[1]()]
-
-
-hand_down(__getattr__)

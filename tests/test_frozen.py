@@ -41,7 +41,7 @@ PROPERTIES: dict[str, Callable[[], Any]] = {
     "SDModel.amplitudes": lambda: SDModel(TRIANGLES, disorder={"distribution": "uniform", "width": 0.5}).amplitudes,
 }
 """Public properties that are kept once they were asked for."""
-NUMBERS = {"SiteField.bytes_per_site", "LabelSet.content_hash"}
+NUMBERS = {"SiteField.bytes_per_site", "LabelSet.content_hash", "Figure.source"}
 """Properties that are no arrays."""
 
 

@@ -30,17 +30,20 @@ def test_code(run_page: Callable[..., dict]) -> None:
 
 
 def test_configurations() -> None:
-    configs = [SimulateConfig.read(ROOT / path) for path in re.findall(r"configs/protocols/\w+\.yaml", PAGE)]
-    assert isinstance(configs[0].integrator.kT, Anneal)
-    assert isinstance(configs[1].field.zeeman_schedule, Sweep)
-    assert len(batches(configs[2])) == 1 and len(points(configs[2])) == 6
+    names = set(re.findall(r"configs/protocols/(\w+)\.yaml", PAGE))
+    configs = {name: SimulateConfig.read(ROOT / f"configs/protocols/{name}.yaml") for name in names}
+    assert configs.keys() == {"anneal", "hysteresis", "kagome", "depths"}
+    assert isinstance(configs["anneal"].integrator.kT, Anneal)
+    assert isinstance(configs["hysteresis"].field.zeeman_schedule, Sweep)
+    assert configs["kagome"].field.dmi.kind == "out-of-plane"
+    assert len(batches(configs["depths"])) == 1 and len(points(configs["depths"])) == 6
 
 
 def test_commands() -> None:
     commands = re.findall(r"^    (sdgnn simulate .*)$", PAGE, re.MULTILINE)
     for words in map(shlex.split, commands):
         SimulateConfig.read(ROOT / words[2], [word for word in words[3:] if word != "--resume"])
-    assert len(commands) == 5
+    assert len(commands) == 6
 
 
 def test_restarting(run_page) -> None:

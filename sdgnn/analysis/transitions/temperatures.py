@@ -16,6 +16,7 @@ from torch import Tensor
 from sdgnn.analysis.statistics.means import jackknife
 from sdgnn.analysis.transitions.thermodynamics import binder, parameters_of, spread
 from sdgnn.common.errors import UserError
+from sdgnn.common.one_line import one_line
 from sdgnn.common.rounding import with_error
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class TransitionTemperature:
     def found(self) -> bool:
         """Whether there is one."""
         return not math.isnan(self.kT)
+
+    __repr__ = one_line
 
     def __str__(self) -> str:
         sizes = " and ".join(map(str, self.sites))

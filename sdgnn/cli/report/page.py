@@ -83,7 +83,7 @@ class Page:
     details: dict[str, Any] = field(default_factory=dict)
     """Names and texts shown at the foot: configuration, versions."""
 
-    @cached_property
+    @property
     def named(self) -> dict[str, Figure]:
         """Every figure by the name of its files: its own, with a number where several have the same."""
         found: dict[str, Figure] = {}
