@@ -13,6 +13,7 @@ from .analysis.measuring import measure as measure
 from .analysis.plots.overview import plot as plot
 from .analysis.waves.couplings import exchange as exchange
 from .analysis.waves.modes import spin_waves as spin_waves
+from .common.errors import UserError as UserError
 from .data.labels import LabelSet as LabelSet
 from .dynamics.integrators.depondt_mertens import DepondtMertens as DepondtMertens
 from .dynamics.integrators.dormand_prince import DormandPrince as DormandPrince

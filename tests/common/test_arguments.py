@@ -97,9 +97,9 @@ def public() -> Iterator[tuple[str, Any]]:
 
 
 def is_made(thing: Any) -> bool:
-    """Whether users can call it: no abstract class, no protocol, no record that functions return."""
+    """Whether users call it: no abstract class, no protocol, no record that functions return, no error."""
     abstract = inspect.isabstract(thing) or getattr(thing, "_is_protocol", False)
-    return not abstract and not (inspect.isclass(thing) and issubclass(thing, tuple))
+    return not abstract and not (inspect.isclass(thing) and issubclass(thing, tuple | BaseException))
 
 
 PUBLIC = {name: thing for name, thing in public() if is_made(thing)}
