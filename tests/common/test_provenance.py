@@ -32,7 +32,7 @@ def test_the_date_is_utc_to_the_second() -> None:
 
 
 def test_the_commit_is_that_of_the_source_tree() -> None:
-    root = Path(sdgnn.__file__).parents[2]
+    root = Path(sdgnn.__file__).parents[1]
     if not (root / ".git").exists():
         pytest.skip("not a git clone")
     head = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
