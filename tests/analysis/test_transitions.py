@@ -235,5 +235,5 @@ def test_heisenberg_magnet_on_the_cubic_lattice():
         assert analysis.exchanges(run.trajectory)["rate"].min() > 0.2
     crossing = analysis.transition_temperatures(found, "magnetization")[0]
     print(crossing)
-    assert crossing.error < 0.01
-    assert abs(crossing.kT - 1.4430) < 4 * crossing.error + 0.003  # corrections to scaling of these sizes
+    assert crossing.error < 0.015  # 3000 steps leave 0.010, half the spacing of the temperatures
+    assert abs(crossing.kT - 1.4430) < 3 * crossing.error + 0.003  # corrections to scaling of these sizes
