@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -142,12 +143,9 @@ def _suggestion(cls: Any, place: _Place) -> str:
     for rival, fields in others:
         if (near := nearest(key, fields)) is not None:
             return f"; did you mean {'.'.join([*way, near])} of {tag(rival)} {' or '.join(alternatives(rival))}?"
-    elsewhere = (
-        path
-        for part in sections_in(cls)
-        for path in _paths(part)
-        if path.rpartition(".")[2] == key and path != ".".join(place.keys)
-    )
+    below = (".".join([*way, path]) for path in _paths(section)) if section is not None else ()
+    anywhere = chain(below, (path for part in sections_in(cls) for path in _paths(part)))
+    elsewhere = (path for path in anywhere if path.rpartition(".")[2] == key and path != ".".join(place.keys))
     hint = f"; did you mean {path}?" if (path := next(elsewhere, None)) else ""
     return f"{hint}; allowed: {', '.join(own)}" if own else hint
 

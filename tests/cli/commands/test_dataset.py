@@ -203,6 +203,7 @@ def test_parts_that_are_finished_are_kept(made: Path, tmp_path: Path) -> None:
         ({"lattices": yaml.safe_load(CONFIG)["lattices"][:1] * 2}, "each type once"),
         ({"hamiltonians": {"exchange": [3, 2]}}, "the lower one first"),
         ({"hamiltonian": {}}, "did you mean hamiltonians"),
+        ({"lattices": [{"size": [2, 2]}]}, r"lattices\.0\.size; did you mean lattices\.0\.lattice\.size\?"),
     ],
 )
 def test_mistakes_are_refused(change: dict, said: str) -> None:
