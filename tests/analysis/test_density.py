@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import xarray
 
 import sdgnn
 from sdgnn import ExactField, Lattice, SDModel
-from sdgnn.analysis import densities, parallel_bonds
+from sdgnn.analysis import cluster_areas, densities, parallel_bonds, parallel_sites, site_graph
 from sdgnn.common.errors import UserError
 from sdgnn.electrons import KPMField
 from sdgnn.fields import Heisenberg
@@ -73,3 +75,42 @@ def test_parallel_bonds() -> None:
     assert float(parallel_bonds(sdgnn.spins.ferro(lattice), lattice)) == 1
     assert float(parallel_bonds(sdgnn.spins.neel(lattice), lattice)) == 0
     assert float(parallel_bonds(sdgnn.spins.stripe(lattice), lattice)) == 0.5
+
+
+def test_parallel_sites_of_turned_spins() -> None:
+    """Spins turned over in Neel order: each makes five sites, two next-nearest ones share theirs, others do not."""
+    lattice = Lattice.square(12, 12)
+    spins = sdgnn.spins.neel(lattice)
+    turned = [(2, 2), (3, 3), (8, 8)]
+    place = {tuple(p): k for k, p in enumerate(np.round(lattice.positions).astype(int).tolist())}
+    for where in turned:
+        spins[:, place[where]] *= -1
+    marked = parallel_sites(spins, lattice)
+    around = {(x + a, y + b) for x, y in turned for a, b in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))}
+    assert {p for p, k in place.items() if marked[0, k]} == around
+    (areas,) = cluster_areas(marked.long(), site_graph(lattice), phase=1)
+    assert areas.tolist() == pytest.approx([8, 5])
+    assert not parallel_sites(sdgnn.spins.neel(lattice), lattice).any()
+    assert parallel_sites(sdgnn.spins.ferro(lattice), lattice).all()
+
+
+def test_parallel_sites_do_not_see_rotations_of_all_spins() -> None:
+    lattice = Lattice.square(8, 8)
+    spins = sdgnn.spins.random(lattice, 3, seed=2)
+    turned = sdgnn.spins.rotate_randomly(spins, seed=1)
+    marked = parallel_sites(spins, lattice)
+    assert torch.equal(marked, parallel_sites(turned, lattice))
+    turned[:, ::2] = spins[:, ::2]
+    assert not torch.equal(marked, parallel_sites(turned, lattice))
+
+
+def test_regions_of_the_published_quench(shared: Path) -> None:
+    """Last state of Zhang and Chern's 30 x 30 exact quench: the 27 holes sit in 14 regions of these sites."""
+    with np.load(shared / "data" / "double_exchange_prl2021.npz", allow_pickle=False) as data:
+        quench = data["protocol"] == "quench"
+        spins, holes = torch.from_numpy(data["spins"][quench][-1:]), 1 - data["density"][quench][-1]
+    lattice = Lattice.square(30, 30)
+    marked = parallel_sites(spins, lattice)
+    (areas,) = cluster_areas(marked.long(), site_graph(lattice), phase=1)
+    assert areas.tolist() == pytest.approx([28, 23, 16, 16, 11, *[5] * 9])
+    assert holes[marked[0].numpy()].sum() / holes.sum() > 0.95

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sdgnn.analysis.spectra.static import binned_mean, check_sites, require_crystal
@@ -110,6 +110,24 @@ def parallel_bonds(spins: Numbers, lattice: Lattice) -> Float[Tensor, " replica"
     ((source, target),) = _shell_bonds(lattice, 1)
     products = (spins[:, source.to(spins.device)] * spins[:, target.to(spins.device)]).sum(-1)
     return (products > PARALLEL).to(spins.dtype).mean(1)
+
+
+def parallel_sites(spins: Numbers, lattice: Lattice) -> Bool[Tensor, "replica site"]:
+    """Sites with a neighbour j of S_i . S_j > :data:`PARALLEL`, (replica, site): those of ferromagnetic regions.
+
+    A spin turned over in Neel order makes five on the square lattice. Regions are the clusters of such sites::
+
+        marked = sdgnn.analysis.parallel_sites(spins, lattice)
+        sdgnn.analysis.cluster_areas(marked.long(), sdgnn.analysis.site_graph(lattice), phase=1)  # largest first
+
+    Raises UserError on free lattices.
+    """
+    spins = check_sites(spins, lattice)
+    ((source, target),) = _shell_bonds(lattice, 1)
+    source, target = source.to(spins.device), target.to(spins.device)
+    parallel = (spins[:, source] * spins[:, target]).sum(-1) > PARALLEL
+    count = torch.zeros(len(spins), lattice.n_sites, device=spins.device)
+    return count.index_add(1, source, parallel.to(count)) > 0
 
 
 def local_correlation(values: Numbers, lattice: Lattice) -> Float[Tensor, "replica site"]:
