@@ -33,6 +33,7 @@ from .electrons.hamiltonian import SDModel as SDModel
 from .electrons.hopping import BondDisorder as BondDisorder
 from .electrons.hopping import ExponentialHopping as ExponentialHopping
 from .electrons.kpm.field import KPMField as KPMField
+from .electrons.spin_orbit import SpinOrbit as SpinOrbit
 from .electrons.truncated.choice import suggest_cutoff as suggest_cutoff
 from .electrons.truncated.field import TruncatedField as TruncatedField
 from .fields.classical import DMI as DMI

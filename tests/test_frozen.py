@@ -23,6 +23,7 @@ from sdgnn.lattice import Bonds
 TRIANGLES = Lattice.triangular(4, 3)
 UP = torch.tensor([0.0, 0.0, 1.0]).expand(2, TRIANGLES.n_sites, 3)
 LATTICES = (TRIANGLES, Lattice.chain(5), Lattice.kagome(2, 2), Lattice.cubic(2, 2, 2), Lattice.amorphous(12, seed=1))
+RASHBA = {"kind": "rashba", "strength": 0.2}
 
 FUNCTIONS: dict[str, Callable[[], Any]] = {
     "sdgnn.analysis.spectra.static.wave_vectors": lambda: wave_vectors(TRIANGLES),
@@ -39,6 +40,8 @@ PROPERTIES: dict[str, Callable[[], Any]] = {
     "LabelSet.samples": lambda: data.LabelSet(TRIANGLES, UP, UP).samples,
     "SDModel.bonds": lambda: SDModel(TRIANGLES).bonds,
     "SDModel.amplitudes": lambda: SDModel(TRIANGLES, disorder={"distribution": "uniform", "width": 0.5}).amplitudes,
+    "SDModel.spin_orbit_vectors": lambda: SDModel(TRIANGLES, spin_orbit=RASHBA).spin_orbit_vectors,
+    "SDModel.norms": lambda: SDModel(TRIANGLES, spin_orbit=RASHBA).norms,
 }
 """Public properties that are kept once they were asked for."""
 NUMBERS = {"SiteField.bytes_per_site", "LabelSet.content_hash", "Figure.source"}

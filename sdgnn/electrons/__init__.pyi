@@ -14,6 +14,8 @@ from .hopping import ExponentialHopping as ExponentialHopping
 from .kpm.field import KPMField as KPMField
 from .kpm.field import KPMResult as KPMResult
 from .lagging import LaggingElectrons as LaggingElectrons
+from .spin_orbit import DirectedVector as DirectedVector
+from .spin_orbit import SpinOrbit as SpinOrbit
 from .truncated import PairTail as PairTail
 from .truncated import TruncatedField as TruncatedField
 from .truncated import suggest_cutoff as suggest_cutoff

@@ -25,7 +25,7 @@ def widened(
 ) -> Float[np.ndarray, "*state 2"]:
     """Bounds some percent beyond the (lowest, highest) levels found, but within ``strict``, that of Gershgorin.
 
-    Gershgorin: |E| <= max_i sum_j |t_ij| + |J| max_i |S_i|, which always holds.
+    Gershgorin: |E| <= max_i sum_j |H_ij| + |J| max_i |S_i|, which always holds.
     """
     lowest, highest = np.moveaxis(extremes, -1, 0)
     margin = MARGIN * (highest - lowest) + 1e-3 * strict
@@ -39,16 +39,22 @@ def band(model: SDModel) -> tuple[float, float]:
     of momenta, others on their cell with periodic and antiperiodic boundaries, and widened by a percent of the width.
     """
     lattice = model.lattice
-    strict = float(np.bincount(model.bonds.source, np.abs(model.amplitudes), lattice.n_sites).max(initial=0.0))
+    strict = strict_bound(model)
     if strict == 0:
         return -1e-3, 1e-3
     if model.is_uniform:
         levels = np.linalg.eigvalsh(bloch_matrices(model, (MOMENTA[lattice.dim],) * lattice.dim))
     else:
         twists = itertools.product([0.0, 0.5], repeat=lattice.dim)
-        levels = np.concatenate([_extremes(model.hopping_matrix(twist)) for twist in twists])
+        matrix = model.orbital_matrix if model.has_spin_orbit else model.hopping_matrix
+        levels = np.concatenate([_extremes(matrix(twist)) for twist in twists])
     lowest, highest = widened(np.array([levels.min(), levels.max()]), strict).tolist()
     return lowest, highest
+
+
+def strict_bound(model: SDModel) -> float:
+    """max_i sum_j |H_ij|, Gershgorin's bound of the band with any boundary phases."""
+    return float(np.bincount(model.bonds.source, model.norms, model.lattice.n_sites).max(initial=0.0))
 
 
 def unit_cell(model: SDModel) -> SDModel:
@@ -63,15 +69,22 @@ def images(model: SDModel) -> Int[np.ndarray, "bond dim"]:
     return np.round(away @ np.linalg.inv(lattice.cell)).astype(int)
 
 
-def bloch_matrices(model: SDModel, mesh: tuple[int, ...]) -> Complex[np.ndarray, "*momentum n_basis n_basis"]:
+def bloch_matrices(model: SDModel, mesh: tuple[int, ...]) -> Complex[np.ndarray, "*momentum n_rows n_rows"]:
     """H_k of the hopping between sublattices, at momenta k = sum_a m_a b_a / mesh_a with m_a < mesh_a.
 
-    b_a are the reciprocal vectors of a crystal's primitive ones; phases inside a cell are left out.
+    b_a are the reciprocal vectors of a crystal's primitive ones; phases inside a cell are left out. One row for each
+    sublattice, without spin; with spin-orbit coupling two, row 2 b + s for spin s on sublattice b.
     """
     cell = unit_cell(model)
-    matrices = np.zeros((*mesh, *[model.lattice.n_basis] * 2))
-    place = (images(cell) % mesh).T
-    np.add.at(matrices, (*place, cell.bonds.source, cell.bonds.target), -cell.amplitudes)
+    bonds, place = cell.bonds, (images(cell) % mesh).T
+    rows = (1 + cell.has_spin_orbit) * model.lattice.n_basis
+    matrices = np.zeros((*mesh, rows, rows), dtype=np.complex128 if cell.has_spin_orbit else np.float64)
+    if cell.has_spin_orbit:
+        blocks = cell.bond_matrices()
+        for row, column in np.ndindex(2, 2):
+            np.add.at(matrices, (*place, 2 * bonds.source + row, 2 * bonds.target + column), blocks[:, row, column])
+    else:
+        np.add.at(matrices, (*place, bonds.source, bonds.target), -cell.amplitudes)
     return np.fft.fftn(matrices, axes=tuple(range(len(mesh))))
 
 

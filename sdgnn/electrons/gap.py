@@ -128,7 +128,7 @@ def _sparse(model: SDModel, spins: Tensor, twist: Sequence[float] | None) -> sci
     """H of one state (site, 3)."""
     blocks, n = model.exchange_blocks(spins[None].cpu())[0].numpy(), len(spins)
     local = scipy.sparse.bsr_array((blocks, np.arange(n), np.arange(n + 1)), shape=(2 * n, 2 * n))
-    return scipy.sparse.csc_array(scipy.sparse.kron(model.hopping_matrix(twist), np.eye(2)) + local)
+    return scipy.sparse.csc_array(model.orbital_matrix(twist) + local)
 
 
 def _levels_below(matrices: list[scipy.sparse.csc_array], energy: float) -> int:

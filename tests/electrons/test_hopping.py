@@ -214,5 +214,5 @@ def test_wrong_models_are_refused(given: dict, words: str) -> None:
 def test_a_number_for_each_shell_means_nothing_on_amorphous_positions() -> None:
     with pytest.raises(UserError, match="ExponentialHopping"):
         SDModel(Lattice.amorphous(12), [1.0])
-    with pytest.raises(UserError, match="hopping, exchange and disorder"):
+    with pytest.raises(UserError, match="hopping, exchange, disorder and spin_orbit"):
         SDModel.from_dict(Lattice.square(3, 3), {"hopping": [1.0], "exchange": 1.0, "decay": 0.3})

@@ -11,6 +11,7 @@ from sdgnn.cli.config.base import Config
 from sdgnn.common.errors import UserError
 from sdgnn.common.settings import Count, Seed
 from sdgnn.electrons.hopping import BondDisorder, ExponentialHopping
+from sdgnn.electrons.spin_orbit import SpinOrbit
 from sdgnn.lattice import Lattice
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class LatticeConfig(Config):
 
 
 class HamiltonianConfig(Config):
-    """H = - sum_<ij> t_ij (c+_i c_j + h.c.) - J sum_i S_i . (c+_i sigma c_i)."""
+    """H = - sum_<ij> [c+_i (t_ij + i lambda_ij . sigma) c_j + h.c.] - J sum_i S_i . (c+_i sigma c_i)."""
 
     hopping: Annotated[
         Annotated[tuple[float, ...], Tag("shells")] | Annotated[ExponentialHopping, Tag("function")],
@@ -95,10 +96,12 @@ class HamiltonianConfig(Config):
     exchange: float = 3.0
     """J, the exchange between electron and local spin."""
     disorder: BondDisorder | None = None
-    """Makes t_ij of each bond t_ij (1 + delta_ij), for example {width: 0.2, seed: 1}."""
+    """Makes hopping along each bond 1 + delta_ij times what it is, for example {width: 0.2, seed: 1}."""
+    spin_orbit: tuple[SpinOrbit, ...] = ()
+    """Spin-orbit coupling lambda_ij, terms that add up, for example [{kind: rashba, strength: 0.2}]."""
 
     def build(self, lattice: Lattice) -> SDModel:
         """The model on ``lattice``."""
         from sdgnn.electrons.hamiltonian import SDModel
 
-        return SDModel(lattice, hopping=self.hopping, exchange=self.exchange, disorder=self.disorder)
+        return SDModel(lattice, self.hopping, self.exchange, self.disorder, self.spin_orbit)
