@@ -128,16 +128,17 @@ def test_chirality_domains_from_spins(tetrahedral):
     assert (found["frozen"] == 1).all()
 
 
-def test_puddles(rotation):
-    """A ferromagnetic disc in Neel order: its area, and lengths about the mean."""
+@pytest.mark.parametrize(("map", "within"), [("puddles", (7, 8.2)), ("regions", (8.2, 9.3))])
+def test_ferromagnetic_disc(rotation, map, within):
+    """A ferromagnetic disc in Neel order: its area, without its rim or with neighbours outside, and the length."""
     lattice = Lattice.square(40, 40)
     neel = sdgnn.spins.neel(lattice)
     apart = np.linalg.norm(lattice.positions - 20, axis=1)
     spins = torch.where(torch.from_numpy(apart < 8.2)[None, :, None], torch.tensor([0.0, 0.0, 1.0]).double(), neel)
     spins = spins @ rotation.T
     trajectory = recorded([spins], [1.0], ("site", "component"), "spins")
-    found = coarsening(trajectory, lattice, map="puddles")
-    inside = (apart < 7).sum() / 1600, (apart < 8.2).sum() / 1600
+    found = coarsening(trajectory, lattice, map=map)
+    inside = [(apart < radius).sum() / 1600 for radius in within]
     assert inside[0] <= found["phase_fraction"].item() <= inside[1]
     assert found["wrapping_fraction"].item() == pytest.approx(1 - found["phase_fraction"].item())
     assert found["length"].sel(route="clusters").item() == pytest.approx(40 / math.sqrt(2))

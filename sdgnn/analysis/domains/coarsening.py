@@ -28,7 +28,7 @@ from sdgnn.analysis.domains.scaling import collapse_correlation, porod_tail
 from sdgnn.analysis.domains.tracking import track
 from sdgnn.analysis.domains.walls import wall_orientations
 from sdgnn.analysis.orders.chirality import site_chirality
-from sdgnn.analysis.orders.correlations import PARALLEL, local_correlation, radial_correlation
+from sdgnn.analysis.orders.correlations import PARALLEL, closest_neighbour, local_correlation, radial_correlation
 from sdgnn.analysis.recorded import stacked, states
 from sdgnn.analysis.spectra.static import radial_average, structure_factor
 from sdgnn.analysis.statistics.replicas import require_one_group
@@ -67,12 +67,17 @@ def _puddles(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[
     return local_correlation(spins, lattice) - PARALLEL
 
 
+def _regions(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[Tensor, "replica site"]:
+    return closest_neighbour(spins, lattice) - PARALLEL
+
+
 DOMAIN_MAPS: dict[str, DomainMap] = {
     "chirality": DomainMap(site_chirality, conserved=False, recorded="chirality_map"),
     "puddles": DomainMap(_puddles, conserved=True),
+    "regions": DomainMap(_regions, conserved=True),
 }
 """Maps by name: chirality domains, and ferromagnetic puddles (mean S_i . S_j of the nearest
-neighbours above :data:`~sdgnn.analysis.orders.correlations.PARALLEL`)."""
+neighbours above :data:`~sdgnn.analysis.orders.correlations.PARALLEL`), and regions (that of one neighbour above it)."""
 
 
 def coarsening(

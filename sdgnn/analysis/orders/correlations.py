@@ -112,6 +112,19 @@ def parallel_bonds(spins: Numbers, lattice: Lattice) -> Float[Tensor, " replica"
     return (products > PARALLEL).to(spins.dtype).mean(1)
 
 
+def closest_neighbour(spins: Numbers, lattice: Lattice) -> Float[Tensor, "replica site"]:
+    """max_j S_i . S_j over the nearest neighbours j of each site; (replica, site), -1 without neighbours.
+
+    Raises UserError on free lattices.
+    """
+    spins = check_sites(spins, lattice)
+    ((source, target),) = _shell_bonds(lattice, 1)
+    source, target = source.to(spins.device), target.to(spins.device)
+    products = (spins[:, source] * spins[:, target]).sum(-1)
+    lowest = products.new_full((len(spins), lattice.n_sites), -1.0)
+    return lowest.scatter_reduce(1, source.expand(len(spins), -1), products, "amax")
+
+
 def parallel_sites(spins: Numbers, lattice: Lattice) -> Bool[Tensor, "replica site"]:
     """Sites with a neighbour j of S_i . S_j > :data:`PARALLEL`, (replica, site): those of ferromagnetic regions.
 
@@ -122,12 +135,7 @@ def parallel_sites(spins: Numbers, lattice: Lattice) -> Bool[Tensor, "replica si
 
     Raises UserError on free lattices.
     """
-    spins = check_sites(spins, lattice)
-    ((source, target),) = _shell_bonds(lattice, 1)
-    source, target = source.to(spins.device), target.to(spins.device)
-    parallel = (spins[:, source] * spins[:, target]).sum(-1) > PARALLEL
-    count = torch.zeros(len(spins), lattice.n_sites, device=spins.device)
-    return count.index_add(1, source, parallel.to(count)) > 0
+    return closest_neighbour(spins, lattice) > PARALLEL
 
 
 def local_correlation(values: Numbers, lattice: Lattice) -> Float[Tensor, "replica site"]:

@@ -198,9 +198,10 @@ class SimulateConfig(QuenchConfig):
 class DomainsConfig(Config):
     """Growth of domains."""
 
-    map: Literal["chirality", "puddles"] = "chirality"
-    """Which domains: of the sign of the scalar chirality, or ferromagnetic puddles, sites whose mean S_i . S_j with
-    their nearest neighbours exceeds 0.5. Needs recorded spins, or chirality_map for chirality."""
+    map: Literal["chirality", "puddles", "regions"] = "chirality"
+    """Which domains: of the sign of the scalar chirality; ferromagnetic puddles, sites whose mean S_i . S_j with their
+    nearest neighbours exceeds 0.5; or ferromagnetic regions, sites that exceed it with one of them at least. Needs
+    recorded spins, or chirality_map for chirality."""
     window: tuple[float, float] | None = None
     """First and last time of the fitted laws; frozen fraction and autocorrelation start at the first. By default all
     times after 0."""
