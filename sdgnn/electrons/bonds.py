@@ -32,7 +32,9 @@ def bond_energies(
     seed: int = 0,
     twists: Sequence[int] | None = None,
 ) -> Float[Tensor, "replica bond"]:
-    """E_ij = -t_ij sum_s <c+_is c_js + h.c.> of each of ``model.bonds``, in t.
+    """E_ij = <c+_i H_ij c_j + h.c.> = -t_ij sum_s <c+_is c_js + h.c.> of each of ``model.bonds``, in t.
+
+    With spin-orbit coupling H_ij = -(t_ij + i lambda_ij . sigma), whole.
 
     Bonds are listed from either end, with the same energy. Half of their sum is the kinetic energy; with the exchange
     energy it makes up <H> = 1/2 sum_b E_b - sum_i S_i . H_i, H_i = J <c+_i sigma c_i> the field.
@@ -50,7 +52,7 @@ def bond_energies(
     check_ensemble(kT, mu, filling)
     spins = check_spins(spins, model.lattice).to(torch.float64)
     counts = check_twists(twists, model.lattice.dim)
-    hoppings = [torch.from_numpy(model.bond_hoppings(phase)).to(spins.device) for phase in phases(counts)]
+    hoppings = [torch.from_numpy(model.bond_matrices(phase)).to(spins.device) for phase in phases(counts)]
     energy = torch.zeros(len(spins), len(model.bonds), dtype=torch.float64, device=spins.device)
     if moments is None:
         for total, state in zip(energy, spins, strict=True):
@@ -80,10 +82,16 @@ def bond_energies(
 
 
 def _energies(model: SDModel, hopping: Tensor, rho: Tensor, vectors: Tensor) -> Float[Tensor, "replica bond"]:
-    """2 Re sum_s H_ij rho_js,is, for rho = sum_v |rho_v><v|: the two as (replica, site, 2, vector)."""
+    """2 Re tr H_ij rho_ji, for rho = sum_v |rho_v><v|: the two as (replica, site, 2, vector)."""
     source, target = (torch.tensor(end, device=rho.device) for end in (model.bonds.source, model.bonds.target))
-    products = [
-        (rho[:, target[part]] * vectors[:, source[part]].conj()).sum((2, 3))
-        for part in torch.arange(len(source), device=rho.device).split(4096)
-    ]
-    return 2 * (hopping * torch.cat(products, dim=1)).real
+    if not model.has_spin_orbit:
+        products = [
+            hopping[part, 0, 0] * (rho[:, target[part]] * vectors[:, source[part]].conj()).sum((2, 3))
+            for part in torch.arange(len(source), device=rho.device).split(4096)
+        ]
+    else:
+        products = [
+            torch.einsum("bst,rbtv,rbsv->rb", hopping[part], rho[:, target[part]], vectors[:, source[part]].conj())
+            for part in torch.arange(len(source), device=rho.device).split(4096)
+        ]
+    return 2 * torch.cat(products, dim=1).real

@@ -34,17 +34,14 @@ CLOSE = 1e-4
 
 
 def velocities(model: SDModel, twist: Sequence[float] | None = None) -> tuple[scipy.sparse.csr_array, ...]:
-    """v_a = i [H, r_a], of each axis a, as (site, site) matrices that act alike on both spins, in t times distance.
+    """v_a = i [H, r_a], of each axis a, as (orbital, orbital) matrices, in t times distance.
 
-    (v_a)_ij = i H_ij (r_j - r_i)_a summed over the periodic images of a bond, so that v_a = dH(k)/dk_a; on crystals and
-    on free lattices. ``twist`` as in :meth:`SDModel.hopping_matrix`.
+    (v_a)_ij = i H_ij (r_j - r_i)_a, a matrix between the spins of i and j, summed over the periodic images of a bond,
+    so that v_a = dH(k)/dk_a; on crystals and on free lattices. Spin-orbit coupling is in H_ij and so in the velocity.
+    ``twist`` as in :meth:`SDModel.orbital_matrix`.
     """
-    bonds, n = model.bonds, model.lattice.n_sites
-    amplitude = 1j * model.bond_hoppings(twist)
-    return tuple(
-        scipy.sparse.coo_array((amplitude * step, (bonds.source, bonds.target)), shape=(n, n)).tocsr()
-        for step in bonds.vector.T
-    )
+    hoppings = 1j * model.bond_matrices(twist)
+    return tuple(model.on_orbitals(hoppings * step[:, None, None]) for step in model.bonds.vector.T)
 
 
 def conductivity(
@@ -186,13 +183,13 @@ def conductivity_moments(
         for replica in range(len(spins)):
             scaled = hamiltonian.one(replica)
             for psi in blocks(probe, twist, 1, width=min(int(memory // one), 16)):
-                start = psi.reshape(model.lattice.n_sites, -1)
+                start = psi.reshape(orbitals, -1)
                 left = [_terms(scaled, (v @ start).reshape(psi.shape), moments) for v in currents]
                 plain = _terms(scaled, psi, moments)
                 trace[replica] += (plain @ psi.reshape(-1).conj()).real
                 for b, v in enumerate(currents):
-                    hopped = v @ plain.reshape(moments, model.lattice.n_sites, -1).transpose(0, 1).flatten(1)
-                    right = hopped.reshape(model.lattice.n_sites, moments, -1).transpose(0, 1).flatten(1)
+                    hopped = v @ plain.reshape(moments, orbitals, -1).transpose(0, 1).flatten(1)
+                    right = hopped.reshape(orbitals, moments, -1).transpose(0, 1).flatten(1)
                     for a in range(dim):
                         double[replica, a, b] += left[a].conj() @ right.T
     share = probe.weight / len(spectrum.hamiltonians)
@@ -220,8 +217,7 @@ def _terms(hamiltonian: ScaledHamiltonian, psi: Tensor, count: int) -> Complex[T
 
 def _between(velocity: scipy.sparse.csr_array, states: Complex[Tensor, "orbital level"]) -> Tensor:
     """<n|v|m> (level, level)."""
-    applied = sparse_tensor(velocity) @ states.reshape(velocity.shape[0], -1)
-    return states.mH @ applied.reshape(states.shape)
+    return states.mH @ (sparse_tensor(velocity) @ states)
 
 
 def _volume(model: SDModel) -> float:

@@ -16,6 +16,7 @@ ENSEMBLES = [{"mu": -2.0}, {"filling": 0.25}]
 MODELS = [
     SDModel(Lattice.triangular(3, 4), [1.0, 0.3], exchange=2.0),
     SDModel(Lattice.chain(2), exchange=1.0),
+    SDModel(Lattice.triangular(2, 4), [1.0], exchange=2.0, spin_orbit={"kind": "rashba", "strength": 0.4}),
     SDModel(Lattice.amorphous(14, seed=2), {"t": 1.0, "decay": 0.5, "cutoff": 1.6}, exchange=2.0),
 ]
 
@@ -35,9 +36,11 @@ def test_sum_rule(model: SDModel, ensemble: dict[str, float]) -> None:
 
 @pytest.mark.parametrize("twists", [None, (1, 2)])
 @pytest.mark.parametrize("ensemble", ENSEMBLES, ids=str)
-def test_kernel_polynomials_with_full_trace(ensemble: dict[str, float], twists: tuple[int, int] | None) -> None:
+@pytest.mark.parametrize("model", [MODELS[0], MODELS[2]], ids=repr)
+def test_kernel_polynomials_with_full_trace(
+    model: SDModel, ensemble: dict[str, float], twists: tuple[int, int] | None
+) -> None:
     # pi kT moments / scale > 30
-    model = MODELS[0]
     state = spins.random(model.lattice, replicas=2, seed=2)
     exact = bond_energies(model, state, kT=0.25, twists=twists, **ensemble)
     found = bond_energies(model, state, kT=0.25, twists=twists, moments=360, **ensemble)

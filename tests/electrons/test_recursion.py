@@ -18,11 +18,17 @@ SIGMA = torch.tensor([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]], 
 BOUNDS = torch.tensor([[-14.0, 12.0], [-13.0, 12.5]], dtype=torch.float64)
 LATTICES = [Lattice.triangular(3, 4), Lattice.square(4, 3).without([2, 7]), Lattice.chain(2)]
 MOMENTS = 20
+OUT_OF_PLANE = {1: [{"direction": [1], "vector": [0, 0, 1]}], 2: [{"direction": [1, 0], "vector": [0, 0, 1]}]}
 
 
-def problem(lattice: Lattice, twist: tuple[float, ...] | None, dtype: torch.dtype, vectors: int = 19):  # type: ignore[no-untyped-def]
+def problem(  # type: ignore[no-untyped-def]
+    lattice: Lattice, twist: tuple[float, ...] | None, dtype: torch.dtype, coupled: bool = False, vectors: int = 19
+):
     """H~ of two states, the same as a dense matrix, and vectors (more than one block of them)."""
-    model = SDModel(lattice, [1.0, 0.3] if lattice.is_crystal else [1.0], exchange=2.0)
+    coupling = [{"kind": "rashba", "strength": 0.4}, {"kind": "radial", "strength": -0.3}] if coupled else []
+    if coupled and lattice.is_crystal:  # then lambda has all three components
+        coupling.append({"kind": "own", "strength": 0.2, "vectors": OUT_OF_PLANE[lattice.dim]})
+    model = SDModel(lattice, [1.0, 0.3] if lattice.is_crystal else [1.0], exchange=2.0, spin_orbit=coupling)
     state = spins.random(lattice, replicas=2, seed=1)
     scaled = ScaledHamiltonian.of(model, state, BOUNDS, HoppingTable.of(model, twist, dtype))
     centre, scale = BOUNDS.mean(1), (BOUNDS[:, 1] - BOUNDS[:, 0]) / 2
@@ -43,10 +49,13 @@ def dense_vectors(dense: torch.Tensor, psi: torch.Tensor, count: int) -> list[to
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 2e-6)], ids=str)
 @pytest.mark.parametrize("twisted", [False, True])
+@pytest.mark.parametrize("coupled", [False, True], ids=["plain", "spin-orbit"])
 @pytest.mark.parametrize("lattice", LATTICES, ids=repr)
-def test_vectors_moments_and_gradient(lattice: Lattice, twisted: bool, dtype: torch.dtype, tolerance: float) -> None:
+def test_vectors_moments_and_gradient(
+    lattice: Lattice, coupled: bool, twisted: bool, dtype: torch.dtype, tolerance: float
+) -> None:
     # the sums of 20 products carry at most a few tens of roundings, 1e-16 or 6e-8 each, of vectors of norm 1
-    scaled, dense, psi = problem(lattice, (0.2,) * lattice.dim if twisted else None, dtype)
+    scaled, dense, psi = problem(lattice, (0.2,) * lattice.dim if twisted else None, dtype, coupled)
     dense = dense.requires_grad_()
     terms = dense_vectors(dense, psi, MOMENTS)
     moments = torch.stack([(terms[0].conj() * term).sum(1).real for term in terms], dim=1)

@@ -33,7 +33,14 @@ class CompiledRecursion(Recursion[np.ndarray]):
         hopping = hamiltonian.hopping
         self._local, self._factor = hamiltonian.local.numpy(), hamiltonian.factor.numpy()
         self._dtype = hamiltonian.local.dtype
-        self._table = (hopping.site, hopping.real, hopping.real[:, :0] if hopping.imag is None else hopping.imag)
+        none = np.zeros((len(hopping.site), 0, 3), dtype=hopping.real.dtype)
+        self._table = (
+            hopping.site,
+            hopping.real,
+            none[..., 0] if hopping.imag is None else hopping.imag,
+            none if hopping.turn_real is None else hopping.turn_real,
+            none if hopping.turn_imag is None else hopping.turn_imag,
+        )
 
     def pack(self, psi: Complex[Tensor, "replica site 2 vector"]) -> Float[np.ndarray, "replica block number"]:
         replicas, sites, _, vectors = psi.shape
@@ -95,7 +102,7 @@ class CompiledRecursion(Recursion[np.ndarray]):
 @inlined
 def _doubled(x, own, i, table, local):
     """2 H~ x on site i, whose row of x is ``own``."""
-    site, real, imag, factor = table
+    site, real, imag, turn_real, turn_imag, factor = table
     b0, bz = local[i, 3], local[i, 2]
     h = turned(own, (splat(local[i, 0]), splat(local[i, 1]), splat(b0 + bz), splat(b0 - bz)))
     for d in range(site.shape[1]):
@@ -103,14 +110,24 @@ def _doubled(x, own, i, table, local):
     for d in range(imag.shape[1]):
         ur, ui, dr, di = get_rows(x, site[i, d] * ROW, LANES, FOUR)
         h = add_multiples(h, (-ui, ur, -di, dr), splat(factor * imag[i, d]))
+    for d in range(turn_real.shape[1]):
+        ur, ui, dr, di = get_rows(x, site[i, d] * ROW, LANES, FOUR)
+        h = add_multiples(h, (-di, dr, -ui, ur), splat(factor * turn_real[i, d, 0]))
+        h = add_multiples(h, (dr, di, -ur, -ui), splat(factor * turn_real[i, d, 1]))
+        h = add_multiples(h, (-ui, ur, di, -dr), splat(factor * turn_real[i, d, 2]))
+    for d in range(turn_imag.shape[1]):
+        ur, ui, dr, di = get_rows(x, site[i, d] * ROW, LANES, FOUR)
+        h = add_multiples(h, (-dr, -di, -ur, -ui), splat(factor * turn_imag[i, d, 0]))
+        h = add_multiples(h, (-di, dr, ui, -ur), splat(factor * turn_imag[i, d, 1]))
+        h = add_multiples(h, (-ur, -ui, dr, di), splat(factor * turn_imag[i, d, 2]))
     return h
 
 
 @no_type_check
 @compiled("kernel polynomials", __file__, *SOURCES)
-def _forward(x, y, site, real, imag, factor, local, steps, sums):
+def _forward(x, y, site, real, imag, turn_real, turn_imag, factor, local, steps, sums):
     """``steps`` terms in place, x and y the last and the one before; rows 2 k and 2 k + 1 of sums: <x|x>, <x|y>."""
-    table = (site, real, imag, factor)
+    table = (site, real, imag, turn_real, turn_imag, factor)
     one, zero, part = splat(factor / factor), splat(factor - factor), np.zeros(2 * LANES, x.dtype)
     for k in range(steps):
         for start in range(0, len(site), CHUNK):
@@ -141,9 +158,9 @@ def _add_gradient(gradient, share, x, b):
 
 @no_type_check
 @compiled("slopes of kernel polynomials", __file__, *SOURCES)
-def _reverse(x, p, b, q, site, real, imag, factor, local, weights, gradient):
+def _reverse(x, p, b, q, site, real, imag, turn_real, turn_imag, factor, local, weights, gradient):
     """x, p = T_k, T_{k+1} and b, q = b_{k+1}, b_{k+2} run down from k = K - 1 to 0, adding to the gradient."""
-    table, one = (site, real, imag, factor), splat(factor / factor)
+    table, one = (site, real, imag, turn_real, turn_imag, factor), splat(factor / factor)
     for k in range(len(weights)):
         w, w_after, w_before = splat(weights[k, 0]), splat(weights[k, 1]), splat(weights[k, 2])
         for i in range(len(site)):

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from sdgnn.electrons.hamiltonian import sparse_tensor
+from sdgnn.electrons.hamiltonian import PAULI, sparse_tensor
 from sdgnn.electrons.kpm.engine import Recursion
-from sdgnn.electrons.kpm.scaled import ScaledHamiltonian
+from sdgnn.electrons.kpm.scaled import HoppingTable, ScaledHamiltonian
 
 
 class PlainRecursion(Recursion[Tensor]):
@@ -24,6 +24,7 @@ class PlainRecursion(Recursion[Tensor]):
         hopping = hamiltonian.hopping
         self._real = _sparse(hopping.site, hopping.real, local)
         self._imag = None if hopping.imag is None else _sparse(hopping.site, hopping.imag, local)
+        self._turns = None if hopping.turn_real is None else _turns(hopping, local)
 
     def pack(self, psi: Complex[Tensor, "replica site 2 vector"]) -> Float[Tensor, "site 4 replica vector"]:
         rows = torch.view_as_real(psi.resolve_conj()).to(device=self._bx.device, dtype=self._bx.dtype)
@@ -78,6 +79,8 @@ class PlainRecursion(Recursion[Tensor]):
         if self._imag is not None:
             turned = torch.stack([-ui, ur, -di, dr], dim=1)
             y += self._factor * (self._imag @ turned.flatten(1)).view_as(x)
+        if self._turns is not None:
+            y += self._factor * (self._turns @ x.reshape(4 * len(x), -1)).view_as(x)
         return y
 
 
@@ -85,6 +88,26 @@ def _sparse(site: np.ndarray, amplitude: np.ndarray, like: Tensor) -> Tensor:
     """A padded table of neighbours as a sparse matrix (site, site)."""
     row, column = np.nonzero(amplitude)
     matrix = scipy.sparse.coo_array((amplitude[row, column], (row, site[row, column])), shape=(len(site),) * 2)
+    return sparse_tensor(matrix).to(device=like.device, dtype=like.dtype)
+
+
+def _turns(hopping: HoppingTable, like: Tensor) -> Tensor:
+    """sum_a i sigma_a g_ij,a of a table as a real sparse matrix between rows, (4 site, 4 site)."""
+    assert hopping.turn_real is not None
+    turn = hopping.turn_real if hopping.turn_imag is None else hopping.turn_real + 1j * hopping.turn_imag
+    row, column = np.nonzero(np.abs(turn).sum(-1))
+    blocks = 1j * np.einsum("pa,ast->pst", turn[row, column], PAULI)
+    # a complex number b acts on (Re, Im) as ((Re b, -Im b), (Im b, Re b))
+    parts = np.stack([blocks.real, -blocks.imag, blocks.imag, blocks.real], axis=-1).reshape(-1, 2, 2, 2, 2)
+    numbers = parts.transpose(0, 1, 3, 2, 4).reshape(-1, 4, 4)
+    component = np.arange(4)
+    rows = np.broadcast_to((4 * row[:, None] + component)[:, :, None], numbers.shape)
+    columns = np.broadcast_to(
+        (4 * hopping.site[row, column].astype(np.int64)[:, None] + component)[:, None], numbers.shape
+    )
+    size = (4 * len(hopping.site),) * 2
+    matrix = scipy.sparse.coo_array((numbers.ravel(), (rows.ravel(), columns.ravel())), shape=size).tocsr()
+    matrix.eliminate_zeros()
     return sparse_tensor(matrix).to(device=like.device, dtype=like.dtype)
 
 

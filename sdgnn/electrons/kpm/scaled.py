@@ -6,17 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from sdgnn.electrons.ensemble import phases
-from sdgnn.electrons.hamiltonian import SDModel
+from sdgnn.electrons.hamiltonian import PAULI, SDModel
 
 
 @dataclass(frozen=True)
 class HoppingTable:
-    """The hopping part of H as a table of every site's neighbours, padded with hoppings of zero to the site itself."""
+    """The hopping part of H as a table of every site's neighbours, padded with hoppings of zero to the site itself.
+
+    H_ij = h_ij + sum_a i sigma_a g_ij,a: with spin-orbit coupling and without boundary phases, h = -t and g = -lambda.
+    """
 
     site: Shaped[np.ndarray, "site neighbour"]
     """(site, neighbour) neighbours j of site i."""
@@ -24,24 +28,46 @@ class HoppingTable:
     """(site, neighbour) Re h_ij."""
     imag: Float[np.ndarray, "site neighbour"] | None
     """(site, neighbour) Im h_ij; None where all hoppings are real."""
+    turn_real: Float[np.ndarray, "site neighbour 3"] | None = None
+    """(site, neighbour, 3) Re g_ij; None without spin-orbit coupling."""
+    turn_imag: Float[np.ndarray, "site neighbour 3"] | None = None
+    """(site, neighbour, 3) Im g_ij; None where all are real."""
 
     @classmethod
     def of(
         cls, model: SDModel, twist: Sequence[float] | None = None, dtype: torch.dtype = torch.float64
     ) -> HoppingTable:
         """The hopping of ``model``, with the phases ``twist`` across the cell (fractions of 2 pi, one per axis)."""
-        matrix = model.hopping_matrix(twist)
+        if model.has_spin_orbit:
+            blocks = model.bond_matrices(twist)
+            turns = np.einsum("ast,bts->ab", PAULI, blocks) / 2j
+            matrices = [_between_sites(model, of_bonds) for of_bonds in (blocks.trace(axis1=1, axis2=2) / 2, *turns)]
+        else:
+            matrices = [model.hopping_matrix(twist)]
+        matrix = matrices[0]
         counts = np.diff(matrix.indptr)
         width = int(counts.max(initial=0))
         row = np.repeat(np.arange(len(counts)), counts)
         column = np.arange(len(row)) - np.repeat(matrix.indptr[:-1], counts)
         site = np.tile(np.arange(len(counts), dtype=np.uint32)[:, None], (1, width))
         site[row, column] = matrix.indices
-        amplitude = np.zeros(site.shape, dtype=np.complex128)
-        amplitude[row, column] = matrix.data
+        entries = np.zeros((len(matrices), *site.shape), dtype=np.complex128)
+        for of_pairs, part in zip(entries, matrices, strict=True):
+            of_pairs[row, column] = part.data
         number = np.float32 if dtype == torch.float32 else np.float64
-        real, imag = amplitude.real.astype(number), amplitude.imag.astype(number)
-        return cls(site, real, imag if imag.any() else None)
+        real, imag = entries.real.astype(number), entries.imag.astype(number)
+        some = imag[0] if imag[0].any() else None
+        if not model.has_spin_orbit:
+            return cls(site, real[0], some)
+        turn = (np.ascontiguousarray(np.moveaxis(part[1:], 0, -1)) for part in (real, imag))
+        turn_real, turn_imag = turn
+        return cls(site, real[0], some, turn_real, turn_imag if turn_imag.any() else None)
+
+
+def _between_sites(model: SDModel, of_bonds: np.ndarray) -> scipy.sparse.csr_array:
+    """Numbers of bonds as a (site, site) matrix, images summed, with an entry for each pair of sites with a bond."""
+    ends = (model.bonds.source, model.bonds.target)
+    return scipy.sparse.coo_array((of_bonds, ends), shape=(model.lattice.n_sites,) * 2).tocsr()
 
 
 def hopping_tables(model: SDModel, twists: Sequence[int], dtype: torch.dtype = torch.float64) -> list[HoppingTable]:
