@@ -60,8 +60,8 @@ class FamilyError:
     """Without factors."""
     calibrated: float
     """With factors fitted to all states but the one that is judged."""
-    unseen: float
-    """With factors fitted to the states of all other families, and not switched off."""
+    unseen: float | None
+    """With factors fitted to the states of all other families, and not switched off; None where there are none."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class CalibrationReport:
         lines = [repr(self)]
         lines.append(f"{'torque R² of':24s} {'states':>6s} {'plain':>8s} {'calibrated':>11s} {'unseen family':>14s}")
         lines += [
-            f"{one.family:24s} {one.states:6d} {one.plain:8.4f} {one.calibrated:11.4f} {one.unseen:14.4f}"
+            f"{one.family:24s} {one.states:6d} {one.plain:8.4f} {one.calibrated:11.4f} "
+            f"{'-' if one.unseen is None else f'{one.unseen:.4f}':>14s}"
             for one in self.families
         ]
         return "\n".join(lines)
@@ -170,9 +171,12 @@ def calibrate(
     rows = []
     for family in dict.fromkeys(labels.protocol):
         own = families == family
-        unseen = math.nan if own.all() else sum(left(k, ~own, prior) for k in states[own].tolist())
-        errors = (plain[own].sum(), left_out[prior][own].sum(), unseen)
-        rows.append(FamilyError(family, int(own.sum()), *(float(1 - error / torque[own].sum()) for error in errors)))
+        squared = max(torque[own].sum(), 1e-300)
+        judged = (float(1 - errors.sum() / squared) for errors in (plain[own], left_out[prior][own]))
+        unseen = None
+        if not own.all():
+            unseen = 1 - sum(left(k, ~own, prior) for k in states[own].tolist()) / float(squared)
+        rows.append(FamilyError(family, int(own.sum()), *judged, unseen))
     if kept:
         with torch.no_grad():
             network.readout.factors.copy_(torch.from_numpy(solved(states, prior) / UNIT))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,5 +161,11 @@ def test_what_is_refused() -> None:
         exact_states(SDModel(Lattice.square(26, 26).without([0])), 0.2, None, 0.3)
     with pytest.raises(UserError, match="at least 2"):
         calibrate(MODEL, **PHYSICS, **SIZE, labels=labels[:1])
-    _, report = calibrate(MODEL, **PHYSICS, **SIZE, labels=labels[:2])
-    assert math.isnan(report.families[0].unseen), "there is no other family"
+
+
+def test_labels_of_a_single_family_calibrate_a_network_that_can_be_kept(tmp_path: Path) -> None:
+    network, report = calibrate(MODEL, **PHYSICS, **SIZE, labels=exact_labels()[:2])
+    assert report.families[0].unseen is None, "there is no other family"
+    assert str(report).splitlines()[-1].endswith(" -")
+    kept = network.save(tmp_path / "calibrated.safetensors")
+    assert sdgnn.load(kept).provenance["calibration"]["families"][0]["unseen"] is None
