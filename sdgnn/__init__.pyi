@@ -24,6 +24,7 @@ from .dynamics.integrators.monte_carlo import MonteCarlo as MonteCarlo
 from .dynamics.integrators.parallel_tempering import ParallelTempering as ParallelTempering
 from .dynamics.integrators.semi_implicit_b import SemiImplicitB as SemiImplicitB
 from .dynamics.observers import Observer as Observer
+from .dynamics.relaxing import relax as relax
 from .dynamics.run import simulate as simulate
 from .dynamics.step_size import suggest_dt as suggest_dt
 from .dynamics.trajectory import open_trajectory as open_trajectory

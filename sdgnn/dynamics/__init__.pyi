@@ -14,6 +14,8 @@ from .integrators.monte_carlo import MonteCarlo as MonteCarlo
 from .integrators.parallel_tempering import ParallelTempering as ParallelTempering
 from .integrators.semi_implicit_b import SemiImplicitB as SemiImplicitB
 from .observers import Observer as Observer
+from .relaxing import Relaxed as Relaxed
+from .relaxing import relax as relax
 from .run import Run as Run
 from .run import simulate as simulate
 from .state import State as State
