@@ -91,6 +91,7 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
     ),
     "simulate": lambda given: sdgnn.simulate(HEISENBERG, given, sdgnn.Heun(**BATH), steps=2, seed=1).spins,
     "suggest_dt": lambda given: (sdgnn.suggest_dt(HEISENBERG, given, sdgnn.Heun(**BATH)),),
+    "relax": lambda given: sdgnn.relax(HEISENBERG, given, evaluations=3).spins,
     "estimate": lambda given: (estimate(HEISENBERG, given, sdgnn.Heun(**BATH), 5).steps,),
     "noisy": lambda given: spins.noisy(given, 0.3),
     "rotate": lambda given: spins.rotate(given, np.eye(3)),

@@ -53,6 +53,8 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "Sum": lambda: HEISENBERG + sdgnn.Zeeman(LATTICE, field=(0, 0, 1.0)) + EXACT,
     "Run": lambda: RUN,
     "State": lambda: RUN.state,
+    "Relaxed": lambda: sdgnn.relax(HEISENBERG, STATES, evaluations=3),
+    "SpiralEnergies": lambda: sdgnn.analysis.spiral_energies(sdgnn.Heisenberg(sdgnn.Lattice.chain(10), [1.0]), 2),
     "Estimate": lambda: estimate(HEISENBERG, STATES, HEUN, 5),
     "Snapshot": lambda: interchange.snapshot(RUN.trajectory),
     **{

@@ -74,3 +74,5 @@ from .waves.magnetic_cell import MagneticCell as MagneticCell
 from .waves.magnetic_cell import magnetic_cell as magnetic_cell
 from .waves.modes import SpinWaves as SpinWaves
 from .waves.modes import spin_waves as spin_waves
+from .waves.spirals import SpiralEnergies as SpiralEnergies
+from .waves.spirals import spiral_energies as spiral_energies
