@@ -28,6 +28,7 @@ SCHEMA = 2
 
 CONVENTIONS = (
     "H = - sum_n t_n sum_<ij>_n (c+_i c_j + h.c.) - J sum_i S_i . (c+_i sigma c_i), sigma Pauli matrices without 1/2; "
+    "spin_orbit in the Hamiltonian adds - sum_<ij> (c+_i i lambda_ij . sigma c_j + h.c.); "
     "units: t_1 = 1, hbar = k_B = 1, |S| = 1, nearest-neighbour distance 1; "
     "filling = N_e / (2 N_sites); energy is total (not per site): grand potential at fixed mu, Helmholtz energy at "
     "fixed filling; field = -dE/dS_i with S_i a free 3-vector, the part along S_i kept"

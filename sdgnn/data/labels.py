@@ -34,7 +34,7 @@ class Origin:
     """Who made the labels: model, ensemble, solver and protocols, in plain numbers and text."""
 
     hamiltonian: dict[str, Any] | None = None
-    """``SDModel.to_dict()``: hopping by shell and exchange; None if unknown."""
+    """``SDModel.to_dict()``: hopping by shell, exchange, disorder and spin-orbit coupling; None if unknown."""
     kT: float | None = None
     """Temperature of the electrons; None if unknown."""
     filling: float | None = None
@@ -55,6 +55,11 @@ class Origin:
     """Date in UTC, ISO 8601."""
 
     __repr__ = one_line
+
+    @property
+    def turns_spins(self) -> bool:
+        """Whether the Hamiltonian is known to have spin-orbit coupling, so that E(R S) is not E(S)."""
+        return bool((self.hamiltonian or {}).get("spin_orbit"))
 
     @property
     def physics(self) -> dict[str, Any]:
@@ -313,6 +318,7 @@ class LabelSet:
         parts = [
             counts or "no states",
             f"hopping={o.hamiltonian['hopping']}" if o.hamiltonian and "hopping" in o.hamiltonian else "",
+            "with spin-orbit coupling" if o.turns_spins else "",
             f"J={o.hamiltonian['exchange']:g}" if o.hamiltonian and "exchange" in o.hamiltonian else "",
             f"kT={o.kT:g}" if o.kT is not None else "",
             f"filling={o.filling:g}" if o.filling is not None else "",

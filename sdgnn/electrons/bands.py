@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import scipy.sparse.linalg
@@ -37,6 +38,7 @@ def band(model: SDModel) -> tuple[float, float]:
 
     Levels inside balls lie between those of the infinite crystal. Crystals without disorder are diagonalised on a mesh
     of momenta, others on their cell with periodic and antiperiodic boundaries, and widened by a percent of the width.
+    Spin-orbit coupling moves the lowest levels to momenta that these two may miss: small cells then get more of them.
     """
     lattice = model.lattice
     strict = strict_bound(model)
@@ -45,7 +47,9 @@ def band(model: SDModel) -> tuple[float, float]:
     if model.is_uniform:
         levels = np.linalg.eigvalsh(bloch_matrices(model, (MOMENTA[lattice.dim],) * lattice.dim))
     else:
-        twists = itertools.product([0.0, 0.5], repeat=lattice.dim)
+        along = lattice.shape or (round(lattice.n_sites ** (1 / lattice.dim)),) * lattice.dim
+        fine = [math.ceil(MOMENTA[lattice.dim] / cells) if model.has_spin_orbit else 2 for cells in along]
+        twists = itertools.product(*[[m / max(n, 2) for m in range(max(n, 2))] for n in fine])
         matrix = model.orbital_matrix if model.has_spin_orbit else model.hopping_matrix
         levels = np.concatenate([_extremes(matrix(twist)) for twist in twists])
     lowest, highest = widened(np.array([levels.min(), levels.max()]), strict).tolist()

@@ -33,7 +33,8 @@ class Model(nn.Module, ABC):
     """
 
     torques_cancel: bool = True
-    """Whether sum_i S_i x H_i = 0 in every state, as one rotation-invariant energy has it."""
+    """Whether sum_i S_i x H_i = 0 in every state, as one rotation-invariant energy has it (networks of walks: but with
+    spin-orbit coupling)."""
     cutoff: float
     """Distance around a site, in nearest-neighbour distances, of the spins on which its energy depends; the halo of the
     field is twice as wide."""

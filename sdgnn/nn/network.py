@@ -94,9 +94,11 @@ class Network(Model):
 
     def learned_from(self, electrons: ElectronsSettings) -> bool:
         """Whether the learned part belongs to these electrons, in any realisation of bond disorder; a learned part of
-        several Hamiltonians belongs to all electrons."""
+        several Hamiltonians belongs to all electrons without spin-orbit coupling."""
         own = self.settings.electrons
-        return own is None or own.without_seed() == electrons.without_seed()
+        if own is None:
+            return not electrons.hamiltonian.get("spin_orbit")
+        return own.without_seed() == electrons.without_seed()
 
     def check_family(self, lattice: Lattice) -> None:
         """Raises UserError on crystals of another family than that of a learned part."""

@@ -23,7 +23,7 @@ class ElectronsSettings(EnsembleSettings):
     """Electrons that a network knows: Hamiltonian, temperature, and filling or chemical potential."""
 
     hamiltonian: dict[str, Any]
-    """hopping, exchange and disorder, as ``SDModel.to_dict()`` has them."""
+    """hopping, exchange, disorder and spin_orbit, as ``SDModel.to_dict()`` has them."""
 
     def without_seed(self) -> tuple[Any, ...]:
         """What two realisations of bond disorder share."""

@@ -18,8 +18,9 @@ def bind(model: Model, labels: LabelSet, dtype: torch.dtype = torch.float32) -> 
     """The field of ``model`` on the labels' lattice.
 
     A network follows the electrons of the labels where these say them. Where their Hamiltonian has bond disorder, the
-    equivariant network takes its bonds and their strengths t_ij / t. Raises UserError as ``model.on`` does, and on
-    other kinds of models where there is bond disorder.
+    equivariant network takes its bonds and their strengths t_ij / t. Raises UserError as ``model.on`` does, on
+    other kinds of models where there is bond disorder, and on all but networks of walks where there is spin-orbit
+    coupling: their energies do not change when spins alone are turned.
     """
     hamiltonian = labels.origin.hamiltonian
     if isinstance(model, Network):
@@ -28,6 +29,11 @@ def bind(model: Model, labels: LabelSet, dtype: torch.dtype = torch.float32) -> 
             return model.on(labels.lattice, dtype)
         whole = SDModel.from_dict(labels.lattice, electrons.hamiltonian)
         return model.on(whole, dtype, kT=electrons.kT, filling=electrons.filling, mu=electrons.mu)
+    if labels.origin.turns_spins:
+        raise UserError(
+            f"{model!r} on labels with spin-orbit coupling, whose energy changes when spins alone are turned",
+            allowed="models of kind network, whose walks turn spins as these electrons do",
+        )
     if hamiltonian is None or hamiltonian.get("disorder") is None:
         return model.on(labels.lattice, dtype=dtype)
     if not isinstance(model, EquivariantNetwork):

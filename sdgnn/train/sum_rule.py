@@ -51,11 +51,14 @@ def check_sum_rule(model: Model, sets: Sequence[LabelSet]) -> None:
     """Raises UserError on labels whose torques do not cancel, where those of the model do.
 
     E(RS) = E(S) for every rotation R of all spins gives, to first order in R, sum_i S_i x H_i = 0. Terms that single
-    out a direction break that: DMI, anisotropy, external fields, spin-orbit coupling. No weights can represent them.
+    out a direction break that: DMI, anisotropy, external fields. No weights can represent them. So does spin-orbit
+    coupling of the electrons, which networks of walks follow: their labels are not asked, other models refuse them.
     """
     if not model.torques_cancel:
         return
     for labels in sets:
+        if labels.origin.turns_spins:
+            continue
         found, allowed = total_torque(labels).norm(dim=-1), allowed_total(labels)
         if not (found > allowed).any():
             continue

@@ -108,6 +108,11 @@ def descriptors(lattice: Lattice) -> Field:
     return randomised(create(settings, lattice, 0)).on(lattice, torch.float64)
 
 
+def coupled(lattice: Lattice) -> SDModel:
+    """With spin-orbit coupling, on lattices of any dimension."""
+    return SDModel(lattice, exchange=2.0, spin_orbit={"kind": "radial", "strength": 0.4})
+
+
 def electrons(lattice: Lattice) -> TruncatedField:
     return TruncatedField(SDModel(lattice, exchange=2.0), kT=0.1, filling=0.3, cutoff=2, moments=9)
 
@@ -166,6 +171,13 @@ CASES = (
     Case(
         KPMField, lambda lattice: KPMField(SDModel(lattice, exchange=2.0), kT=0.2, filling=0.3, moments=200, vectors=8)
     ),
+    Case(ExactField, lambda lattice: ExactField(coupled(lattice), 0.1, filling=0.3), (TRIANGLES,), "spin-orbit"),
+    Case(
+        KPMField,
+        lambda lattice: KPMField(coupled(lattice), 0.2, filling=0.3, moments=200, vectors=8),
+        (TRIANGLES,),
+        "spin-orbit",
+    ),
     Case(TruncatedField, electrons),
     Case(PairTail, tail),
     Case(NetworkField, lambda lattice: learned(SDModel(lattice, exchange=2.0))),
@@ -179,6 +191,12 @@ CASES = (
     Case(DampingLike, lambda lattice: DampingLike(driven(lattice), 0.3)),
     Case(Alignment, lambda lattice: Alignment(lattice, 0.5)),
     Case(LaggingElectrons, lambda lattice: LaggingElectrons(SDModel(lattice), kT=0.2, mu=-2.0, rate=0.5), (TRIANGLES,)),
+    Case(
+        LaggingElectrons,
+        lambda lattice: LaggingElectrons(coupled(lattice), kT=0.2, mu=-2.0, rate=0.5),
+        (TRIANGLES,),
+        "spin-orbit",
+    ),
     Case(SubdomainField, lambda lattice: one_subdomain(driven(lattice))),
     Case(Timed, lambda lattice: Timed(driven(lattice))),
 )

@@ -54,7 +54,7 @@ class Independent(StateEnsemble):
     """Spins drawn independently at every site: random ones, or an order with noise, (S + g n) / |S + g n|.
 
     Redrawn are all of them. An order, which the near spins tell, stays. It is not turned: the floor is the same for all
-    orientations, since fields turn with the spins.
+    orientations, since fields turn with the spins; with spin-orbit coupling or DMI it is that of this orientation.
 
         Independent(sdgnn.spins.random)
         Independent(noisy_order(sdgnn.spins.tetrahedral, strength=0.3))
@@ -85,8 +85,9 @@ class Windows(StateEnsemble):
     """Windows of given states, such as snapshots of a run on the same or a larger lattice.
 
     Surroundings are other windows, turned to agree best with the frozen spins (least squares): the ``count`` best of
-    512 drawn at random. Where no window fits well, the seam adds to the spread, so that the floor comes out too high
-    for smooth states; many independent states make it sharper.
+    512 drawn at random. Turned spins must be as likely as they were: not with spin-orbit coupling, where
+    :func:`.locality_floor` raises UserError. Where no window fits well, the seam adds to the spread, so that the floor
+    comes out too high for smooth states; many independent states make it sharper.
     """
 
     states: Tensor

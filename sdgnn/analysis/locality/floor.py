@@ -12,11 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sdgnn import spins as textures
-from sdgnn.analysis.locality.ensembles import Independent, StateEnsemble
+from sdgnn.analysis.locality.ensembles import Independent, StateEnsemble, Windows
 from sdgnn.common.errors import UserError
 from sdgnn.common.files import plain
 from sdgnn.common.one_line import one_line
 from sdgnn.common.seeds import check_seed
+from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.fields import Field
 from sdgnn.lattice import Lattice
 from sdgnn.lattice.neighbours import LENGTH_TOLERANCE
@@ -87,13 +88,19 @@ def locality_floor(
     The statistical error is of order 1 / sqrt(2 environments (redraws - 1)) where sites are equivalent.
 
     ``advance`` is called with the states done so far. Raises UserError when a radius exceeds half the cell (the frozen
-    spins would meet their images), on fewer than one environment or two redraws, and on states that do not fit.
+    spins would meet their images), on fewer than one environment or two redraws, on states that do not fit, and on
+    :class:`.Windows`, which are turned, for electrons with spin-orbit coupling.
     """
     lattice = field.lattice
     if environments < 1 or redraws < 2:
         raise UserError(f"{environments} environments with {redraws} redraws", allowed="at least 1 and at least 2")
     check_radii(lattice, radii)
     ensemble.check(lattice)
+    if isinstance(ensemble, Windows) and _has_spin_orbit(field):
+        raise UserError(
+            f"surroundings from turned windows for {field!r}",
+            allowed="electrons without spin-orbit coupling, or independent spins",
+        )
     order = np.random.default_rng([check_seed(seed), SITES]).permutation(lattice.n_sites)
     variance, total, done = np.zeros((environments, len(radii))), np.zeros((environments, len(radii))), 0
     for e in range(environments):
@@ -110,6 +117,13 @@ def locality_floor(
     rmse, rmse_error = _root(variance)
     rms, rms_error = _root(total.mean(1, keepdims=True))
     return LocalityFloor(tuple(map(float, radii)), rmse, rmse_error, float(rms[0]), float(rms_error[0]))
+
+
+def _has_spin_orbit(field: Field) -> bool:
+    """Whether electrons with spin-orbit coupling are part of a field."""
+    electrons = getattr(field, "electrons", field)
+    model = getattr(electrons, "model", None)
+    return (isinstance(model, SDModel) and model.has_spin_orbit) or any(map(_has_spin_orbit, field.made_of))
 
 
 def check_radii(lattice: Lattice, radii: Sequence[float]) -> None:
