@@ -33,7 +33,7 @@ QUESTIONS = {
     "write a field of my own": "own-field.html",
     "a Hamiltonian of my own": "own-hamiltonian.html",
     "when should I not trust it": "trust.html",
-    "spin-orbit coupling": "trust.html",
+    "spin-orbit coupling": "own-hamiltonian.html",
     "weak coupling": "trust.html",
     "coming from Sunny": "coming-from.html",
     "I know ubermag": "coming-from.html",
