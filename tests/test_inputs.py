@@ -99,8 +99,8 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
     **{
         name: (lambda given, name=name: getattr(analysis, name)(given, LATTICE))
         for name in (
-            "correlation", "spin_correlation", "local_correlation", "parallel_bonds", "parallel_sites",
-            "radial_correlation",
+            "correlation", "spin_correlation", "local_correlation", "local_nematicity", "parallel_bonds",
+            "parallel_sites", "radial_correlation",
             "structure_factor", "scalar_chirality", "mean_chirality", "mean_absolute_chirality", "site_chirality",
             "skyrmion_number", "solid_angles", "length_from_correlation",
         )

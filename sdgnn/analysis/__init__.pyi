@@ -35,6 +35,7 @@ from .orders.chirality import site_chirality as site_chirality
 from .orders.correlations import correlation as correlation
 from .orders.correlations import displacements as displacements
 from .orders.correlations import local_correlation as local_correlation
+from .orders.correlations import local_nematicity as local_nematicity
 from .orders.correlations import parallel_bonds as parallel_bonds
 from .orders.correlations import parallel_sites as parallel_sites
 from .orders.correlations import radial_correlation as radial_correlation

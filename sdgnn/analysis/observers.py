@@ -10,7 +10,7 @@ from torch import Tensor
 from sdgnn.analysis.domains.clusters import length_from_clusters, length_from_walls, site_graph
 from sdgnn.analysis.domains.lengths import length_from_correlation, length_from_structure_factor
 from sdgnn.analysis.orders.chirality import mean_absolute_chirality, mean_chirality, site_chirality, triangle_sites
-from sdgnn.analysis.orders.correlations import parallel_bonds, spin_correlation
+from sdgnn.analysis.orders.correlations import local_nematicity, parallel_bonds, spin_correlation
 from sdgnn.analysis.orders.skyrmions import skyrmion_number
 from sdgnn.analysis.spectra.static import require_crystal, structure_factor, wave_vectors
 from sdgnn.common.errors import UserError
@@ -76,6 +76,9 @@ MEASURES: dict[str, Measure] = {
     ),
     "nearest_neighbour_correlation": Measure(
         lambda spins, lattice: spin_correlation(spins, lattice)[:, 0], (), "1", "mean S_i . S_j of nearest neighbours"
+    ),
+    "nematic_map": Measure(
+        local_nematicity, ("site",), "1", "difference of S_i . S_j between bonds along x and y at a site", True
     ),
     "parallel_bonds": Measure(parallel_bonds, (), "1", "share of nearest-neighbour bonds with S_i . S_j > 1/2"),
     "skyrmion_number": Measure(skyrmion_number, (), "1", "skyrmion number", True, False),
@@ -144,6 +147,7 @@ def observer(name: str, lattice: Lattice, every: int = 10, run: tuple[Field, Int
     domain_length_walls                            area / length of the walls between the signs of the map
     domain_length_clusters                         sqrt(area / number of clusters of one sign of the map)
     nearest_neighbour_correlation                  <S_i . S_j>
+    nematic_map                    site            mean cos(2 theta) S_i . S_j of the bonds of each site
     parallel_bonds                                 share of nearest-neighbour bonds with S_i . S_j > 1/2
     skyrmion_number                                Q from solid angles
     structure_factor               wave_vector     S(q) at ``wave_vectors(lattice)``

@@ -35,7 +35,7 @@ ORDERED: dict[str, Measure] = {
 }  # fmt: skip
 """Measures of (spins, lattice, wave vectors of an order)."""
 
-MAPS = ("spins", "chirality_map", "walker")
+MAPS = ("spins", "chirality_map", "nematic_map", "walker")
 """Observables that stay as they are: their mean over replicas shows no physics."""
 
 

@@ -11,7 +11,7 @@ import xarray
 from helpers.quenches import gaussian_field, glauber_plane
 
 import sdgnn
-from sdgnn import Lattice
+from sdgnn import Lattice, analysis
 from sdgnn.analysis import plots
 from sdgnn.analysis.domains.coarsening import DOMAIN_MAPS, ROUTES, coarsening
 from sdgnn.analysis.plots.coarsening import coarsening_figures
@@ -144,12 +144,28 @@ def test_ferromagnetic_disc(rotation, map, within):
     assert found["length"].sel(route="clusters").item() == pytest.approx(40 / math.sqrt(2))
 
 
+def test_stripes(rotation):
+    """Columns with stripes along x on one half of the cell and along y on the other: two walls across the cell."""
+    lattice = Lattice.square(24, 24)
+    x, y = lattice.positions.round().astype(int).T
+    sign = torch.from_numpy(1 - 2 * (np.where(x < 12, y, x) % 2)).double()
+    spins = (sign[:, None] * torch.tensor([0.0, 0.0, 1.0]).double() @ rotation.T)[None]
+    found = coarsening(recorded([spins], [1.0], ("site", "component"), "spins"), lattice, map="nematic")
+    assert found["phase_fraction"].item() == pytest.approx(0.5, abs=1 / 24)
+    assert found["length"].sel(route="walls").item() == pytest.approx(24 * 24 / (2 * 24))
+    observed = analysis.observer("nematic_map", lattice)
+    field = sdgnn.fields.Heisenberg(lattice, [-1.0, -0.6])
+    run = sdgnn.simulate(field, spins, sdgnn.DepondtMertens(dt=0.01), 1, observers=[observed])
+    maps = run.trajectory["nematic_map"].values
+    assert maps[0] == pytest.approx(analysis.local_nematicity(spins, lattice).numpy())
+
+
 def test_errors():
     lattice = Lattice.square(4, 4)
     spins = recorded([torch.zeros(1, 9, 3)], [0.0], ("site", "component"), "spins")
     with pytest.raises(UserError, match="9 sites"):
         coarsening(spins, lattice)
-    with pytest.raises(UserError, match="chirality, puddles"):
+    with pytest.raises(UserError, match="chirality, nematic, puddles"):
         coarsening(spins, lattice, map="stripes")
     with pytest.raises(UserError, match="record the observer spins or chirality_map"):
         coarsening(xarray.Dataset(), lattice)

@@ -28,7 +28,13 @@ from sdgnn.analysis.domains.scaling import collapse_correlation, porod_tail
 from sdgnn.analysis.domains.tracking import track
 from sdgnn.analysis.domains.walls import wall_orientations
 from sdgnn.analysis.orders.chirality import site_chirality
-from sdgnn.analysis.orders.correlations import PARALLEL, closest_neighbour, local_correlation, radial_correlation
+from sdgnn.analysis.orders.correlations import (
+    PARALLEL,
+    closest_neighbour,
+    local_correlation,
+    local_nematicity,
+    radial_correlation,
+)
 from sdgnn.analysis.recorded import stacked, states
 from sdgnn.analysis.spectra.static import radial_average, structure_factor
 from sdgnn.analysis.statistics.replicas import require_one_group
@@ -73,11 +79,13 @@ def _regions(spins: Float[Tensor, "replica site 3"], lattice: Lattice) -> Float[
 
 DOMAIN_MAPS: dict[str, DomainMap] = {
     "chirality": DomainMap(site_chirality, conserved=False, recorded="chirality_map"),
+    "nematic": DomainMap(local_nematicity, conserved=False, recorded="nematic_map"),
     "puddles": DomainMap(_puddles, conserved=True),
     "regions": DomainMap(_regions, conserved=True),
 }
-"""Maps by name: chirality domains, and ferromagnetic puddles (mean S_i . S_j of the nearest
-neighbours above :data:`~sdgnn.analysis.orders.correlations.PARALLEL`), and regions (that of one neighbour above it)."""
+"""Maps by name: chirality domains, stripes along x and along y (:func:`.local_nematicity`), ferromagnetic puddles (mean
+S_i . S_j of the nearest neighbours above :data:`~sdgnn.analysis.orders.correlations.PARALLEL`), and regions (that of
+one neighbour above it)."""
 
 
 def coarsening(
@@ -87,7 +95,7 @@ def coarsening(
     window: tuple[float, float] | None = None,
     smoothing: float = 2.0,
 ) -> xarray.Dataset:
-    """How domains grow in a trajectory of a two-dimensional crystal, from its stored spins or chirality map::
+    """How domains grow in a trajectory of a two-dimensional crystal, from its stored spins or map::
 
         found = sdgnn.analysis.coarsening(run.trajectory, lattice, window=(20, 200))
         found["exponent"].to_series(), found["exponent_error"].to_series()

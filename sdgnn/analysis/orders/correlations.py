@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sdgnn.analysis.spectra.static import binned_mean, check_sites, require_crystal
 from sdgnn.common.arrays import Numbers
+from sdgnn.common.errors import UserError
 from sdgnn.common.frozen import frozen
 from sdgnn.lattice import Lattice
 from sdgnn.lattice.periodic import inner_radius, nearest_image
@@ -143,10 +144,36 @@ def local_correlation(values: Numbers, lattice: Lattice) -> Float[Tensor, "repli
 
     +1 within a ferromagnetic puddle, -1 in Neel order. Raises UserError on free lattices.
     """
+    return _mean_of_bonds(check_sites(values, lattice), lattice)
+
+
+def local_nematicity(values: Numbers, lattice: Lattice) -> Float[Tensor, "replica site"]:
+    """(1/z) sum_j cos(2 theta_ij) S_i . S_j over the z nearest neighbours j, theta_ij the angle of the bond to x::
+
+        stripes = sdgnn.analysis.local_nematicity(spins, sdgnn.Lattice.square(8, 8))
+
+    On a square lattice half the difference between the mean S_i . S_j of the bonds along x and of those along y: +1
+    where rows of parallel spins run along x, -1 where they run along y, the two orders that an antiferromagnetic second
+    neighbour makes (Chandra, Coleman and Larkin, Phys. Rev. Lett. 64, 88 (1990), doi:10.1103/PhysRevLett.64.88); 0 in
+    ferromagnetic and Neel order. On lattices of three or six bond directions the sign tells one of three nematic phases
+    from the other two. Returns (replica, site). Raises UserError unless the lattice is a crystal in the plane.
+    """
     values = check_sites(values, lattice)
+    if lattice.dim != 2:
+        raise UserError(f"directions of bonds on {lattice!r}", allowed="crystals in the plane")
+    x, y = lattice.bonds(1).vector.T
+    return _mean_of_bonds(values, lattice, torch.from_numpy((x**2 - y**2) / (x**2 + y**2)))
+
+
+def _mean_of_bonds(
+    values: Float[Tensor, "replica site *component"], lattice: Lattice, weight: Float[Tensor, " bond"] | None = None
+) -> Float[Tensor, "replica site"]:
+    """(1/z) sum_j w_ij v_i . v_j over the nearest neighbours, w = 1 by default; 0 without neighbours."""
     flat = values.reshape(*values.shape[:2], -1)
     ((source, target),) = _shell_bonds(lattice, 1)
     source, target = source.to(values.device), target.to(values.device)
     products = (flat[:, source] * flat[:, target]).sum(-1)
+    if weight is not None:
+        products = products * weight.to(products)
     count = torch.bincount(source, minlength=lattice.n_sites).clamp(min=1)
     return products.new_zeros(len(flat), lattice.n_sites).index_add(1, source, products) / count

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 OBSERVERS = (
     "spins", "energy", "magnetization", "walker", "torque_error", "density", "chemical_potential", "chirality",
     "absolute_chirality", "chirality_map", "chirality_structure_factor", "domain_length", "domain_length_moment",
-    "domain_length_walls", "domain_length_clusters", "nearest_neighbour_correlation", "parallel_bonds",
+    "domain_length_walls", "domain_length_clusters", "nearest_neighbour_correlation", "nematic_map", "parallel_bonds",
     "skyrmion_number", "structure_factor", "spin_temperature", "bath_temperature", "external_field",
 )  # fmt: skip
 """Names of :mod:`sdgnn.analysis.observers`, which are checked without it."""
@@ -198,10 +198,10 @@ class SimulateConfig(QuenchConfig):
 class DomainsConfig(Config):
     """Growth of domains."""
 
-    map: Literal["chirality", "puddles", "regions"] = "chirality"
-    """Which domains: of the sign of the scalar chirality; ferromagnetic puddles, sites whose mean S_i . S_j with their
-    nearest neighbours exceeds 0.5; or ferromagnetic regions, sites that exceed it with one of them at least. Needs
-    recorded spins, or chirality_map for chirality."""
+    map: Literal["chirality", "nematic", "puddles", "regions"] = "chirality"
+    """Which domains: of the sign of the scalar chirality; of stripes along x and along y; ferromagnetic puddles, sites
+    whose mean S_i . S_j with their nearest neighbours exceeds 0.5; or ferromagnetic regions, sites that exceed it with
+    one of them at least. Needs recorded spins, or chirality_map for chirality and nematic_map for stripes."""
     window: tuple[float, float] | None = None
     """First and last time of the fitted laws; frozen fraction and autocorrelation start at the first. By default all
     times after 0."""
