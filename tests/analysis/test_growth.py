@@ -12,7 +12,13 @@ from helpers.quenches import cahn_hilliard, gaussian_field, glauber_chain, glaub
 from sdgnn import Lattice
 from sdgnn.analysis import length_from_correlation
 from sdgnn.analysis.domains.clusters import length_from_clusters, length_from_walls, site_graph
-from sdgnn.analysis.domains.growth import growth_exponent, local_exponent, offset_exponent, route_spread
+from sdgnn.analysis.domains.growth import (
+    growth_exponent,
+    law_exponent,
+    local_exponent,
+    offset_exponent,
+    route_spread,
+)
 from sdgnn.common.errors import UserError
 
 TIMES = [1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128]
@@ -92,6 +98,35 @@ def test_lengths_that_saturate_have_no_exponent_beside_an_offset():
     """L = 4 - 2 t^(-1/2): the best exponent is none of 0.05 to 3, where an error of 0 would be told."""
     found = offset_exponent(TIME, torch.from_numpy(4 - 2 / np.sqrt(TIME)) * power_laws(0.0, 6, 0.001) / 1.7)
     assert math.isnan(found.value) and math.isnan(found.error)
+
+
+@pytest.mark.parametrize(("offset", "replicas"), [(0.0, 4), (1.0, 8)])
+def test_one_error_of_the_law_holds_it_with_an_offset_and_without(offset, replicas):
+    """68 % are aimed at, and 100 sets know a share to 4.7 %: between 54 and 82 % within three of these. The plain
+    exponent misses the law beside an offset nearly always, and with no offset one error beside it is the larger."""
+    sets = [power_laws(0.5, replicas, 0.08, seed, offset) for seed in range(100)]
+    laws, plain = ([fit(TIME, one) for one in sets] for fit in (law_exponent, growth_exponent))
+    share = held([f.value for f in laws], [f.error for f in laws], 0.5)
+    assert 0.54 <= share <= 0.82
+    weight = np.mean([f.offset_weight for f in laws])
+    if offset == 0:
+        wide = [offset_exponent(TIME, one).error for one in sets[:20]]
+        assert weight < 0.5 and np.median([f.error for f in laws]) < np.median(wide)
+    else:
+        assert held([f.value for f in plain], [f.error for f in plain], 0.5) < 0.1 and weight > 0.5
+
+
+def test_the_law_is_that_of_lengths_without_noise():
+    for offset in (0.0, 4.0):
+        found = law_exponent(TIME, power_laws(0.5, offset=offset))
+        assert found.value == pytest.approx(0.5, abs=1e-4) and found.error < 1e-3
+    assert found.offset_weight > 0.99 and str(found) == f"{found.value:.3f} +- {found.error:.3f}"
+    saturated = law_exponent(TIME, torch.from_numpy(4 - 2 / np.sqrt(TIME)) * power_laws(0.0, 6, 0.001) / 1.7)
+    single = law_exponent(TIME, power_laws(0.5, 1, 0.1))
+    for nothing in (saturated, single):
+        assert math.isnan(nothing.value) and math.isnan(nothing.error)
+    with pytest.raises(UserError, match="from 3 times"):
+        law_exponent(TIME, power_laws(0.5), window=(1, 3))
 
 
 def test_routes_of_one_law_agree_and_others_do_not():

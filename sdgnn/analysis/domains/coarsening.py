@@ -18,6 +18,7 @@ from sdgnn.analysis.domains.clusters import length_from_clusters, length_from_wa
 from sdgnn.analysis.domains.growth import (
     RouteSpread,
     growth_exponent,
+    law_exponent,
     local_exponent,
     offset_exponent,
     route_spread,
@@ -112,6 +113,8 @@ def coarsening(
     exponent_drifts                                                      ln t, and whether that is more than chance
     offset_exponent, offset_exponent_error  (route,)                     n of L ~ L_0 + t^n, see
                                                                          :func:`~sdgnn.analysis.domains.growth.offset_exponent`
+    law_exponent, law_exponent_error        (route,)                     n of late times by either law, see
+                                                                         :func:`~sdgnn.analysis.domains.growth.law_exponent`
     local_exponent, local_exponent_error    (route, time)                d ln L / d ln t, nan near the ends
     correlation                             (time, replica, distance)    C(r)
     factor                                  (time, replica, wave_number) S(k) around the zone's centre
@@ -216,7 +219,7 @@ def _source(
 def with_exponents(data: xarray.Dataset, window: tuple[float, float] | None) -> xarray.Dataset:
     """The exponents of :func:`coarsening` from the lengths in ``data``, beside what else it holds."""
     time, length = data["time"].values, torch.tensor(data["length"].values, dtype=torch.float64, device="cpu")
-    fits = np.full((6, len(ROUTES)), math.nan)
+    fits = np.full((8, len(ROUTES)), math.nan)
     drifts, fitted = np.zeros(len(ROUTES), dtype=np.int8), []
     local = np.full((2, len(ROUTES), len(time)), math.nan)
     for n in range(len(ROUTES)):
@@ -230,13 +233,14 @@ def with_exponents(data: xarray.Dataset, window: tuple[float, float] | None) -> 
         fitted.append(n)
         with suppress(UserError):  # of which one beside an offset needs a fourth
             shifted = offset_exponent(time, by_replica, window)
-            fits[4:, n] = shifted.value, shifted.error
+            law = law_exponent(time, by_replica, window)
+            fits[4:, n] = shifted.value, shifted.error, law.value, law.error
         at, slope, error = local_exponent(time, by_replica)
         place = np.searchsorted(time, at * (1 - 1e-9))
         local[:, n, place] = slope, error
     data = data.assign(exponent_drifts=(("route",), drifts))
-    names = ("exponent", "exponent_error", "exponent_drift", "exponent_drift_error")
-    for name, row in zip((*names, "offset_exponent", "offset_exponent_error"), fits):
+    kinds = ("exponent", "exponent_drift", "offset_exponent", "law_exponent")
+    for name, row in zip((name for kind in kinds for name in (kind, f"{kind}_error")), fits, strict=True):
         data[name] = (("route",), row)
     data["local_exponent"], data["local_exponent_error"] = ((("route", "time"), values) for values in local)
     spread = RouteSpread(math.nan, math.nan, disagree=False)
