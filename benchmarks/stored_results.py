@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import xarray
 from rich.console import Console
@@ -55,9 +56,13 @@ def agreement(name: str, quantities: Sequence[str], stored: Path) -> None:
 
 
 def commands(
-    description: str | None, collect: Callable[[Path, Path], None], report: Callable[[Path, Path], None]
+    description: str | None,
+    collect: Callable[[Path, Path], None],
+    report: Callable[[Path, Path], None],
+    others: Mapping[str, Callable[[], None]] = MappingProxyType({}),
 ) -> None:
-    """Command line of a study: ``collect`` takes (results, stored), ``report`` takes (stored, images)."""
+    """Command line of a study: ``collect`` takes (results, stored), ``report`` takes (stored, images), ``others``
+    nothing."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stored", default=ROOT / "notebooks" / "stored", type=Path)
     kinds = parser.add_subparsers(required=True)
@@ -67,5 +72,7 @@ def commands(
     reporting = kinds.add_parser("report", help="tables and figures")
     reporting.add_argument("--images", default=ROOT / "docs" / "images", type=Path)
     reporting.set_defaults(run=lambda given: report(given.stored, given.images))
+    for name, run in others.items():
+        kinds.add_parser(name, help=run.__doc__).set_defaults(run=lambda given, run=run: run())
     given = parser.parse_args()
     given.run(given)
