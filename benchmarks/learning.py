@@ -38,6 +38,7 @@ from sdgnn.electrons.truncated.pair_tail import with_pair_tail
 from sdgnn.fields import Field
 from sdgnn.train.factors import calibrate
 
+ROOT = Path(__file__).parents[1]
 SIZE, REPLICAS = 16, 8
 """Sites along an edge of the quenches, and their number."""
 FITTED, TRAINING, JUDGED = range(300, 306), range(500, 524), range(400, 404)
@@ -93,7 +94,7 @@ def fields(story: Story, folder: Path) -> dict[str, Callable[[sdgnn.Lattice], Fi
         network.save(fitted)
     if not former.is_file():
         name = f"{story.commit}:sdgnn/nn/models/{story.model}.safetensors"
-        former.write_bytes(subprocess.run(["git", "show", name], capture_output=True, check=True).stdout)
+        former.write_bytes(subprocess.run(["git", "show", name], capture_output=True, check=True, cwd=ROOT).stdout)
     return {
         "no training, fast": lambda lattice: walks(electrons, lattice),
         "no training, accurate": lambda lattice: walks(electrons, lattice, level="accurate"),
