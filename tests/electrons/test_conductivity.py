@@ -10,7 +10,9 @@ import torch
 
 from sdgnn import Lattice, SDModel, SpinOrbit, spins
 from sdgnn.common.errors import UserError
+from sdgnn.electrons.bonds import bond_energies
 from sdgnn.electrons.conductivities import conductivity, conductivity_moments, velocities
+from sdgnn.electrons.ensemble import phases
 from sdgnn.electrons.gap import spectral_gap
 
 CELL = SDModel(Lattice.triangular(2, 2), exchange=3.0)
@@ -78,13 +80,40 @@ def test_quantised_anomalous_hall_response_of_a_ferromagnet() -> None:
     sigma = conductivity(model, up, kT=0.02, broadening=0.01, **electrons)[0]
     assert float(sigma[0, 1]) == pytest.approx(2, abs=0.005)
     assert chern_number(model, up, 2, 12) == pytest.approx(-2, abs=1e-6)
-    metal = {"kT": 0.1, "filling": 0.3, "broadening": 0.1, "twists": (6, 6)}
+    metal = {"kT": 0.1, "filling": 0.3, "broadening": 0.1, "twists": (4, 4)}
     one, other = conductivity(model, up, **metal)[0], conductivity(model, -up, **metal)[0]
     assert float(one[0, 1]) < -0.1
     torch.testing.assert_close(other, one.T, atol=1e-9, rtol=0)
     plane = conductivity(model, spins.ferro(lattice, (1, 0, 0)), **metal)[0]
     plain = conductivity(SDModel(lattice, [1.0], exchange=0.6), up, **metal)[0]
     assert abs(float(plane[0, 1] - plane[1, 0])) < 1e-9 and abs(float(plain[0, 1])) < 1e-9
+
+
+def test_the_sum_rule_of_the_currents_holds_with_spin_orbit_coupling() -> None:
+    """Mean over all boundary phases of sum_nm F(e_n, e_m) |<n|v_a|m>|^2 = <d2H/dk_a^2> = -1/2 sum_b r_ba^2 E_b over all
+    bonds b, for d2 Omega / dk_a^2 has no mean: 24 momenta along each axis leave 2e-6 of it (12: 8e-4). Velocities of the
+    hopping alone break it: the control."""
+    twists, kT, mu = (12, 24), 0.5, -1.0
+    model = SDModel(Lattice.square(2, 1), [1.0, 0.3], exchange=1.5, spin_orbit=RASHBA)
+    plain = SDModel(model.lattice, [1.0, 0.3], exchange=1.5)
+    state = spins.random(model.lattice, seed=3)
+    energy = bond_energies(model, state, kT, mu=mu, twists=twists)[0].numpy()
+    expected = -0.5 * (energy[:, None] * model.bonds.vector**2).sum(0)
+
+    def response(of: SDModel) -> np.ndarray:
+        total = np.zeros(2)
+        for phase in phases(twists):
+            levels, states = np.linalg.eigh(model.matrix(state, phase)[0].numpy())
+            f = 1 / (1 + np.exp((levels - mu) / kT))
+            apart = levels[:, None] - levels
+            close = np.abs(apart) < 1e-7
+            weight = np.where(close, f * (1 - f) / kT, (f - f[:, None]) / np.where(close, 1, apart))
+            for a, velocity in enumerate(velocities(of, phase)):
+                total[a] += (weight * np.abs(states.conj().T @ velocity.toarray() @ states) ** 2).sum()
+        return total / math.prod(twists)
+
+    assert np.allclose(response(model), expected, rtol=1e-5)
+    assert not np.allclose(response(plain), expected, rtol=1e-2)
 
 
 @pytest.mark.parametrize("L", [6, 7])
