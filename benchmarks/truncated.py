@@ -6,6 +6,8 @@
     python benchmarks/truncated.py hamiltonians [--count 120] [--exchange 1 8]
     python benchmarks/truncated.py convergence
     python benchmarks/truncated.py rules
+    python benchmarks/truncated.py spin-orbit
+    python benchmarks/truncated.py spin-orbit-time
     python benchmarks/truncated.py time [--sizes 48 96 256 1024] [--levels fast accurate]
     python benchmarks/truncated.py compiling
     python benchmarks/truncated.py figure [--output docs/images/truncated.png]
@@ -14,13 +16,15 @@
 100 x 100 snapshots of an arrested quench and the 30 x 30 set of 2021 (spins, field, and protocol in the latter).
 ``dial``: both Hamiltonians by more numbers than those of the levels. ``hamiltonians``: drawn at random on six lattices.
 ``convergence``: on every lattice, with vacancies and hopping by distance, as both numbers grow. ``rules``: other shares
-of steps, and other ways from moments to an energy. ``time``: of energy and field, per site, and per step and site of a
+of steps, and other ways from moments to an energy. ``spin-orbit``: Rashba and Kane-Mele terms by both levels and with
+equally long walks; ``spin-orbit-time``: what they cost. ``time``: of energy and field, per site, and per step and site of a
 ball. ``compiling``: what a first user waits for. Exact labels are kept in ``--labels``.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import platform
 import subprocess
@@ -36,8 +40,8 @@ import torch
 from peak import multiply_adds
 from rich.console import Console
 from rich.table import Table
-from truncated_labels import SIZES, Electrons, Labels, drawn, labelled, square, state, triangular
-from truncated_rules import RULES
+from truncated_labels import COUPLED, SIZES, Electrons, Labels, coupled, drawn, labelled, square, state, triangular
+from truncated_rules import RULES, Shared
 
 import sdgnn
 from sdgnn.electrons import TruncatedField
@@ -293,6 +297,50 @@ def rules(given: argparse.Namespace) -> None:
     Console(width=WIDTH + 30).print(made)
 
 
+def spin_orbit(given: argparse.Namespace) -> None:
+    """Spin-orbit coupling by both levels, and with walks of equal length."""
+    title = (
+        f"R² of the torque with spin-orbit coupling, {len(given.seeds)} states, float64\n"
+        "(12 x 12 cells, exact at three times the length, ferro at six; spiral 8 x 8, exact at ten times the length)"
+    )
+    made = table(title, "lattice, strength", "states", "fast", "equal walks", "accurate", "equal walks", "torque (t)")
+    for name, (kind, _, _, _, order, strengths) in COUPLED.items():
+        rows = [("random", 0.0, 12, 3), (order, 0.3, 12, 3), ("ferro", 0.3, 12, 6), ("spiral", 0.3, 8, 10)]
+        for strength in strengths:
+            for texture, noise, size, twists in rows:
+                electrons = coupled(name, strength, size, twists)
+                labels = labelled(electrons, state(electrons.lattice, texture, noise, given.seeds), given.labels)
+                cells = []
+                for level in LEVELS:
+                    for share in ({}, {"share": 0.5}):
+                        make: Any = Shared if share else TruncatedField
+                        field = make(electrons.model, electrons.kT, filling=electrons.filling, level=level, **share)
+                        cells.append(f"{labels.judged(field, torch.float64).torque_r2:.4f}")
+                torque = float(torque_part(labels.field, labels.spins).square().mean().sqrt())
+                made.add_row(f"{name}, {kind} {strength:g}", f"{texture} {noise:g}".removesuffix(" 0"), *cells, f"{torque:.4f}")
+    Console(width=WIDTH).print(made)
+
+
+def spin_orbit_time(given: argparse.Namespace) -> None:
+    """Processor time with spin-orbit coupling over that without, measured in turn."""
+    title = f"Energy and field at fixed filling, 32 x 32 cells, float32, one thread, {processor()}"
+    made = table(title, "lattice", "level", "without: µs/site", "with: µs/site", "ratio, median (range)")
+    for name, (kind, _, _, _, _, strengths) in COUPLED.items():
+        for level in LEVELS:
+            fields = []
+            for strength in (0.0, strengths[-1]):
+                electrons = coupled(name, strength, 32, 1)
+                fields.append(TruncatedField(electrons.model, electrons.kT, filling=electrons.filling, level=level))
+            spins = sdgnn.spins.random(fields[0].lattice, seed=0, dtype=torch.float32)
+            times = np.array([[seconds(field, spins, 1) for field in fields] for _ in range(given.repeats)])
+            ratios, sites = times[:, 1] / times[:, 0], fields[0].lattice.n_sites
+            made.add_row(
+                f"{name}, {kind}", level, *(f"{1e6 * each / sites:.2f}" for each in times.min(0)),
+                f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})",
+            )  # fmt: skip
+    Console(width=WIDTH).print(made)
+
+
 def seconds(field: TruncatedField, spins: torch.Tensor, repeats: int) -> float:
     """Shortest processor time of an evaluation by each thread, after one that warms up."""
     field(spins)
@@ -341,19 +389,20 @@ def compiling(given: argparse.Namespace) -> None:
     """A first evaluation in a fresh process with an empty cache, beside one with the cache that it made."""
     code = (
         "import time, torch, sdgnn; spins = sdgnn.spins.random(l := sdgnn.Lattice.triangular(12, 12), "
-        "dtype=getattr(torch, '{}')); f = sdgnn.TruncatedField(sdgnn.SDModel(l), 0.1, filling=0.25); "
+        "dtype=getattr(torch, '{}')); f = sdgnn.TruncatedField(sdgnn.SDModel(l, spin_orbit={}), 0.1, filling=0.25); "
         "start = time.process_time(); f(spins); print(time.process_time() - start)"
     )
-    made = table(f"Processor seconds of a first evaluation, {processor()}", "dtype", "empty cache", "second process")
-    for dtype in ("float32", "float64"):
+    made = table(f"Processor seconds of a first evaluation, {processor()}", "loops", "empty cache", "second process")
+    rashba = {"kind": "rashba", "strength": 0.3}
+    for dtype, term in itertools.product(("float32", "float64"), ([], [rashba])):
         with tempfile.TemporaryDirectory() as cache:
             environment = {**os.environ, "NUMBA_CACHE_DIR": cache, "XDG_CACHE_HOME": cache}
             taken = []
             for _ in range(2):
-                command = [sys.executable, "-c", code.format(dtype)]
+                command = [sys.executable, "-c", code.format(dtype, term)]
                 done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
                 taken.append(f"{float(done.stdout.split()[-1]):.2f}")
-        made.add_row(dtype, *taken)
+        made.add_row(dtype + ", spin-orbit coupling" * bool(term), *taken)
     Console(width=WIDTH).print(made)
 
 
@@ -433,6 +482,8 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     converging.add_argument("--kT", type=float, default=0.1)
     converging.add_argument("--only", nargs="+")
     add("rules", rules)
+    add("spin-orbit", spin_orbit)
+    add("spin-orbit-time", spin_orbit_time).add_argument("--repeats", type=int, default=5)
     clock = add("time", timing)
     clock.add_argument("--sizes", type=int, nargs="+", default=[48, 96, 256, 1024])
     clock.add_argument("--levels", nargs="+", choices=list(LEVELS), default=list(LEVELS))

@@ -96,6 +96,22 @@ def square(size: int, twists: int = 1) -> Electrons:
     return Electrons(sdgnn.SDModel(sdgnn.Lattice.square(size, size), exchange=6.0), 0.02, 0.485, (twists,) * 2)
 
 
+COUPLED: dict[str, tuple[str, float, float, float, str, tuple[float, ...]]] = {
+    "triangular": ("rashba", 3.0, 0.05, 0.25, "tetrahedral", (0.0, 0.1, 0.3, 0.5)),
+    "square": ("rashba", 6.0, 0.02, 0.485, "neel", (0.0, 0.1, 0.3, 0.5)),
+    "honeycomb": ("kane-mele", 3.0, 0.05, 0.4, "neel", (0.0, 0.05, 0.1, 0.2)),
+}
+"""Spin-orbit coupling, J, kT, filling, an order and strengths by lattice."""
+
+
+def coupled(name: str, strength: float, size: int, twists: int) -> Electrons:
+    """Electrons of COUPLED; without spin-orbit coupling for strength 0."""
+    kind, exchange, kT, filling, _, _ = COUPLED[name]
+    terms = [{"kind": kind, "strength": strength}] if strength else []
+    model = sdgnn.SDModel(getattr(sdgnn.Lattice, name)(size, size), exchange=exchange, spin_orbit=terms)
+    return Electrons(model, kT, filling, (twists,) * 2)
+
+
 SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "chain": ((160,), (4,)),
     "square": ((14, 14), (4, 4)),

@@ -36,8 +36,9 @@ class Ball:
     """(site + 1,) where the neighbours of each site begin in the lists below."""
     neighbour: Int[np.ndarray, " pair"]
     """Neighbours inside the ball."""
-    amplitude: Float[np.ndarray, " pair"]
-    """-t of the bond to each of them."""
+    amplitude: Float[np.ndarray, "pair *quaternion"]
+    """-t of the bond to each of them; with spin-orbit coupling (pair, 4), -t and the three -lambda of H_pq =
+    -(t + i lambda . sigma), from the neighbour q to the site p."""
 
     def __len__(self) -> int:
         return len(self.member)
@@ -46,9 +47,9 @@ class Ball:
         """D of each site: 1, and a number of its own at the edge."""
         return np.where(np.arange(len(self)) < self.edge, 1.0, at_edge)
 
-    def damped(self, damping: Float[np.ndarray, " site"]) -> Float[np.ndarray, " pair"]:
+    def damped(self, damping: Float[np.ndarray, " site"]) -> Float[np.ndarray, "pair *quaternion"]:
         """sqrt(D_p D_q) times the amplitudes."""
-        return self.amplitude * np.sqrt(damping.repeat(np.diff(self.start)) * damping[self.neighbour])
+        return (np.sqrt(damping.repeat(np.diff(self.start)) * damping[self.neighbour]) * self.amplitude.T).T
 
 
 def mean_sizes(model: SDModel, cutoff: int) -> Float[np.ndarray, " bonds"]:
@@ -82,6 +83,8 @@ def _site_balls(model: SDModel, radius: int, with_edge: bool, origins: Int[np.nd
     digits = (2 * bound + 1) ** np.arange(dim)
     code, span = image @ digits, (2 * bound + 1) ** dim
     start = np.searchsorted(bonds.source, np.arange(n + 1))
+    spin_orbit = model.spin_orbit_vectors
+    amplitude = -model.amplitudes if spin_orbit is None else -np.column_stack([model.amplitudes, spin_orbit])
 
     def neighbours(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(row of ``nodes``, node, bond) of all their neighbours."""
@@ -123,7 +126,7 @@ def _site_balls(model: SDModel, radius: int, with_edge: bool, origins: Int[np.nd
                 edge=int(sizes[-2] if with_edge else sizes[-1]),
                 start=begin[first_site[k] : first_site[k + 1] + 1] - first_pair[k],
                 neighbour=other[pairs] - first_site[k],
-                amplitude=-model.amplitudes[bond[pairs]],
+                amplitude=amplitude[bond[pairs]],
             )
         )
     return balls

@@ -128,7 +128,8 @@ def suggest_cutoff(
     ============ =====================================================================================================
     torque_error largest root mean square error of a Cartesian component of the torque, in t
     states       states on the model's own lattice to measure on; by default random ones, ferromagnets with noise of 0.1
-                 and 0.3, and the same of a Neel, tetrahedral or 120-degree order where it fits
+                 and 0.3, and the same of a Neel, tetrahedral or 120-degree order where it fits; with spin-orbit
+                 coupling, all of them turned at random
     ============ =====================================================================================================
 
         choice = sdgnn.suggest_cutoff(model, kT=0.05, filling=0.25, torque_error=0.002)
@@ -196,6 +197,8 @@ def _states(model: SDModel) -> Float[Tensor, "replica site 3"]:
             orders.append(order(lattice))
         except UserError:
             continue
+    if model.has_spin_orbit:  # the energy depends on where an order points
+        orders = [textures.rotate_randomly(order, seed=k) for k, order in enumerate(orders)]
     made += [textures.noisy(order, noise, seed=k) for k, order in enumerate(orders) for noise in NOISE]
     return torch.cat(made)
 

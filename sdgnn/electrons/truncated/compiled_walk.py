@@ -38,7 +38,7 @@ class _Table:
     share: Float[np.ndarray, " site"]
     """D."""
     neighbour: Int[np.ndarray, " pair"]
-    amplitude: Float[np.ndarray, " pair"]
+    amplitude: Float[np.ndarray, "pair *quaternion"]
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class CompiledWalk(Walk):
         zero = np.zeros((len(ball), 1), dtype=np.int64)
         places = np.concatenate([zero, cells + reach, ball.member[:, None]], axis=1)
         share = ball.damping(self.settings.damping)
-        amplitude = (2 / self.settings.scale * ball.damped(share)).astype(self.number)
+        amplitude = np.ascontiguousarray(2 / self.settings.scale * ball.damped(share), self.number)
         return _Table(ball, offset, places, share.astype(self.number), ball.neighbour * ROW, amplitude)
 
 

@@ -90,7 +90,7 @@ class TruncatedField(Field):
     ============= ====================================================================================================
     argument      meaning
     ============= ====================================================================================================
-    model         any :class:`.SDModel`: crystals, several shells, bond disorder, vacancies, t(r)
+    model         any :class:`.SDModel`: crystals, several shells, bond disorder, vacancies, t(r), spin-orbit coupling
     kT            electrons' temperature, >= 0. Structure in energy finer than :attr:`resolution` is extrapolated
     mu, filling   one of the two, as in :class:`~sdgnn.electrons.exact.ExactField`; at fixed filling each state has the
                   mu at which N(mu) is its number of electrons, and the energy is F = Omega + mu N_e
@@ -100,7 +100,8 @@ class TruncatedField(Field):
     ============= ====================================================================================================
 
     E(R S) = E(S) for rotations of all spins, E(-S) = E(S), and the lattice's symmetries hold exactly (but a spin of
-    length zero has its spinors along z, and no share in how they turn). Spins beyond a
+    length zero has its spinors along z, and no share in how they turn). With spin-orbit coupling spinors turn on every
+    bond, H_pq = -(t_pq + i lambda_pq . sigma), and spins and lattice together have the symmetry. Spins beyond a
     lattice smaller than the ball are its periodic images: the field is that of the infinite crystal, to which twists of
     :class:`~sdgnn.electrons.exact.ExactField` tend. The error falls to zero as both numbers grow; measure it with
     :func:`~sdgnn.electrons.truncated.choice.suggest_cutoff`. Computes in the dtype of the spins, on the CPU in

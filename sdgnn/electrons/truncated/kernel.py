@@ -14,7 +14,7 @@ import numpy as np
 
 from sdgnn.common.compiling import compiled
 from sdgnn.electrons import spinors, vectors
-from sdgnn.electrons.spinors import FOUR, ROW, add_products, minus, products, scaled, turned
+from sdgnn.electrons.spinors import FOUR, ROW, add_hopped, add_products, minus, products, scaled, turned
 from sdgnn.electrons.truncated import prediction
 from sdgnn.electrons.truncated.prediction import MORE, correlated, predict, weights_of_moments
 from sdgnn.electrons.vectors import LANES, add_multiples, get, get_rows, inlined, put, put_rows, separate, splat
@@ -47,7 +47,7 @@ def _onwards(last, before, table, local, first, stop, factor, kept, keep):
         x = get_rows(last, p * ROW, LANES, FOUR)
         h = turned(x, get_rows(local, p * ROW, LANES, FOUR))
         for k in range(start[p], start[p + 1]):
-            h = add_multiples(h, get_rows(last, neighbour[k], LANES, FOUR), splat(amplitude[k]))
+            h = add_hopped(h, amplitude, k, get_rows(last, neighbour[k], LANES, FOUR))
         y = minus(h, left, get_rows(before, p * ROW, LANES, FOUR))
         put_rows(before, p * ROW, LANES, y)
         if keep >= 0:
@@ -140,15 +140,14 @@ def _back(x, y, m1, m2, table, local, to_local, first, stop, before, left, kept,
         if p < before and keep < 0:
             then = minus(turned(own, local_part), one, after)
             for k in range(start[p], start[p + 1]):
-                at, t = neighbour[k], splat(amplitude[k])
-                then = add_multiples(then, get_rows(x, at, LANES, FOUR), t)
-                h = add_multiples(h, get_rows(m1, at, LANES, FOUR), t)
+                then = add_hopped(then, amplitude, k, get_rows(x, neighbour[k], LANES, FOUR))
+                h = add_hopped(h, amplitude, k, get_rows(m1, neighbour[k], LANES, FOUR))
         else:
             then = (zero, zero, zero, zero)
             if p < before:
                 then = get_rows(kept, (keep + p - first) * ROW, LANES, FOUR)
             for k in range(start[p], start[p + 1]):
-                h = add_multiples(h, get_rows(m1, neighbour[k], LANES, FOUR), splat(amplitude[k]))
+                h = add_hopped(h, amplitude, k, get_rows(m1, neighbour[k], LANES, FOUR))
         own, after = get_rows(x, p * ROW, LANES, FOUR), get_rows(y, p * ROW, LANES, FOUR)
         put_rows(y, p * ROW, LANES, then)
         h = add_multiples(add_multiples(add_multiples(h, own, twice), after, b), then, c)
@@ -184,7 +183,7 @@ def _backwards(x, y, m1, m2, table, local, to_local, to_axis, sizes, edge, left,
     h = turned(get_rows(m1, 0, LANES, FOUR), get_rows(local, 0, LANES, FOUR))
     start, neighbour, amplitude = table
     for k in range(start[0], start[1]):
-        h = add_multiples(h, get_rows(m1, neighbour[k], LANES, FOUR), splat(amplitude[k]))
+        h = add_hopped(h, amplitude, k, get_rows(m1, neighbour[k], LANES, FOUR))
     h = add_multiples(scaled(half, h), get_rows(y, 0, LANES, FOUR), get(slopes, LANES))
     bx, by, up, down = products(begin, minus(h, splat(one), get_rows(m2, 0, LANES, FOUR)))
     put(to_axis, 0, bx)

@@ -43,8 +43,8 @@ class Medium:
     809, doi:10.1103/PhysRev.156.809; for local moments Gyorffy et al., J. Phys. F 15, 1337,
     doi:10.1088/0305-4608/15/6/018). For J -> 0, Sigma = 0 and t_i = -J S_i . sigma.
 
-    Crystals without disorder whose sublattices are equivalent, so that one Sigma is that of all of them; others raise
-    UserError.
+    Crystals without disorder whose sublattices are equivalent, so that one Sigma is that of all of them, and electrons
+    without spin-orbit coupling, which would make couplings of pairs matrices; others raise UserError.
     """
 
     model: SDModel
@@ -57,6 +57,8 @@ class Medium:
             raise UserError(
                 f"the medium of random spins of {model!r}", allowed="crystals without disorder of their bonds"
             )
+        if model.has_spin_orbit:
+            raise UserError(f"the medium of random spins of {model!r}", allowed="electrons without spin-orbit coupling")
         small = lattice.resized(*[4] * lattice.dim)
         reached = {int(operation.sites[0]) % lattice.n_basis for operation in small.point_group}
         if len(reached) < lattice.n_basis:

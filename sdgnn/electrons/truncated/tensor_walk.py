@@ -24,6 +24,17 @@ KEPT_NODES = 20_000_000
 """Sites of balls, at most, whose tables (24 bytes each) are kept between evaluations."""
 
 
+QUATERNIONS = np.array(
+    [
+        [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+        [[0, 0, 0, -1], [0, 0, 1, 0], [0, -1, 0, 0], [1, 0, 0, 0]],
+        [[0, 0, 1, 0], [0, 0, 0, 1], [-1, 0, 0, 0], [0, -1, 0, 0]],
+        [[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, -1, 0]],
+    ]
+)
+"""1, i sigma_x, i sigma_y and i sigma_z on the real numbers Re up, Im up, Re down, Im down."""
+
+
 class _Symmetric(torch.autograd.Function):
     """matrix @ x with a constant real symmetric matrix, so that the slope is matrix @ slope."""
 
@@ -75,17 +86,18 @@ class _Piece:
     damping: Float[Tensor, "node 1"]
     """D: less than 1 at the edge."""
     matrix: Tensor
-    """Hopping: (place, place) where all balls have one shape, otherwise sparse (node, node)."""
+    """Hopping: (place, place) where all balls have one shape, otherwise sparse (node, node). With spin-orbit coupling
+    each place or node has four rows and columns, those of the numbers in v."""
 
     def hop(self, v: Complex[Tensor, "node 2"]) -> Complex[Tensor, "node 2"]:
         """sum_q h_pq v_q."""
-        rows = torch.view_as_real(v)
+        rows, size = torch.view_as_real(v), self.matrix.shape[0]
         if self.matrix.layout == torch.strided:
-            places, balls = len(self.matrix), len(self.first)
-            rows = rows.reshape(balls, places, 4).movedim(1, 0).reshape(places, -1)
-            rows = _Symmetric.apply(self.matrix, rows).reshape(places, balls, 4).movedim(0, 1)
+            balls = len(self.first)
+            rows = rows.reshape(balls, size, -1).movedim(1, 0).reshape(size, -1)
+            rows = _Symmetric.apply(self.matrix, rows).reshape(size, balls, -1).movedim(0, 1)
         else:
-            rows = _Symmetric.apply(self.matrix, rows.reshape(-1, 4))
+            rows = _Symmetric.apply(self.matrix, rows.reshape(size, -1))
         return torch.view_as_complex(rows.reshape(*v.shape, 2).contiguous())
 
     def product(self, weight: Tensor, x: Tensor, y: Tensor) -> Float[Tensor, " ball"]:
@@ -242,16 +254,17 @@ class TensorWalk(Walk):
             yield self._piece(balls, of_balls, _sparse(self._matrix(balls))), np.concatenate(sites)
 
     def _matrix(self, balls: Sequence[Ball]) -> scipy.sparse.csr_array:
-        """2 / scale times the hopping inside balls, one after the other."""
+        """2 / scale times the hopping inside balls, one after the other; with spin-orbit coupling on four real numbers."""
         before = np.cumsum([0, *(len(ball) for ball in balls)])
         pairs = np.cumsum([0, *(len(ball.neighbour) for ball in balls)])
         parts = zip(before, pairs, balls)
         columns, starts = zip(*((ball.neighbour + b, ball.start[:-1] + p) for b, p, ball in parts), strict=True)
         damped = [ball.damped(ball.damping(self.settings.damping)) for ball in balls]
         amplitude = 2 / self.settings.scale * np.concatenate(damped)
-        return scipy.sparse.csr_array(
-            (amplitude, np.concatenate(columns), np.append(np.concatenate(starts), pairs[-1])), shape=(before[-1],) * 2
-        )
+        places = (np.concatenate(columns), np.append(np.concatenate(starts), pairs[-1]))
+        if amplitude.ndim == 1:
+            return scipy.sparse.csr_array((amplitude, *places), shape=(before[-1],) * 2)
+        return scipy.sparse.bsr_array((np.tensordot(amplitude, QUATERNIONS, 1), *places), shape=(4 * before[-1],) * 2).tocsr()
 
     def _piece(self, balls: Sequence[Ball], sites: np.ndarray, matrix: Tensor) -> _Piece:
         sizes = np.array([len(ball) for ball in balls])
