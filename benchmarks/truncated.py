@@ -17,8 +17,8 @@
 ``dial``: both Hamiltonians by more numbers than those of the levels. ``hamiltonians``: drawn at random on six lattices.
 ``convergence``: on every lattice, with vacancies and hopping by distance, as both numbers grow. ``rules``: other shares
 of steps, and other ways from moments to an energy. ``spin-orbit``: Rashba and Kane-Mele terms by both levels and with
-equally long walks; ``spin-orbit-time``: what they cost. ``time``: of energy and field, per site, and per step and site of a
-ball. ``compiling``: what a first user waits for. Exact labels are kept in ``--labels``.
+equally long walks; ``spin-orbit-time``: what they cost. ``time``: of energy and field, per site, and per step and site
+of a ball. ``compiling``: what a first user waits for. Exact labels are kept in ``--labels``.
 """
 
 from __future__ import annotations
@@ -317,7 +317,9 @@ def spin_orbit(given: argparse.Namespace) -> None:
                         field = make(electrons.model, electrons.kT, filling=electrons.filling, level=level, **share)
                         cells.append(f"{labels.judged(field, torch.float64).torque_r2:.4f}")
                 torque = float(torque_part(labels.field, labels.spins).square().mean().sqrt())
-                made.add_row(f"{name}, {kind} {strength:g}", f"{texture} {noise:g}".removesuffix(" 0"), *cells, f"{torque:.4f}")
+                made.add_row(
+                    f"{name}, {kind} {strength:g}", f"{texture} {noise:g}".removesuffix(" 0"), *cells, f"{torque:.4f}"
+                )
     Console(width=WIDTH).print(made)
 
 

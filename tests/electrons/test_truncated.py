@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from helpers.walks import CPU, walks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -40,15 +41,6 @@ DISORDERED: dict[str, Callable[[], SDModel]] = {
     "t(r)": lambda: SDModel(Lattice.amorphous(20, 2, 0, 0.8), hopping=ExponentialHopping(), exchange=2.0),
     "bond disorder": lambda: SDModel(Lattice.triangular(4, 4), exchange=2.0, disorder=BondDisorder(width=0.3)),
 }
-CPU = torch.device("cpu")
-
-
-def walks(model: SDModel, dtype: torch.dtype, cutoff: int, steps: int, count: int) -> tuple[CompiledWalk, TensorWalk]:
-    lowest, highest = band(model)
-    half = (highest - lowest) / 2 + abs(model.exchange)
-    channels = (Channel(-1, steps), Channel(1, max(1, steps // 2), background=1e-3))
-    chosen = WalkSettings(cutoff, channels, count, centre=(lowest + highest) / 2, scale=half)
-    return CompiledWalk(model, chosen, dtype), TensorWalk(model, chosen, dtype, CPU)
 
 
 @pytest.mark.parametrize("shells", SHELLS)

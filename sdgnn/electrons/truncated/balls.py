@@ -36,7 +36,7 @@ class Ball:
     """(site + 1,) where the neighbours of each site begin in the lists below."""
     neighbour: Int[np.ndarray, " pair"]
     """Neighbours inside the ball."""
-    amplitude: Float[np.ndarray, "pair *quaternion"]
+    amplitude: Float[np.ndarray, "pair ..."]
     """-t of the bond to each of them; with spin-orbit coupling (pair, 4), -t and the three -lambda of H_pq =
     -(t + i lambda . sigma), from the neighbour q to the site p."""
 
@@ -47,7 +47,7 @@ class Ball:
         """D of each site: 1, and a number of its own at the edge."""
         return np.where(np.arange(len(self)) < self.edge, 1.0, at_edge)
 
-    def damped(self, damping: Float[np.ndarray, " site"]) -> Float[np.ndarray, "pair *quaternion"]:
+    def damped(self, damping: Float[np.ndarray, " site"]) -> Float[np.ndarray, "pair ..."]:
         """sqrt(D_p D_q) times the amplitudes."""
         return (np.sqrt(damping.repeat(np.diff(self.start)) * damping[self.neighbour]) * self.amplitude.T).T
 

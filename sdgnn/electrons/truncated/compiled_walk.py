@@ -38,7 +38,7 @@ class _Table:
     share: Float[np.ndarray, " site"]
     """D."""
     neighbour: Int[np.ndarray, " pair"]
-    amplitude: Float[np.ndarray, "pair *quaternion"]
+    amplitude: Float[np.ndarray, "pair ..."]
 
 
 @dataclass(frozen=True)

@@ -254,7 +254,7 @@ class TensorWalk(Walk):
             yield self._piece(balls, of_balls, _sparse(self._matrix(balls))), np.concatenate(sites)
 
     def _matrix(self, balls: Sequence[Ball]) -> scipy.sparse.csr_array:
-        """2 / scale times the hopping inside balls, one after the other; with spin-orbit coupling on four real numbers."""
+        """2 / scale times the hopping inside balls, one after the other; see :attr:`_Piece.matrix`."""
         before = np.cumsum([0, *(len(ball) for ball in balls)])
         pairs = np.cumsum([0, *(len(ball.neighbour) for ball in balls)])
         parts = zip(before, pairs, balls)
@@ -264,7 +264,9 @@ class TensorWalk(Walk):
         places = (np.concatenate(columns), np.append(np.concatenate(starts), pairs[-1]))
         if amplitude.ndim == 1:
             return scipy.sparse.csr_array((amplitude, *places), shape=(before[-1],) * 2)
-        return scipy.sparse.bsr_array((np.tensordot(amplitude, QUATERNIONS, 1), *places), shape=(4 * before[-1],) * 2).tocsr()
+        return scipy.sparse.bsr_array(
+            (np.tensordot(amplitude, QUATERNIONS, 1), *places), shape=(4 * before[-1],) * 2
+        ).tocsr()
 
     def _piece(self, balls: Sequence[Ball], sites: np.ndarray, matrix: Tensor) -> _Piece:
         sizes = np.array([len(ball) for ball in balls])
