@@ -40,7 +40,19 @@ import torch
 from peak import multiply_adds
 from rich.console import Console
 from rich.table import Table
-from truncated_labels import COUPLED, SIZES, Electrons, Labels, coupled, drawn, labelled, square, state, triangular
+from truncated_labels import (
+    COUPLED,
+    PERIOD,
+    SIZES,
+    Electrons,
+    Labels,
+    coupled,
+    drawn,
+    labelled,
+    square,
+    state,
+    triangular,
+)
 from truncated_rules import RULES, Shared
 
 import sdgnn
@@ -301,32 +313,35 @@ def spin_orbit(given: argparse.Namespace) -> None:
     """Spin-orbit coupling by both levels, and with walks of equal length."""
     title = (
         f"R² of the torque with spin-orbit coupling, {len(given.seeds)} states, float64\n"
-        "(12 x 12 cells, exact at three times the length, ferro at six; spiral 8 x 8, exact at ten times the length)"
+        "(8 x 8 cells, honeycomb 6 x 6, exact at four times the length, ferro and spiral at eight times)"
     )
     made = table(title, "lattice, strength", "states", "fast", "equal walks", "accurate", "equal walks", "torque (t)")
     for name, (kind, _, _, _, order, strengths) in COUPLED.items():
-        rows = [("random", 0.0, 12, 3), (order, 0.3, 12, 3), ("ferro", 0.3, 12, 6), ("spiral", 0.3, 8, 10)]
+        size = 6 if name == "honeycomb" else PERIOD
+        rows = [("random", 0.0, 4), (order, 0.3, 4), ("ferro", 0.3, 8), ("spiral", 0.3, 8)]
         for strength in strengths:
-            for texture, noise, size, twists in rows:
+            for texture, noise, twists in rows if size % PERIOD == 0 else rows[:-1]:
                 electrons = coupled(name, strength, size, twists)
                 labels = labelled(electrons, state(electrons.lattice, texture, noise, given.seeds), given.labels)
                 cells = []
                 for level in LEVELS:
-                    for share in ({}, {"share": 0.5}):
-                        make: Any = Shared if share else TruncatedField
-                        field = make(electrons.model, electrons.kT, filling=electrons.filling, level=level, **share)
+                    numbers: dict[str, Any] = {"kT": electrons.kT, "filling": electrons.filling, "level": level}
+                    for field in (
+                        TruncatedField(electrons.model, **numbers),
+                        Shared(electrons.model, share=0.5, **numbers),
+                    ):
                         cells.append(f"{labels.judged(field, torch.float64).torque_r2:.4f}")
                 torque = float(torque_part(labels.field, labels.spins).square().mean().sqrt())
-                made.add_row(
-                    f"{name}, {kind} {strength:g}", f"{texture} {noise:g}".removesuffix(" 0"), *cells, f"{torque:.4f}"
-                )
+                states = f"{texture} {noise:g}".removesuffix(" 0")
+                made.add_row(f"{name}, {kind} {strength:g}", states, *cells, f"{torque:.4f}")
     Console(width=WIDTH).print(made)
 
 
 def spin_orbit_time(given: argparse.Namespace) -> None:
     """Processor time with spin-orbit coupling over that without, measured in turn."""
     title = f"Energy and field at fixed filling, 32 x 32 cells, float32, one thread, {processor()}"
-    made = table(title, "lattice", "level", "without: µs/site", "with: µs/site", "ratio, median (range)")
+    heads = ("without: site-steps", "µs/site", "with: site-steps", "µs/site", "ratio, median (range)")
+    made = table(title, "lattice", "level", *heads)
     for name, (kind, _, _, _, _, strengths) in COUPLED.items():
         for level in LEVELS:
             fields = []
@@ -336,10 +351,13 @@ def spin_orbit_time(given: argparse.Namespace) -> None:
             spins = sdgnn.spins.random(fields[0].lattice, seed=0, dtype=torch.float32)
             times = np.array([[seconds(field, spins, 1) for field in fields] for _ in range(given.repeats)])
             ratios, sites = times[:, 1] / times[:, 0], fields[0].lattice.n_sites
+            cells = [
+                cell for field, each in zip(fields, times.min(0), strict=True)
+                for cell in (f"{field.work:.0f}", f"{1e6 * each / sites:.2f}")
+            ]  # fmt: skip
             made.add_row(
-                f"{name}, {kind}", level, *(f"{1e6 * each / sites:.2f}" for each in times.min(0)),
-                f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})",
-            )  # fmt: skip
+                f"{name}, {kind}", level, *cells, f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+            )
     Console(width=WIDTH).print(made)
 
 

@@ -97,9 +97,9 @@ def square(size: int, twists: int = 1) -> Electrons:
 
 
 COUPLED: dict[str, tuple[str, float, float, float, str, tuple[float, ...]]] = {
-    "triangular": ("rashba", 3.0, 0.05, 0.25, "tetrahedral", (0.0, 0.1, 0.3, 0.5)),
-    "square": ("rashba", 6.0, 0.02, 0.485, "neel", (0.0, 0.1, 0.3, 0.5)),
-    "honeycomb": ("kane-mele", 3.0, 0.05, 0.4, "neel", (0.0, 0.05, 0.1, 0.2)),
+    "triangular": ("rashba", 3.0, 0.05, 0.25, "tetrahedral", (0.0, 0.1, 0.5)),
+    "square": ("rashba", 6.0, 0.02, 0.485, "neel", (0.0, 0.1, 0.5)),
+    "honeycomb": ("kane-mele", 3.0, 0.05, 0.4, "neel", (0.0, 0.1, 0.3)),
 }
 """Spin-orbit coupling, J, kT, filling, an order and strengths by lattice."""
 
