@@ -340,7 +340,7 @@ def spin_orbit(given: argparse.Namespace) -> None:
 def spin_orbit_time(given: argparse.Namespace) -> None:
     """Processor time with spin-orbit coupling over that without, measured in turn."""
     title = f"Energy and field at fixed filling, 32 x 32 cells, float32, one thread, {processor()}"
-    heads = ("without: site-steps", "µs/site", "with: site-steps", "µs/site", "ratio, median (range)")
+    heads = ("without:\nsite-steps", "µs/site", "with:\nsite-steps", "µs/site", "ratio, median (range)")
     made = table(title, "lattice", "level", *heads)
     for name, (kind, _, _, _, _, strengths) in COUPLED.items():
         for level in LEVELS:

@@ -117,12 +117,6 @@ def electrons(lattice: Lattice) -> TruncatedField:
     return TruncatedField(SDModel(lattice, exchange=2.0), kT=0.1, filling=0.3, cutoff=2, moments=9)
 
 
-def turning_electrons(lattice: Lattice) -> TruncatedField:
-    """With spin-orbit coupling."""
-    model = SDModel(lattice, exchange=2.0, spin_orbit={"kind": "radial", "strength": 0.4})
-    return TruncatedField(model, kT=0.1, filling=0.3, cutoff=2, moments=9)
-
-
 def tail(lattice: Lattice) -> Field:
     """Couplings of nearby cells, alike in both directions."""
     middle = np.random.default_rng(0).standard_normal((3,) * lattice.dim + (lattice.n_basis,) * 2)
@@ -185,7 +179,12 @@ CASES = (
         "spin-orbit",
     ),
     Case(TruncatedField, electrons),
-    Case(TruncatedField, turning_electrons, (TRIANGLES, CHAIN), "spin-orbit"),
+    Case(
+        TruncatedField,
+        lambda lattice: TruncatedField(coupled(lattice), kT=0.1, filling=0.3, cutoff=2, moments=9),
+        (TRIANGLES, CHAIN),
+        "spin-orbit",
+    ),
     Case(PairTail, tail),
     Case(NetworkField, lambda lattice: learned(SDModel(lattice, exchange=2.0))),
     Case(SiteField, lambda lattice: network(lattice).on(lattice, torch.float64)),
