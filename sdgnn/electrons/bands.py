@@ -74,10 +74,11 @@ def images(model: SDModel) -> Int[np.ndarray, "bond dim"]:
 
 
 def bloch_matrices(model: SDModel, mesh: tuple[int, ...]) -> Complex[np.ndarray, "*momentum n_rows n_rows"]:
-    """H_k of the hopping between sublattices, at momenta k = sum_a m_a b_a / mesh_a with m_a < mesh_a.
+    """H_k = sum_r H(r) exp(-i k . r) of the hopping between sublattices, at k = sum_a m_a b_a / mesh_a, m_a < mesh_a.
 
-    b_a are the reciprocal vectors of a crystal's primitive ones; phases inside a cell are left out. One row for each
-    sublattice, without spin; with spin-orbit coupling two, row 2 b + s for spin s on sublattice b.
+    r leads from the cell of the row to that of the column: this is H of waves exp(-i k . r). b_a are the reciprocal
+    vectors of a crystal's primitive ones; phases inside a cell are left out. One row for each sublattice, without spin;
+    with spin-orbit coupling two, row 2 b + s for spin s on sublattice b.
     """
     cell = unit_cell(model)
     bonds, place = cell.bonds, (images(cell) % mesh).T

@@ -35,9 +35,10 @@ def check_field(field: Field, broken: Collection[str] = (), seed: int = 0, toler
     ============== ==============================================================================================
 
     ``broken`` names laws that the field is known to break, as an external magnetic field breaks spin rotation and time
-    reversal. Fields that are no gradients, such as those of electrons out of equilibrium, break ``slope`` whatever
-    energy they report, and most of them time reversal; the message tells them from a wrong energy by their
-    :func:`circulation`. ``tolerance`` bounds errors relative to the norm of what is compared; the slope's own is 1e-5.
+    reversal. Spin-orbit coupling breaks spin rotation and lattice, unless both are done together. Fields that are no
+    gradients, such as those of electrons out of equilibrium, break ``slope`` whatever energy they report, and most of
+    them time reversal; the message tells them from a wrong energy by their :func:`circulation`. ``tolerance`` bounds
+    errors relative to the norm of what is compared; the slope's own is 1e-5.
     """
     for law in broken:
         if law not in LAWS:

@@ -172,11 +172,11 @@ def calibrate(
     for family in dict.fromkeys(labels.protocol):
         own = families == family
         squared = max(torque[own].sum(), 1e-300)
-        judged = (float(1 - errors.sum() / squared) for errors in (plain[own], left_out[prior][own]))
+        before, after = (float(1 - errors.sum() / squared) for errors in (plain[own], left_out[prior][own]))
         unseen = None
         if not own.all():
             unseen = 1 - sum(left(k, ~own, prior) for k in states[own].tolist()) / float(squared)
-        rows.append(FamilyError(family, int(own.sum()), *judged, unseen))
+        rows.append(FamilyError(family, int(own.sum()), before, after, unseen))
     if kept:
         with torch.no_grad():
             network.readout.factors.copy_(torch.from_numpy(solved(states, prior) / UNIT))
