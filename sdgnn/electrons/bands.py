@@ -41,7 +41,7 @@ def band(model: SDModel) -> tuple[float, float]:
     Spin-orbit coupling moves the lowest levels to momenta that these two may miss: small cells then get more of them.
     """
     lattice = model.lattice
-    strict = strict_bound(model)
+    strict = float(np.bincount(model.bonds.source, model.norms, lattice.n_sites).max(initial=0.0))
     if strict == 0:
         return -1e-3, 1e-3
     if model.is_uniform:
@@ -54,11 +54,6 @@ def band(model: SDModel) -> tuple[float, float]:
         levels = np.concatenate([_extremes(matrix(twist)) for twist in twists])
     lowest, highest = widened(np.array([levels.min(), levels.max()]), strict).tolist()
     return lowest, highest
-
-
-def strict_bound(model: SDModel) -> float:
-    """max_i sum_j |H_ij|, Gershgorin's bound of the band with any boundary phases."""
-    return float(np.bincount(model.bonds.source, model.norms, model.lattice.n_sites).max(initial=0.0))
 
 
 def unit_cell(model: SDModel) -> SDModel:

@@ -225,9 +225,10 @@ class SDModel:
         self, spins: Float[Tensor, "replica site 3"], twist: Sequence[float] | None = None
     ) -> Complex[Tensor, "replica orbital orbital"]:
         """Dense H(S), complex128."""
-        hopping = self._hopping(twist).to_dense().to(spins.device)
+        hopping = self._hopping(twist).to(spins.device)
         replicas, n = len(spins), self.lattice.n_sites
-        h = hopping.expand(replicas, 2 * n, 2 * n).clone()
+        h = hopping.values().new_zeros(replicas, 2 * n, 2 * n)
+        h[:, *hopping.indices()] = hopping.values()
         sites = torch.arange(n, device=spins.device)
         # indexing both sites puts their axis first
         exchange = self.exchange_blocks(spins.to(torch.float64)).transpose(0, 1)

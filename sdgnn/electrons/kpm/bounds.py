@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sdgnn.electrons.bands import strict_bound, widened
+from sdgnn.electrons.bands import widened
 from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.kpm.recursion import recursion
 from sdgnn.electrons.kpm.scaled import HoppingTable, ScaledHamiltonian
@@ -26,11 +26,17 @@ def spectral_bounds(
     Extreme Ritz values, widened by their residuals (Zhou and Li, Lin. Alg. Appl. 435, 480,
     doi:10.1016/j.laa.2010.06.034) and by :func:`.widened`. On the CPU.
     """
-    strict = abs(model.exchange) * spins.to(torch.float64).norm(dim=-1).amax(-1) + strict_bound(model)
+    strict = torch.stack([_gershgorin(model, spins, hopping) for hopping in hoppings]).amax(0)
     strict = strict.clamp(min=torch.finfo(torch.float64).tiny ** 0.5)
     found = torch.stack([_lanczos(model, spins, hopping, strict) for hopping in hoppings])
     extremes = torch.stack([found[..., 0].amin(0), found[..., 1].amax(0)], dim=-1)
     return torch.from_numpy(widened(extremes.cpu().numpy(), strict.cpu().numpy()))
+
+
+def _gershgorin(model: SDModel, spins: Tensor, hopping: HoppingTable) -> Tensor:
+    """A bound of |E| for each state (replica,), in float64."""
+    local = abs(model.exchange) * spins.to(torch.float64).norm(dim=-1)
+    return (local + torch.from_numpy(hopping.norms.sum(1)).to(local)).amax(-1)
 
 
 def _lanczos(model: SDModel, spins: Tensor, hopping: HoppingTable, strict: Tensor) -> Tensor:

@@ -33,6 +33,14 @@ class HoppingTable:
     turn_imag: Float[np.ndarray, "site neighbour 3"] | None = None
     """(site, neighbour, 3) Im g_ij; None where all are real."""
 
+    @property
+    def norms(self) -> Float[np.ndarray, "site neighbour"]:
+        """(site, neighbour) |h_ij| + |Re g_ij| + |Im g_ij|, at least the norm of H_ij."""
+        total = np.abs(self.real if self.imag is None else self.real + 1j * self.imag)
+        for turn in (self.turn_real, self.turn_imag):
+            total = total if turn is None else total + np.linalg.norm(turn, axis=-1)
+        return total
+
     @classmethod
     def of(
         cls, model: SDModel, twist: Sequence[float] | None = None, dtype: torch.dtype = torch.float64
