@@ -1,11 +1,12 @@
 """How often one error of a growth exponent holds the truth: trials with known laws, for docs/domain-growth.md.
 
-    python benchmarks/exponents.py [--trials 200] [--quenches 30] [--kept results/exponents]
+    python benchmarks/exponents.py [--trials 100] [--quenches 30] [--kept results/exponents]
 
-Two kinds of trials. Lengths (L_0 + a t^n) exp(noise), the noise of a replica correlated over a factor of ``MEMORY`` in
-time, at 14 times from 1 to 128. And quenches of the Ising model on 256 x 256 sites of a square lattice with heat-bath
-dynamics (Glauber), whose domains grow as t^(1/2) at every kT < 2.27, by the routes of ``sdgnn.analysis.coarsening``;
-their lengths are kept in files, which a second call reads. n and errors are means of all trials.
+Two kinds of trials. Lengths (L_0 + a t^n) exp(noise) and a (t - t_0)^n exp(noise), the noise of a replica correlated
+over a factor of ``MEMORY`` in time, at 14 times from 1 to 128. And quenches of the Ising model on 256 x 256 sites of a
+square lattice with heat-bath dynamics (Glauber), whose domains grow as t^(1/2) at every kT < 2.27, by the routes of
+``sdgnn.analysis.coarsening``; their lengths are kept in files, which a second call reads. n and errors are means of all
+trials.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numba
 import numpy as np
@@ -34,26 +36,22 @@ from sdgnn.common.files import atomic_path
 
 TIME = np.array([1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128], dtype=np.float64)
 MEMORY, NOISE, PREFACTOR = 2.0, 0.08, 1.7
-LAWS = ((0.5, 0.0), (0.5, 1.0), (0.5, 4.0), (1 / 3, 2.0), (1.0, 4.0))
+OFFSETS = ((0.5, 0.0), (0.5, 1.0), (0.5, 4.0), (1 / 3, 2.0), (1.0, 4.0))
+DELAYS = ((0.5, 0.8), (0.5, -4.0), (0.5, -16.0), (1.0, 0.8))
+BENDS: tuple[Literal["delay", "offset"], ...] = ("delay", "offset")
 SIZE, QUENCHED = 256, TIME[1:]
 ROUTES = ("correlation", "moment", "walls", "clusters")
 WINDOWS = ((2.0, 16.0), (8.0, 128.0))
 console = Console(width=160)
 
 
-def synthetic(exponent: float, offset: float, replicas: int, trials: int) -> Iterator[torch.Tensor]:
-    """(replica, time) lengths of each trial."""
+def synthetic(law: np.ndarray, replicas: int, trials: int) -> Iterator[torch.Tensor]:
+    """(replica, time) lengths of each trial, noise around the lengths ``law`` at ``TIME``."""
     x = np.log(TIME)
     correlated = np.linalg.cholesky(np.exp(-np.abs(np.subtract.outer(x, x)) / np.log(MEMORY)))
     for seed in range(trials):
-        noise = (
-            NOISE
-            * np.random.default_rng([seed, replicas, round(100 * exponent), round(offset)]).standard_normal(
-                (replicas, len(TIME))
-            )
-            @ correlated.T
-        )
-        yield torch.from_numpy((offset + PREFACTOR * TIME**exponent) * np.exp(noise))
+        drawn = np.random.default_rng([seed, replicas, round(1000 * law[0])]).standard_normal((replicas, len(TIME)))
+        yield torch.from_numpy(law * np.exp(NOISE * drawn @ correlated.T))
 
 
 @numba.njit
@@ -99,29 +97,29 @@ def kept(folder: Path, kT: float, replicas: int, seed: int) -> torch.Tensor:
 def judged(
     name: tuple[str, ...], time: np.ndarray, trials: list[torch.Tensor], law: float, window: tuple[float, float]
 ) -> tuple[str, ...]:
-    """A row: the slope of the window, and the law, of all trials."""
-    fits = [growth_exponent(time, one, window) for one in trials]
-    laws = [law_exponent(time, one, window) for one in trials]
-    n, error = np.array([(f.value, f.error) for f in fits]).T
-    m, spread = np.array([(f.value, f.error) for f in laws]).T
-    known = np.isfinite(m) & np.isfinite(spread)
+    """A row: the slope of the window, and the law by either bend, of all trials."""
 
     def share(values: np.ndarray, errors: np.ndarray, true: float) -> str:
         return f"{100 * np.mean(np.abs(values - true) < errors):.0f} %"
 
-    power = f"{n.mean():.3f}", f"{error.mean():.3f}", share(n, error, n.mean()), share(n, error, law)
-    drifts = f"{100 * np.mean([f.drifts for f in fits]):.0f} %"
-    if not known.any():
-        return (*name, *power, drifts, "none", "", "")
-    some = "" if known.all() else f" ({known.sum()} of {len(m)})"
-    return (*name, *power, drifts, f"{m[known].mean():.3f}{some}", f"{spread[known].mean():.3f}",
-            share(m[known], spread[known], law))  # fmt: skip
+    fits = [growth_exponent(time, one, window) for one in trials]
+    n, error = np.array([(f.value, f.error) for f in fits]).T
+    row = [f"{n.mean():.3f}", f"{error.mean():.3f}", share(n, error, n.mean()), share(n, error, law),
+           f"{100 * np.mean([f.drifts for f in fits]):.0f} %"]  # fmt: skip
+    for bend in BENDS:
+        laws = [law_exponent(time, one, window, bend) for one in trials]
+        m, spread = np.array([(f.value, f.error) for f in laws]).T
+        known = np.isfinite(m) & np.isfinite(spread)
+        some = "" if known.all() else f" ({known.sum()} of {len(m)})"
+        row += ([f"{m[known].mean():.3f}{some}", f"{spread[known].mean():.3f}", share(m[known], spread[known], law)]
+                if known.any() else ["none", "", ""])  # fmt: skip
+    return (*name, *row)
 
 
 def table(title: str, first: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """Print a table of markdown."""
-    columns = (*first, "n", "error", "holds the window's n", "holds the law", "drifts", "n of the law", "error",
-               "holds the law")  # fmt: skip
+    columns = (*first, "n", "error", "holds the window's n", "holds the law", "drifts", "n with a delay", "error",
+               "holds the law", "n with an offset", "error", "holds the law")  # fmt: skip
     lines = [columns, ("---",) * len(columns), *rows]
     console.print(title, *("| " + " | ".join(line) + " |" for line in lines), sep="\n", markup=False, soft_wrap=True)
 
@@ -129,14 +127,15 @@ def table(title: str, first: tuple[str, ...], rows: list[tuple[str, ...]]) -> No
 def main() -> None:
     """Both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=200, help="sets of synthetic lengths of each law")
+    parser.add_argument("--trials", type=int, default=100, help="sets of synthetic lengths of each law")
     parser.add_argument("--quenches", type=int, default=30, help="sets of quenches at each temperature")
     parser.add_argument("--kept", default=Path("results/exponents"), type=Path, help="folder of the quenches' lengths")
     given = parser.parse_args()
+    laws = {f"{offset:g} + 1.7 t^{n:.2g}": (n, offset + PREFACTOR * TIME**n) for n, offset in OFFSETS}
+    laws |= {f"1.7 (t {-begin:+g})^{n:.2g}": (n, PREFACTOR * (TIME - begin) ** n) for n, begin in DELAYS}
     rows = [
-        judged((f"{offset:g} + 1.7 t^{exponent:.2g}", str(replicas)), TIME,
-               list(synthetic(exponent, offset, replicas, given.trials)), exponent, (TIME[0], TIME[-1]))
-        for exponent, offset in LAWS for replicas in (4, 8)
+        judged((name, str(replicas)), TIME, list(synthetic(law, replicas, given.trials)), n, (TIME[0], TIME[-1]))
+        for name, (n, law) in laws.items() for replicas in (4, 8)
     ]  # fmt: skip
     table(f"{given.trials} sets of lengths", ("law", "replicas"), rows)
     rows, agreement = [], []

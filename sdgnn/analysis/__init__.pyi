@@ -9,6 +9,7 @@ from .domains.clusters import triangle_graph as triangle_graph
 from .domains.clusters import wall_length as wall_length
 from .domains.clusters import wrapping as wrapping
 from .domains.coarsening import coarsening as coarsening
+from .domains.growth import delayed_exponent as delayed_exponent
 from .domains.growth import growth_exponent as growth_exponent
 from .domains.growth import law_exponent as law_exponent
 from .domains.growth import local_exponent as local_exponent

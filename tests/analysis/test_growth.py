@@ -13,6 +13,7 @@ from sdgnn import Lattice
 from sdgnn.analysis import length_from_correlation
 from sdgnn.analysis.domains.clusters import length_from_clusters, length_from_walls, site_graph
 from sdgnn.analysis.domains.growth import (
+    delayed_exponent,
     growth_exponent,
     law_exponent,
     local_exponent,
@@ -100,30 +101,48 @@ def test_lengths_that_saturate_have_no_exponent_beside_an_offset():
     assert math.isnan(found.value) and math.isnan(found.error)
 
 
-@pytest.mark.parametrize(("offset", "replicas"), [(0.0, 4), (1.0, 8)])
-def test_one_error_of_the_law_holds_it_with_an_offset_and_without(offset, replicas):
+def late(begin, replicas, noise=0.0, seed=0):
+    """L = 1.7 (t - t_0)^(1/2) exp(noise)."""
+    return torch.from_numpy(np.sqrt(TIME - begin) / np.sqrt(TIME)) * power_laws(0.5, replicas, noise, seed)
+
+
+@pytest.mark.parametrize(
+    ("bend", "parameter", "replicas"), [("offset", 0.0, 4), ("offset", 1.0, 8), ("delay", 0.8, 8), ("delay", -16.0, 4)]
+)
+def test_one_error_of_the_law_holds_it(bend, parameter, replicas):
     """68 % are aimed at, and 100 sets know a share to 4.7 %: between 54 and 82 % within three of these. The plain
-    exponent misses the law beside an offset nearly always, and with no offset one error beside it is the larger."""
-    sets = [power_laws(0.5, replicas, 0.08, seed, offset) for seed in range(100)]
-    laws, plain = ([fit(TIME, one) for one in sets] for fit in (law_exponent, growth_exponent))
-    share = held([f.value for f in laws], [f.error for f in laws], 0.5)
-    assert 0.54 <= share <= 0.82
-    weight = np.mean([f.offset_weight for f in laws])
-    if offset == 0:
+    exponent misses bent laws nearly always, and where nothing bends one error of the bent law is the larger."""
+    make = (lambda seed: late(parameter, replicas, 0.08, seed)) if bend == "delay" else (
+        lambda seed: power_laws(0.5, replicas, 0.08, seed, parameter)
+    )  # fmt: skip
+    sets = [make(seed) for seed in range(100)]
+    laws, plain = [law_exponent(TIME, one, bend=bend) for one in sets], [growth_exponent(TIME, one) for one in sets]
+    assert 0.54 <= held([f.value for f in laws], [f.error for f in laws], 0.5) <= 0.82
+    weight = np.mean([f.bend_weight for f in laws])
+    if parameter == 0:
         wide = [offset_exponent(TIME, one).error for one in sets[:20]]
-        assert weight < 0.5 and np.median([f.error for f in laws]) < np.median(wide)
+        assert weight < 0.6 and np.median([f.error for f in laws]) < np.median(wide)
     else:
-        assert held([f.value for f in plain], [f.error for f in plain], 0.5) < 0.1 and weight > 0.5
+        assert held([f.value for f in plain], [f.error for f in plain], 0.5) < 0.15 and weight > 0.6
+
+
+@pytest.mark.parametrize("begin", [0.9, -5.0])
+def test_a_late_begin_does_not_change_the_exponent_of_a_fit_that_has_one(begin):
+    """The plain power is off by more than 0.05, upwards where growth begins late."""
+    found = delayed_exponent(TIME, late(begin, 4))
+    assert found.value == pytest.approx(0.5, abs=1e-5) and found.delay == pytest.approx(begin, abs=1e-3)
+    assert found.error < 1e-5 and found.prefactor == pytest.approx(1.7, abs=1e-3)
+    assert (growth_exponent(TIME, late(begin, 4)).value - 0.5) * np.sign(begin) > 0.05
+    assert math.isnan(delayed_exponent(TIME, torch.from_numpy(np.exp(TIME / 100))[None].repeat(2, 1)).value)
 
 
 def test_the_law_is_that_of_lengths_without_noise():
     for offset in (0.0, 4.0):
-        found = law_exponent(TIME, power_laws(0.5, offset=offset))
+        found = law_exponent(TIME, power_laws(0.5, offset=offset), bend="offset")
         assert found.value == pytest.approx(0.5, abs=1e-4) and found.error < 1e-3
-    assert found.offset_weight > 0.99 and str(found) == f"{found.value:.3f} +- {found.error:.3f}"
-    saturated = law_exponent(TIME, torch.from_numpy(4 - 2 / np.sqrt(TIME)) * power_laws(0.0, 6, 0.001) / 1.7)
-    single = law_exponent(TIME, power_laws(0.5, 1, 0.1))
-    for nothing in (saturated, single):
+    assert found.bend_weight > 0.99 and str(found) == f"{found.value:.3f} +- {found.error:.3f}"
+    saturated = torch.from_numpy(4 - 2 / np.sqrt(TIME)) * power_laws(0.0, 6, 0.001) / 1.7
+    for nothing in (law_exponent(TIME, saturated, bend="offset"), law_exponent(TIME, power_laws(0.5, 1, 0.1))):
         assert math.isnan(nothing.value) and math.isnan(nothing.error)
     with pytest.raises(UserError, match="from 3 times"):
         law_exponent(TIME, power_laws(0.5), window=(1, 3))

@@ -17,6 +17,7 @@ from sdgnn.analysis.domains.ageing import autocorrelation, frozen_fraction
 from sdgnn.analysis.domains.clusters import length_from_clusters, length_from_walls, site_graph, wrapping
 from sdgnn.analysis.domains.growth import (
     RouteSpread,
+    delayed_exponent,
     growth_exponent,
     law_exponent,
     local_exponent,
@@ -113,7 +114,9 @@ def coarsening(
     exponent_drifts                                                      ln t, and whether that is more than chance
     offset_exponent, offset_exponent_error  (route,)                     n of L ~ L_0 + t^n, see
                                                                          :func:`~sdgnn.analysis.domains.growth.offset_exponent`
-    law_exponent, law_exponent_error        (route,)                     n of late times by either law, see
+    delayed_exponent,                       (route,)                     n of L ~ (t - t_0)^n, see
+    delayed_exponent_error                                               :func:`.delayed_exponent`
+    law_exponent, law_exponent_error        (route,)                     n of a power and of that law together, see
                                                                          :func:`~sdgnn.analysis.domains.growth.law_exponent`
     local_exponent, local_exponent_error    (route, time)                d ln L / d ln t, nan near the ends
     correlation                             (time, replica, distance)    C(r)
@@ -219,7 +222,7 @@ def _source(
 def with_exponents(data: xarray.Dataset, window: tuple[float, float] | None) -> xarray.Dataset:
     """The exponents of :func:`coarsening` from the lengths in ``data``, beside what else it holds."""
     time, length = data["time"].values, torch.tensor(data["length"].values, dtype=torch.float64, device="cpu")
-    fits = np.full((8, len(ROUTES)), math.nan)
+    fits = np.full((10, len(ROUTES)), math.nan)
     drifts, fitted = np.zeros(len(ROUTES), dtype=np.int8), []
     local = np.full((2, len(ROUTES), len(time)), math.nan)
     for n in range(len(ROUTES)):
@@ -231,15 +234,14 @@ def with_exponents(data: xarray.Dataset, window: tuple[float, float] | None) -> 
         fits[:4, n] = fit.value, fit.error, fit.drift, fit.drift_error
         drifts[n] = fit.drifts
         fitted.append(n)
-        with suppress(UserError):  # of which one beside an offset needs a fourth
-            shifted = offset_exponent(time, by_replica, window)
-            law = law_exponent(time, by_replica, window)
-            fits[4:, n] = shifted.value, shifted.error, law.value, law.error
+        with suppress(UserError):  # of which a bent law needs a fourth
+            laws = (law(time, by_replica, window) for law in (offset_exponent, delayed_exponent, law_exponent))
+            fits[4:, n] = [number for found in laws for number in (found.value, found.error)]
         at, slope, error = local_exponent(time, by_replica)
         place = np.searchsorted(time, at * (1 - 1e-9))
         local[:, n, place] = slope, error
     data = data.assign(exponent_drifts=(("route",), drifts))
-    kinds = ("exponent", "exponent_drift", "offset_exponent", "law_exponent")
+    kinds = ("exponent", "exponent_drift", "offset_exponent", "delayed_exponent", "law_exponent")
     for name, row in zip((name for kind in kinds for name in (kind, f"{kind}_error")), fits, strict=True):
         data[name] = (("route",), row)
     data["local_exponent"], data["local_exponent_error"] = ((("route", "time"), values) for values in local)

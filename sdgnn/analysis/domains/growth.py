@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,10 +19,14 @@ from sdgnn.dynamics.times import in_window
 
 LEAST_TIMES = 3
 """Times that a slope is fitted to at least."""
-OFFSET_TIMES = 4
-"""Times that a law with an offset is fitted to at least."""
+BENT_TIMES = 4
+"""Times that a law with an offset or a delay is fitted to at least."""
 EXPONENTS = np.linspace(0.05, 3.0, 60)
 """Exponents that a law with an offset is tried with, before the best one is refined."""
+DELAYS = np.concatenate([-np.geomspace(20.0, 0.001, 80), [0.0]])
+"""Negative delays that a law is tried with, in units of the last time, before the best one is refined."""
+LATE = np.linspace(0.02, 0.97, 60)
+"""Positive ones, in units of the first time."""
 CONFIDENCE = 0.95
 """Share of steady laws, and of routes of one law, that pass for what they are."""
 ONE_SIGMA = 0.6827
@@ -121,7 +126,7 @@ def offset_exponent(
     :func:`growth_exponent`, and like 1 to this fit, whose error is larger in return. Weights of times and errors are
     those of :func:`growth_exponent`. Raises UserError with fewer than four times.
     """
-    times, kept = _chosen(time, lengths, window, OFFSET_TIMES)
+    times, kept = _chosen(time, lengths, window, BENT_TIMES)
     x = np.log(times)
     estimate, error = jackknife(
         kept, lambda sample: torch.tensor(_beside_offset(x, sample.mean(0).numpy()), device="cpu")
@@ -131,16 +136,51 @@ def offset_exponent(
 
 
 @dataclass(frozen=True)
-class LawExponent:
-    """n of a law of growth, where it is not known whether the lengths still carry what they began with."""
+class DelayedGrowth:
+    """n of L = a (t - t_0)^n, fitted over a window of times."""
 
     value: float
-    """n, the mean over both laws; nan with a single replica, and where the lengths bend and follow no law with an
-    offset."""
+    """n from the mean over all replicas; nan where the best t_0 is at the end of those that are tried."""
     error: float
-    """Half the width of the interval that holds n in 68 % of cases."""
-    offset_weight: float
-    """Weight of the law with an offset, from 0 to 1."""
+    """Standard error of n over replicas, if L follows such a law; nan with a single one, and where that is so only
+    because of one replica."""
+    delay: float
+    """t_0, positive where growth began late, negative where the first length was not 0."""
+    prefactor: float
+    """a."""
+
+
+def delayed_exponent(
+    time: Float[np.ndarray, " time"],
+    lengths: Float[Tensor, "replica time"],
+    window: tuple[float, float] | None = None,
+) -> DelayedGrowth:
+    """Least squares of ln a + n ln(t - t_0) against ln <L>, over a, n and t_0 together.
+
+    Where the pace dL/dt depends on L alone, as that of walls driven by their curvature, L is a law of t - t_0, whatever
+    came before: the time that the order takes to form, or the length that the domains had first. A late begin looks
+    like a power above n to :func:`growth_exponent`, like linear growth for instance. t_0 is sought from -20 times the
+    last time to 0.97 times the first. Weights of times and errors are those of :func:`growth_exponent`. Raises
+    UserError with fewer than four times.
+    """
+    times, kept = _chosen(time, lengths, window, BENT_TIMES)
+    estimate, error = jackknife(
+        kept, lambda sample: torch.tensor(_delayed(times, sample.mean(0).numpy()), device="cpu")
+    )
+    value, delay, prefactor = estimate.tolist()
+    return DelayedGrowth(value, float(error[0]), delay, prefactor)
+
+
+@dataclass(frozen=True)
+class LawExponent:
+    """n of a law of growth, where it is not known whether the lengths bear the traces of what came before."""
+
+    value: float
+    """n, the mean over both laws; nan with a single replica, and where the lengths bend and follow neither."""
+    error: float
+    """Half the width of the interval that is made to hold n in 68 % of cases."""
+    bend_weight: float
+    """Weight of the law with a delay or an offset, from 0 to 1."""
 
     def __str__(self) -> str:
         return f"{self.value:.3f} +- {self.error:.3f}"
@@ -150,48 +190,50 @@ def law_exponent(
     time: Float[np.ndarray, " time"],
     lengths: Float[Tensor, "replica time"],
     window: tuple[float, float] | None = None,
+    bend: Literal["delay", "offset"] = "delay",
 ) -> LawExponent:
-    """The n of late times: the mean over a t^n and L_0 + a t^n, each by how well the lengths bear it out::
+    """The n of a law of growth: the mean over a t^n and a bent law, each by how well the lengths bear it out::
 
         found = sdgnn.analysis.law_exponent(time, lengths, window=(20, 200))
-        print(found, found.offset_weight)
+        print(found, found.bend_weight)
 
-    :func:`growth_exponent` (n_1, drift D with error s) is the sharper where there is no offset and far off where there
-    is one; :func:`offset_exponent` (n_2) holds in both cases, with a larger error. From R replicas
+    :func:`growth_exponent` (n_1, drift D with error s) is the sharper where L is a plain power and far off where it is
+    not; the bent law, a (t - t_0)^n of :func:`delayed_exponent` or with ``bend="offset"`` L_0 + a t^n of
+    :func:`offset_exponent` (n_2), holds in both cases, with a larger error. From R replicas
 
-    - weights are Akaike's, w / (1 - w) = exp(1 - R ln(1 + (D / s)^2 / (R - 1)) / 2), the likelihood ratio of laws
-      without and with a bend, which has one parameter more (Burnham and Anderson, Sociol. Methods Res. 33, 261 (2004),
-      doi:10.1177/0049124104268644);
+    - w / (1 - w) = exp((1 - R ln(1 + (D / s)^2 / (R - 1))) / 2), the likelihood ratio of laws without and with a bend,
+      less the mean gain of a parameter that means nothing;
     - value = w n_1 + (1 - w) n_2;
     - error^2 = (k e)^2 + w (1 - w) (n_1 - n_2)^2, e the jackknife of the value at this w, and k what makes one error of
       Student's distribution with R - 1 degrees of freedom hold 68 %: 1.20 for 4 replicas, 1.08 for 8.
 
-    Trials with known laws: docs/domain-growth.md. Raises UserError with fewer than four times.
+    Averages over laws: Burnham and Anderson, Sociol. Methods Res. 33, 261 (2004), doi:10.1177/0049124104268644. Trials
+    with known laws: docs/domain-growth.md. Raises UserError with fewer than four times.
     """
-    times, kept = _chosen(time, lengths, window, OFFSET_TIMES)
+    times, kept = _chosen(time, lengths, window, BENT_TIMES)
     x, replicas = np.log(times), len(kept)
     if replicas < 2:
         return LawExponent(math.nan, math.nan, math.nan)
 
     def both(sample: Tensor) -> Tensor:
         mean = sample.mean(0).numpy()
-        power, offset = _polynomial(x, np.log(mean), 1)[0], _beside_offset(x, mean)[0]
-        drift = _polynomial(x, np.log(mean), 2)[0] * (x[-1] - x[0])
-        return torch.tensor([power, offset, power + offset, drift], device="cpu")
+        plain, drift = _polynomial(x, np.log(mean), 1)[0], _polynomial(x, np.log(mean), 2)[0] * (x[-1] - x[0])
+        bent = (_delayed(times, mean) if bend == "delay" else _beside_offset(x, mean))[0]
+        return torch.tensor([plain, bent, plain + bent, drift], device="cpu")
 
-    (plain, beside, _, drift), errors = (found.tolist() for found in jackknife(kept, both))
+    (plain, bent, _, drift), errors = (found.tolist() for found in jackknife(kept, both))
     first, second, together, scatter = errors
     widened = float(student.ppf((1 + ONE_SIGMA) / 2, replicas - 1))
     if not math.isfinite(together):
         if _differs(drift, scatter, replicas):
             return LawExponent(math.nan, math.nan, math.nan)
         return LawExponent(plain, widened * first, 0.0)
-    bend = max(abs(drift) - RESOLVED, 0.0) / max(scatter, RESOLVED)
-    w = 1 / (1 + math.exp(min(replicas * math.log1p(bend**2 / (replicas - 1)) / 2 - 1, LARGEST)))
+    bends = max(abs(drift) - RESOLVED, 0.0) / max(scatter, RESOLVED)
+    w = 1 / (1 + math.exp(min((replicas * math.log1p(bends**2 / (replicas - 1)) - 1) / 2, LARGEST)))
     common = together**2 - first**2 - second**2  # twice the covariance
     variance = (w * first) ** 2 + ((1 - w) * second) ** 2 + w * (1 - w) * common
-    between = w * (1 - w) * (plain - beside) ** 2
-    return LawExponent(w * plain + (1 - w) * beside, math.sqrt(widened**2 * max(variance, 0.0) + between), 1 - w)
+    between = w * (1 - w) * (plain - bent) ** 2
+    return LawExponent(w * plain + (1 - w) * bent, math.sqrt(widened**2 * max(variance, 0.0) + between), 1 - w)
 
 
 @dataclass(frozen=True)
@@ -328,6 +370,33 @@ def _beside_offset(x: Float[np.ndarray, " time"], mean: Float[np.ndarray, " time
     n = float(refined.x)
     offset, at_end, _ = law(np.array([n]))[:, 0].tolist()
     return n, offset, at_end * math.exp(-n * x[-1])
+
+
+def _delayed(times: Float[np.ndarray, " time"], mean: Float[np.ndarray, " time"]) -> tuple[float, float, float]:
+    """n, t_0 and a of the best a (t - t_0)^n; nan where the best t_0 is at the end of those that are tried."""
+    weight = _shares(np.log(times))
+    weight /= weight.sum()
+    y = np.log(mean) - weight @ np.log(mean)
+
+    def law(delay: Float[np.ndarray, " delay"]) -> Float[np.ndarray, "2 delay"]:
+        """n and the mean square of what is left, for each t_0."""
+        x = np.log(times - delay[:, None])
+        x -= (x @ weight)[:, None]
+        n = (x * weight) @ y / (x**2 @ weight)
+        return np.stack([n, (y - n[:, None] * x) ** 2 @ weight])
+
+    tried = np.concatenate([DELAYS * times[-1], LATE * times[0]])
+    best = int(np.argmin(law(tried)[1]))
+    if best in (0, len(tried) - 1):
+        return math.nan, math.nan, math.nan
+    between = (tried[best - 1], tried[best + 1])
+    refined = minimize_scalar(
+        lambda delay: law(np.array([delay]))[1, 0], bounds=between, method="bounded",
+        options={"xatol": 1e-7 * times[0]},
+    )  # fmt: skip
+    delay = float(refined.x)
+    n = float(law(np.array([delay]))[0, 0])
+    return n, delay, math.exp(weight @ (np.log(mean) - n * np.log(times - delay)))
 
 
 def _differs(difference: float, error: float, replicas: int, tests: int = 1) -> bool:

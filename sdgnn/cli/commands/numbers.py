@@ -70,7 +70,8 @@ def laws(domains: xarray.Dataset) -> dict[str, Any]:
     names = {
         "exponent": "exponent", "error": "exponent_error", "drift": "exponent_drift",
         "drift_error": "exponent_drift_error", "offset_exponent": "offset_exponent",
-        "offset_exponent_error": "offset_exponent_error", "law_exponent": "law_exponent",
+        "offset_exponent_error": "offset_exponent_error", "delayed_exponent": "delayed_exponent",
+        "delayed_exponent_error": "delayed_exponent_error", "law_exponent": "law_exponent",
         "law_exponent_error": "law_exponent_error",
     }  # fmt: skip
     table = {key: domains[name].values for key, name in names.items()}
