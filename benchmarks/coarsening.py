@@ -70,7 +70,7 @@ def agreement(found: xarray.Dataset, title: str) -> None:
 
 
 def bootstrap(time: np.ndarray, lengths: torch.Tensor, window: tuple[float, float]) -> float:
-    """Standard deviation of the law's exponent over resampled replicas, times sqrt(R / (R - 1))."""
+    """Standard deviation of the exponent with a delay over resampled replicas, times sqrt(R / (R - 1))."""
     draw, replicas = np.random.default_rng(0), len(lengths)
     sets = [torch.from_numpy(draw.integers(replicas, size=replicas)) for _ in range(DRAWS)]
     values = [analysis.law_exponent(time, lengths[chosen], window).value for chosen in sets]
@@ -100,16 +100,19 @@ def growth(found: xarray.Dataset, title: str, starts: Sequence[float]) -> None:
             if start > time[-1] / 2:
                 continue
             window = (start, float(time[-1]))
-            fit, law = (f(time, by_replica, window) for f in (analysis.growth_exponent, analysis.law_exponent))
-            again = bootstrap(time, by_replica, window)
+            fit = analysis.growth_exponent(time, by_replica, window)
+            law = analysis.law_exponent(time, by_replica, window)
+            beside = analysis.law_exponent(time, by_replica, window, "offset")
+            begin = analysis.delayed_exponent(time, by_replica, window).delay
             rows.append((
                 str(route), f"{start:g} to {time[-1]:g}", f"{fit.value:.3f} ± {fit.error:.3f}",
                 f"{fit.drift:+.2f} ± {fit.drift_error:.2f}" + (" *" if fit.drifts else ""),
-                f"{law.value:.2f} ± {law.error:.2f}", f"{again:.2f}", f"{law.offset_weight:.2f}",
+                f"{law.value:.2f} ± {law.error:.2f}", f"{bootstrap(time, by_replica, window):.2f}", f"{begin:.0f}",
                 f"{(law.value - 0.5) / law.error:+.1f}", f"{(law.value - 1) / law.error:+.1f}",
+                f"{beside.value:.2f} ± {beside.error:.2f}",
             ))  # fmt: skip
-    columns = ("route", "times", "n", "drift", "n of the law", "its bootstrap error", "weight of an offset",
-               "from 1/2, errors", "from 1, errors")  # fmt: skip
+    columns = ("route", "times", "n", "drift", "n with a delay", "bootstrap error", "t_0", "from 1/2, errors",
+               "from 1, errors", "n with an offset")  # fmt: skip
     table(f"{title}: exponents (* more than chance)", columns, rows)
     fold = 4 if "square" in found.attrs["lattice"] else 6
     harmonic = (found["orientation"] * np.cos(fold * found["angle"])).mean("angle")
