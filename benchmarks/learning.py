@@ -77,7 +77,7 @@ STORIES = {
 }  # fmt: skip
 
 
-def walks(electrons: Electrons, lattice: sdgnn.Lattice, **size: Any) -> Field:
+def walks(electrons: Electrons, lattice: sdgnn.Lattice, **size: Any) -> sdgnn.TruncatedField:
     """Walks without training."""
     model = sdgnn.SDModel.from_dict(lattice, electrons.model.to_dict())
     return sdgnn.TruncatedField(model, electrons.kT, filling=electrons.filling, **size)
@@ -114,7 +114,7 @@ def run(folder: Path) -> None:
     for name, story in STORIES.items():
         electrons = story.electrons(SIZE)
         exact = sdgnn.ExactField(electrons.model, electrons.kT, filling=electrons.filling)
-        everything = {EXACT: lambda lattice, exact=exact: exact, **fields(story, folder)}
+        everything = {EXACT: exact.on, **fields(story, folder)}
         start = sdgnn.spins.random(electrons.lattice, REPLICAS, seed=11, dtype=torch.float32)
         every = story.steps // 30
         for title, on in everything.items():
@@ -151,8 +151,8 @@ def report(folder: Path, figure: Path | None) -> None:
         steps = [int(np.abs(spins["step"].values - step).argmin()) for step in story.judged]
         tests = {"random": labelled(large, state(large.lattice, "random", 0.0, JUDGED), folder / "labels")}
         for at in steps:
-            one = torch.from_numpy(spins.values[at]).double()
-            label = labelled(small, one / one.norm(dim=-1, keepdim=True), folder / "labels")
+            given = torch.from_numpy(spins.values[at]).double()
+            label = labelled(small, given / given.norm(dim=-1, keepdim=True), folder / "labels")
             tests[f"t = {spins['time'].values[at]:g}"] = label
         end = f"t = {float(exact['time'].values[-1]):g}"
         table = Table(title=f"{name}: {SIZE} x {SIZE} sites, {REPLICAS} replicas, float32; observed at {end}")

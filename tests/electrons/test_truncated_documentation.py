@@ -52,8 +52,8 @@ def test_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     commands = re.findall(r"python benchmarks/truncated\.py ([^`\n]+)", PAGE)
     found = {parsed(shlex.split(command)).run.__name__ for command in commands}
     assert found == {
-        "targets", "dial", "published", "hamiltonians", "convergence", "rules", "spin_orbit", "spin_orbit_time", "timing",
-        "compiling", "figure",
+        "targets", "dial", "published", "hamiltonians", "convergence", "rules", "spin_orbit", "spin_orbit_time",
+        "timing", "compiling", "figure",
     }  # fmt: skip
     with pytest.raises(SystemExit):
         parsed(["nothing-of-the-kind"])

@@ -129,7 +129,7 @@ def suggest_cutoff(
     torque_error largest root mean square error of a Cartesian component of the torque, in t
     states       states on the model's own lattice to measure on; by default random ones, ferromagnets with noise of 0.1
                  and 0.3, and the same of a Neel, tetrahedral or 120-degree order where it fits; with spin-orbit
-                 coupling, all of them turned at random
+                 coupling, orders turned at random
     ============ =====================================================================================================
 
         choice = sdgnn.suggest_cutoff(model, kT=0.05, filling=0.25, torque_error=0.002)

@@ -17,7 +17,7 @@ from sdgnn.electrons.hamiltonian import SDModel
 from sdgnn.electrons.truncated.balls import TOGETHER, Ball, crystal_balls, site_balls
 
 KEPT = 10**8
-"""Pairs of neighbours, at most, in balls around single sites that are kept between evaluations."""
+"""Amplitudes, at most, of pairs of neighbours in balls around single sites that are kept between evaluations."""
 
 EDGE = 0.15
 """Exponent g of the damping D = exp(-g) at the edge of balls."""
@@ -117,7 +117,7 @@ class Walk(ABC):
         kept: list[Ball] = []
         for some in np.array_split(sites, max(1, -(-len(sites) // TOGETHER))):
             made = site_balls(self.model, settings.cutoff, settings.steps, some)
-            if len(sites) * made[0].start[-1] < KEPT:
+            if len(sites) * made[0].amplitude.size < KEPT:
                 kept += made
             yield from zip(made, some[:, None], strict=True)
         if origins is None and len(kept) == len(sites):
