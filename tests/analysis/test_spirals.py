@@ -99,8 +99,8 @@ def test_first_order_in_a_film(shape):
 
 
 def test_second_derivatives_of_a_ferromagnet_say_the_same():
-    """D = 1/2 sum_j (D_ij . y) x_ij of the exchange around a ferromagnet along y. Electrons at kT = 0.3 feel the size of
-    the lattice: 10, 14 and 18 sites give 93.2, 99.5 and 99.95 % of the spirals' D."""
+    """D = 1/2 sum_j (D_ij . y) x_ij of the exchange around a ferromagnet along y. Electrons at kT = 0.3 feel the size
+    of the lattice: 10, 14 and 18 sites give 93.2, 99.5 and 99.95 % of the spirals' D."""
     spirals = spiral_energies(electrons(sdgnn.Lattice.square(24, 1), (2, 16), strength=0.1, kT=0.3))
     lattice = sdgnn.Lattice.square(14, 14)
     found = sdgnn.exchange(electrons(lattice, None, strength=0.1, kT=0.3), sdgnn.spins.ferro(lattice, (0, 1, 0)))
