@@ -60,7 +60,7 @@ class SpinOrbit(Settings):
     """
 
     kind: Literal["rashba", "dresselhaus", "radial", "kane-mele", "own"]
-    """Which vectors lambda_ij: rashba, dresselhaus, radial, kane-mele, or own."""
+    """Which vectors lambda_ij."""
     strength: float
     """s, in units of t."""
     shell: Count | None = None
