@@ -72,11 +72,11 @@ def test_kane_mele_opens_its_gap_at_the_corners_of_the_zone() -> None:
     half = len(levels) // 2
     assert levels[half] - levels[half - 1] == pytest.approx(6 * math.sqrt(3) * 0.05, rel=1e-12)
     assert np.allclose(levels[0::2], levels[1::2], atol=1e-12)
-    # an electron that goes from (0, 1) by the site at (1, 0) of its right turns left there: +i s
     model = SDModel(lattice, spin_orbit=KANE_MELE)
     bonds, blocks = model.bonds, model.bond_matrices()
     (one,) = np.flatnonzero((bonds.source == 0) & (np.abs(bonds.vector - [math.sqrt(3), 0]).max(1) < 1e-9))
-    # site 0 of the honeycomb has its neighbour at (0, 1): the one that it shares with (sqrt 3, 0) lies below the line
+    # the neighbour that (0, 0) and (sqrt 3, 0) share lies below the line, at (sqrt 3 / 2, -1/2): the electron, which goes
+    # to (0, 0), turns right there
     assert np.allclose(blocks[one], -1j * 0.3 * PAULI[2])
 
 
