@@ -75,7 +75,7 @@ def test_kane_mele_opens_its_gap_at_the_corners_of_the_zone() -> None:
     model = SDModel(lattice, spin_orbit=KANE_MELE)
     bonds, blocks = model.bonds, model.bond_matrices()
     (one,) = np.flatnonzero((bonds.source == 0) & (np.abs(bonds.vector - [math.sqrt(3), 0]).max(1) < 1e-9))
-    # the neighbour that (0, 0) and (sqrt 3, 0) share lies below the line, at (sqrt 3 / 2, -1/2): the electron, which goes
+    # (0, 0) and (sqrt 3, 0) share the neighbour at (sqrt 3 / 2, -1/2), below the line: the electron, which goes
     # to (0, 0), turns right there
     assert np.allclose(blocks[one], -1j * 0.3 * PAULI[2])
 
