@@ -4,6 +4,8 @@
     python benchmarks/published_quench.py run DATA.npz --field accurate
     python benchmarks/published_quench.py run DATA.npz --field square-double-exchange
     python benchmarks/published_quench.py run DATA.npz --field old.safetensors --replicas 4 --dt 0.5
+    python benchmarks/published_quench.py run DATA.npz --field fast --bath 0.01 --replicas 4 --dt 0.5 --time 500
+    python benchmarks/published_quench.py run DATA.npz --field fast --kT 0.02 --replicas 4 --dt 0.5 --time 500
     python benchmarks/published_quench.py collect DATA.npz    results/published -> notebooks/stored
     python benchmarks/published_quench.py report              notebooks/stored -> tables and figures of docs/arrested.md
 
@@ -52,6 +54,8 @@ LATTICE = sdgnn.Lattice.square(30, 30)
 BONDS, SAVED = 2 * LATTICE.n_sites, 25.0
 LARGEST = 48
 """Regions of a state that are stored, more than there ever are; the rest is 0."""
+SETTLED = 200.0
+"""Time from which states are shown beside the last of the snapshots."""
 TIMES = (25, 50, 100, 150, 200, 300, 500, 1000)
 
 
@@ -66,22 +70,24 @@ def published(path: Path) -> tuple[Tensor, Tensor, np.ndarray]:
         )
 
 
-def field_of(name: str) -> Field:
-    """The field of a level of truncated electrons, of a shipped model, or of a model's file."""
+def field_of(name: str, kT: float = KT) -> Field:
+    """The field of a level of truncated electrons at ``kT``, of a shipped model, or of a model's file."""
     if name in LEVELS:
         model = sdgnn.SDModel(LATTICE, exchange=EXCHANGE)
-        return sdgnn.TruncatedField(model, kT=KT, filling=ELECTRONS / BONDS, level=name)
+        return sdgnn.TruncatedField(model, kT=kT, filling=ELECTRONS / BONDS, level=name)
     return sdgnn.load(name).on(LATTICE)
 
 
 def run(given: argparse.Namespace) -> None:
     """Run, or go on."""
-    folder = given.results / Path(given.field).stem
+    changed = [f"{word} {value:g}" for word, value, usual in
+               (("electrons", given.kT, KT), ("bath", given.bath, BATH)) if value != usual]  # fmt: skip
+    folder = given.results / ", ".join([Path(given.field).stem, *changed])
     every = round(SAVED / given.dt)
     sdgnn.simulate(
-        field_of(given.field),
+        field_of(given.field, given.kT),
         published(given.data)[0][:1].expand(given.replicas, -1, -1).contiguous(),
-        sdgnn.DepondtMertens(dt=given.dt, damping=DAMPING, kT=BATH),
+        sdgnn.DepondtMertens(dt=given.dt, damping=DAMPING, kT=given.bath),
         round(given.time / given.dt),
         seed=0,
         observers=[observer("spins", LATTICE, every)],
@@ -135,6 +141,8 @@ def collect(given: argparse.Namespace) -> None:
     for folder in sorted(given.results.iterdir()):
         found = open_trajectory(folder)["spins"]
         when = found[found.dims[0]].values
+        if len(when) < 2:
+            continue
         states = torch.from_numpy(found.values)
         half = int(np.abs(when - when[-1] / 2).argmin())
         halfway, end = (electrons(states[k]).density for k in (half, -1))
@@ -147,7 +155,8 @@ def collect(given: argparse.Namespace) -> None:
 def spread(values: np.ndarray) -> str:
     """Mean and standard error over replicas that ran; the number alone where there is one."""
     values = values[np.isfinite(values)]
-    digits = 3 if np.abs(values).max(initial=0) < 2 else 1
+    largest = np.abs(values).max(initial=0)
+    digits = 4 if largest < 0.3 else 3 if largest < 2 else 1
     if len(values) < 2:
         return "".join(f"{v:.{digits}f}" for v in values) or "-"
     return f"{values.mean():.{digits}f} ± {values.std(ddof=1) / len(values) ** 0.5:.{digits}f}"
@@ -179,32 +188,33 @@ def report(given: argparse.Namespace) -> None:
     ranks = range(8)
     rows = [(n, *(spread(one["regions"].values[:, k]) for k in ranks)) for n, one in ends.items()]
     table("sites of the n-th largest region at the end", ("field", *(str(k + 1) for k in ranks)), rows)
-    draw(series, ends).savefig(given.images / "arrested-published.png", dpi=130)
-    maps = {n: one["map"].values for n, one in ends.items()}
+    settled = {n: one for n, one in ends.items() if float(one["time"]) >= SETTLED}
+    draw({n: series[n] for n in settled}, settled).savefig(given.images / "arrested-published.png", dpi=130)
+    maps = {n: one["map"].values for n, one in settled.items()}
     words = r"mean $\mathbf{S}_i\cdot\mathbf{S}_j$ of the neighbours"
     plots.site_maps(maps, LATTICE, words, (-1, 1), "RdBu_r").savefig(given.images / "arrested-maps.png", dpi=130)
 
 
-def draw(series: dict[str, xarray.Dataset], ends: dict[str, xarray.Dataset]) -> Figure:
+def draw(series: dict[str, xarray.Dataset], settled: dict[str, xarray.Dataset]) -> Figure:
     """Parallel bonds through time, and the sizes of regions at the end by their rank."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     bonds, ranks = figure.subplots(1, 2)
     for name, one in series.items():
-        values, regions = one["parallel_bonds"].values, ends[name]["regions"].values
+        values = one["parallel_bonds"].values
         runs = np.isfinite(values).any(0)
-        values, regions = values[:, runs], regions[runs]
+        values = values[:, runs]
         style = {"color": "black", "linewidth": 2, "zorder": 3} if name == "published" else {}
         (line,) = bonds.plot(one["time"], values.mean(1), label=name, **style)
+        regions = settled[name]["regions"].values[runs]
         kept = (regions > 0).any(0)
-        rank = 1 + np.flatnonzero(kept)
-        ranks.plot(rank, regions.mean(0)[kept], ".-", label=name, **style)
+        shown = [(bonds, one["time"].values, values.T), (ranks, 1 + np.flatnonzero(kept), regions[:, kept])]
+        ranks.plot(shown[-1][1], regions.mean(0)[kept], ".-", **{"color": line.get_color(), **style})
         if runs.sum() > 1:
-            root = runs.sum() ** 0.5
-            for panel, x, y in ((bonds, one["time"].values, values.T), (ranks, rank, regions[:, kept])):
-                error = y.std(0, ddof=1) / root
+            for panel, x, y in shown:
+                error = y.std(0, ddof=1) / runs.sum() ** 0.5
                 panel.fill_between(x, y.mean(0) - error, y.mean(0) + error, color=line.get_color(), alpha=0.3)
     bonds.set(xlabel="time", ylabel="parallel bonds of 1,800", ylim=(90, 250), xlim=(0, 1000))
-    ranks.set(xlabel="rank of the region", ylabel="sites", yscale="log")
+    ranks.set(xlabel="rank of the region", ylabel="sites at the end", xlim=(0.5, 20.5), ylim=(0, 45))
     bonds.legend(frameon=False)
     return figure
 
@@ -218,6 +228,8 @@ def main() -> None:
     running.add_argument("--replicas", type=int, default=8, help="noises")
     running.add_argument("--time", type=float, default=1000.0, help="in hbar / t")
     running.add_argument("--dt", type=float, default=0.2)
+    running.add_argument("--kT", type=float, default=KT, help="of the electrons of a level")
+    running.add_argument("--bath", type=float, default=BATH, help="kT of the bath")
     running.set_defaults(run=run)
     collecting = kinds.add_parser("collect", help="numbers of all runs, stored small")
     collecting.set_defaults(run=collect)

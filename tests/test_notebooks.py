@@ -19,9 +19,7 @@ SMALL = {
         "size, larger, quenched, states, epochs, cutoff, moments, steps = 4, [6], 8, 10, 1, 2, 9, 10"
     ),
     "04_coarsening": f"size, replicas, steps, window, small, compared, stored = 12, 2, 30, (5, 30), 4, 8, {STORED}",
-    "05_arrested_phase_separation": (
-        f"size, steps, window, moments, vectors, stored = 8, 30, (1, 15), 100, 8, {STORED}"
-    ),
+    "05_arrested_phase_separation": f"size, replicas, steps, stored = 8, 2, 30, {STORED}",
     "06_spectra": "size, segment, segments, chiral, chiral_segment = 8, 128, 1, 6, 16",
     "07_train_your_own_model": (
         "size, larger, states, epochs, cutoff, moments, radii, environments, redraws = 4, 6, 10, 1, 2, 9, [2], 1, 2\n"
