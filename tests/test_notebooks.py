@@ -28,7 +28,8 @@ SMALL = {
     "08_kernel_polynomials": "size, small, moments, vectors, sizes, seeds = 6, 3, [40, 80], [8, 24], [4, 6], 1",
     "09_any_hamiltonian_without_training": "small, larger, dial, asked, steps = 4, 6, [(2, 13), (3, 21)], 0.02, 10",
     "10_a_phase_diagram": (
-        "size, exchanges, fillings, replicas, duration, shown = 6, [3.0], [0.25, 0.5], 1, 5, [(3.0, 0.25), (3.0, 0.5)]"
+        "size, points, replicas, duration, steps = 6, [('square', 3.0, 0.25), ('triangular', 3.0, 0.25)], 1, 5, 4\n"
+        f"stored = {STORED}"
     ),
     "11_my_own_data": "size, states, epochs = 6, {'random': 12, 'noisy': 4}, 1",
 }

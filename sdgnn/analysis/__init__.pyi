@@ -66,6 +66,8 @@ from .statistics.replicas import replica_groups as replica_groups
 from .statistics.sweeps import sweep_means as sweep_means
 from .trajectories import analyze as analyze
 from .trajectories import lattice_of_run as lattice_of_run
+from .transitions.mixtures import PhaseMixture as PhaseMixture
+from .transitions.mixtures import phase_mixture as phase_mixture
 from .transitions.temperatures import TransitionTemperature as TransitionTemperature
 from .transitions.temperatures import transition_temperatures as transition_temperatures
 from .transitions.tempering import exchanges as exchanges

@@ -27,6 +27,7 @@ from .maps import site_maps as site_maps
 from .maps import spin_maps as spin_maps
 from .maps import sublattice_maps as sublattice_maps
 from .overview import plot as plot
+from .phases import phase_diagram as phase_diagram
 from .reciprocal import spectrum_map as spectrum_map
 from .reciprocal import structure_factor_maps as structure_factor_maps
 from .style import save as save
