@@ -87,13 +87,25 @@ def text_of(data: xarray.Dataset) -> list[str]:
     return lines
 
 
-def against_guesses(data: xarray.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """At each annealed point, energies of the best annealed state, of the best guess and of the second best guess."""
-    near = np.abs(data["filling"].values[:, None] - data["start"].values).argmin(0)
-    known = np.concatenate([data["guess_energy"].values, data["spiral_energy"].values[:, None]], axis=1)[:, :, near]
-    ordered = np.sort(known, axis=1)
+def beside_half(data: xarray.Dataset) -> list[str]:
+    """One line for each J: fillings of the phases into which 0.0125 electrons (or holes) per two sites separate."""
+    lines = []
+    for j, exchange in enumerate(data["exchange"].values):
+        filling, energy = data["filling"].values, data["energy"].values[j]
+        if data.attrs["lattice"] == "square":
+            filling, energy = np.append(filling, 1 - filling[-2::-1]), np.append(energy, energy[-2::-1])
+        mixture, half = phase_mixture(filling, energy), len(filling) // 2
+        ends = [(mixture.low[k], mixture.high[k]) for k in (half - 1, half + 1)]
+        told = [f"{low:.4g} and {high:.4g}" if low < high else "one phase" for low, high in ends]
+        lines.append(f"J = {exchange:g}: {' below, '.join(told)} above")
+    return lines
+
+
+def against_guesses(data: xarray.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """At each annealed point, energies of the best annealed state and of the best guess."""
+    known = np.minimum(_at_starts(data, "guess_energy").min(1), _at_starts(data, "spiral_energy"))
     own = np.nan_to_num(data["own_energy"].values, nan=np.inf).min(-1)
-    return np.where(np.isfinite(own), own, np.nan), ordered[:, 0], ordered[:, 1]
+    return np.where(np.isfinite(own), own, np.nan), known
 
 
 def report(stored: Path, figure: Path | None) -> None:
@@ -102,12 +114,16 @@ def report(stored: Path, figure: Path | None) -> None:
     for name in ("square", "triangular"):
         data = all_data[name] = xarray.open_dataset(stored / f"phase-diagram-{name}.nc", engine="scipy").load()
         console.print(f"\n{name} (star: phases separate)", *text_of(data), sep="\n")
-        annealed, best, _ = against_guesses(data)
+        console.print(
+            "fillings of the phases that are best just below and just above half filling", *beside_half(data), sep="\n"
+        )
+        annealed, best = against_guesses(data)
         gain = best - annealed
         below, close, above = gain > MARGIN, np.abs(gain) <= CLOSE, gain < -CLOSE
         console.print(
             f"annealed states of {np.isfinite(gain).sum()} points: {below.sum()} below every guess by more than "
-            f"{MARGIN:g} t, {close.sum()} within {CLOSE:g} t of the best, {above.sum()} further above"
+            f"{MARGIN:g} t, {close.sum()} within {CLOSE:g} t of the best, {above.sum()} further above; "
+            f"median {-np.nanmedian(gain):.4f} t above"
         )
         for j, k in np.argwhere(gain > MARGIN):
             point = data.isel(exchange=j, start=k)

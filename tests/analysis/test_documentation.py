@@ -86,3 +86,15 @@ def test_transitions_of_temperature(run_page):
     assert scope["found"].attrs["sites"] == 64
     rates = analysis.exchanges(scope["run"].trajectory)["rate"].values
     assert ((rates > 0.1) & (rates < 0.9)).all()
+
+
+def test_phase_diagrams_page(run_page: Callable[..., dict]) -> None:
+    """Electrons and holes of a bipartite lattice are alike: energies and mixtures at n and 1 - n."""
+    scope = run_page("phase-diagrams.md")
+    fillings, mixture = scope["fillings"], scope["mixture"]
+    for energy in (*scope["energy"].values(), mixture.energy):
+        np.testing.assert_allclose(energy, energy[::-1], atol=1e-9)
+    assert scope["apart"][fillings == 0.45].all() and not scope["apart"][fillings == 0.5].any()
+    near = int(np.flatnonzero(fillings == 0.45)[0])
+    assert mixture.high[near] == 0.5 and mixture.low[near] < 0.45
+    assert mixture.low[-1 - near] == 0.5 and mixture.high[-1 - near] == pytest.approx(1 - mixture.low[near])
