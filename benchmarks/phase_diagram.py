@@ -182,44 +182,45 @@ def by_round(turns: list[int], energy: Iterable[float]) -> np.ndarray:
     return placed
 
 
+def own_of(point: Annealed, energy: np.ndarray, lattice: sdgnn.Lattice) -> dict[str, Any]:
+    """What is stored of the annealed states of a point, with their exact ``energy`` (state,) at its filling."""
+    found: dict[str, Any] = {
+        "own_energy": by_round(point.turns, energy),
+        "own_field": by_round(point.turns, point.field),
+    }
+    if not point.spins:
+        return found | {"own_order": "", "own_chirality": np.nan, "own_structure": np.zeros(lattice.n_sites)}
+    best = point.spins[int(energy.argmin())]
+    structure = analysis.structure_factor(best[None], lattice)[0].numpy() / lattice.n_sites
+    chirality = float(analysis.mean_absolute_chirality(best[None], lattice))
+    return found | {"own_order": order_of(best, lattice), "own_chirality": chirality, "own_structure": structure}
+
+
 def at_exchange(folder: Path, lattice: sdgnn.Lattice, exchange: float, fine: np.ndarray) -> dict[str, Any]:
     """Energies and names of all states at one J, by the variables of :data:`DIMS`."""
     starts, n = FILLINGS[lattice.name], lattice.n_sites
     with np.load(folder / f"{lattice.name}-J{exchange:g}-guesses.npz", allow_pickle=False) as made:
         q, exact = made["spiral_q"], {key: made[key] for key in ("guess_energy", "spiral_energy", "spiral_q")}
-    points = [annealed_at(folder, lattice.name, exchange, f) for f in starts]
     at = [int(np.abs(fine - f).argmin()) for f in starts]
     fields = [field_of(lattice, exchange, f) for f in starts]
     whole = [repeated(spins[None].numpy(), cell).float() for cell, spins in guesses(lattice.name).values()]
     turned = [np.rint(q[i] @ np.linalg.inv(lattice.reciprocal)).astype(int).tolist() for i in at]
     spirals = [sdgnn.spins.spiral(lattice, turns, dtype=torch.float32) for turns in turned]
-    every, names = [np.full((1, len(fine)), np.inf)], [""]
-    own: dict[str, list[Any]] = {"own_energy": [], "own_order": [], "own_chirality": [], "own_structure": []}
-    for point, i in zip(points, at, strict=True):
-        energy = energies(torch.stack(point.levels), fine) if point.levels else np.empty((0, len(fine)))
-        orders = [order_of(spins, lattice) for spins in point.spins]
-        every.append(energy)
-        names += orders
-        own["own_energy"].append(by_round(point.turns, energy[:, i]))
-        best = int(energy[:, i].argmin()) if orders else None
-        own["own_order"].append("" if best is None else orders[best])
-        spins = None if best is None else point.spins[best][None]
-        own["own_chirality"].append(
-            np.nan if spins is None else float(analysis.mean_absolute_chirality(spins, lattice))
-        )
-        own["own_structure"].append(
-            np.zeros(n) if spins is None else analysis.structure_factor(spins, lattice)[0].numpy() / n
-        )
-    lowest = np.concatenate(every)
+    points = [annealed_at(folder, lattice.name, exchange, f) for f in starts]
+    found = [
+        energies(torch.stack(point.levels), fine) if point.levels else np.empty((0, len(fine))) for point in points
+    ]
+    own = [own_of(point, energy[:, i], lattice) for point, energy, i in zip(points, found, at, strict=True)]
+    every = np.concatenate([np.full((1, len(fine)), np.inf), *found])
+    names = ["", *(order_of(spins, lattice) for point in points for spins in point.spins)]
     return {
         **exact,
-        **own,
+        **{key: [one[key] for one in own] for key in own[0]},
         "guess_field": [[float(field(spins).energy) / n for spins in whole] for field in fields],
         "spiral_order": [spiral_name(one, lattice) for one in q],
         "spiral_field": [float(field(spins).energy) / n for field, spins in zip(fields, spirals, strict=True)],
-        "annealed_energy": lowest.min(0),
-        "annealed_order": [names[k] for k in lowest.argmin(0)],
-        "own_field": [by_round(point.turns, point.field) for point in points],
+        "annealed_energy": every.min(0),
+        "annealed_order": [names[k] for k in every.argmin(0)],
     }
 
 
