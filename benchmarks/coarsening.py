@@ -3,6 +3,7 @@
     python benchmarks/coarsening.py collect    results/coarsening -> notebooks/stored
     python benchmarks/coarsening.py report     notebooks/stored -> tables of Markdown, and figures in docs/images
     python benchmarks/coarsening.py steps      lengths at dt = 1, 2 and 2.5 on 64 x 64 sites; two minutes of a core
+    python benchmarks/coarsening.py levels     torques of fast and accurate in states of results/coarsening/levels-fast
 
 The runs behind ``collect`` are named in configs/coarsening. Runs that are not there are left out.
 """
@@ -20,6 +21,7 @@ from stored_results import commands, console, copied, opened
 import sdgnn
 from sdgnn import analysis
 from sdgnn.analysis import plots
+from sdgnn.dynamics import open_trajectory
 
 CHECKS = {
     "coarsening-check": ("coarsening/check/agreement.nc", "exact and fast, 12 x 12"),
@@ -171,5 +173,20 @@ def steps(size: int = 64, replicas: int = 3, until: float = 200.0) -> None:
     table(f"{replicas} replicas of {size} x {size} sites", columns, sorted(rows, key=lambda row: names.index(row[0])))
 
 
+def levels(folder: Path = Path("results/coarsening/levels-fast")) -> None:
+    """Torques of level fast against accurate in the states of a quench."""
+    trajectory, rows = open_trajectory(folder), []
+    spins = trajectory["spins"]
+    lattice = analysis.lattice_of_run(folder)
+    model = sdgnn.SDModel(lattice, exchange=3.0)
+    fields = [sdgnn.TruncatedField(model, kT=0.05, filling=0.25, level=level) for level in ("accurate", "fast")]
+    for time, state in zip(spins[spins.dims[0]].values, spins, strict=True):
+        first = torch.from_numpy(state.values[:1])
+        accurate, fast = (torch.linalg.cross(first, field(first).field.to(first)) for field in fields)
+        rms, error = (float(values.square().mean().sqrt()) for values in (accurate, fast - accurate))
+        rows.append((f"{time:g}", f"{rms:.5f}", f"{error:.5f}", f"{1 - (error / rms) ** 2:.4f}"))
+    table(f"{lattice!r}, first replica", ("t", "torque", "rms error of fast", "R^2"), rows)
+
+
 if __name__ == "__main__":
-    commands(__doc__, collect, report, {"steps": steps})
+    commands(__doc__, collect, report, {"steps": steps, "levels": levels})
