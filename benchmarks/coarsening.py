@@ -40,7 +40,7 @@ FIGURES = {
     "coarsening": ("lengths", "local_exponent", "collapse", "walls"),
     "coarsening-control": ("local_exponent",),
 }
-DRAWS = 200
+DRAWS = 60
 """Resampled sets of replicas."""
 
 
@@ -152,7 +152,7 @@ def report(stored: Path, images: Path) -> None:
         growth(found, title, starts)
         figures = plots.coarsening_figures(found)
         for part in FIGURES.get(name, ()):
-            figures[part].savefig(images / f"{name}-{part.replace('_', '-')}.png", dpi=130)
+            figures[part].savefig(images / f"{name}-{part.replace('_', '-')}.png", dpi=130, bbox_inches="tight")
 
 
 def steps(size: int = 64, replicas: int = 3, until: float = 200.0) -> None:
