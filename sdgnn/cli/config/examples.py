@@ -14,6 +14,7 @@ EXAMPLES = {
     "transitions": "parallel tempering: a classical ferromagnet of three sizes, chirality in the field of electrons",
     "coarsening": "how tetrahedral order grows after a quench, and the same with exact electrons",
     "arrested": "double exchange with 3 % holes: phase separation that stops, and the same with exact electrons",
+    "skyrmions": "a film with spin-orbit coupling in a magnetic field, cooled until its electrons make skyrmions",
     "spin-glass": "amorphous positions with hopping by distance: labels, training, errors, quench",
     "nonequilibrium": "a network for torques that are the slope of no energy",
     "dataset": "exact labels of 120 Hamiltonians on six lattices, with a data card, to cite and to put into an archive",
