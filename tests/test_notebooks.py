@@ -31,6 +31,10 @@ SMALL = {
         "size, points, replicas, duration, steps = 6, [('square', 3.0, 0.25), ('triangular', 3.0, 0.25)], 1, 5, 4\n"
         f"stored = {STORED}"
     ),
+    "12_skyrmions_of_electrons": (
+        "size, turns, twists, strengths, fields = 6, 2, 2, [0.3], [0.0, 0.012]\n"
+        "large, steps, chosen, cells, itinerant = 6, 10, [0.012], 1, [0.0]"
+    ),
     "11_my_own_data": "size, states, epochs = 6, {'random': 12, 'noisy': 4}, 1",
 }
 
