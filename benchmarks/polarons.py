@@ -88,19 +88,19 @@ def main() -> None:
         best = int(each.argmin())
         as_many = f"{each[len(sites) - 1] - alone:+.4f}"
         rows.append((name, str(best + 1), f"{each[best]:.4f}", f"{each[best] - alone:+.4f}", as_many))
-    each, holes = large_region()
-    rows.append(("ferromagnet", f"{holes:.2f} per site", f"{each:.4f}", f"{each - alone:+.4f}", ""))
+    limit, density = large_region()
+    rows.append(("ferromagnet", f"{density:.2f} per site", f"{limit:.4f}", f"{limit - alone:+.4f}", ""))
     columns = ("turned spins", "holes, best", "energy for each", "less that of one spin", "with a hole for each spin")
     table("regions", columns, rows)
-    rows = []
+    barriers = []
     angles = np.linspace(0, math.pi, 13)
     start = lattice.n_sites - 2
     for name, target in (("to a neighbour", (1, 0)), ("along the diagonal", (1, 1)), ("given up", None)):
         ways = [{(0, 0): math.pi - a} | ({} if target is None else {target: a}) for a in angles]
         energy = np.array([filled(lattice, turned)[start] for turned in ways])
         top = int(energy.argmax())
-        rows.append((name, f"{energy[top] - energy[0]:.4f}", f"{math.degrees(angles[top]):.0f}"))
-    table("one hole and its turned spin", ("way", "highest energy", "at degrees"), rows)
+        barriers.append((name, f"{energy[top] - energy[0]:.4f}", f"{math.degrees(angles[top]):.0f}"))
+    table("one hole and its turned spin", ("way", "highest energy", "at degrees"), barriers)
 
 
 if __name__ == "__main__":
