@@ -1,7 +1,7 @@
 """Phase diagrams without labels: orders of the square and the triangular lattice, J against filling.
 
     python benchmarks/phase_diagram.py guess              # a minute of one core
-    python benchmarks/phase_diagram.py run                # resumable; three minutes of one core
+    python benchmarks/phase_diagram.py run                # resumable; four minutes of one core
     python benchmarks/phase_diagram.py collect            # results -> notebooks/stored/phase-diagram-LATTICE.nc
     python benchmarks/phase_diagram.py report --figure docs/images/phase-diagram.png
 
