@@ -48,7 +48,7 @@ def test_measured_on_the_fly_and_from_stored_spins_agree(spins_only):
     fly = run([observers.observer(name, LATTICE, 5) for name in observers.MEASURES])
     from_spins, from_run = analyze(spins_only, LATTICE), analyze(fly, LATTICE)
     for name in observers.MEASURES:
-        if name != "chirality_map":
+        if name not in ("chirality_map", "nematic_map"):  # maps have no mean through time
             assert np.allclose(from_spins[f"{name}_mean"], from_run[f"{name}_mean"], atol=1e-12), name
 
 
