@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from how_good import finished, place_of, told
 from network import label_set, seconds_per_call, trained
 from rich.console import Console
 from rich.table import Table
@@ -32,7 +33,6 @@ from truncated_labels import Electrons, Labels, labelled, square, state, triangu
 
 import sdgnn
 from sdgnn.analysis import observer
-from sdgnn.common.rounding import with_error
 from sdgnn.dynamics import open_trajectory
 from sdgnn.electrons.truncated.pair_tail import with_pair_tail
 from sdgnn.fields import Field
@@ -105,11 +105,6 @@ def fields(story: Story, folder: Path) -> dict[str, Callable[[sdgnn.Lattice], Fi
     }
 
 
-def finished(folder: Path, steps: int) -> bool:
-    """Whether a run is there with all its steps."""
-    return (folder / "run.json").is_file() and int(open_trajectory(folder)["step"].values.max(initial=0)) >= steps
-
-
 def run(folder: Path) -> None:
     """All quenches."""
     for name, story in STORIES.items():
@@ -119,7 +114,7 @@ def run(folder: Path) -> None:
         start = sdgnn.spins.random(electrons.lattice, REPLICAS, seed=11, dtype=torch.float32)
         every = story.steps // 30
         for title, on in everything.items():
-            place = place_of(folder, name, title)
+            place = place_of(folder / name, title)
             if finished(place, story.steps):
                 continue
             begin = time.process_time()
@@ -132,19 +127,9 @@ def run(folder: Path) -> None:
             print(f"{name}, {title}: {time.process_time() - begin:.0f} s", flush=True)
 
 
-def place_of(folder: Path, name: str, title: str) -> Path:
-    """Where the quench of a field is."""
-    return folder / name / title.replace(", ", "-").replace(" ", "-")
-
-
 def quench(folder: Path, name: str, title: str) -> Any:
     """A recorded quench."""
-    return open_trajectory(place_of(folder, name, title))
-
-
-def mean(values: np.ndarray) -> str:
-    """Mean and standard error over replicas."""
-    return with_error(float(values.mean()), float(values.std(ddof=1) / len(values) ** 0.5))
+    return open_trajectory(place_of(folder / name, title))
 
 
 def report(folder: Path, figure: Path | None) -> None:
@@ -168,7 +153,7 @@ def report(folder: Path, figure: Path | None) -> None:
             table.add_column(head, justify="left" if k == 0 else "right")
         scale = {"energy": small.lattice.n_sites}
         last = {one: exact[one].values[-1] / scale.get(one, 1) for one in story.observed}
-        anchor = [cell for one in story.observed for cell in (mean(last[one]), "")]
+        anchor = [cell for one in story.observed for cell in (told(last[one]), "")]
         table.add_row(EXACT, *[""] * (len(tests) + 1), *anchor)
         curves[name] = {EXACT: curve(exact, story)}
         for title, on in fields(story, folder).items():
@@ -180,13 +165,13 @@ def report(folder: Path, figure: Path | None) -> None:
             cells = []
             for one in story.observed:
                 values = seen[one].values[-1] / scale.get(one, 1)
-                cells += [mean(values), mean(values - last[one])]
+                cells += [told(values), told(values - last[one])]
             judge = walks(small, small.lattice, level="accurate")
             energy, best = (
                 judge(torch.from_numpy(run["spins"].values[-1])).energy.numpy() / small.lattice.n_sites
                 for run in (seen, exact)
             )
-            cells[-2:] = [mean(energy), mean(energy - best)]
+            cells[-2:] = [told(energy), told(energy - best)]
             table.add_row(title, *errors, f"{cost(on, story):.1f}", *cells)
             curves[name][title] = curve(seen, story)
         Console(width=200).print(table)

@@ -137,7 +137,7 @@ def _turns(lattice: Lattice, bonds: Bonds, shell: int) -> Int[np.ndarray, " bond
     """+1 where the way from i over the common nearest neighbour to j turns left, so that it lies right of i -> j."""
     if lattice.dim != 2 or not (found := sides(lattice, bonds)).all():
         raise UserError(
-            f"spin-orbit coupling of kind kane-mele in shell {shell} of {lattice!r}",
+            f"spin-orbit coupling of kind kane-mele in shell {shell} on {lattice.name} lattices",
             allowed="bonds whose ends share a nearest neighbour on one side: shell 2 of honeycomb, shell 1 of kagome",
             fix="give the vectors by direction: kind own",
         )

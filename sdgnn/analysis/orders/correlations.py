@@ -108,8 +108,7 @@ def parallel_bonds(spins: Numbers, lattice: Lattice) -> Float[Tensor, " replica"
     1/4 in random states, where S_i . S_j is uniform in [-1, 1]. Raises UserError on free lattices.
     """
     spins = check_sites(spins, lattice)
-    ((source, target),) = _shell_bonds(lattice, 1)
-    products = (spins[:, source.to(spins.device)] * spins[:, target.to(spins.device)]).sum(-1)
+    _, products = _products(spins, lattice)
     return (products > PARALLEL).to(spins.dtype).mean(1)
 
 
@@ -119,9 +118,7 @@ def closest_neighbour(spins: Numbers, lattice: Lattice) -> Float[Tensor, "replic
     Raises UserError on free lattices.
     """
     spins = check_sites(spins, lattice)
-    ((source, target),) = _shell_bonds(lattice, 1)
-    source, target = source.to(spins.device), target.to(spins.device)
-    products = (spins[:, source] * spins[:, target]).sum(-1)
+    source, products = _products(spins, lattice)
     lowest = products.new_full((len(spins), lattice.n_sites), -1.0)
     return lowest.scatter_reduce(1, source.expand(len(spins), -1), products, "amax")
 
@@ -169,11 +166,18 @@ def _mean_of_bonds(
     values: Float[Tensor, "replica site *component"], lattice: Lattice, weight: Float[Tensor, " bond"] | None = None
 ) -> Float[Tensor, "replica site"]:
     """(1/z) sum_j w_ij v_i . v_j over the nearest neighbours, w = 1 by default; 0 without neighbours."""
-    flat = values.reshape(*values.shape[:2], -1)
-    ((source, target),) = _shell_bonds(lattice, 1)
-    source, target = source.to(values.device), target.to(values.device)
-    products = (flat[:, source] * flat[:, target]).sum(-1)
+    source, products = _products(values, lattice)
     if weight is not None:
         products = products * weight.to(products)
     count = torch.bincount(source, minlength=lattice.n_sites).clamp(min=1)
-    return products.new_zeros(len(flat), lattice.n_sites).index_add(1, source, products) / count
+    return products.new_zeros(len(values), lattice.n_sites).index_add(1, source, products) / count
+
+
+def _products(
+    values: Float[Tensor, "replica site *component"], lattice: Lattice
+) -> tuple[Int[Tensor, " bond"], Float[Tensor, "replica bond"]]:
+    """First site i and v_i . v_j of each bond between nearest neighbours, both ways."""
+    flat = values.reshape(*values.shape[:2], -1)
+    ((source, target),) = _shell_bonds(lattice, 1)
+    source, target = source.to(values.device), target.to(values.device)
+    return source, (flat[:, source] * flat[:, target]).sum(-1)
